@@ -1,0 +1,44 @@
+# Every target sets up what it needs in .venv from nothing but python3 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := tracer exporters viewer samples tests benchmarks
+WORKERS ?= 2
+
+.PHONY: demo test check format bench snapshots soak clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q -U 'pip>=25.1'
+	@$(BIN)/python -m pip install -q -e '.[all]' --group dev -c constraints.txt
+	@touch $@
+
+demo: $(STAMP)  ## record the samples and open the viewer (no terminal: print the summary)
+	@$(BIN)/flightlog demo
+
+test: $(STAMP)  ## the test suite
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop'
+
+check: $(STAMP)  ## format, lint, types, contracts, tests with branch coverage
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop' --cov --cov-report=term
+
+format: $(STAMP)  ## apply the formatter and the safe fixes
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(STAMP)  ## every benchmark, as ratios taken in one run
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+snapshots: $(STAMP)  ## record the SVG snapshots anew; look at each before committing
+	@$(BIN)/python -m pytest -q tests/snapshots --snapshot-update
+
+soak: $(STAMP)  ## the long loops and sweeps that make test runs in small
+	@$(BIN)/python -m pytest -q -m soak --timeout 3600
+
+clean:
+	rm -rf $(VENV) flightlog-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage snapshot_report.html

@@ -1,0 +1,1 @@
+"""Systems worth watching, offline and deterministic."""

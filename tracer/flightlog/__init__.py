@@ -1,0 +1,1 @@
+"""The flight recorder for LangChain and LangGraph agents."""

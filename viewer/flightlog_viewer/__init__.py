@@ -1,0 +1,1 @@
+"""Reads span files and checkpoint databases: DuckDB store, commands, terminal."""

@@ -1,0 +1,1 @@
+"""What thinks: pure functions over spans and steps."""

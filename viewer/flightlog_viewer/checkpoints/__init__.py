@@ -1,0 +1,1 @@
+"""Checkpoint databases, read inertly and replayed without the graph's code."""

@@ -1,0 +1,1 @@
+"""DuckDB over span files and checkpoint history."""
