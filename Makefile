@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 2
+# Programs in benchmarks/ that `make bench` runs, in this order.
+BENCHMARKS :=
 
 .PHONY: demo test check format bench snapshots soak clean
 
@@ -32,7 +34,7 @@ format: $(STAMP)  ## apply the formatter and the safe fixes
 	@$(BIN)/ruff check --fix $(SOURCES)
 
 bench: $(STAMP)  ## every benchmark, as ratios taken in one run
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 snapshots: $(STAMP)  ## record the SVG snapshots anew; look at each before committing
 	@$(BIN)/python -m pytest -q tests/snapshots --snapshot-update
