@@ -1,0 +1,53 @@
+"""Tables, JSON and CSV as commands print them."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from flightlog_viewer.cli.output import Column, csv_rows, table
+
+ROWS = [
+    {"name": "=HYPERLINK(1)", "ms": 12.5, "at": datetime(2026, 11, 20, 12)},
+    {"name": "plain\x1b[2J", "ms": -3.0, "at": None},
+]
+COLUMNS = [Column("name"), Column("ms", right=True), Column("at")]
+
+
+def test_a_spreadsheet_runs_nothing_from_our_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text that begins like a formula gets an apostrophe, and a negative number stays a number."""
+    table(COLUMNS, ROWS, "csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["name"] == "'=HYPERLINK(1)"
+    assert rows[1] == {"name": "plain[2J", "ms": "-3.0", "at": ""}
+
+
+@pytest.mark.parametrize("start", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\x00=1", "\u200b=1"])
+def test_no_disguise_of_a_formula_passes(start: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A formula behind a tab, a break or an invisible character is one too."""
+    csv_rows(["a"], [[start]])
+    cell = next(iter(list(csv.reader(io.StringIO(capsys.readouterr().out)))[1:]))[0]
+    assert cell.lstrip()[:1] not in "=+-@"
+
+
+def test_json_has_times_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    """A naive time of the store is UTC, and says so."""
+    table(COLUMNS, ROWS, "json")
+    shown = json.loads(capsys.readouterr().out)
+    assert shown[0]["at"] == "2026-11-20T12:00:00Z"
+    assert shown[1]["name"] == "plain\x1b[2J"
+
+
+def test_plain_tables_align_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe a table is aligned text, also with characters two cells wide, and never cut."""
+    table([Column("a"), Column("b", right=True)], [{"a": "日本", "b": 1}, {"a": "abcdef", "b": 22}])
+    assert capsys.readouterr().out == "a        b\n日本     1\nabcdef  22\n"
+
+
+def test_values_json_does_not_know_are_written_plainly(capsys: pytest.CaptureFixture[str]) -> None:
+    """Decimals are numbers and bytes are hexadecimal."""
+    table([Column("a")], [{"a": Decimal("1.5")}, {"a": b"\x01"}, {"a": datetime(2026, 1, 1, tzinfo=UTC)}], "json")
+    assert [row["a"] for row in json.loads(capsys.readouterr().out)] == [1.5, "01", "2026-01-01T00:00:00+00:00"]

@@ -1,0 +1,158 @@
+"""``flightlog COMMAND``: finds the command, runs it, and stands between every failure and the user.
+
+Exit status: 0; 1 from ``doctor`` (found problems) and ``export`` (not all delivered); 2 when an argument cannot be
+meant, an input cannot be read, or we failed; 130 after Ctrl-C.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from flightlog.errors import FlightlogError, UsageError
+from flightlog_viewer.cli.registry import COMMANDS, Command, find
+from flightlog_viewer.safe_text import safe_text
+
+_USAGE = 2
+_STOPPED = 130
+_LOG_LIMIT = 1 << 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; never raises and never shows a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that is not UTF-8
+    try:
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _complain("stopped", _STOPPED)
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted. Python would complain again when it flushes at exit.
+        with suppress(OSError, ValueError):
+            out = sys.stdout.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+        return 0
+    except FlightlogError as error:
+        return _complain(str(error), _USAGE)
+    except MemoryError:
+        return _complain("out of memory: give fewer files, or a machine with more", _USAGE)
+    except Exception as error:
+        if (message := _usage_message(error)) is not None:
+            return _complain(message, _USAGE)
+        return _complain(_unexpected(error), _USAGE)
+    if status == _STOPPED:
+        return _complain("stopped", _STOPPED)
+    return status
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        if len(argv) > 1 and argv[0] == "help":
+            return _run([argv[1], "--help"])
+        sys.stdout.write(_help())
+        return 0
+    if argv[0] in ("-V", "--version", "version"):
+        from importlib.metadata import version
+
+        sys.stdout.write(f"flightlog {version('flightlog')}\n")
+        return 0
+    name, *rest = argv
+    command = find(name)
+    if command is None:
+        raise UsageError(_unknown(name))
+    status = _load(command)(rest)
+    return status if isinstance(status, int) else 0
+
+
+def _load(command: Command) -> Any:
+    """The command as a callable over its arguments that returns its status, its module imported now."""
+    target = getattr(import_module(command.module), command.function)
+    import typer
+    from typer.main import get_command
+
+    application: typer.Typer
+    if isinstance(target, typer.Typer):
+        application = target
+    else:
+        application = typer.Typer(
+            add_completion=False,
+            pretty_exceptions_enable=False,
+            rich_markup_mode=None,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        application.command()(target)
+    parsed = get_command(application)
+    return lambda arguments: parsed.main(arguments, prog_name=f"flightlog {command.name}", standalone_mode=False)
+
+
+def _help() -> str:
+    width = max((len(command.name) for command in COMMANDS), default=0)
+    lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
+    return "\n".join(
+        (
+            "usage: flightlog COMMAND [ARGUMENTS]",
+            "",
+            "The flight recorder for LangChain and LangGraph agents, and the terminal to read it in.",
+            "",
+            *lines,
+            "",
+            "PATHS are span files, folders or globs; without them, the newest span file here.",
+            "flightlog COMMAND --help shows its options and an example.",
+            "",
+        )
+    )
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, [command.name for command in COMMANDS], n=1)
+    if near:
+        return f"no command {name!r}: did you mean `flightlog {near[0]}`?"
+    if Path(name).exists():
+        return f"no command {name!r}: to open the file, `flightlog view {name}`"
+    return f"no command {name!r}: `flightlog --help` lists them"
+
+
+def _usage_message(error: Exception) -> str | None:
+    """The sentence of a parse error of typer's, whose class is private; None for any other exception."""
+    render = getattr(error, "format_message", None)
+    if render is None:
+        return None
+    context = getattr(error, "ctx", None)
+    hint = f" (`{context.command_path} --help`)" if context is not None else ""
+    return f"{str(render()).rstrip('.')}{hint}"
+
+
+def _unexpected(error: Exception) -> str:
+    what = f"{type(error).__name__}: {error}"
+    try:
+        path = _write_log(error)
+    except Exception:
+        return f"this is a fault of flightlog: {what}"
+    return f"this is a fault of flightlog: {what}; details are in {path}"
+
+
+def _write_log(error: Exception) -> Path:
+    from platformdirs import user_log_path
+
+    path = user_log_path("flightlog", appauthor=False, ensure_exists=True) / "errors.log"
+    fresh = os.O_TRUNC if path.exists() and path.stat().st_size > _LOG_LIMIT else 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | fresh, 0o600)
+    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(f"\n{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(sys.argv[:2])}\n")
+        log.writelines(traceback.format_exception(error))
+    return path
+
+
+def _complain(message: str, status: int) -> int:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"flightlog: {safe_text(message)}\n")
+        sys.stderr.flush()
+    return status

@@ -1,0 +1,35 @@
+"""The arguments that many commands share, so that they mean the same in each."""
+
+from typing import Annotated
+
+import typer
+
+from flightlog.errors import UsageError
+from flightlog_viewer.cli.output import Form
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(help="Span files, folders or globs. Without them: the newest span file here.", show_default=False),
+]
+Checkpoints = Annotated[
+    list[str] | None,
+    typer.Option("--checkpoints", help="Checkpoint database: a SQLite file or postgresql:// URL.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew; leave the index cache alone.")]
+Tz = Annotated[
+    str | None,
+    typer.Option("--tz", help="Time zone for times, days and --since, like Europe/Paris. Default: UTC."),
+]
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", help="Only what matches, like 'status:error dur>2s model:gpt*' (docs/filter.md)."),
+]
+
+
+def form(json: bool, csv: bool) -> Form:
+    """The output form that the two flags name."""
+    if json and csv:
+        raise UsageError("--json and --csv exclude each other")
+    return "json" if json else "csv" if csv else "table"
