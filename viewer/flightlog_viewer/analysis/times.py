@@ -1,0 +1,84 @@
+"""Points in time and lengths of time as people type them."""
+
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flightlog.errors import UsageError
+
+_MILLISECONDS: Final = {
+    "ns": 1e-6,
+    "us": 1e-3,
+    "ms": 1.0,
+    "s": 1e3,
+    "m": 60e3,
+    "min": 60e3,
+    "h": 3600e3,
+    "d": 86400e3,
+    "w": 7 * 86400e3,
+}
+_LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)")
+
+
+def zone(name: str | None) -> tzinfo:
+    """The time zone of that name; UTC for None. Raises UsageError."""
+    if name is None:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"no time zone {name!r}: give one like Europe/Paris or UTC") from None
+
+
+def milliseconds(text: str) -> float:
+    """A length of time in milliseconds: ``1.5s``, ``2m30s``, ``250`` (milliseconds). Raises UsageError."""
+    total, at = 0.0, 0
+    lowered = text.strip().lower()
+    for found in _LENGTH.finditer(lowered):
+        factor = _MILLISECONDS.get(found[2] or "ms")
+        if found.start() != at or factor is None:
+            break
+        total += float(found[1]) * factor
+        at = found.end()
+    if not lowered or at != len(lowered):
+        raise UsageError(f"{text!r} is no length of time: give one like 250ms, 2s or 1m30s")
+    return total
+
+
+def point(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> datetime:
+    """A point in time, as a naive datetime in UTC like the store's. Raises UsageError.
+
+    Takes RFC 3339, a date, a time of today, ``today``, ``yesterday``, ``now``, or how long ago: ``15m``, ``-2h``,
+    ``3d``. Without an offset it is meant in ``tz``.
+    """
+    here = (now if now is not None else datetime.now(UTC)).astimezone(tz)
+    word = text.strip().lower()
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    named = {"now": here, "today": midnight, "yesterday": midnight - timedelta(days=1)}.get(word)
+    if named is not None:
+        return _utc(named, tz)
+    try:
+        return _utc(here.astimezone(UTC) - timedelta(milliseconds=_ago(word)), tz)
+    except (UsageError, OverflowError):
+        pass
+    try:
+        if ":" in word[:3]:
+            return _utc(datetime.combine(here.date(), time.fromisoformat(word)), tz)
+        return _utc(datetime.fromisoformat(text.strip().upper()), tz)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!r} is no point in time: give one like 2026-11-20, 2026-11-20T12:00, 12:00, today or 2h (ago)"
+        ) from None
+
+
+def _ago(word: str) -> float:
+    bare = word.removeprefix("-").removesuffix("ago").strip()
+    if bare.isdigit():
+        raise UsageError("a length of time needs a unit")
+    return milliseconds(bare)
+
+
+def _utc(moment: datetime, tz: tzinfo) -> datetime:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=tz)
+    return aware.astimezone(UTC).replace(tzinfo=None)
