@@ -1,0 +1,135 @@
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+
+from flightlog.reader import read_open_spans, sidecars
+from flightlog.span_file import SpanFile
+
+
+def start(seq: int, writer_id: str, *, size: int = 0) -> bytes:
+    record = {
+        "v": 1,
+        "type": "tool",
+        "name": f"tool {seq}",
+        "run_id": f"r{seq}",
+        "trace_id": "t",
+        "writer_id": writer_id,
+        "seq": seq,
+        "start_time": "2026-11-20T10:00:00.000001Z",
+        "inputs": "x" * size,
+    }
+    return orjson.dumps(record)
+
+
+def open_seqs(path: Path) -> list[int | None]:
+    return [one.span.seq for one in read_open_spans(path)]
+
+
+def test_starts_are_listed_until_they_end(tmp_path: Path) -> None:
+    """A start is on disk at once, its end at the latest with the next start."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    for seq in range(3):
+        file.open_span(seq, start(seq, file.writer_id))
+    assert open_seqs(path) == [0, 1, 2]
+    file.close_span(1)
+    file.open_span(3, start(3, file.writer_id))
+    found = read_open_spans(path)
+    assert [one.span.seq for one in found] == [0, 2, 3]
+    assert {one.state for one in found} == {"running"}
+    assert found[0].span.status is None
+    assert found[0].span.duration_ms is None
+    assert read_open_spans(path, finished={(file.writer_id, 0), (file.writer_id, 2)})[0].span.seq == 3
+    assert file.stats()["in_flight"] == 3
+    file.close()
+    assert sidecars(path) == []
+
+
+def test_sidecar_is_private_and_named_after_its_writer(tmp_path: Path) -> None:
+    """The sidecar is `<path>.<writer id>.open`, 0600."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.open_span(1, start(1, file.writer_id))
+    assert [one.name for one in tmp_path.iterdir()] == [f"trace.jsonl.{file.writer_id}.open"]
+    assert sidecars(path)[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_dead_writer_leaves_unfinished_spans(tmp_path: Path) -> None:
+    """A writer that was killed holds no lock, so what it had in flight reads as unfinished."""
+    path = tmp_path / "trace.jsonl"
+    script = (
+        "import os, sys; from flightlog.span_file import SpanFile\n"
+        "f = SpanFile(sys.argv[1]); f.open_span(7, sys.argv[2].encode()); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, path, start(7, "dead").decode()], check=False)
+    (found,) = read_open_spans(path)
+    assert (found.state, found.span.name) == ("unfinished", "tool 7")
+
+
+def test_sidecar_stays_small(tmp_path: Path) -> None:
+    """Ten thousand starts and ends with one long span among them keep the sidecar under a megabyte, and the span."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.open_span(0, start(0, file.writer_id, size=3000))
+    largest = 0
+    for seq in range(1, 10_000):
+        file.open_span(seq, start(seq, file.writer_id, size=500))
+        file.close_span(seq)
+        if seq % 50 == 0:
+            largest = max(largest, sidecars(path)[0].stat().st_size)
+    assert largest < 1_000_000
+    file.open_span(10_000, start(10_000, file.writer_id))
+    assert open_seqs(path) == [0, 10_000]
+
+
+def test_sidecar_empties_when_nothing_is_in_flight(tmp_path: Path) -> None:
+    """A long-lived writer between runs holds no old starts once the sidecar has grown."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    for seq in range(600):
+        file.open_span(seq, start(seq, file.writer_id, size=1000))
+    for seq in range(600):
+        file.close_span(seq)
+    assert sidecars(path)[0].stat().st_size == 0
+    file.open_span(601, start(601, file.writer_id))
+    assert open_seqs(path) == [601]
+
+
+def test_sidecar_comes_back_after_its_folder_is_removed(tmp_path: Path) -> None:
+    """When the folder is removed from outside, what is in flight is on disk again with the next span."""
+    path = tmp_path / "logs" / "trace.jsonl"
+    file = SpanFile(path)
+    file.open_span(1, start(1, file.writer_id))
+    file.write(b"{}")
+    for one in path.parent.iterdir():
+        one.unlink()
+    path.parent.rmdir()
+    file.write(b"{}")
+    assert open_seqs(path) == [1]
+
+
+def test_dropped_writer_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A file object that is garbage collected without close() removes its sidecar and closes its descriptors."""
+    gc.collect()
+    before = len(os.listdir("/dev/fd"))
+    file = SpanFile(tmp_path / "trace.jsonl")
+    file.open_span(1, start(1, "w"))
+    file.write(b"{}")
+    del file
+    gc.collect()
+    assert [one.name for one in tmp_path.iterdir()] == ["trace.jsonl"]
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_hostile_sidecar_is_passed_over(tmp_path: Path) -> None:
+    """Lines of a sidecar that are no starts are passed over."""
+    sidecar = tmp_path / "trace.jsonl.x.open"
+    sidecar.write_bytes(b'\xff\n[1]\n{"ended":[{}, 1, null]}\n{"ended":3}\n' + start(4, "x") + b'\n{"v":1,')
+    assert open_seqs(tmp_path / "trace.jsonl") == [4]
+    os.mkfifo(tmp_path / "trace.jsonl.y.open")
+    (tmp_path / "trace.jsonl.z.open").symlink_to(sidecar)
+    assert open_seqs(tmp_path / "trace.jsonl") == [4]

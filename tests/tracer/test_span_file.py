@@ -1,0 +1,252 @@
+import contextlib
+import gzip
+import os
+import stat
+from pathlib import Path
+
+import orjson
+import pytest
+
+from flightlog.errors import UnreadableError
+from flightlog.rotation import rotated_files
+from flightlog.span import Span
+from flightlog.span_file import LOSS_NAME, SpanFile, read_spans
+
+
+def span(seq: int, *, writer_id: str = "w", size: int = 0) -> Span:
+    return Span(
+        type="chain",
+        name="n",
+        run_id=f"r{seq}",
+        trace_id="t",
+        writer_id=writer_id,
+        seq=seq,
+        start_ns=1_763_600_000_000_000_000 + seq,
+        duration_ms=1.5,
+        status="ok",
+        inputs="x" * size if size else None,
+    )
+
+
+def line(seq: int, *, size: int = 0) -> bytes:
+    return span(seq, size=size).to_json()
+
+
+def seqs(path: Path) -> list[int | None]:
+    return [one.seq for one in read_spans(path)]
+
+
+def test_lines_come_back_in_order(tmp_path: Path) -> None:
+    """What was written is read back, one line a span and nothing else in the file."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    assert [file.write(line(n)) for n in range(3)] == [True] * 3
+    assert path.read_bytes() == b"".join(line(n) + b"\n" for n in range(3))
+    assert seqs(path) == [0, 1, 2]
+    assert file.stats()["written"] == 3
+    file.close()
+
+
+def test_file_and_folder_are_private(tmp_path: Path) -> None:
+    """The file is created 0600, in folders that are created for it."""
+    path = tmp_path / "deep" / "er" / "trace.jsonl"
+    SpanFile(path).write(b"{}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_constructing_touches_no_disk(tmp_path: Path) -> None:
+    """A file that nothing was written to is not created."""
+    SpanFile(tmp_path / "trace.jsonl").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_torn_tail_takes_no_line_along(tmp_path: Path) -> None:
+    """After a torn tail the next line stands by itself."""
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(line(0) + b"\n" + line(1)[:40])
+    SpanFile(path).write(line(2))
+    assert seqs(path) == [0, 2]
+
+
+def test_symlink_is_not_followed(tmp_path: Path) -> None:
+    """A symbolic link at the path is refused and counted, and its target stays as it was."""
+    target = tmp_path / "precious"
+    target.write_text("mine")
+    (tmp_path / "trace.jsonl").symlink_to(target)
+    file = SpanFile(tmp_path / "trace.jsonl")
+    assert not file.write(b"{}")
+    assert target.read_text() == "mine"
+    assert file.stats()["lost"] == 1
+
+
+def test_pipe_at_the_path_does_not_block(tmp_path: Path) -> None:
+    """A path that is no regular file loses the line at once instead of blocking."""
+    os.mkfifo(tmp_path / "trace.jsonl")
+    file = SpanFile(tmp_path / "trace.jsonl")
+    assert not file.write(b"{}")
+    assert file.stats()["last_error"] is not None
+
+
+def test_loss_is_recorded_once_writing_works(tmp_path: Path) -> None:
+    """The first line that lands after losses is followed by a record of how many were lost and why."""
+    path = tmp_path / "trace.jsonl"
+    path.mkdir()
+    file = SpanFile(path)
+    assert [file.write(line(n)) for n in range(2)] == [False, False]
+    path.rmdir()
+    assert file.write(line(2))
+    assert file.write(line(3))
+    first, loss, last = read_spans(path)
+    assert (first.seq, loss.name, last.seq) == (2, LOSS_NAME, 3)
+    assert loss.metadata == {"lost": 2, "lost_bytes": len(line(0) + line(1))}
+    assert loss.error is not None
+    assert "IsADirectoryError" in loss.error["message"]
+    assert file.stats()["lost"] == 2
+
+
+def test_renamed_file_keeps_its_lines_and_a_new_one_starts(tmp_path: Path) -> None:
+    """After a rename from outside the next line goes to a new file at the path."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.write(line(0))
+    path.rename(tmp_path / "trace.jsonl.1")
+    file.write(line(1))
+    assert seqs(path) == [1]
+    assert seqs(tmp_path / "trace.jsonl.1") == [0]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_deleted_file_is_created_again(tmp_path: Path, what: str) -> None:
+    """A file or folder deleted from outside loses what was in it and nothing after."""
+    path = tmp_path / "logs" / "trace.jsonl"
+    file = SpanFile(path)
+    file.write(line(0))
+    path.unlink()
+    if what == "folder":
+        path.parent.rmdir()
+    assert file.write(line(1))
+    assert seqs(path) == [1]
+    assert file.stats()["lost"] == 0
+
+
+def test_rotation_loses_nothing(tmp_path: Path) -> None:
+    """Rotated files never exceed the limit, sort by time, and read back as one."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path, max_bytes=2000)
+    for n in range(50):
+        assert file.write(line(n))
+    rotated = rotated_files(path)
+    assert len(rotated) == file.stats()["rotations"] > 3
+    assert all(one.stat().st_size <= 2000 for one in [*rotated, path])
+    assert all(one.name.startswith("trace.2") and one.suffix == ".jsonl" for one in rotated)
+    assert seqs(path) == list(range(50))
+
+
+def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
+    """Two writers with the same limit rotate the file once each time, and no line is lost."""
+    path = tmp_path / "trace.jsonl"
+    files = [SpanFile(path, max_bytes=2000) for _ in range(2)]
+    for n in range(60):
+        assert files[n % 2].write(line(n))
+    assert seqs(path) == list(range(60))
+    assert sum(file.stats()["rotations"] for file in files) == len(rotated_files(path))
+
+
+def test_total_is_bounded_oldest_first(tmp_path: Path) -> None:
+    """`max_total_bytes` holds over the file and its rotated ones, and what goes is the oldest."""
+    path = tmp_path / "trace.jsonl"
+    other = tmp_path / "trace.other.jsonl"
+    other.write_bytes(b"x" * 10_000)
+    file = SpanFile(path, max_bytes=1000, max_total_bytes=5000)
+    for n in range(200):
+        assert file.write(line(n))
+        assert sum(one.stat().st_size for one in [*rotated_files(path), path]) <= 5000
+    kept = seqs(path)
+    assert kept == list(range(200 - len(kept), 200))
+    assert other.exists()
+
+
+def test_compressed_rotated_files_are_read(tmp_path: Path) -> None:
+    """A rotated file that was compressed with gzip is taken along."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path, max_bytes=500)
+    for n in range(6):
+        file.write(line(n))
+    oldest = rotated_files(path)[0]
+    oldest.with_suffix(".jsonl.gz").write_bytes(gzip.compress(oldest.read_bytes()))
+    oldest.unlink()
+    assert seqs(path) == list(range(6))
+
+
+def test_reader_passes_over_what_is_no_span(tmp_path: Path) -> None:
+    """Broken lines and exact repeats are passed over, and a last line without a newline counts if it is whole."""
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(b"\n".join([line(0), b"{", b"", b"[" * 5000, b"\xff", line(0), line(1)]))
+    assert seqs(path) == [0, 1]
+
+
+def test_reader_names_a_missing_file(tmp_path: Path) -> None:
+    """Reading what is not there raises UnreadableError."""
+    with pytest.raises(UnreadableError, match="no span file"):
+        list(read_spans(tmp_path / "absent.jsonl"))
+
+
+def test_write_after_close_still_lands(tmp_path: Path) -> None:
+    """A span that ends after close() is in the file, and no descriptor stays open for it."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.write(line(0))
+    file.close()
+    file.close()
+    before = len(os.listdir("/dev/fd"))
+    assert file.write(line(1))
+    assert len(os.listdir("/dev/fd")) == before
+    assert seqs(path) == [0, 1]
+    assert file.stats()["written"] == 2
+
+
+def test_descriptor_taken_by_the_application_is_left_alone(tmp_path: Path) -> None:
+    """When the application closes our descriptor and its number becomes another file, that file is not written to."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.write(line(0))
+    fd = file._fd
+    theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    os.dup2(theirs, fd)
+    try:
+        assert file.write(line(1))
+        file.close()
+        assert os.fstat(fd).st_size == 0
+    finally:
+        for one in (fd, theirs):
+            with contextlib.suppress(OSError):
+                os.close(one)
+    assert seqs(path) == [0, 1]
+
+
+def test_relative_path_survives_chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path means what it meant when the file was made."""
+    monkeypatch.chdir(tmp_path)
+    file = SpanFile("trace.jsonl")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    file.write(line(0))
+    assert seqs(tmp_path / "trace.jsonl") == [0]
+
+
+def test_fsync_failure_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fsync a line is synced; a failing fsync is counted and raises nothing."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    file = SpanFile(tmp_path / "trace.jsonl", fsync=True)
+    file.write(b"{}")
+    assert len(synced) == 1
+
+    def fail(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert file.write(b"{}")
+    assert file.stats()["unsynced"] == 1
+    assert orjson.loads((tmp_path / "trace.jsonl").read_bytes().splitlines()[1]) == {}

@@ -1,0 +1,172 @@
+"""The in-flight sidecar: which spans a writer has started and not ended, on disk, so that a crash shows them.
+
+The sidecar of one writer is ``<span file>.<writer id>.open``. It holds one line for each start (the span's record
+so far, without ``status`` and ``duration_ms``) and ``{"ended":[seq, ...]}`` for those that ended since; the ends
+travel with the next start, so that an end costs no system call. Its owner holds an exclusive ``flock`` on it: a
+free lock means that the owner is dead. It is emptied or rewritten as it grows and is gone after a clean exit.
+"""
+
+import contextlib
+import os
+import threading
+from typing import Final
+
+_FLAGS: Final = (
+    os.O_RDWR
+    | os.O_APPEND
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_COMPACT_BYTES: Final = 256 * 1024
+"""Size from which the sidecar is rewritten, and then again at twice of what was left."""
+
+
+class InFlight:
+    """The sidecar of one writer; created at its first start. Nothing here raises."""
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = path
+        self.lost = 0
+        """Starts that could not be written."""
+        self._lock = threading.RLock()
+        self._busy = False
+        self._fd = -1
+        self._size = 0
+        self._limit = _COMPACT_BYTES
+        self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
+        self._ended: list[int] = []
+        self._waiting: list[tuple[int, bytes]] = []
+
+    @property
+    def count(self) -> int:
+        """Spans started and not ended."""
+        return len(self._spans)
+
+    def open(self, seq: int, line: bytes) -> None:
+        """Note a start."""
+        with self._lock:
+            if self._busy:
+                # A signal handler or finalizer inside a start of this same thread: written when that one is done.
+                self._waiting.append((seq, line))
+                return
+            self._busy = True
+            try:
+                self._open(seq, line)
+                while self._waiting:
+                    self._open(*self._waiting.pop())
+            finally:
+                self._busy = False
+
+    def close(self, seq: int) -> None:
+        """Note an end; on disk with the next start."""
+        with self._lock:
+            if self._spans.pop(seq, None) is not None:
+                self._ended.append(seq)
+                if not self._spans and self._size > _COMPACT_BYTES and not self._busy:
+                    self._busy = True
+                    try:
+                        self._empty()
+                    finally:
+                        self._busy = False
+
+    def restore(self) -> None:
+        """Put the sidecar back if its folder or it was deleted from outside."""
+        with self._lock:
+            if self._fd >= 0 and not self._busy and not os.path.lexists(self.path):
+                self._busy = True
+                try:
+                    self._rewrite()
+                except OSError:
+                    self.lost += len(self._spans)
+                finally:
+                    self._busy = False
+
+    def finish(self) -> None:
+        """A clean exit: remove the sidecar."""
+        with self._lock:
+            fd, self._fd = self._fd, -1
+            self._spans.clear()
+            self._ended.clear()
+            self._size = 0
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.unlink(self.path)
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+
+    def let_go(self) -> None:
+        """In a forked child: close the parent's sidecar, which stays the parent's."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+        self._fd = -1
+
+    def _open(self, seq: int, line: bytes) -> None:
+        try:
+            if self._fd < 0 or self._size > self._limit:
+                self._rewrite()
+            head = b""
+            if self._ended:
+                head = b'{"ended":%s}\n' % str(self._ended).encode()
+                self._ended.clear()
+            data = b"%s%s\n" % (head, line)
+            count = os.write(self._fd, data)
+            offset = self._size + len(head)
+            self._size += count
+            if count != len(data):
+                self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
+                raise OSError("short write")
+            self._spans[seq] = (offset, len(line))
+        except OSError:
+            self.lost += 1
+
+    def _rewrite(self) -> None:
+        """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
+        lines = [(seq, os.pread(self._fd, length, offset)) for seq, (offset, length) in self._spans.items()]
+        new = self.path + ".new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        try:
+            fd = os.open(new, _FLAGS, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            fd = os.open(new, _FLAGS, 0o600)
+        spans, size = {}, 0
+        try:
+            _lock(fd)  # before it has its name: a reader that finds it finds it locked
+            for seq, line in lines:
+                if os.write(fd, line + b"\n") != len(line) + 1:
+                    raise OSError("short write")
+                spans[seq] = (size, len(line))
+                size += len(line) + 1
+            os.rename(new, self.path)
+        except BaseException:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+            raise
+        old, self._fd = self._fd, fd
+        if old >= 0:
+            with contextlib.suppress(OSError):
+                os.close(old)
+        self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
+        self._ended.clear()
+
+    def _empty(self) -> None:
+        try:
+            os.ftruncate(self._fd, 0)
+        except OSError:
+            return
+        self._size, self._limit = 0, _COMPACT_BYTES
+        self._ended.clear()
+
+
+def _lock(fd: int) -> None:
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows: readers cannot tell there, and say unfinished
+        return
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

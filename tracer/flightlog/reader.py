@@ -1,0 +1,145 @@
+"""Reading span files back: finished spans, and what was in flight.
+
+These are the small readers of the tracer's own tests and of programs that want Span objects; the viewer's store
+loads whole files faster and reports what it rejects.
+"""
+
+import contextlib
+import glob
+import gzip
+import os
+import stat
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, Literal, cast
+
+import orjson
+
+from flightlog.errors import UnreadableError
+from flightlog.rotation import rotated_files
+from flightlog.span import Span
+
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+"""A longer line is passed over: nothing the tracer writes comes near it."""
+
+Key = tuple[str | None, int | None]
+"""``(writer_id, seq)``: the key of a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpan:
+    """A span that has started and not ended; its ``status`` and ``duration_ms`` are None."""
+
+    span: Span
+    state: Literal["running", "unfinished"]
+    """``running`` while the writer lives, ``unfinished`` when it died."""
+    sidecar: Path
+
+
+def read_spans(path: str | os.PathLike[str]) -> Iterator[Span]:
+    """The finished spans of a span file and of its rotated files, oldest file first.
+
+    Lines that are no spans (a torn one, say) are passed over, and a record that is there twice, by ``writer_id`` and
+    ``seq``, comes once. Raises UnreadableError when there is no such file.
+    """
+    files = [file for file in (*rotated_files(path), Path(path)) if file.suffix != ".zst"]
+    if not any(file.exists() for file in files):
+        raise UnreadableError(f"no span file {os.fspath(path)}")
+    seen: set[Key] = set()
+    for file in files:
+        for line in _lines(file):
+            try:
+                span = Span.from_json(line)
+            except UnreadableError:
+                continue
+            if span.writer_id is not None and span.seq is not None:
+                key = (span.writer_id, span.seq)
+                if key in seen:
+                    continue
+                seen.add(key)
+            yield span
+
+
+def sidecars(path: str | os.PathLike[str]) -> list[Path]:
+    """The in-flight sidecars beside a span file."""
+    name = os.path.abspath(os.fspath(path))
+    return sorted(Path(found) for found in glob.glob(glob.escape(name) + ".*.open"))
+
+
+def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] = ()) -> list[OpenSpan]:
+    """What the sidecars beside a span file say is in flight, by start time.
+
+    Ends reach a sidecar late: leave out, through ``finished``, the keys that the span file has. Read the sidecars
+    before the span file, so that a span that ends in between is found in one of them. Never raises for what it finds.
+    """
+    found: list[OpenSpan] = []
+    for sidecar in sidecars(path):
+        found += [one for one in _read_sidecar(sidecar) if (one.span.writer_id, one.span.seq) not in finished]
+    return sorted(found, key=lambda one: one.span.start_ns)
+
+
+def _read_sidecar(sidecar: Path) -> list[OpenSpan]:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        fd = os.open(sidecar, flags)
+    except OSError:
+        return []
+    spans: dict[int, Span] = {}
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return []
+        alive = _is_locked(fd)
+        for line in _split(file):
+            with contextlib.suppress(orjson.JSONDecodeError, UnreadableError):
+                record = orjson.loads(line)
+                if isinstance(record, dict) and isinstance(ended := record.get("ended"), list):
+                    for seq in ended:
+                        spans.pop(seq, None) if isinstance(seq, int) else None
+                else:
+                    span = open_span_from(record)
+                    spans[span.seq or 0] = span
+    return [OpenSpan(span, "running" if alive else "unfinished", sidecar) for span in spans.values()]
+
+
+def open_span_from(record: Any) -> Span:
+    """Read the JSON object of a start. Raises UnreadableError."""
+    if not isinstance(record, dict):
+        raise UnreadableError("not a JSON object")
+    span = Span.from_record({**record, "status": "ok", "duration_ms": 0})
+    span.status = span.duration_ms = None
+    return span
+
+
+def _is_locked(fd: int) -> bool:
+    """Whether a living writer holds the lock."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    opener = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opener(file, "rb") as stream:
+            yield from _split(cast("IO[bytes]", stream))
+    except (FileNotFoundError, EOFError, gzip.BadGzipFile):
+        return
+
+
+def _split(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines without their newlines; blank ones and those that are too long are passed over."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        if line.endswith(b"\n") or len(line) < MAX_LINE_BYTES:
+            if line := line.rstrip(b"\n"):
+                yield line
+            continue
+        while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+            pass

@@ -1,0 +1,102 @@
+"""Rotated span files: their names, the rename, and the bound on the disk.
+
+A span file ``NAME.jsonl`` that has grown to its limit is renamed to ``NAME.<utc time>.jsonl``, for example
+``trace.20261120T101502.123456Z.jsonl``; the time is the one of the rename, so names sort from oldest to newest.
+"""
+
+import contextlib
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+_SUFFIX = ".jsonl"
+_STAMP = r"\d{8}T\d{6}\.\d{6}Z(?:-\d+)?"
+_ENDINGS = r"\.jsonl(?:\.gz|\.zst)?"
+
+
+def stem_of(path: str) -> str:
+    """The path without its ``.jsonl``: what rotated names begin with."""
+    return path.removesuffix(_SUFFIX)
+
+
+def rotated_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The rotated files of a span file, oldest first; compressed ones (``.gz``, ``.zst``) too.
+
+    A folder that is gone or cannot be read has none.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    pattern = re.compile(re.escape(stem_of(name)) + rf"\.({_STAMP}){_ENDINGS}")
+    try:
+        found = [(match.group(1), entry) for entry in os.listdir(folder) if (match := pattern.fullmatch(entry))]
+    except OSError:
+        return []
+    return [Path(folder, entry) for _, entry in sorted(found)]
+
+
+def rotated_name(path: str) -> str:
+    """A name for the file that is rotated now; never one that exists."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    name = f"{stem_of(path)}.{stamp}{_SUFFIX}"
+    again = 1
+    while os.path.lexists(name):
+        name = f"{stem_of(path)}.{stamp}-{again}{_SUFFIX}"
+        again += 1
+    return name
+
+
+def rotate(fd: int, path: str) -> str | None:
+    """Rename the file that ``fd`` has open at ``path``; its new name, or None when another writer did or does it.
+
+    The lock is the open file's own, and it is never waited for. Raises OSError.
+    """
+    if not _try_lock(fd):
+        return None
+    try:
+        there, ours = os.stat(path, follow_symlinks=False), os.fstat(fd)
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            return None
+        name = rotated_name(path)
+        os.rename(path, name)
+        return name
+    except FileNotFoundError:
+        return None
+    finally:
+        _unlock(fd)
+
+
+def prune(path: str, keep_bytes: int) -> int:
+    """Delete the oldest rotated files until those left hold at most ``keep_bytes``; how many were deleted."""
+    files: list[tuple[Path, int]] = []
+    for file in rotated_files(path):
+        with contextlib.suppress(OSError):
+            files.append((file, file.stat(follow_symlinks=False).st_size))
+    total = sum(size for _, size in files)
+    deleted = 0
+    for file, size in files:
+        if total <= keep_bytes:
+            break
+        with contextlib.suppress(OSError):
+            file.unlink()
+            deleted += 1
+            total -= size
+    return deleted
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows has no flock; there one process rotates a file
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _unlock(fd: int) -> None:
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_UN)
