@@ -20,7 +20,10 @@ class Command(NamedTuple):
 
 _CLI: Final = "flightlog_viewer.cli."
 
-COMMANDS: Final[tuple[Command, ...]] = ()
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
+    Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
+)
 
 
 def find(name: str) -> Command | None:
