@@ -1,1 +1,52 @@
-"""The flight recorder for LangChain and LangGraph agents."""
+"""The flight recorder for LangChain and LangGraph agents.
+
+Attach it to any invoke::
+
+    from flightlog import JsonlTracer
+
+    with JsonlTracer("trace.jsonl") as tracer:
+        graph.invoke(inputs, {"callbacks": [tracer]})
+
+Names load on first use, so that ``import flightlog`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flightlog.errors import FlightlogError, MissingExtraError, UnreadableError, UsageError
+    from flightlog.handler import JsonlTracer
+    from flightlog.sink import SpanSink
+    from flightlog.span import Span
+
+__all__ = [
+    "FlightlogError",
+    "JsonlTracer",
+    "MissingExtraError",
+    "Span",
+    "SpanSink",
+    "UnreadableError",
+    "UsageError",
+]
+
+_HOMES = {
+    "FlightlogError": "errors",
+    "JsonlTracer": "handler",
+    "MissingExtraError": "errors",
+    "Span": "span",
+    "SpanSink": "sink",
+    "UnreadableError": "errors",
+    "UsageError": "errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if (home := _HOMES.get(name)) is None:
+        raise AttributeError(f"module 'flightlog' has no attribute {name!r}")
+    value = getattr(import_module(f"flightlog.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

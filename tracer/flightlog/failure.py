@@ -1,0 +1,57 @@
+"""What an exception that ended a run means: an error, a question to a human, a handoff, or an end from outside."""
+
+import traceback
+from typing import Any, Final
+
+from flightlog.langgraph import bubble_up
+from flightlog.plain import mro, type_name
+
+MAX_STACKTRACE: Final = 16_384
+"""Characters kept of a stack trace; its end is kept, because the cause is there."""
+_MAX_MESSAGE: Final = 8_192
+
+
+def status_of(error: BaseException) -> str:
+    """``interrupted``, ``handoff``, ``cancelled``, ``abandoned`` (a generator dropped in the middle) or ``error``."""
+    status = bubble_up(error)
+    if status is not None:
+        return status
+    if isinstance(error, GeneratorExit):
+        return "abandoned"
+    # asyncio's and concurrent.futures' CancelledError, by name: neither module need be loaded.
+    if isinstance(error, KeyboardInterrupt) or any(base.__name__ == "CancelledError" for base in mro(type(error))):
+        return "cancelled"
+    return "error"
+
+
+def error_record(error: BaseException) -> dict[str, str]:
+    """``type``, ``message`` and ``stacktrace`` of an exception, whatever its ``__str__`` does."""
+    record = {"type": type_name(type(error)), "message": _text(error)}
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except Exception:  # a __str__ that raises takes format_exception with it
+        try:
+            trace = "".join(traceback.format_tb(error.__traceback__))
+        except Exception:
+            return record
+    record["stacktrace"] = trace if len(trace) <= MAX_STACKTRACE else "…" + trace[-MAX_STACKTRACE:]
+    return record
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return ""
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+
+
+def tool_message_error(output: Any) -> dict[str, str] | None:
+    """The error in a ToolMessage by which a tool answered its own exception."""
+    if getattr(output, "status", None) != "error" or getattr(output, "type", None) != "tool":
+        return None
+    content = output.content
+    text = content if isinstance(content, str) else repr(content)
+    return {"type": "ToolException", "message": text[:_MAX_MESSAGE]}

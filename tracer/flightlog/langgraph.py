@@ -1,0 +1,158 @@
+"""What LangGraph adds to a run: node, step, namespace and task; interrupts, resumes and lifecycle events.
+
+LangGraph is never imported here: its classes are known by name, and its callback class is taken from ``sys.modules``
+once the application has loaded it.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any, Final
+
+from flightlog.plain import mro
+from flightlog.span import Kind, Status
+
+_MOVED: Final = frozenset(
+    (
+        "thread_id",
+        "checkpoint_ns",
+        "checkpoint_id",
+        "langgraph_step",
+        "langgraph_node",
+        "langgraph_triggers",
+        "langgraph_path",
+        "langgraph_checkpoint_ns",
+        "langgraph_request_id",
+        "ls_integration",
+        "ls_provider",
+        "ls_model_name",
+        "ls_model_type",
+        "ls_temperature",
+        "ls_max_tokens",
+        "ls_stop",
+        "lc_versions",
+    )
+)
+"""Metadata that LangChain and LangGraph add themselves: it is in the span's own fields, or the same on every span."""
+
+_RESUME_ID_LENGTH: Final = 32
+"""Hexadecimal digits of an interrupt id (xxh3_128)."""
+
+
+def graph_fields(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The span fields that LangGraph's metadata holds: thread_id, node, step, checkpoint_ns, task_id, checkpoint_id."""
+    fields: dict[str, Any] = {}
+    thread = metadata.get("thread_id")
+    if thread is not None:
+        fields["thread_id"] = thread if type(thread) is str else str(thread)
+    node = metadata.get("langgraph_node")
+    if node is not None:
+        fields["node"] = str(node)
+        step = metadata.get("langgraph_step")
+        if type(step) is int:
+            fields["step"] = step
+        namespace = metadata.get("langgraph_checkpoint_ns")
+        if type(namespace) is str:
+            fields["checkpoint_ns"] = namespace
+            last = namespace.rpartition("|")[2]
+            task = last.partition(":")[2]
+            if task:
+                fields["task_id"] = task
+    checkpoint = metadata.get("checkpoint_id")
+    if type(checkpoint) is str and checkpoint:
+        fields["checkpoint_id"] = checkpoint
+    return fields
+
+
+def own_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The metadata that is the user's."""
+    return {key: value for key, value in metadata.items() if key not in _MOVED}
+
+
+def chain_kind(
+    metadata: dict[str, Any], tags: list[str] | None, parent_kind: str | None, name: str | None, from_runnable: bool
+) -> Kind:
+    """What a chain run is.
+
+    Nodes carry the tag ``graph:step:N``. Runs that LangGraph starts itself lack the ``run_type`` argument that
+    LangChain's runnables pass (``from_runnable``); among those, task calls have a push path that ends in True, and a
+    routing function is a later step of its node's sequence.
+    """
+    first = tags[-1] if tags else ""
+    if not first.startswith(("graph:step:", "seq:step:")):
+        first = next((tag for tag in tags or () if tag.startswith(("graph:step:", "seq:step:"))), "")
+    if first.startswith("graph:step:"):
+        return "node"
+    if from_runnable:
+        return "runnable"
+    if "checkpoint_ns" not in metadata and "langgraph_node" in metadata:
+        path = metadata.get("langgraph_path")
+        is_call = isinstance(path, tuple) and len(path) > 2 and path[0] == "__pregel_push" and path[-1] is True
+        if is_call and first == "seq:step:1":
+            return "task"
+        if parent_kind in ("node", "task") and first.startswith("seq:step:") and first != "seq:step:1":
+            return "edge"
+    if name == "LangGraph" or (metadata.get("ls_integration") == "langgraph" and "langgraph_node" not in metadata):
+        return "graph"
+    return "runnable"
+
+
+def bubble_up(error: BaseException) -> Status | None:
+    """The status that LangGraph's control flow means, or None when the error is one."""
+    names = {base.__name__ for base in mro(type(error)) if base.__module__.startswith("langgraph.")}
+    if "GraphBubbleUp" not in names:
+        return None
+    if "GraphInterrupt" in names:
+        return "interrupted"
+    return "handoff" if "ParentCommand" in names else "cancelled"
+
+
+def raised_interrupts(error: BaseException) -> list[Any]:
+    """The Interrupt objects that a GraphInterrupt carries."""
+    found: Any = error.args[0] if error.args else ()
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def interrupt_records(interrupts: Iterable[Any]) -> list[dict[str, Any]]:
+    """``{id, value}`` of each interrupt, each once."""
+    records: list[dict[str, Any]] = []
+    seen: set[tuple[Any, int]] = set()
+    for interrupt in interrupts:
+        identity = getattr(interrupt, "id", None) or getattr(interrupt, "interrupt_id", None)
+        value = getattr(interrupt, "value", interrupt)
+        mark = (identity, id(value))
+        if mark in seen:
+            continue
+        seen.add(mark)
+        records.append({"id": identity, "value": value} if isinstance(identity, str) else {"value": value})
+    return records
+
+
+def resume_records(inputs: Any) -> list[dict[str, Any]] | None:
+    """What a human answered, when a graph's input is ``Command(resume=...)``."""
+    kind = type(inputs)
+    if kind.__name__ != "Command" or not kind.__module__.startswith("langgraph."):
+        return None
+    resume = getattr(inputs, "resume", None)
+    if resume is None:
+        return None
+    if isinstance(resume, dict) and resume and all(_is_interrupt_id(key) for key in resume):
+        return [{"interrupt_id": key, "value": value} for key, value in resume.items()]
+    return [{"value": resume}]
+
+
+def aware_class(own: type) -> type:
+    """A subclass of ``own`` that is LangGraph's callback class too, or ``own`` while LangGraph is not loaded."""
+    base = getattr(sys.modules.get("langgraph.callbacks"), "GraphCallbackHandler", None)
+    if not isinstance(base, type):
+        return own
+    known = _aware_classes.get((own, base))
+    if known is None:
+        known = _aware_classes[own, base] = type(own.__name__, (own, base), {"__module__": own.__module__})
+    return known
+
+
+_aware_classes: dict[tuple[type, type], type] = {}
+
+
+def _is_interrupt_id(key: Any) -> bool:
+    return isinstance(key, str) and len(key) == _RESUME_ID_LENGTH and all(c in "0123456789abcdef" for c in key)

@@ -1,0 +1,367 @@
+"""From callbacks to lines: opens runs, closes them, and writes each finished one.
+
+No lock is held while the application's objects are looked at, and every structure is changed by single operations of
+the interpreter, so callbacks may come from any number of threads, and from inside one another.
+"""
+
+import atexit
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import orjson
+
+from flightlog.capture import Mode
+from flightlog.containment import Containment
+from flightlog.failure import error_record, status_of
+from flightlog.langgraph import graph_fields, interrupt_records, own_metadata, raised_interrupts, resume_records
+from flightlog.line import LineWriter, light, started, started_span
+from flightlog.payload import PayloadEncoder
+from flightlog.runs import OpenRun, Root, Runs
+from flightlog.sink import SpanSink
+from flightlog.span import VERSION, Span
+from flightlog.span_buffer import SpanBuffer
+from flightlog.span_file import SpanFile
+from flightlog.summary import Summary
+
+NOTHING: Final = object()
+"""Stands for an output that there is not."""
+
+_GRACE_NS: Final = 60_000_000_000
+"""How long a run may go on after its parent has ended before it counts as abandoned."""
+
+
+class Recorder:
+    """The engine of one tracer."""
+
+    def __init__(
+        self,
+        file: SpanFile | None,
+        encoder: PayloadEncoder,
+        modes: tuple[Mode, Mode],
+        sinks: Iterable[SpanSink],
+        service: dict[str, Any],
+    ) -> None:
+        self.runs: Final = Runs()
+        self.summary: Final = Summary()
+        self.containment: Final = Containment()
+        self.file: Final = file
+        self.sinks: Final = tuple(sinks)
+        self.buffer: Final = SpanBuffer()
+        self.redaction_failures = 0
+        self.sink_failures = 0
+        self._encoder = encoder
+        self._inputs_mode, self._output_mode = modes
+        self._lines = LineWriter(service)
+        self._own_id = os.urandom(8).hex()
+        self._seq = itertools.count()
+        _recorders.add(self)
+
+    # -- starts ---------------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        type_: str,
+        key: UUID,
+        parent_key: UUID | None,
+        name: str,
+        inputs: Any,
+        metadata: dict[str, Any],
+        tags: list[str] | None,
+        fields: dict[str, Any] | None = None,
+    ) -> OpenRun:
+        """A run begins. ``fields`` are further light fields of its record."""
+        runs = self.runs
+        if runs.left_behind:
+            self.close_left_behind(time.perf_counter_ns() - _GRACE_NS)
+        run_id = str(key)
+        parent = runs.open.get(parent_key) if parent_key is not None and parent_key != key else None
+        if parent is not None:
+            root = parent.root
+        elif parent_key is None:
+            root = Root(run_id)
+        else:
+            # The parent ended already, or was never seen: its other children land in the same trace.
+            root = Root(runs.trace_of(parent_key) or str(parent_key))
+        run = OpenRun(key, run_id, type_, parent, root)
+        file = self.file
+        record: dict[str, Any] = {"v": VERSION, "type": type_}
+        if fields is not None and "kind" in fields:
+            record["kind"] = run.kind = fields.pop("kind")
+        record["name"] = name
+        record["run_id"] = run_id
+        if parent_key is not None:
+            record["parent_run_id"] = parent.run_id if parent is not None else str(parent_key)
+        record["trace_id"] = root.trace_id
+        record["writer_id"] = self._own_id if file is None else file.writer_id
+        record["seq"] = run.seq = next(self._seq)
+        if metadata:
+            record.update(graph_fields(metadata))
+            if own := own_metadata(metadata):
+                run.metadata = self._payload(run, "metadata", own, "all")
+        if fields:
+            record.update(fields)
+            if "model_params" in fields:
+                record["model_params"] = self._fragment(run, "model_params", fields["model_params"])
+        if tags:
+            self._about_task(run, record, tags)
+            record["tags"] = tags
+        if parent_key is None and type_ == "chain" and (resumes := resume_records(inputs)) is not None:
+            record["resumes"] = self._fragment(run, "resumes", resumes)
+        if self._inputs_mode != "none":
+            run.inputs = self._payload(run, "inputs", inputs, self._inputs_mode)
+        run.record = record
+        now = time.time_ns()
+        record["start_time"] = self._lines.time(now)
+        run.start_ns = time.perf_counter_ns()
+        runs.add(run)
+        if self.sinks:
+            self._sinks_start(run, now)
+        if file is not None:
+            run.head = head = light(record)
+            file.open_span(run.seq, started(head, run.inputs))
+        return run
+
+    def _about_task(self, run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:
+        """Number the attempts of a task: a retry policy starts siblings, ``with_retry`` leaves a tag."""
+        parent = run.parent
+        if run.kind == "node" or run.kind == "task":
+            if parent is None:
+                return
+            if run.kind == "node" and parent.kind == "runnable":
+                # Only graphs have nodes; some have no other mark, being too old or renamed.
+                parent.kind = parent.record["kind"] = "graph"
+                parent.head = None
+            step, task = record.get("step"), record.get("checkpoint_ns")
+            if parent.attempts is None or parent.attempts[0] != step:
+                parent.attempts = (step, {})
+            seen = parent.attempts[1]
+            record["attempt"] = seen[task] = seen.get(task, 0) + 1
+        elif (tag := tags[-1]).startswith("retry:attempt:") and tag[14:].isdecimal():
+            record["attempt"] = int(tag[14:])
+
+    def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
+        """A custom event, which carries its parent's run_id: a span of its own without duration."""
+        run = self.start("event", uuid4(), key, name, data, metadata or {}, tags)
+        self.end(run.key, "ok", time.perf_counter_ns())
+
+    # -- ends -----------------------------------------------------------------------------------------------------
+
+    def end(
+        self,
+        key: UUID,
+        status: str,
+        now: int,
+        output: Any = NOTHING,
+        fields: dict[str, Any] | None = None,
+        *,
+        type_: str = "chain",
+        parent_key: UUID | None = None,
+    ) -> None:
+        """A run ends. ``now`` is monotonic; ``fields`` are further light fields of its record.
+
+        The second end of a run is passed over. An end without a start becomes a span without duration: another
+        handler may have kept its start from us.
+        """
+        run = self.runs.take(key)
+        if run is None:
+            if self.runs.trace_of(key) is not None:
+                return
+            run = self.start(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+            run.inputs = None
+            self.runs.take(key)
+            now = run.start_ns
+        self._finish(run, status, now, output, fields)
+
+    def fail(
+        self,
+        key: UUID,
+        error: BaseException,
+        now: int,
+        output: Any,
+        fields: dict[str, Any] | None,
+        *,
+        type_: str,
+        parent_key: UUID | None,
+    ) -> None:
+        """A run ends with an exception, which may be LangGraph's way to pause or to hand over."""
+        fields = fields or {}
+        status = status_of(error)
+        run = self.runs.open.get(key)
+        if status == "interrupted":
+            raised = raised_interrupts(error)
+            fields["interrupts"] = interrupt_records(raised)
+            # Should the parent end well nonetheless, being the graph that holds the exception, it waits for these.
+            if run is not None and run.parent is not None:
+                run.parent.interrupts = [*(run.parent.interrupts or ()), *raised]
+        elif status == "error":
+            known = run.root.error if run is not None else None
+            if known is None or known[0] is not error:
+                known = (error, error_record(error))
+                if run is not None:
+                    run.root.error = known
+            fields["error"] = known[1]
+        self.end(key, status, now, output, fields, type_=type_, parent_key=parent_key)
+
+    def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
+        """LangGraph says that a graph waits for a human."""
+        run = self.runs.open.get(key)
+        if run is not None:
+            run.paused = True
+            run.interrupts = [*(run.interrupts or ()), *interrupts]
+            run.record["checkpoint_id"] = checkpoint_id
+            run.head = None
+
+    def resumed(self, key: UUID, checkpoint_id: str) -> None:
+        """LangGraph says from which checkpoint a graph goes on."""
+        run = self.runs.open.get(key)
+        if run is not None:
+            run.record["checkpoint_id"] = checkpoint_id
+            run.head = None
+
+    def _finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
+        if run.children:
+            self._leave_behind(run, status, now)
+        if status == "ok" and run.kind == "graph" and (run.paused or run.interrupts):
+            status = "interrupted"
+            fields = fields or {}
+            if run.interrupts:
+                fields["interrupts"] = interrupt_records(run.interrupts)
+        duration_ms = max(0, now - run.start_ns) / 1e6
+        tail: dict[str, Any] = {"duration_ms": duration_ms, "status": status}
+        if fields:
+            for name in ("error", "interrupts"):
+                if name in fields:
+                    fields[name] = self._fragment(run, name, fields[name])
+            tail.update(fields)
+        # One stream may be told of in both ways; each tells of all of it.
+        chunks = run.chunks or run.stream_events
+        if chunks:
+            tail["chunks"] = chunks
+            if run.first_token_ns:
+                tail["time_to_first_token_ms"] = (run.first_token_ns - run.start_ns) / 1e6
+        if run.otel:
+            tail["otel"] = run.otel
+        out: bytes | None = None
+        if output is not NOTHING and self._output_mode != "none":
+            out = self._payload(run, "output", output, self._output_mode)
+        if run.truncated:
+            tail["truncated"] = run.truncated
+        self.summary.add(run.type, status, duration_ms, tail, bool(chunks))
+        self.write(run, self._lines.finished(run, tail, out))
+
+    def write(self, run: OpenRun, line: bytes) -> None:
+        """One finished span, as its line."""
+        file = self.file
+        if file is not None:
+            file.write(line)
+            file.close_span(run.seq)
+        else:
+            self.buffer.add(line)
+        if self.sinks:
+            self._sinks_end(line)
+
+    # -- runs that never end --------------------------------------------------------------------------------------
+
+    def _leave_behind(self, run: OpenRun, status: str, now: int) -> None:
+        """The parent of open runs has ended.
+
+        When it was cancelled or dropped, so were they. Otherwise they may still be running, in a thread say, and are
+        given a while to end by themselves.
+        """
+        for child in list(run.descendants()):
+            if status in ("cancelled", "abandoned"):
+                if self.runs.discard(child):
+                    self._finish(child, status, now, NOTHING, None)
+            else:
+                self.runs.left_behind[child.seq] = (child, now)
+
+    def close_left_behind(self, before: int) -> None:
+        """Write as abandoned the runs whose parent ended before a monotonic time."""
+        for child, since in list(self.runs.left_behind.values()):
+            if since <= before and self.runs.discard(child):
+                self._finish(child, "abandoned", since, NOTHING, None)
+
+    def close_all(self) -> None:
+        """Write every open run as abandoned."""
+        now = time.perf_counter_ns()
+        for run in sorted(self.runs.open.values(), key=lambda run: -run.seq):
+            older: OpenRun | None = run
+            while older is not None:
+                behind = older.previous
+                if self.runs.discard(older):
+                    self._finish(older, "abandoned", now, NOTHING, None)
+                older = behind
+
+    # -- pieces ---------------------------------------------------------------------------------------------------
+
+    def _payload(self, run: OpenRun, field: str, value: Any, mode: Mode) -> bytes | None:
+        """The JSON of one field, or None when a redaction rule failed: then the field is dropped."""
+        try:
+            payload = self._encoder.encode(field, value, run.root.memo, mode)
+        except Exception as error:
+            self.redaction_failures += 1
+            self.containment.caught(f"the {field} of a span", error)
+            return None
+        if payload.truncation is not None:
+            if run.truncated is None:
+                run.truncated = {}
+            run.truncated[field] = payload.truncation
+        return payload.json
+
+    def _fragment(self, run: OpenRun, field: str, value: Any) -> Any:
+        json = self._payload(run, field, value, "all")
+        return None if json is None else orjson.Fragment(json)
+
+    def _sinks_start(self, run: OpenRun, start_ns: int) -> None:
+        for sink in self.sinks:
+            try:
+                span = started_span(run, start_ns)
+                ids = sink.on_start(span)
+                if ids:
+                    run.otel = {**(run.otel or {}), **ids}
+            except Exception as error:
+                self._sink_failed(error)
+        if run.otel:
+            run.record["otel"] = run.otel
+
+    def _sinks_end(self, line: bytes) -> None:
+        for sink in self.sinks:
+            try:
+                sink.on_end(Span.from_json(line))
+            except Exception as error:
+                self._sink_failed(error)
+
+    def _sink_failed(self, error: Exception) -> None:
+        self.sink_failures += 1
+        self.containment.caught("a sink", error)
+
+    def start_over(self) -> None:
+        """In a forked child: the open runs are the parent's to end."""
+        self._own_id = os.urandom(8).hex()
+        self.runs.clear()
+        self.summary.start_over()
+
+
+_recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for recorder in list(_recorders):
+        with recorder.containment.guard("the end of the process"):
+            recorder.close_all()
+
+
+def _after_fork() -> None:
+    for recorder in list(_recorders):
+        recorder.start_over()
+
+
+# After span_file has registered its own: handlers run last in, first out, and files must close last.
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

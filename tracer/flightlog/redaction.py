@@ -1,0 +1,103 @@
+"""Rules that hide secrets before anything is encoded.
+
+A rule is a whole key (case does not matter, ``-`` equals ``_``), a compiled regular expression applied to every
+string, or a callable ``(field, value) -> value`` that sees a whole payload as JSON values and answers the payload to
+keep. A rule that fails drops the field.
+"""
+
+import re
+import string
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import orjson
+
+REDACTED: Final = "[redacted]"
+
+DEFAULT_KEYS: Final = (
+    "api_key",
+    "apikey",
+    "x_api_key",
+    "openai_api_key",
+    "anthropic_api_key",
+    "authorization",
+    "proxy_authorization",
+    "password",
+    "passwd",
+    "secret",
+    "client_secret",
+    "secret_key",
+    "aws_secret_access_key",
+    "private_key",
+    "access_token",
+    "refresh_token",
+    "auth_token",
+    "bearer_token",
+    "cookie",
+    "set_cookie",
+    "credentials",
+)
+"""Hidden by default. ``redact=`` adds to them; ``redact=None`` switches them off."""
+
+Rule = str | re.Pattern[str] | Callable[[str, Any], Any]
+
+_FOLD = bytes.maketrans(string.ascii_uppercase.encode() + b"-", string.ascii_lowercase.encode() + b"_")
+_FOLD_TEXT = str.maketrans(string.ascii_uppercase + "-", string.ascii_lowercase + "_")
+
+
+class Redactor:
+    """The rules of one tracer."""
+
+    def __init__(self, rules: Iterable[Rule] | Rule | None = ()) -> None:
+        keys: set[str] = set()
+        self.patterns: list[re.Pattern[str]] = []
+        self.callables: list[Callable[[str, Any], Any]] = []
+        if rules is not None:
+            keys.update(DEFAULT_KEYS)
+            for rule in (rules,) if isinstance(rules, str | re.Pattern) or callable(rules) else rules:
+                if isinstance(rule, str):
+                    keys.add(fold(rule))
+                elif isinstance(rule, re.Pattern):
+                    self.patterns.append(rule)
+                else:
+                    self.callables.append(rule)
+        self.keys: Final = frozenset(keys)
+        self._needles = _needles(self.keys)
+        self.sees_every_string: Final = bool(self.patterns)
+        """Whether JSON text must be walked even when no key needs hiding."""
+
+    def may_match(self, text: bytes) -> bool:
+        """Whether JSON text could hold a key to hide; cheap, and never False for one that does.
+
+        The encoder writes a key's letters as they are and a quote inside a string as ``\\"``, so that only a key can
+        be followed by a plain quote and a colon.
+        """
+        folded = text.translate(_FOLD)
+        return any(needle in folded for needle in self._needles)
+
+    def hides(self, key: str) -> bool:
+        """Whether the value of this key is to be hidden."""
+        return fold(key) in self.keys
+
+    def text(self, value: str) -> str:
+        """A string with every pattern's matches hidden."""
+        for pattern in self.patterns:
+            value = pattern.sub(REDACTED, value)
+        return value
+
+    def payload(self, field: str, value: Any) -> Any:
+        """A whole payload after the callables."""
+        for rule in self.callables:
+            value = rule(field, value)
+        return value
+
+
+def fold(key: str) -> str:
+    """The form in which keys are compared; ASCII only, so that folded text and folded keys agree byte for byte."""
+    return key.translate(_FOLD_TEXT)
+
+
+def _needles(keys: frozenset[str]) -> tuple[bytes, ...]:
+    """The fewest byte strings of which at least one is in any text that holds one of the keys."""
+    tails = {orjson.dumps(key)[1:] + b":" for key in keys}
+    return tuple(sorted(tail for tail in tails if not any(other != tail and other in tail for other in tails)))

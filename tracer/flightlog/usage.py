@@ -1,0 +1,142 @@
+"""The facts in an LLM's result: token usage, the model that answered, how it finished.
+
+Usage comes from the final message, never from a sum over chunks: providers repeat running totals in them.
+"""
+
+from typing import Any, Final
+
+_PARAMS_LEFT_OUT: Final = frozenset(
+    ("_type", "model", "model_name", "tools", "functions", "messages", "stream", "stop", "input", "extra_headers")
+)
+_FINISH: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_LOCAL_IDS: Final = ("lc_run-", "run-")
+"""How ids begin that LangChain made itself."""
+
+
+def request_fields(invocation: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
+    """request_model, provider and model_params, from the start of a call."""
+    fields: dict[str, Any] = {}
+    model = metadata.get("ls_model_name") or invocation.get("model") or invocation.get("model_name")
+    if isinstance(model, str):
+        fields["request_model"] = model
+    provider = metadata.get("ls_provider")
+    if isinstance(provider, str):
+        fields["provider"] = provider
+    params = {name: value for name, value in invocation.items() if value is not None and name not in _PARAMS_LEFT_OUT}
+    if stop := invocation.get("stop"):
+        params["stop"] = stop
+    for name, source in (("temperature", "ls_temperature"), ("max_tokens", "ls_max_tokens")):
+        if name not in params and metadata.get(source) is not None:
+            params[name] = metadata[source]
+    if params:
+        fields["model_params"] = params
+    return fields
+
+
+def response_fields(result: Any) -> dict[str, Any]:
+    """model, provider, service_tier, finish_reason, response_id, message_id, token_usage and cache_hit of a result."""
+    fields: dict[str, Any] = {}
+    generations = getattr(result, "generations", None) or ()
+    first = generations[0][0] if generations and generations[0] else None
+    message = getattr(first, "message", None)
+    about = _dict(getattr(message, "response_metadata", None))
+    info = _dict(getattr(first, "generation_info", None))
+    whole = _dict(getattr(result, "llm_output", None))
+
+    _put(
+        fields,
+        "model",
+        (about, "model_name", "model", "model_id"),
+        (info, "model_name"),
+        (whole, "model_name", "model"),
+    )
+    _put(fields, "provider", (about, "model_provider"))
+    _put(fields, "service_tier", (about, "service_tier"), (whole, "service_tier"))
+    _put(fields, "finish_reason", (info, *_FINISH), (about, *_FINISH))
+    identity = getattr(message, "id", None)
+    if isinstance(identity, str) and identity:
+        fields["message_id"] = identity
+    _put(fields, "response_id", (about, "id"), (whole, "id"))
+    if "response_id" not in fields and isinstance(identity, str) and not identity.startswith(_LOCAL_IDS):
+        fields["response_id"] = identity
+
+    usage = _usage(getattr(message, "usage_metadata", None))
+    if usage is not None and "total_cost" in usage:
+        # LangChain marks an answer from its own cache by a total_cost of zero in the usage.
+        if usage.pop("total_cost") == 0:
+            fields["cache_hit"] = True
+        usage = usage or None
+    if usage is None:
+        usage = _old_usage(whole) or _old_usage(about) or _old_usage(info)
+    if usage:
+        fields["token_usage"] = usage
+    return fields
+
+
+def output(result: Any) -> Any:
+    """What a model answered: its message, or its text; a list of them when there are several."""
+    generations = getattr(result, "generations", None) or ()
+    answers = [
+        getattr(choice, "message", None) or getattr(choice, "text", None)
+        for choices in generations
+        for choice in choices
+    ]
+    return answers[0] if len(answers) == 1 else answers
+
+
+def has_tool_call(chunk: Any) -> bool:
+    """Whether a chunk of a streamed answer carries part of a tool call."""
+    return bool(getattr(getattr(chunk, "message", None), "tool_call_chunks", None))
+
+
+def _usage(found: Any) -> dict[str, Any] | None:
+    """Every numeric key of a usage dict, details included."""
+    if not isinstance(found, dict):
+        return None
+    usage: dict[str, Any] = {}
+    for name, value in found.items():
+        if _is_number(value):
+            usage[str(name)] = value
+        elif isinstance(value, dict):
+            details = {str(key): item for key, item in value.items() if _is_number(item)}
+            if details:
+                usage[str(name)] = details
+    return usage
+
+
+def _old_usage(source: dict[str, Any]) -> dict[str, Any] | None:
+    """Usage as models before ``usage_metadata`` reported it: OpenAI's and Anthropic's names."""
+    found = source.get("token_usage") or source.get("usage") or source.get("tokenUsage")
+    if not isinstance(found, dict):
+        return None
+    usage: dict[str, Any] = {}
+    for name, names in (
+        ("input_tokens", ("input_tokens", "prompt_tokens", "inputTokens")),
+        ("output_tokens", ("output_tokens", "completion_tokens", "outputTokens")),
+        ("total_tokens", ("total_tokens", "totalTokens")),
+    ):
+        value = next((found[key] for key in names if _is_number(found.get(key))), None)
+        if value is not None:
+            usage[name] = value
+    if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= usage.keys():
+        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+    return usage or None
+
+
+def _put(fields: dict[str, Any], name: str, *sources: tuple[Any, ...]) -> None:
+    """The first text among the named keys of each source."""
+    for source, *keys in sources:
+        if source:
+            for key in keys:
+                value = source.get(key)
+                if isinstance(value, str) and value:
+                    fields[name] = value
+                    return
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
