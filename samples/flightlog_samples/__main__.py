@@ -1,0 +1,38 @@
+"""`python -m flightlog_samples [NAMES...]`: record samples into one folder, or list them."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from flightlog.errors import UsageError
+from flightlog_samples.catalogue import DEFAULT, SAMPLES, select
+from flightlog_samples.recording import DEFAULT_OUT, record
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status 0, or 2 with a sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m flightlog_samples", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"samples, or all (default: {' '.join(DEFAULT)})")
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), help="folder to record into")
+    parser.add_argument("--list", action="store_true", help="name the samples and what each shows")
+    parser.add_argument("--json", action="store_true", help="with --list: as JSON")
+    options = parser.parse_args(argv)
+    if options.list:
+        if options.json:
+            print(json.dumps([{"name": s.name, "shows": s.shows, "default": s.name in DEFAULT} for s in SAMPLES]))
+        else:
+            for sample in SAMPLES:
+                print(f"{sample.name:<18} {sample.shows}")
+        return 0
+    try:
+        samples = select(options.names)
+    except UsageError as error:
+        print(f"flightlog: {error}", file=sys.stderr)
+        return 2
+    return record(options.out, [sample.story() for sample in samples])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Where a sample's story goes: one folder with a span file and a checkpoint database.
+
+A folder holds one recording. A new recording replaces the old one, but only in a folder that a recording made: the
+marker file says so, and files of anyone else are never touched.
+"""
+
+import argparse
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from flightlog import JsonlTracer
+from flightlog.errors import FlightlogError, UsageError
+
+MARKER = ".flightlog-demo"
+DEFAULT_OUT = "flightlog-demo"
+_OURS = ("*.jsonl", "*.jsonl.*.open", "*.sqlite", "*.sqlite-wal", "*.sqlite-shm")
+
+
+class Recording:
+    """A span file and a SQLite checkpoint database in one folder, open for one story; a context manager."""
+
+    def __init__(self, out: Path, stem: str | None = None) -> None:
+        """`stem` names the files of a sample that is a process of its own; the others share one pair."""
+        self.out = out
+        self.spans = out / f"{stem or 'spans'}.jsonl"
+        self.database = out / f"{stem or 'checkpoints'}.sqlite"
+        self.service = stem or "samples"
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.tracer = self._stack.enter_context(JsonlTracer(self.spans, service=self.service))
+        self.checkpointer = sqlite_saver(self.database)
+        self._stack.callback(self.checkpointer.conn.close)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def config(self, thread_id: str) -> RunnableConfig:
+        """What to pass to `invoke`: the thread, and the tracer among the callbacks."""
+        return {"configurable": {"thread_id": thread_id}, "callbacks": [self.tracer]}
+
+
+Story = Callable[[Path], None]
+
+
+def sqlite_saver(path: str | Path) -> SqliteSaver:
+    """A checkpointer in a SQLite file, its tables made; close `.conn` when done.
+
+    LangGraph writes checkpoints from worker threads, hence `check_same_thread=False`; the saver locks around each
+    statement.
+    """
+    saver = SqliteSaver(sqlite3.connect(path, timeout=30, check_same_thread=False))
+    saver.setup()
+    return saver
+
+
+def prepare(out: Path) -> None:
+    """Make `out` ready for a new recording. Raises UsageError when it holds such files of someone else."""
+    found = [path for pattern in _OURS for path in out.glob(pattern)] if out.is_dir() else []
+    if found and not (out / MARKER).exists():
+        raise UsageError(f"{out} holds {found[0].name}, which no demo recorded: choose another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path in found:
+            path.unlink()
+        (out / MARKER).touch()
+    except OSError as error:
+        raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+
+
+def run(name: str, story: Story, argv: Sequence[str] | None = None) -> int:
+    """The command line of one sample: record its story into `--out`. Exit status 0, or 2 with a sentence."""
+    parser = argparse.ArgumentParser(prog=f"python -m flightlog_samples.{name}", description="Record this sample.")
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), help="folder to record into")
+    return record(parser.parse_args(argv).out, [story])
+
+
+def record(out: Path, stories: Sequence[Story]) -> int:
+    """Record stories, one after the other, into a fresh `out`. Exit status 0, or 2 with a sentence on stderr."""
+    try:
+        prepare(out)
+        for story in stories:
+            story(out)
+    except (FlightlogError, ImportError) as error:
+        return _failed(str(error))
+    except Exception as error:
+        # A provider may refuse in any way it likes; the scripted model has no excuse.
+        if not (model := os.environ.get("FLIGHTLOG_MODEL")):
+            raise
+        return _failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {error}")
+    return 0
+
+
+def _failed(sentence: str) -> int:
+    print(f"flightlog: {sentence}", file=sys.stderr)
+    return 2

@@ -1,0 +1,188 @@
+"""What the service can do, without HTTP: start a report, answer its question, list and read."""
+
+import logging
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command, StateSnapshot
+
+from flightlog import JsonlTracer
+from flightlog_samples.decision_log import Decision, DecisionLog
+from flightlog_samples.recording import sqlite_saver
+from flightlog_samples.report_service.graph import Review, build_graph
+
+log = logging.getLogger(__name__)
+Status = Literal["interrupted", "finished", "expired", "failed", "running"]
+
+
+class ReportError(Exception):
+    """A request that cannot be met; the subclass says why.
+
+    ReportError
+    ├── NotFoundError         there is no such report
+    ├── NotWaitingError       the report asks nothing (any more)
+    ├── FeedbackMissingError  a no without a reason gives the writer nothing to go by
+    ├── AlreadyAnsweredError  another answer to the same question came first
+    └── ExpiredError          the question was open for too long
+    """
+
+
+class NotFoundError(ReportError):
+    """There is no such report."""
+
+
+class NotWaitingError(ReportError):
+    """The report asks nothing (any more)."""
+
+
+class FeedbackMissingError(ReportError):
+    """A no without a reason."""
+
+
+class AlreadyAnsweredError(ReportError):
+    """Another answer to the same question came first."""
+
+
+class ExpiredError(ReportError):
+    """The question was open for too long."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list."""
+
+    thread_id: str
+    theme: str
+    status: Status
+
+
+class Reports:
+    """The reports of one database. Its one connection lives as long as this object; safe for many threads."""
+
+    def __init__(self, database: Path, tracer: JsonlTracer | None = None, ttl_s: float | None = None) -> None:
+        """`ttl_s`: seconds after which an open question is too old; None means never."""
+        self._stack = ExitStack()
+        self._saver = sqlite_saver(database)
+        self._stack.callback(self._saver.conn.close)
+        self._decisions = DecisionLog(database)
+        self._stack.callback(self._decisions.close)
+        self._graph = build_graph(self._saver)
+        self._tracer = tracer
+        self._ttl_s = ttl_s
+
+    def close(self) -> None:
+        """Close the database."""
+        self._stack.close()
+
+    def generate(self, theme: str) -> str:
+        """Write the first version and return the thread's id; the report then waits for an answer."""
+        thread_id = str(uuid.uuid4())
+        # Plain data rather than a ReportState: the checkpoint stays readable without this module.
+        inputs: Any = {"theme": theme}
+        self._graph.invoke(inputs, self._config(thread_id))
+        log.info("report %s waits for an answer", thread_id)
+        return thread_id
+
+    def feedback(self, thread_id: str, approved: bool, feedback: str | None, decided_by: str | None) -> None:
+        """Answer the open question. Raises one of the ReportErrors."""
+        snapshot = self._find(thread_id)
+        if not snapshot.interrupts:
+            raise NotWaitingError("Report is not awaiting feedback.")
+        if not approved and not (feedback or "").strip():
+            raise FeedbackMissingError("Feedback is required when report is not approved.")
+        if self._ttl_s is not None and _age_s(snapshot) > self._ttl_s:
+            late = Review(approved=False, expired=True, decided_by="policy:ttl", feedback="no answer in time")
+            self._answer(snapshot, late)
+            raise ExpiredError("The question was open for too long; the report is closed.")
+        self._answer(snapshot, Review(approved=approved, feedback=feedback, decided_by=decided_by))
+
+    def entries(self, max_results: int) -> list[Entry]:
+        """The newest reports first."""
+        with self._saver.cursor(transaction=False) as cursor:
+            cursor.execute(
+                "SELECT thread_id FROM checkpoints WHERE checkpoint_ns = '' "
+                "GROUP BY thread_id ORDER BY max(checkpoint_id) DESC LIMIT ?",
+                (max_results,),
+            )
+            threads = [str(row[0]) for row in cursor.fetchall()]
+        return [self._entry(thread) for thread in threads]
+
+    def report(self, thread_id: str) -> str:
+        """The newest version of a report, in Markdown. Raises NotFoundError."""
+        report: str = self._find(thread_id).values.get("report", "")
+        return report
+
+    def recover(self) -> int:
+        """Apply the answers that a server that died had taken and not applied; returns how many."""
+        count = 0
+        for decision in self._decisions.unapplied():
+            config = self._config(decision.thread_id)
+            try:
+                head = self._graph.get_state(config)
+                if _pause(head) == decision.pause_id:
+                    self._graph.invoke(Command(resume=decision.decision), config)
+                elif head.next and not head.interrupts:
+                    self._graph.invoke(None, config)
+            except Exception:
+                # One report that cannot go on must not keep the server from starting; it is tried at the next start.
+                log.exception("the answer to report %s could not be applied", decision.thread_id)
+                continue
+            self._decisions.applied(decision)
+            count += 1
+        return count
+
+    def _answer(self, snapshot: StateSnapshot, review: Review) -> None:
+        thread_id = snapshot.config["configurable"]["thread_id"]
+        decision = Decision(thread_id, _pause(snapshot), review.model_dump(exclude_none=True))
+        if not self._decisions.take(decision):
+            raise AlreadyAnsweredError("This question has been answered already.")
+        try:
+            self._graph.invoke(Command(resume=decision.decision), self._config(thread_id))
+        except Exception:
+            # Where nothing moved the question is open again; where something did, the answer was used.
+            if _pause(self._graph.get_state(self._config(thread_id))) == decision.pause_id:
+                self._decisions.release(decision)
+            else:
+                self._decisions.applied(decision)
+            raise
+        self._decisions.applied(decision)
+        log.info("report %s was answered by %s", thread_id, review.decided_by)
+
+    def _entry(self, thread_id: str) -> Entry:
+        snapshot = self._graph.get_state(self._config(thread_id))
+        return Entry(thread_id, str(snapshot.values.get("theme", "")), _status(snapshot))
+
+    def _find(self, thread_id: str) -> StateSnapshot:
+        snapshot = self._graph.get_state(self._config(thread_id))
+        if not snapshot.values:
+            raise NotFoundError("Report not found")
+        return snapshot
+
+    def _config(self, thread_id: str) -> RunnableConfig:
+        callbacks: list[Any] = [self._tracer] if self._tracer else []
+        return {"configurable": {"thread_id": thread_id}, "callbacks": callbacks}
+
+
+def _pause(snapshot: StateSnapshot) -> str:
+    return str(snapshot.config["configurable"].get("checkpoint_id", ""))
+
+
+def _age_s(snapshot: StateSnapshot) -> float:
+    return time.time() - datetime.fromisoformat(snapshot.created_at or "").timestamp()
+
+
+def _status(snapshot: StateSnapshot) -> Status:
+    if snapshot.interrupts:
+        return "interrupted"
+    if any(task.error for task in snapshot.tasks):
+        return "failed"
+    if snapshot.next:
+        return "running"
+    review = snapshot.values.get("review")
+    return "expired" if review and Review.model_validate(review).expired else "finished"

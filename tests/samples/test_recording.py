@@ -1,0 +1,60 @@
+"""Where recordings go, and the command line that makes them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flightlog.errors import UsageError
+from flightlog_samples.__main__ import main
+from flightlog_samples.catalogue import DEFAULT, SAMPLES, select
+from flightlog_samples.recording import prepare
+
+
+def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
+    """A folder that a recording made is emptied of its recording and of nothing else."""
+    prepare(tmp_path)
+    (tmp_path / "spans.jsonl").write_text("old")
+    (tmp_path / "notes.txt").write_text("mine")
+    prepare(tmp_path)
+    assert not (tmp_path / "spans.jsonl").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_files_of_someone_else_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with span files that no recording made is refused, with a sentence and exit status 2."""
+    (tmp_path / "production.jsonl").write_text("precious")
+    with pytest.raises(UsageError, match="another folder"):
+        prepare(tmp_path)
+    assert main(["--out", str(tmp_path)]) == 2
+    assert "production.jsonl" in capsys.readouterr().err
+    assert (tmp_path / "production.jsonl").read_text() == "precious"
+
+
+def test_an_unknown_sample_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt name exits with status 2 and the names that there are."""
+    assert main(["--out", str(tmp_path), "persistance"]) == 2
+    assert "persistence" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in the place of the folder exits with status 2."""
+    (tmp_path / "file").touch()
+    assert main(["--out", str(tmp_path / "file" / "below")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_the_list_names_every_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    """--list prints a line for each, and with --json what is recorded by default."""
+    assert main(["--list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(SAMPLES)
+    assert main(["--list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed if entry["default"]] == list(DEFAULT)
+
+
+def test_samples_are_selected_by_name() -> None:
+    """No name is the default set, `all` is all, and a name given twice counts once."""
+    assert [sample.name for sample in select([])] == list(DEFAULT)
+    assert select(["all"]) == list(SAMPLES)
+    assert [sample.name for sample in select(["streaming", "streaming"])] == ["streaming"]
