@@ -20,7 +20,12 @@ class Command(NamedTuple):
 
 _CLI: Final = "flightlog_viewer.cli."
 
-COMMANDS: Final[tuple[Command, ...]] = ()
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
+    Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
+    Command("export", _CLI + "export", "export", "spans out to other formats (otlp-json)"),
+    Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
+)
 
 
 def find(name: str) -> Command | None:

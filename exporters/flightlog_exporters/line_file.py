@@ -1,0 +1,123 @@
+"""Files of lines, plain or compressed, read from an offset: the way in for every export and import."""
+
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO, Final, NamedTuple, Self, cast
+
+from flightlog.errors import MissingExtraError, UnreadableError
+
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+"""A longer line is passed over, like the span file's own reader does."""
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+
+class Line(NamedTuple):
+    """One line with its newline; empty when it was too long."""
+
+    offset: int
+    """Of its first byte, in the unpacked file."""
+    data: bytes
+    end: int
+    """Where the next line begins."""
+
+
+class LineFile:
+    """A regular file of lines, unpacked when it begins as gzip or zstd does; a context manager.
+
+    Raises UnreadableError when it is missing or no regular file, MissingExtraError when zstd is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = os.fspath(path)
+        self._errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
+        try:
+            # A FIFO would block the open, a device would never end.
+            descriptor = os.open(self.name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self.stat = os.fstat(descriptor)
+        """Of the open file, whatever its name is by now."""
+        if not stat.S_ISREG(self.stat.st_mode):
+            os.close(descriptor)
+            raise UnreadableError(f"{self.name} is no regular file")
+        self._plain = open(descriptor, "rb")  # noqa: SIM115 - closed by close()
+        head = self._plain.peek(4)[:4]
+        self.is_packed = head.startswith(_GZIP) or head == _ZSTD
+        """A compressed file is complete: nobody appends to it."""
+        self._stream: BinaryIO = cast("BinaryIO", self._plain)
+        if head.startswith(_GZIP):
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._plain))
+        elif head == _ZSTD:
+            self._stream = self._zstd()
+
+    def _zstd(self) -> BinaryIO:
+        try:
+            import zstandard
+        except ImportError:
+            self.close()
+            raise MissingExtraError("reading .zst files", "viewer") from None
+        self._errors = (*self._errors, zstandard.ZstdError)
+        reader = zstandard.ZstdDecompressor().stream_reader(self._plain, read_across_frames=True)
+        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), 1 << 18))
+
+    def lines(self, offset: int = 0, *, torn: bool = True) -> Iterator[Line]:
+        """The lines from a byte offset on. ``torn`` answers a last line without its newline too: without it, that
+        line is left for later, since its writer may be at it. Raises UnreadableError.
+        """
+        if offset:
+            self._seek(offset)
+        while data := self._read():
+            end = offset + len(data)
+            complete = data.endswith(b"\n")
+            if not complete and len(data) == MAX_LINE_BYTES:
+                while not complete and (rest := self._read()):
+                    end += len(rest)
+                    complete = rest.endswith(b"\n")
+                data = b""
+            if not complete and not torn:
+                return
+            yield Line(offset, data, end)
+            offset = end
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Bytes of the file as it lies on the disk."""
+        return os.pread(self._plain.fileno(), size, offset)
+
+    def position(self) -> int:
+        """How many bytes of the file have been taken from the disk: for a progress bar."""
+        return self._plain.tell()
+
+    def _seek(self, offset: int) -> None:
+        try:
+            self._stream.seek(offset)
+        except self._errors as error:
+            raise self._unreadable(error) from None
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.readline(MAX_LINE_BYTES)
+        except self._errors as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: Exception) -> UnreadableError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return UnreadableError(f"cannot read {self.name}: {reason}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._plain.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,249 @@
+"""OTLP in its JSON encoding, one ``{"resourceSpans": [...]}`` a line, as the Collector's file exporter writes it.
+
+Source: the OpenTelemetry protocol specification, "JSON Protobuf Encoding": ids are hex, enums are integers, names are
+lowerCamelCase, 64-bit integers are strings. Many writers use protobuf's own JSON mapping instead (base64 ids, enum
+names, snake_case on request), so the reader takes both.
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from flightlog.errors import UnreadableError
+from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
+from flightlog_exporters.otel_span import ERROR, INTERNAL, OK, UNSET, Attributes, Event, Link, OtelSpan
+
+_BATCH: Final = 512
+_INT64: Final = range(-(2**63), 2**63)
+_KINDS: Final = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3}
+_STATUSES: Final = {"STATUS_CODE_OK": OK, "STATUS_CODE_ERROR": ERROR}
+
+
+def encode(spans: Iterable[OtelSpan]) -> bytes:
+    """One line, without its newline. Spans of one process share their resource."""
+    grouped: dict[bytes, tuple[OtelSpan, dict[str, list[dict[str, Any]]]]] = {}
+    for span in spans:
+        key = orjson.dumps(span.resource, option=orjson.OPT_NON_STR_KEYS)
+        _, scopes = grouped.setdefault(key, (span, {}))
+        scopes.setdefault(span.scope, []).append(_span(span))
+    return orjson.dumps(
+        {
+            "resourceSpans": [
+                {
+                    "resource": {"attributes": _attributes(first.resource)},
+                    "scopeSpans": [{"scope": {"name": name}, "spans": members} for name, members in scopes.items()],
+                }
+                for first, scopes in grouped.values()
+            ]
+        }
+    )
+
+
+def write(spans: Iterable[OtelSpan], out: BinaryIO) -> int:
+    """Write the spans, 512 a line, and answer how many there were."""
+    remaining = iter(spans)
+    written = 0
+    while batch := list(islice(remaining, _BATCH)):
+        out.write(encode(batch) + b"\n")
+        written += len(batch)
+    return written
+
+
+def decode(line: bytes) -> list[OtelSpan]:
+    """The spans of a line. Raises UnreadableError when the line is not OTLP."""
+    try:
+        message = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableError(f"not JSON: {error}") from None
+    return from_message(message)
+
+
+def from_message(message: Any) -> list[OtelSpan]:
+    """The spans of a decoded line. Raises UnreadableError when it is not OTLP."""
+    groups = _get(message, "resourceSpans", "resource_spans") if isinstance(message, dict) else None
+    if not isinstance(groups, list):
+        raise UnreadableError("no `resourceSpans`: not OTLP traces in JSON")
+    try:
+        return list(_spans(groups))
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise UnreadableError(f"broken OTLP: {error}") from None
+
+
+def _spans(groups: list[Any]) -> Iterator[OtelSpan]:
+    for group in groups:
+        resource = _from_attributes((group.get("resource") or {}).get("attributes"))
+        scopes = _get(group, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
+        for scope_group in scopes or ():
+            scope = (scope_group.get("scope") or {}).get("name") or ""
+            for span in scope_group.get("spans") or ():
+                yield _from_span(span, resource, str(scope))
+
+
+def _from_span(span: dict[str, Any], resource: Attributes, scope: str) -> OtelSpan:
+    status = span.get("status") or {}
+    return OtelSpan(
+        name=str(span.get("name") or ""),
+        trace_id=_id(_get(span, "traceId", "trace_id"), TRACE_ID_BYTES),
+        span_id=_id(_get(span, "spanId", "span_id"), SPAN_ID_BYTES),
+        parent_span_id=_parent(_get(span, "parentSpanId", "parent_span_id")),
+        kind=_enum(span.get("kind"), _KINDS, INTERNAL),
+        start_ns=_time(_get(span, "startTimeUnixNano", "start_time_unix_nano")),
+        end_ns=_time(_get(span, "endTimeUnixNano", "end_time_unix_nano")),
+        status=_enum(status.get("code"), _STATUSES, UNSET),
+        status_message=str(status.get("message") or ""),
+        attributes=_from_attributes(span.get("attributes")),
+        events=[
+            Event(
+                str(event.get("name") or ""),
+                _time(_get(event, "timeUnixNano", "time_unix_nano")),
+                _from_attributes(event.get("attributes")),
+            )
+            for event in span.get("events") or ()
+        ],
+        links=[
+            Link(
+                _id(_get(link, "traceId", "trace_id"), TRACE_ID_BYTES),
+                _id(_get(link, "spanId", "span_id"), SPAN_ID_BYTES),
+                _from_attributes(link.get("attributes")),
+            )
+            for link in span.get("links") or ()
+        ],
+        resource=resource,
+        scope=scope,
+    )
+
+
+def _get(message: dict[str, Any], *keys: str) -> Any:
+    return next((message[key] for key in keys if key in message), None)
+
+
+def _id(text: Any, size: int) -> bytes:
+    """Hex as OTLP prescribes, or base64 as protobuf's JSON mapping writes bytes."""
+    if isinstance(text, str):
+        try:
+            if len(text) == size * 2:
+                return bytes.fromhex(text)
+            decoded = base64.b64decode(text, validate=True)
+        except (ValueError, binascii.Error):
+            decoded = b""
+        if len(decoded) == size:
+            return decoded
+    raise ValueError("an id is neither hex nor base64 of its length")
+
+
+def _parent(text: Any) -> bytes:
+    if not text:
+        return b""
+    parent = _id(text, SPAN_ID_BYTES)
+    return parent if any(parent) else b""
+
+
+def _enum(value: Any, known: dict[str, int], otherwise: int) -> int:
+    if isinstance(value, int):
+        return value
+    return known.get(value, otherwise) if isinstance(value, str) else otherwise
+
+
+def _time(value: Any) -> int:
+    """Nanoseconds; a span whose time lies outside what a file can say is broken."""
+    nanoseconds = int(value or 0)
+    if nanoseconds not in range(0, 2**64):
+        raise ValueError("a time is out of range")
+    return nanoseconds
+
+
+def _from_attributes(pairs: Any) -> Attributes:
+    return {str(pair["key"]): _from_value(pair.get("value")) for pair in pairs or () if "key" in pair}
+
+
+def _from_value(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return None
+    for key, read in _VALUES.items():
+        if key in value:
+            return read(value[key])
+    return None
+
+
+def _from_list(value: Any) -> list[Any]:
+    return [_from_value(item) for item in (value or {}).get("values") or ()]
+
+
+def _from_map(value: Any) -> Attributes:
+    return _from_attributes((value or {}).get("values"))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a number is not finite")
+    return number
+
+
+_VALUES: Final[dict[str, Callable[[Any], Any]]] = {
+    "stringValue": str,
+    "string_value": str,
+    "intValue": int,
+    "int_value": int,
+    "boolValue": bool,
+    "bool_value": bool,
+    "doubleValue": _finite,
+    "double_value": _finite,
+    "arrayValue": _from_list,
+    "array_value": _from_list,
+    "kvlistValue": _from_map,
+    "kvlist_value": _from_map,
+    "bytesValue": str,
+    "bytes_value": str,
+}
+
+
+def _span(span: OtelSpan) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"traceId": span.trace_id.hex(), "spanId": span.span_id.hex()}
+    if span.parent_span_id:
+        encoded["parentSpanId"] = span.parent_span_id.hex()
+    encoded |= {
+        "name": span.name,
+        "kind": span.kind,
+        "startTimeUnixNano": str(span.start_ns),
+        "endTimeUnixNano": str(span.end_ns),
+        "attributes": _attributes(span.attributes),
+    }
+    if span.events:
+        encoded["events"] = [
+            {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
+            for event in span.events
+        ]
+    if span.links:
+        encoded["links"] = [
+            {"traceId": link.trace_id.hex(), "spanId": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+            for link in span.links
+        ]
+    if span.status != UNSET:
+        encoded["status"] = {"code": span.status, "message": span.status_message}
+    return encoded
+
+
+def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)} if value in _INT64 else {"stringValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value} if math.isfinite(value) else {"stringValue": str(value)}
+    if isinstance(value, list | tuple):
+        return {"arrayValue": {"values": [_value(item) for item in value]}}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": _attributes({str(key): item for key, item in value.items()})}}
+    return {}

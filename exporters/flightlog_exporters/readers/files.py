@@ -1,0 +1,79 @@
+"""Foreign files -> span files: ``flightlog import``."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from flightlog.errors import UnreadableError
+from flightlog.span import Span
+from flightlog_exporters.line_file import LineFile
+from flightlog_exporters.new_file import new_file
+from flightlog_exporters.readers import READERS, Reject, recognise
+
+_KEPT_REJECTS: Final = 100
+
+
+class Rejected(NamedTuple):
+    """A line, or a span of it, that could not be read."""
+
+    file: str
+    offset: int
+    """Byte offset of the line in the unpacked file."""
+    reason: str
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of the files."""
+
+    spans: int = 0
+    rejected: int = 0
+    rejects: list[Rejected] = field(default_factory=list)
+    """The first hundred of them."""
+
+
+def read_file(path: str | os.PathLike[str], reject: Reject) -> Iterator[Span]:
+    """The spans of a file of any known format, compressed or not.
+
+    Raises UnreadableError when the file cannot be read or nobody knows its format.
+    """
+    with LineFile(path) as file:
+        lines = (line.data for line in file.lines())
+        head: list[bytes] = []
+        for line in lines:
+            head.append(line)
+            if line and not line.isspace():
+                break
+        reader = recognise(head[-1]) if head else None
+        if reader is None:
+            known = ", ".join(reader.NAME for reader in READERS)
+            raise UnreadableError(f"{file.name} is of no format that can be imported ({known})")
+        yield from reader.read(chain(head, lines), reject)
+
+
+def import_files(paths: Iterable[str | os.PathLike[str]], out: BinaryIO) -> Imported:
+    """Write the spans of the files as span records, a line each. Raises UnreadableError."""
+    result = Imported()
+    for path in paths:
+
+        def reject(offset: int, reason: str, name: str = os.fspath(path)) -> None:
+            result.rejected += 1
+            if len(result.rejects) < _KEPT_REJECTS:
+                result.rejects.append(Rejected(name, offset, reason))
+
+        for span in read_file(path, reject):
+            out.write(span.to_json() + b"\n")
+            result.spans += 1
+    return result
+
+
+def import_to(paths: Iterable[str | os.PathLike[str]], target: Path, *, overwrite: bool = False) -> Imported:
+    """The same into a new file, which is there whole or not at all.
+
+    Raises UnreadableError, and UsageError when the target is there already or cannot be written.
+    """
+    with new_file(target, overwrite=overwrite) as out:
+        return import_files(paths, out)

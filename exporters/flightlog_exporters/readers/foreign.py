@@ -1,0 +1,110 @@
+"""One OpenTelemetry span of anybody -> one span record. What the span does not say stays absent."""
+
+import re
+from typing import Any, Final, Protocol
+
+from flightlog.errors import UnreadableError
+from flightlog.span import VERSION, Span, format_time
+from flightlog_exporters.otel_span import ERROR, OtelSpan
+from flightlog_exporters.readers import genai, openinference, openllmetry, own
+from flightlog_exporters.semconv import names
+
+
+class Vocabulary(Protocol):
+    """One way to name attributes: a module with these two functions."""
+
+    def recognises(self, span: OtelSpan) -> bool:
+        """Whether the span speaks it."""
+
+    def fill(self, record: dict[str, Any], span: OtelSpan) -> None:
+        """Set what it can say and nobody has said before."""
+
+
+VOCABULARIES: Final[tuple[Vocabulary, ...]] = (openllmetry, openinference, genai)
+"""In the order in which they are believed: the more specific one first."""
+
+_STOPS: Final = {
+    "GraphInterrupt": "interrupted",
+    "NodeInterrupt": "interrupted",
+    "GraphBubbleUp": "interrupted",
+    "ParentCommand": "handoff",
+    "CancelledError": "cancelled",
+    "GeneratorExit": "cancelled",
+    "KeyboardInterrupt": "cancelled",
+}
+"""Exceptions that are no errors, though instrumentations record them as such."""
+_RESOURCE: Final = (
+    ("service", (names.SERVICE,)),
+    ("service_version", (names.SERVICE_VERSION,)),
+    ("environment", (names.ENVIRONMENT, names.OLD_ENVIRONMENT)),
+    ("host", (names.HOST,)),
+    ("pid", (names.PID,)),
+)
+_INTERRUPT_ID: Final = re.compile(r"\bid='([0-9a-f]{32})'")
+_NO_NAMES: Final = "span"
+
+
+def to_span(otel: OtelSpan) -> Span:
+    """The span record of an OpenTelemetry span.
+
+    Run ids are the OpenTelemetry ids in hex; spans this package exported get their own back. Raises UnreadableError
+    when what is there cannot be a span (a time no calendar has, for one).
+    """
+    try:
+        start_time = format_time(otel.start_ns)
+    except (OverflowError, ValueError, OSError):
+        raise UnreadableError("the start time is out of range") from None
+    record: dict[str, Any] = {
+        "v": VERSION,
+        "name": otel.name or _NO_NAMES,
+        "run_id": otel.span_id.hex(),
+        "trace_id": otel.trace_id.hex(),
+        "start_time": start_time,
+        "duration_ms": max(0, otel.end_ns - otel.start_ns) / 1e6,
+        "otel": {"trace_id": otel.trace_id.hex(), "span_id": otel.span_id.hex()},
+    }
+    if otel.parent_span_id:
+        record["parent_run_id"] = record["otel"]["parent_span_id"] = otel.parent_span_id.hex()
+    for field, keys in _RESOURCE:
+        value = next((otel.resource[key] for key in keys if key in otel.resource), None)
+        if value is not None and not str(value).startswith("unknown_service"):
+            record[field] = value
+    if own.recognises(otel):
+        own.fill(record, otel)
+    else:
+        _fill_status(record, otel)
+        for vocabulary in VOCABULARIES:
+            if vocabulary.recognises(otel):
+                vocabulary.fill(record, otel)
+        record.setdefault("type", "chain")
+        if record["type"] == "chain":
+            record.setdefault("kind", "runnable")
+        else:
+            record.pop("kind", None)
+    span = Span.from_record(record)
+    span.start_ns = otel.start_ns
+    return span
+
+
+def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:
+    """Status and error; an exception that only stops a run is told apart by its type."""
+    exception = next((event.attributes for event in reversed(otel.events) if event.name == names.EXCEPTION), {})
+    kind = exception.get(names.EXCEPTION_TYPE) or otel.attributes.get(names.ERROR_TYPE)
+    stop = _STOPS.get(str(kind).rpartition(".")[2])
+    message = exception.get(names.EXCEPTION_MESSAGE)
+    if stop is not None:
+        record["status"] = stop
+        if stop == "interrupted":
+            found = _INTERRUPT_ID.findall(f"{message} {otel.status_message}")
+            if found:
+                record["interrupts"] = [{"id": interrupt_id} for interrupt_id in dict.fromkeys(found)]
+    elif otel.status == ERROR:
+        facts = (
+            ("type", kind),
+            ("message", message if message is not None else otel.status_message or None),
+            ("stacktrace", exception.get(names.EXCEPTION_STACKTRACE)),
+        )
+        record["status"] = "error"
+        record["error"] = {name: str(fact) for name, fact in facts if fact is not None}
+    else:
+        record["status"] = "ok"

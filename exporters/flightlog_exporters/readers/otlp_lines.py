@@ -1,0 +1,37 @@
+"""OTLP JSON lines, as the Collector's file exporter writes them."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from flightlog.errors import UnreadableError
+from flightlog.span import Span
+from flightlog_exporters import otlp_json
+from flightlog_exporters.readers.foreign import to_span
+
+NAME: Final = "OTLP JSON lines"
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"resource_?[sS]pans"\s*:')
+
+
+def recognises(head: bytes) -> bool:
+    """Whether the first line begins as an export request does."""
+    return _HEAD.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+
+
+def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
+    """The spans of all lines, in the order of the file, which need not be that of time."""
+    offset = 0
+    for line in lines:
+        if not line.isspace():
+            try:
+                spans = otlp_json.decode(line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line)
+            except UnreadableError as error:
+                reject(offset, str(error))
+                spans = []
+            for span in spans:
+                try:
+                    yield to_span(span)
+                except UnreadableError as error:
+                    reject(offset, str(error))
+        offset += len(line)

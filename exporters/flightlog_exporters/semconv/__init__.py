@@ -1,0 +1,124 @@
+"""One span -> an OpenTelemetry span: name, kind, status, events, and attributes in the vocabularies asked for.
+
+Interrupts, hand-offs to a parent graph and runs that were stopped early are not errors: their status is UNSET and an
+event tells them apart. Content (prompts, answers, arguments, documents, what humans were asked and said) is left out
+unless it is allowed, in every vocabulary.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final, Literal, get_args
+
+from flightlog.errors import UsageError
+from flightlog.span import Span
+from flightlog_exporters import ids
+from flightlog_exporters.otel_span import CLIENT, ERROR, INTERNAL, UNSET, Event, Link, OtelSpan
+from flightlog_exporters.semconv import genai, names, openinference, own
+from flightlog_exporters.semconv.json_text import dump
+
+Conventions = Literal["both", "genai", "openinference"]
+
+CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_ALLOWING = frozenset(("span_only", "span_and_event", "true"))
+
+
+def describe(
+    span: Span,
+    *,
+    conventions: Conventions = "both",
+    content: bool = False,
+    cache_write: bool = False,
+    links: Sequence[Link] = (),
+) -> OtelSpan:
+    """The OpenTelemetry span of a finished span.
+
+    ``cache_write`` names tokens written to a cache as the newest GenAI conventions do; without it they carry the
+    older name that more backends know. An unfinished span ends where it starts.
+    """
+    context = ids.context_of(span)
+    end_ns = span.end_ns
+    described = OtelSpan(
+        name=span_name(span),
+        trace_id=context.trace_id,
+        span_id=context.span_id,
+        parent_span_id=context.parent_span_id,
+        kind=span_kind(span),
+        start_ns=span.start_ns,
+        end_ns=span.start_ns if end_ns is None else end_ns,
+        links=list(links),
+        resource=own.resource(span),
+        scope=names.SCOPE,
+    )
+    attributes = described.attributes
+    if conventions != "openinference":
+        genai.add(attributes, span, content=content, cache_write=cache_write)
+    if conventions != "genai":
+        openinference.add(attributes, span, content=content)
+    own.add(attributes, span, content=content, payloads=conventions == "genai")
+    described.status, described.status_message = status(span)
+    described.events = events(span, described.end_ns, content=content)
+    return described
+
+
+def span_name(span: Span) -> str:
+    """The name the GenAI conventions prescribe, the span's own where they prescribe none."""
+    match doing := genai.operation(span):
+        case None:
+            return span.name
+        case names.CHAT | names.TEXT_COMPLETION:
+            return f"{doing} {span.request_model or span.model or span.name}"
+        case _:
+            return f"{doing} {span.name}"
+
+
+def span_kind(span: Span) -> int:
+    """CLIENT for a call to a model, INTERNAL for what runs in the application."""
+    return CLIENT if span.type == "llm" else INTERNAL
+
+
+def status(span: Span) -> tuple[int, str]:
+    """ERROR with its message for a failure, UNSET for everything else."""
+    if span.status != "error":
+        return UNSET, ""
+    error = span.error or {}
+    return ERROR, str(error.get("message") or error.get("type") or "")
+
+
+def events(span: Span, end_ns: int, *, content: bool) -> list[Event]:
+    """What ended the span, when it was not success: an exception, a question, a hand-off, an early stop."""
+    found: list[Event] = []
+    if span.error is not None:
+        facts = (
+            (names.EXCEPTION_TYPE, span.error.get("type")),
+            (names.EXCEPTION_MESSAGE, span.error.get("message")),
+            (names.EXCEPTION_STACKTRACE, span.error.get("stacktrace")),
+        )
+        found.append(Event(names.EXCEPTION, end_ns, {name: str(fact) for name, fact in facts if fact is not None}))
+    if span.status == "interrupted":
+        interrupts: Sequence[Any] = span.interrupts or ({},)
+        for interrupt in interrupts:
+            event = Event(names.INTERRUPT_EVENT, end_ns)
+            if isinstance(interrupt, dict):
+                if isinstance(interrupt.get("id"), str):
+                    event.attributes[names.INTERRUPT_ID] = interrupt["id"]
+                if content and "value" in interrupt:
+                    event.attributes[names.INTERRUPT_VALUE] = dump(interrupt["value"])
+            found.append(event)
+    elif span.status in ("handoff", "cancelled", "abandoned"):
+        found.append(Event(names.OWN + span.status, end_ns))
+    return found
+
+
+def content_allowed(content: bool | None) -> bool:
+    """What was asked for, else what OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says of spans; unset is no."""
+    if content is not None:
+        return content
+    return os.environ.get(CONTENT_VARIABLE, "").strip().lower() in _ALLOWING
+
+
+def check_conventions(conventions: str) -> Conventions:
+    """The argument itself. Raises UsageError when it names no vocabulary."""
+    for known in get_args(Conventions):
+        if conventions == known:
+            return conventions  # type: ignore[return-value]
+    raise UsageError(f"conventions are both, genai or openinference, not {conventions!r}")

@@ -1,0 +1,25 @@
+"""Payloads as text: attribute values are strings, because backends ignore structured ones."""
+
+from typing import Any
+
+import orjson
+
+
+def dump(value: Any) -> str:
+    """A string as it is, anything else as JSON."""
+    return value if isinstance(value, str) else encode(value)
+
+
+def encode(value: Any) -> str:
+    """Any JSON value as JSON."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def decode(text: Any) -> Any:
+    """The value of a JSON text, None when it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

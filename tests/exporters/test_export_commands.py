@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from flightlog.reader import read_spans
+from flightlog.span import Span
+from flightlog_viewer.cli.app import main
+
+FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
+
+
+@pytest.fixture
+def span_file(tmp_path: Path) -> Path:
+    """A span file with two spans and a bad line."""
+    spans = [
+        Span(
+            type="tool",
+            name="f",
+            run_id="b",
+            parent_run_id="a",
+            trace_id="a",
+            start_ns=2_000_000,
+            duration_ms=1.5,
+            status="ok",
+            inputs={"x": 1},
+        ),
+        Span(
+            type="chain",
+            kind="graph",
+            name="g",
+            run_id="a",
+            trace_id="a",
+            start_ns=1_000_000,
+            duration_ms=3.0,
+            status="ok",
+            output="done",
+        ),
+    ]
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(b"".join(span.to_json() + b"\n" for span in spans) + b"{broken\n")
+    return path
+
+
+def test_a_way_out_and_back_in_changes_nothing(
+    span_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """export otlp-json --content and import give the same records."""
+    there, back = tmp_path / "out.otlp.jsonl", tmp_path / "back.jsonl"
+    assert main(["export", "otlp-json", str(span_file), "-o", str(there), "--content"]) == 0
+    assert capsys.readouterr().err == f"flightlog: 2 spans in {there}, 1 lines could not be read\n"
+    assert main(["import", str(there), "-o", str(back)]) == 0
+    assert list(read_spans(back)) == list(read_spans(span_file))
+    assert there.stat().st_mode & 0o77 == back.stat().st_mode & 0o77 == 0
+
+
+def test_content_needs_to_be_allowed(span_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --content and without the environment's word, no payload leaves; with either, it does."""
+    monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)
+    out = tmp_path / "out.jsonl"
+    command = ["export", "otlp-json", str(span_file), "-o", str(out), "--overwrite"]
+    assert main(command) == 0
+    assert b"done" not in out.read_bytes()
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    assert main(command) == 0
+    assert b"done" in out.read_bytes()
+    assert main([*command, "--no-content"]) == 0
+    assert b"done" not in out.read_bytes()
+
+
+def test_a_foreign_file_is_exported_like_our_own(tmp_path: Path) -> None:
+    """Export takes files of other formats too, by their content."""
+    out = tmp_path / "out.jsonl"
+    assert main(["export", "otlp-json", str(FIXTURE), "-o", str(out)]) == 0
+    assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["import", "{here}/no.jsonl", "-o", "{here}/x.jsonl"], "cannot read {here}/no.jsonl: No such file"),
+        (["import", "{here}/spans.jsonl", "-o", "{here}/x.jsonl"], "no format that can be imported"),
+        (["import", "{here}", "-o", "{here}/x.jsonl"], "{here} is no regular file"),
+        (["import", str(FIXTURE), "-o", "{here}/spans.jsonl"], "is there already"),
+        (["import", str(FIXTURE), "-o", "{here}/no/x.jsonl"], "cannot write {here}/no/x.jsonl"),
+        (["import", str(FIXTURE), "-o", "{here}"], "is a folder"),
+        (["export", "otlp-json", "{here}/spans.jsonl", "-o", "{here}/x", "--conventions", "my"], "conventions are"),
+        (["export", "otlp-json", "{here}/spans.jsonl"], "Missing option '-o'"),
+        (["export", "nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(
+    arguments: list[str], message: str, span_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be meant or read ends with status 2, a sentence, and no output file."""
+    assert main([argument.format(here=tmp_path) for argument in arguments]) == 2
+    err = capsys.readouterr().err
+    assert message.format(here=tmp_path) in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spans.jsonl"]

@@ -1,0 +1,128 @@
+import base64
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+
+from flightlog.errors import UnreadableError
+from flightlog.span import Span
+from flightlog_exporters import otlp_json, semconv
+from flightlog_exporters.readers import recognise
+from flightlog_exporters.readers.foreign import to_span
+from flightlog_exporters.semconv import Conventions
+from tests.exporters.any_span import any_span
+
+
+def round_trip(span: Span, conventions: Conventions = "both", content: bool = True) -> dict[str, Any]:
+    """The record after a way through OTLP JSON."""
+    line = otlp_json.encode([semconv.describe(span, conventions=conventions, content=content)])
+    reader = recognise(line)
+    assert reader is not None
+    rejects: list[tuple[int, str]] = []
+    (back,) = reader.read([line], lambda offset, reason: rejects.append((offset, reason)))
+    assert not rejects
+    return back.to_record()
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_span())
+def test_a_record_comes_back_whole_in_every_vocabulary(span: Span) -> None:
+    """A span that was exported with its content and imported again equals the original in every field."""
+    for conventions in ("both", "genai", "openinference"):
+        assert round_trip(span, conventions) == span.to_record()
+
+
+@settings(max_examples=50, deadline=None)
+@given(any_span())
+def test_without_content_nothing_that_was_said_leaves(span: Span) -> None:
+    """An export without content loses inputs, output, unknown fields, questions and answers, and nothing else."""
+    expected = span.to_record()
+    for name in ("inputs", "output", *span.extra):
+        expected.pop(name, None)
+    for name in ("interrupts", "resumes"):
+        if name in expected:
+            expected[name] = [{k: v for k, v in item.items() if k != "value"} for item in expected[name]]
+    assert round_trip(span, content=False) == expected
+
+
+def test_encoding_is_otlp_json_not_protobufs() -> None:
+    """Ids are hex, enums numbers, names lowerCamelCase, 64-bit integers and times strings."""
+    span = Span(type="llm", name="m", run_id="r", parent_run_id="p", trace_id="t", start_ns=5, duration_ms=1, step=7)
+    (group,) = orjson.loads(otlp_json.encode([semconv.describe(span)]))["resourceSpans"]
+    (encoded,) = group["scopeSpans"][0]["spans"]
+    assert group["scopeSpans"][0]["scope"] == {"name": "flightlog"}
+    assert len(encoded["traceId"]) == 32
+    assert len(encoded["spanId"]) == len(encoded["parentSpanId"]) == 16
+    assert encoded["kind"] == 3
+    assert encoded["startTimeUnixNano"] == "5"
+    assert encoded["endTimeUnixNano"] == "1000005"
+    assert {"key": "flightlog.step", "value": {"intValue": "7"}} in encoded["attributes"]
+
+
+def test_spans_of_one_process_share_a_resource() -> None:
+    """Spans are grouped by the process that made them."""
+    spans = [
+        Span(
+            type="tool", name="t", run_id=str(n), trace_id="0", start_ns=n, duration_ms=1, status="ok", service=service
+        )
+        for n, service in enumerate(("a", "b", "a"))
+    ]
+    message = orjson.loads(otlp_json.encode(semconv.describe(span) for span in spans))
+    assert [len(group["scopeSpans"][0]["spans"]) for group in message["resourceSpans"]] == [2, 1]
+
+
+def test_protobufs_own_json_is_read_too() -> None:
+    """Base64 ids, enum names and snake_case, which protobuf's own JSON mapping writes, are understood."""
+    trace_id, span_id = bytes(range(16)), bytes(range(8, 16))
+    message = {
+        "resource_spans": [
+            {
+                "scope_spans": [
+                    {
+                        "spans": [
+                            {
+                                "trace_id": base64.b64encode(trace_id).decode(),
+                                "span_id": base64.b64encode(span_id).decode(),
+                                "name": "chat m",
+                                "kind": "SPAN_KIND_CLIENT",
+                                "start_time_unix_nano": 1000,
+                                "end_time_unix_nano": "2000",
+                                "status": {"code": "STATUS_CODE_ERROR", "message": "boom"},
+                                "attributes": [
+                                    {"key": "gen_ai.operation.name", "value": {"string_value": "chat"}},
+                                    {"key": "gen_ai.usage.input_tokens", "value": {"int_value": 3}},
+                                ],
+                            }
+                        ]
+                    }
+                ]
+            }
+        ]
+    }
+    (otel,) = otlp_json.decode(orjson.dumps(message))
+    assert (otel.trace_id, otel.span_id, otel.kind) == (trace_id, span_id, 3)
+    span = to_span(otel)
+    assert span.type == "llm"
+    assert span.status == "error"
+    assert span.error == {"message": "boom"}
+    assert span.token_usage == {"input_tokens": 3}
+    assert span.duration_ms == 0.001
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}",
+        b"[]",
+        b"nonsense",
+        b'{"resourceSpans": 3}',
+        b'{"resourceSpans": [3]}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz", "spanId": "11"}]}]}]}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": ["x"]}]}]}',
+    ],
+)
+def test_broken_lines_are_refused_with_a_reason(line: bytes) -> None:
+    """A line that is no OTLP raises UnreadableError and nothing else."""
+    with pytest.raises(UnreadableError):
+        otlp_json.decode(line)

@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flightlog.__main__ import main
+
+
+def flightlog(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flightlog", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints the name and the version."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("flightlog 0.")
+
+
+@pytest.mark.parametrize("module", ["duckdb", "typer"])
+def test_missing_extra_is_one_sentence(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the viewer's packages a command names the extra on stderr and exits 2."""
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["summary", "trace.jsonl"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "flightlog: `flightlog summary` needs more packages: pip install 'flightlog[viewer]'\n"
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_without_the_viewer(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the viewer the help lists `run` and says how to get the rest."""
+    monkeypatch.setitem(sys.modules, "flightlog_viewer.cli.app", None)
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "run a command" in out
+    assert "flightlog[viewer]" in out
+
+
+def test_run_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """`run --help` shows its option and an example."""
+    assert main(["run", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "--out PATH" in out
+    assert "flightlog run -o trace.jsonl -- python app.py" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        ([], 2, "no command"),
+        (["--"], 2, "no command"),
+        (["-o"], 2, "-o needs a path"),
+        (["--out=", "--", "true"], 2, "is empty"),
+        (["--fast", "--", "true"], 2, "no option --fast"),
+        (["--", "no-such-command-here"], 127, "no command 'no-such-command-here'"),
+    ],
+)
+def test_run_with_a_mistake(
+    arguments: list[str], status: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake in `run` is one sentence on stderr."""
+    assert main(["run", *arguments]) == status
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", [["-o", "x.jsonl"], ["-ox.jsonl"], ["--out", "x.jsonl"], ["--out=x.jsonl"]])
+def test_run_is_the_command(option: list[str], tmp_path: Path) -> None:
+    """`run` gives the command its own streams, exit status and arguments, and the span file's absolute path."""
+    script = "import os, sys; print(sys.argv[1:], os.environ['FLIGHTLOG_PATH']); sys.exit(7)"
+    done = flightlog("run", *option, "--", sys.executable, "-c", script, "-o", "y", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (7, "")
+    assert done.stdout == f"['-o', 'y'] {tmp_path / 'x.jsonl'}\n"
+
+
+def test_run_keeps_the_sitecustomize_it_hides(tmp_path: Path) -> None:
+    """A `sitecustomize` of the application still runs, and PYTHONPATH still holds what it held."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.mine = __file__\n")
+    script = "import sys, sitecustomize; print(sys.mine, sitecustomize.__file__)"
+    done = flightlog("run", "--", sys.executable, "-c", script, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.stdout.split() == [str(tmp_path / "sitecustomize.py")] * 2
+    assert done.returncode == 0
+
+
+def test_run_imports_no_langchain(tmp_path: Path) -> None:
+    """A recorded Python process that does not use LangChain does not load it."""
+    script = "import sys; print([m for m in sys.modules if m.startswith(('langchain', 'langgraph', 'orjson'))])"
+    done = flightlog("run", "--", sys.executable, "-c", script, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert list(tmp_path.iterdir()) == []

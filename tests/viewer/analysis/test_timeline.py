@@ -1,0 +1,86 @@
+"""Where spans stand on the line of time."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flightlog_viewer.analysis import timeline
+from flightlog_viewer.analysis.timeline import Interval
+from flightlog_viewer.analysis.tree import SpanRow, build
+
+
+def row(i: int, parent: int | None, start_ms: int, took_ms: float | None, status: str = "ok") -> SpanRow:
+    above = None if parent is None else f"r{parent}"
+    return SpanRow(i, f"r{i}", above, "tool", None, f"n{i}", status, start_ms * 1000, took_ms)
+
+
+def test_a_bar_is_at_least_one_column_and_inside_the_line() -> None:
+    """A span too short for a column still shows."""
+    line = timeline.axis(Interval(0, 1_000_000), 40)
+    assert line.bar(999_999, 1_000_000) == (39, 40)
+    assert line.bar(0, 1_000_000) == (0, 40)
+    assert line.bar(2_000_000, 3_000_000) is None
+
+
+def test_a_long_idle_stretch_collapses() -> None:
+    """A night without work takes three columns, and the work around it the rest."""
+    work = [Interval(0, 10), Interval(990, 1000)]
+    line = timeline.axis(Interval(0, 1000), 60, work)
+    assert line.gaps == (Interval(10, 990),)
+    assert line.column(990) - line.column(10) == timeline.IDLE_COLUMNS
+    assert line.column(1000) == 60
+    assert line.gap_columns() == [30]
+
+
+def test_time_and_column_are_inverse() -> None:
+    """The time under the column of a time is that time."""
+    line = timeline.axis(Interval(0, 1000), 60, [Interval(0, 400), Interval(900, 1000)])
+    for time in (0, 100, 399, 950, 1000):
+        assert abs(line.time(line.column(time)) - time) <= 1
+
+
+def test_the_critical_path_goes_back_through_who_finished_last() -> None:
+    """A short span beside a long one is not on the path; what ran before the long one is."""
+    rows = [row(0, None, 0, 100), row(1, 0, 0, 40), row(2, 0, 5, 10), row(3, 0, 40, 60)]
+    assert timeline.critical_path(build(rows)) == {0, 1, 3}
+
+
+def test_the_minimap_counts_leaves_and_marks_failures() -> None:
+    """Where two leaves overlap the count is two; where one failed, the column says so."""
+    outline = build([row(0, None, 0, 100), row(1, 0, 0, 60), row(2, 0, 50, 50, "error")])
+    counts, failed = timeline.minimap(outline, timeline.axis(timeline.extent(outline), 10))
+    assert counts == [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    assert failed == [False] * 5 + [True] * 5
+
+
+def test_ticks_are_round() -> None:
+    """The ruler shows round times that fit."""
+    assert timeline.axis(Interval(0, 8_400_000), 60).ticks(4)[:3] == [(0, 0.0), (35, 5000.0)]
+
+
+def test_an_unended_span_counts_to_the_end_of_the_window() -> None:
+    """A running span is busy until now."""
+    outline = build([row(0, None, 0, 10), row(1, 0, 2, None, "running")])
+    assert timeline.busy(outline, 99) == [Interval(2000, 99)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 5_000)), min_size=1, max_size=12),
+    st.integers(1, 200),
+)
+def test_columns_grow_with_time(spans: list[tuple[int, int]], width: int) -> None:
+    """Whatever collapses, a later time never stands to the left of an earlier one."""
+    busy = [Interval(start, start + took) for start, took in spans]
+    window = Interval(min(b.start for b in busy), max(max(b.end for b in busy), 1))
+    line = timeline.axis(window, width, busy)
+    columns = [line.column(t) for t in range(window.start, window.end + 1, max(1, (window.end - window.start) // 50))]
+    assert columns == sorted(columns)
+    assert all(0 <= column <= width for column in columns)
+
+
+@given(st.floats(0.01, 100), st.integers(0, 1000))
+def test_zoom_stays_inside_the_trace(factor: float, centre: int) -> None:
+    """Zooming in and out never leaves the trace."""
+    whole = Interval(0, 1000)
+    inside = timeline.zoomed(Interval(200, 600), whole, factor, centre)
+    assert whole.start <= inside.start < inside.end <= whole.end

@@ -1,0 +1,90 @@
+"""The outline of a trace, whatever its links look like."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flightlog_viewer.analysis.tree import SpanRow, build
+
+
+def row(i: int, parent: int | None, *, name: str = "n", status: str = "ok", start: int | None = None) -> SpanRow:
+    above = None if parent is None else f"r{parent}"
+    return SpanRow(i, f"r{i}", above, "tool", None, name, status, i if start is None else start, 1.0)
+
+
+def test_children_stand_under_their_parent_by_start_time() -> None:
+    """Children are ordered by when they started, not by the order of the file."""
+    outline = build([row(0, None, start=0), row(1, 0, name="late", start=9), row(2, 0, name="early", start=3)])
+    assert outline.children[0] == [2, 1]
+    assert outline.order == [0, 2, 1]
+
+
+def test_like_siblings_are_grouped() -> None:
+    """Three or more like siblings in a row become one group, unless they are all there is."""
+    rows = [row(0, None), *(row(i, 0, name="search") for i in range(1, 5)), row(5, 0, name="refund")]
+    outline = build(rows)
+    group = outline.children[0][0]
+    assert outline.is_group(group)
+    assert outline.children[group] == [1, 2, 3, 4]
+    assert group not in outline.everything_open()
+    assert build(rows[:5]).children[0] == [1, 2, 3, 4]
+
+
+def test_orphans_stand_under_a_heading_by_start_time() -> None:
+    """Spans whose parent is not in the file stand together below the rest."""
+    outline = build([row(0, None), row(1, 99, start=8, name="a"), row(2, 98, start=4, name="b")])
+    assert outline.orphans is not None
+    assert outline.children[outline.orphans] == [2, 1]
+    assert outline.roots == [0, outline.orphans]
+
+
+def test_a_cycle_is_cut_once_and_said() -> None:
+    """Two spans that name each other as parent are shown, and one of them is marked."""
+    outline = build([row(0, 1), row(1, 0)])
+    assert len(outline.cut) == 1
+    assert sorted(outline.order) == [0, 1]
+
+
+def test_a_run_id_used_twice_takes_the_latest_parent_before() -> None:
+    """A child of a run id that was used twice belongs to the later one that had started."""
+    first, second = row(0, None, start=0), row(1, None, start=10)._replace(run_id="r0")
+    outline = build([first, second, row(2, 0, start=12), row(3, 0, start=5)])
+    assert outline.parent[2] == 1
+    assert outline.parent[3] == 0
+
+
+def test_failures_are_where_an_error_began() -> None:
+    """A span that failed only because its child did is passed over, and the search wraps round."""
+    rows = [row(0, None, status="error"), row(1, 0, status="error", name="a"), row(2, 0, status="error", name="b")]
+    outline = build(rows)
+    assert outline.failures() == [1, 2]
+    assert outline.next_in([1, 2], 1, 1) == 2
+    assert outline.next_in([1, 2], 2, 1) == 1
+    assert outline.next_in([1, 2], 0, -1) == 2
+    assert outline.next_in([], 0, 1) is None
+
+
+def test_a_filter_keeps_ancestors() -> None:
+    """Only what matches is listed, with everything above it."""
+    outline = build([row(0, None), row(1, 0, name="a"), row(2, 1), row(3, 0, name="b")])
+    assert [line.node for line in outline.lines(set(), keep={2})] == [0, 1, 2]
+
+
+def test_ten_thousand_levels_are_a_tree_like_any_other() -> None:
+    """Depth costs no recursion."""
+    outline = build([row(i, i - 1 if i else None) for i in range(10_000)])
+    assert outline.lines(outline.everything_open())[-1].depth == 9_999
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(0, 14)), min_size=1, max_size=14))
+def test_every_span_is_shown_exactly_once(parents: list[int | None]) -> None:
+    """Whatever the parent links are, each span stands in the tree once, and folding by ``below`` agrees with it."""
+    outline = build([row(i, parent, name=f"n{i % 2}") for i, parent in enumerate(parents)])
+    assert sorted(outline.order) == list(range(len(parents)))
+    everything = set(range(len(outline.children)))
+    lines = outline.lines(everything)
+    assert len(lines) == len(outline.children)
+    at = next((i for i, line in enumerate(lines) if outline.children[line.node]), None)
+    if at is not None:
+        below = outline.below(lines[at].node, lines[at].depth, everything)
+        assert lines[at + 1 : at + 1 + len(below)] == below

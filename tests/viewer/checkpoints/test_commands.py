@@ -1,0 +1,149 @@
+"""`threads` and `replay` on databases that LangGraph itself has written."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
+
+from flightlog_viewer.cli.app import main
+
+
+class Refund(TypedDict, total=False):
+    amount: int
+    decision: str
+
+
+def plan(state: Refund) -> Refund:
+    return {"amount": state["amount"] * 2}
+
+
+def approve(state: Refund) -> Refund:
+    return {"decision": interrupt({"question": "refund?", "amount": state["amount"]})}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("refunds") / "checkpoints.sqlite"
+    builder = StateGraph(Refund).add_node("plan", plan).add_node("approve", approve)
+    builder.add_edge(START, "plan").add_edge("plan", "approve")
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, {"configurable": {"thread_id": "waits"}})
+        answered: Any = {"configurable": {"thread_id": "answered"}}
+        graph.invoke({"amount": 4}, answered)
+        graph.invoke(Command(resume="yes"), answered)
+    return path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        status = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_threads_json_shows_the_pending_question(database: Path, run: Run) -> None:
+    """A thread that waits for a human is `interrupted`, with the question and the node that asks it."""
+    status, out, _ = run("threads", "--checkpoints", database, "--json")
+    answered, waits = json.loads(out)
+    assert status == 0
+    assert (answered["thread_id"], answered["status"], answered["pending"]) == ("answered", "finished", [])
+    assert (waits["thread_id"], waits["status"], waits["inferred"]) == ("waits", "interrupted", False)
+    assert (waits["checkpoints"], waits["steps"]) == (3, 1)
+    [question] = waits["pending"]
+    assert question["id"]
+    assert (question["node"], question["value"]) == ("approve", {"question": "refund?", "amount": 6})
+
+
+def test_replay_json_holds_every_step_in_order(database: Path, run: Run) -> None:
+    """`replay --json` gives the steps oldest first, with tasks, state, changes and the nodes that made them."""
+    status, out, _ = run("replay", "answered", "--checkpoints", database, "--json")
+    steps = json.loads(out)["steps"]
+    assert status == 0
+    assert [(step["step"], step["source"], step["next"]) for step in steps] == [
+        (-1, "input", ["__start__"]),
+        (0, "loop", ["plan"]),
+        (1, "loop", ["approve"]),
+        (2, "loop", []),
+    ]
+    [task] = steps[2]["tasks"]
+    assert (task["node"], task["status"], task["resume"]) == ("approve", "finished", "yes")
+    assert steps[1]["parent_checkpoint_id"] == steps[0]["checkpoint_id"]
+    assert steps[3]["values"] == {"amount": 8, "decision": "yes"}
+    assert steps[2]["changes"] == [{"op": "changed", "path": "amount", "before": 4, "after": 8, "node": "plan"}]
+
+
+def test_replay_prints_how_to_answer(database: Path, run: Run) -> None:
+    """`replay` of a waiting thread ends with the call that answers it, for the user's own code."""
+    status, out, _ = run("replay", "wai", "--checkpoints", database)
+    assert status == 0
+    assert "approve interrupted  asks" in out
+    assert "graph.invoke(Command(resume={'" in out
+
+
+def test_replay_at_and_diff(database: Path, run: Run) -> None:
+    """`--at` limits the output to one step, `--diff` compares two."""
+    _, out, _ = run("replay", "answered", "--at", "0", "--checkpoints", database, "--json")
+    assert [step["step"] for step in json.loads(out)["steps"]] == [0]
+    _, out, _ = run("replay", "answered", "--diff", "0", "2", "--checkpoints", database, "--json")
+    assert [change["path"] for change in json.loads(out)["changes"]] == ["amount", "decision"]
+
+
+def test_replay_of_a_step_that_is_not_there(database: Path, run: Run) -> None:
+    """A step that is not there is said on stderr with status 2, and nothing goes to stdout."""
+    status, out, err = run("replay", "answered", "--at", "77", "--checkpoints", database, "--json")
+    assert (status, out) == (2, "")
+    assert "no step '77'" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"no database at all", "is not a SQLite database"),
+        (b"SQLite format 3\x00 and then nothing", "cannot be read|is damaged"),
+    ],
+)
+def test_files_that_are_no_database(content: bytes | None, says: str, tmp_path: Path, run: Run) -> None:
+    """A file that is no checkpoint database gives one sentence on stderr and status 2."""
+    path = tmp_path / "x.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    for command in (["threads"], ["replay", "t"]):
+        status, out, err = run(*command, "--checkpoints", path)
+        assert (status, out) == (2, "")
+        assert str(path) in err
+        assert any(part in err for part in says.split("|"))
+        assert "Traceback" not in err
+
+
+def test_a_database_of_something_else(tmp_path: Path, run: Run) -> None:
+    """A SQLite database without LangGraph's tables is named as such."""
+    path = tmp_path / "x.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE people (name TEXT)")
+    connection.close()
+    status, _, err = run("threads", "--checkpoints", path)
+    assert status == 2
+    assert "is not a LangGraph checkpoint database: it has no table checkpoints" in err
+
+
+def test_reading_changes_no_byte(database: Path, run: Run) -> None:
+    """The database is the same after `threads` and `replay`, byte for byte."""
+    before = database.read_bytes()
+    run("threads", "--checkpoints", database)
+    run("replay", "waits", "--checkpoints", database)
+    assert database.read_bytes() == before

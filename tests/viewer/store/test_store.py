@@ -1,0 +1,164 @@
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer import open_store
+from tests.viewer.store.records import llm, span, write
+
+
+def test_import_is_light() -> None:
+    """Importing the viewer loads neither DuckDB nor Textual."""
+    code = "import flightlog_viewer, sys; assert not {'duckdb', 'textual', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_totals_and_groups(tmp_path: Path) -> None:
+    """Tokens count LLM calls once, and a waiting span is counted but stands outside percentiles."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r", kind="graph", duration_ms=300),
+        llm("a", "r", (10, 5), duration_ms=100),
+        llm("b", "r", (20, 5), duration_ms=200),
+        span("n", "r", kind="node", node="ask", status="interrupted", duration_ms=5000),
+        span("m", "r", kind="node", node="ask", duration_ms=50, status="error", error={"type": "E", "message": "no"}),
+    )
+    with open_store(path) as store:
+        (totals,) = store.query("totals")
+        (model,) = store.query("groups", by="model")
+        (node,) = store.query("groups", by="node")
+    assert totals["spans"] == 5
+    assert (totals["traces"], totals["errors"], totals["interrupted"]) == (1, 1, 1)
+    assert (totals["input_tokens"], totals["total_tokens"]) == (30, 40)
+    assert (model["key"], model["count"], model["p50_ms"], model["total_ms"]) == ("gpt-4o", 2, 150, 300)
+    assert (node["key"], node["count"], node["interrupted"], node["p95_ms"]) == ("ask", 2, 1, 50)
+
+
+def test_views_and_types(tmp_path: Path) -> None:
+    """Nested values are structs, times are UTC, and payloads are read from the file when named."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r", start_time="2026-11-20T14:00:00+02:00", duration_ms=1500.5, inputs={"q": "é"}, later="x"),
+        llm("a", "r", start_time="2026-11-20T12:00:01Z", duration_ms=100, metadata={"big": "x" * 2000}),
+        span("t", "r", type="tool", start_time="2026-11-20T12:00:01.050Z", duration_ms=100),
+    )
+    with open_store([path]) as store:
+        rows = store.sql(
+            "SELECT start_time, end_time, self_ms, inputs, raw, file FROM spans WHERE run_id = 'r'"
+        ).fetchall()
+        assert rows == [
+            (
+                datetime(2026, 11, 20, 12),
+                datetime(2026, 11, 20, 12, 0, 1, 500500),
+                1350.5,
+                '{"q":"é"}',
+                '{"later":"x"}',
+                str(path),
+            )
+        ]
+        calls = store.sql("SELECT token_usage.total_tokens, strlen(metadata), payload_gone FROM llm_calls").fetchall()
+        assert calls == [(15, 2010, False)]
+        assert store.sql("SELECT name FROM tool_calls").fetchall() == [("t",)]
+        assert store.sql("SELECT span_count, total_tokens FROM traces").fetchall() == [(3, 15)]
+        assert store.payload(0) == {"inputs": {"q": "é"}, "raw": {"later": "x"}}
+        assert store.payload(99) == {"payload_gone": True}
+
+
+def test_rejects(tmp_path: Path) -> None:
+    """Lines that are no spans become rejects with offset and reason, and their neighbours load."""
+    good = span("r")
+    lines: list[bytes | dict[str, object]] = [
+        b"{bad",
+        good,
+        b'{"v":1}',
+        good | {"run_id": 5},
+        good | {"duration_ms": "5"},
+        good | {"v": True},
+        good | {"status": "fine"},
+        good | {"start_time": "yesterday"},
+        b"[" * 5000 + b"]" * 5000,
+        b'{"v":1,"name":"\xff"}',
+        b"\0\0",
+        good | {"run_id": "12", "step": "x", "model": {"a": 1}, "token_usage": {"input_tokens": "many"}},
+    ]
+    path = write(tmp_path / "a.jsonl", *lines)
+    with open_store(path) as store:
+        assert store.sql("SELECT run_id, step, model, token_usage FROM spans ORDER BY 1 DESC").fetchall() == [
+            ("r", None, None, None),
+            ("12", None, None, None),
+        ]
+        assert store.dropped_fields == 3
+        rejects = store.rejects
+    assert [reject["reason"] for reject in rejects][1:9] == [
+        "`name` is not a string",
+        "`run_id` is not a string",
+        "`duration_ms` is not a finite number",
+        "no record version `v`",
+        "unknown `status`",
+        "`start_time` is not an RFC 3339 time",
+        "nested too deep",
+        "not UTF-8",
+    ]
+    content = path.read_bytes()
+    assert [content[reject["byte_offset"] :][:4] for reject in rejects[:2]] == [b"{bad", b'{"v"']
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("missing.jsonl", None, "does not exist"),
+        ("empty.jsonl", b"", "is empty"),
+        ("prose.txt", b"Dear diary\n", "is no span file"),
+        ("nothing*.jsonl", None, "no file matches"),
+        ("", None, "no span file"),
+    ],
+)
+def test_unreadable(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    """What cannot be loaded is refused with a sentence."""
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadableError, match=sentence):
+        open_store(path)
+
+
+def test_newest_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without paths the span file last written here is loaded, with its rotated parts."""
+    write(tmp_path / "old.jsonl", span("old"))
+    write(tmp_path / "spans.20261120T120000Z.jsonl", span("before"))
+    write(tmp_path / "spans.jsonl", span("now"))
+    write(tmp_path / "other.jsonl", {"not": "a span"})
+    monkeypatch.chdir(tmp_path)
+    with open_store() as store:
+        assert store.sql("SELECT run_id FROM spans").fetchall() == [("before",), ("now",)]
+
+
+def test_empty_is_allowed_to_those_who_wait(tmp_path: Path) -> None:
+    """An empty file opens for a reader that waits for spans."""
+    with open_store(write(tmp_path / "a.jsonl"), allow_empty=True) as store:
+        assert store.span_count == 0
+        assert store.query("totals")[0]["spans"] == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE rejects",
+        "SELECT 1; SELECT 2",
+        "EXPLAIN ANALYZE DELETE FROM rejects",
+        "",
+        "SELECT nope",
+        "SELEC",
+        "WITH x AS (DELETE FROM rejects RETURNING *) SELECT * FROM x",
+        "SELECT * FROM read_text('/etc/passwd')",
+    ],
+)
+def test_refused_sql(tmp_path: Path, query: str) -> None:
+    """Wrong or writing SQL is refused with one sentence."""
+    with open_store(write(tmp_path / "a.jsonl", span("r"))) as store:
+        with pytest.raises(UsageError) as caught:
+            store.sql(query).fetchall()
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,148 @@
+"""The ``flightlog`` entry point: ``run`` works with the tracer alone, every other command loads the viewer."""
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Final
+
+from flightlog.errors import FlightlogError, MissingExtraError, UsageError
+
+_USAGE_STATUS: Final = 2
+_NOT_RUNNABLE_STATUS: Final = 126
+_NOT_FOUND_STATUS: Final = 127
+_DEFAULT_PATH: Final = "trace.jsonl"
+_VIEWER_APP: Final = "flightlog_viewer.cli.app"
+_VIEWER_MODULES: Final = ("duckdb", "typer", "rich", "textual")
+"""If one of them cannot be found, the extra ``viewer`` is not installed."""
+
+_HELP: Final = """\
+usage: flightlog COMMAND [ARGUMENTS]
+
+The flight recorder for LangChain and LangGraph agents, and the terminal to read it in.
+
+  run  run a command and record its LangChain and LangGraph runs
+
+Every other command (view, summary, traces, show, sql, threads, ...) needs: pip install 'flightlog[viewer]'
+"""
+
+_RUN_HELP: Final = f"""\
+usage: flightlog run [-o PATH] -- COMMAND [ARGUMENTS]
+
+Run COMMAND and record every LangChain and LangGraph run in it, and in the Python processes it starts, without a
+change to its code. The exit status, the standard streams and the signals are COMMAND's own.
+
+  -o, --out PATH  the span file to append to (default: {_DEFAULT_PATH})
+  -h, --help      show this
+
+flightlog has to be installed in the Python that COMMAND uses. A Python started with -E, -I or -S is not recorded.
+
+example:
+  flightlog run -o trace.jsonl -- python app.py
+  flightlog run -- pytest tests
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; a mistake is one sentence on stderr and status 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments[:1] == ["run"]:
+            return _run(arguments[1:])
+        if arguments[:1] in (["-V"], ["--version"]):
+            from importlib.metadata import version
+
+            print(f"flightlog {version('flightlog')}")
+            return 0
+        return _hand_over(arguments)
+    except FlightlogError as error:
+        return _complain(str(error), _USAGE_STATUS)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _hand_over(arguments: list[str]) -> int:
+    """Let the viewer run the command; by name, because the tracer must not depend on it."""
+    wants_help = not arguments or arguments[0] in ("-h", "--help", "help")
+    if not wants_help and any(find_spec(module) is None for module in _VIEWER_MODULES):
+        raise MissingExtraError(f"`flightlog {arguments[0]}`", "viewer")
+    try:
+        application = importlib.import_module(_VIEWER_APP)
+    except ModuleNotFoundError:
+        if not wants_help:
+            raise MissingExtraError(f"`flightlog {arguments[0]}`", "viewer") from None
+        print(_HELP, end="")
+        return 0
+    run: Callable[[list[str]], int] = application.main
+    return run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    path, command = _parse_run(arguments)
+    if not command:
+        print(_RUN_HELP, end="")
+        return 0
+    program = shutil.which(command[0])
+    if program is None:
+        return _complain(f"run: there is no command {command[0]!r}", _NOT_FOUND_STATUS)
+    environment = {**os.environ, **_attached(os.path.abspath(path))}
+    if sys.stderr.isatty():
+        print(f"flightlog: recording to {path}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        if os.name == "posix":
+            # In our place, so that its process id, signals and exit status are its own.
+            os.execve(program, command, environment)
+        import subprocess
+
+        return subprocess.run([program, *command[1:]], env=environment, check=False).returncode
+    except OSError as error:
+        return _complain(f"run: {command[0]} cannot be run: {error.strerror}", _NOT_RUNNABLE_STATUS)
+
+
+def _parse_run(arguments: list[str]) -> tuple[str, list[str]]:
+    """The span file and the command; no command means that help is wanted. Raises UsageError."""
+    path = _DEFAULT_PATH
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option == "--":
+            break
+        if option in ("-h", "--help"):
+            return path, []
+        name, equals, value = option.partition("=")
+        if name == "--out" and equals:
+            path = value
+        elif option in ("-o", "--out"):
+            if not rest:
+                raise UsageError(f"run: {option} needs a path")
+            path = rest.pop(0)
+        elif option.startswith("-o") and len(option) > 2 and not option.startswith("--"):
+            path = option[2:]
+        else:
+            raise UsageError(f"run: no option {option}; write `flightlog run -- COMMAND` (`flightlog run --help`)")
+    if not path:
+        raise UsageError("run: the path of the span file is empty")
+    if not rest:
+        raise UsageError("run: no command; write `flightlog run -- python app.py`")
+    return path, rest
+
+
+def _attached(path: str) -> dict[str, str]:
+    """The environment that makes a Python process attach the tracer when LangChain is imported."""
+    startup = os.path.join(os.path.dirname(os.path.abspath(__file__)), "at_startup")
+    inherited = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder != startup]
+    kept = os.pathsep.join(inherited)
+    return {"FLIGHTLOG_PATH": path, "PYTHONPATH": startup + (os.pathsep + kept if kept else "")}
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"flightlog: {sentence}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""Chat messages found in a payload, in whatever shape they were recorded, with tool calls matched to results."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.document import Block, json_blocks, preview, text_blocks
+
+_ROLES = {
+    "human": "user",
+    "HumanMessage": "user",
+    "ai": "assistant",
+    "AIMessage": "assistant",
+    "AIMessageChunk": "assistant",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "tool",
+    "function": "tool",
+    "developer": "system",
+}
+_KNOWN = frozenset(("user", "assistant", "system", "tool"))
+_TONES = {"user": "ok", "assistant": "llm", "system": "dim", "tool": "tool"}
+MOST_MESSAGES = 5000
+"""Where the search in one payload stops."""
+
+
+class ToolCall(NamedTuple):
+    """What a model asked for."""
+
+    id: str | None
+    name: str
+    args: Any
+
+
+class ToolSpan(NamedTuple):
+    """A recorded run of a tool, known by the id of the call."""
+
+    row_id: int
+    name: str
+    status: str
+    duration_ms: float | None
+
+
+@dataclass(slots=True)
+class Message:
+    """One chat message."""
+
+    role: str
+    content: Any
+    name: str | None = None
+    tool_calls: list[ToolCall] = field(default_factory=list)
+    tool_call_id: str | None = None
+    status: str | None = None
+
+
+def messages(payload: Any) -> list[Message]:
+    """Every chat message in a payload, in its order."""
+    return [found for found, _ in zip(_walk(payload), range(MOST_MESSAGES), strict=False)]
+
+
+def message(value: Any) -> Message | None:
+    """A message in LangChain's, OpenAI's or Anthropic's shape; None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    if value.get("type") == "constructor" and isinstance(value.get("kwargs"), dict):
+        ids = value.get("id")
+        kind = ids[-1] if isinstance(ids, list) and ids else None
+        return (
+            message({**value["kwargs"], "type": kind}) if isinstance(kind, str) and kind.endswith("Message") else None
+        )
+    if isinstance(value.get("message"), dict) and "text" in value:  # a ChatGeneration
+        return message(value["message"])
+    kind = value.get("role") if isinstance(value.get("role"), str) else value.get("type")
+    if not isinstance(kind, str) or "content" not in value:
+        return None
+    role = _ROLES.get(kind, kind)
+    if role not in _KNOWN and not kind.endswith(("Message", "MessageChunk")):
+        return None
+    found = Message(role, value["content"], _text(value.get("name")), status=_text(value.get("status")))
+    found.tool_call_id = _text(value.get("tool_call_id"))
+    found.tool_calls = list(_calls(value))
+    return found
+
+
+def message_blocks(
+    before: list[Message],
+    after: list[Message],
+    spans: Mapping[str, ToolSpan] | None = None,
+    glyphs: Mapping[str, str] | None = None,
+) -> list[Block]:
+    """Messages that went in and came out, each tool call with its result: from a message, or from the tool's span."""
+    spans, marks = spans or {}, glyphs or {}
+    results = {m.tool_call_id: m for m in [*before, *after] if m.role == "tool" and m.tool_call_id}
+    blocks: list[Block] = []
+    for group, label in ((before, "in"), (after, "out")):
+        for number, item in enumerate(group, 1):
+            who = f"{item.role}{f' {item.name}' if item.name else ''}"
+            failed = item.status == "error"
+            note = f"  {marks.get('error', 'x')} error" if failed else ""
+            link = f"  result of {item.tool_call_id}" if item.tool_call_id else ""
+            blocks.append(
+                Block(
+                    f"{who}{link}{note}",
+                    "error" if failed else _TONES.get(item.role, "strong"),
+                    f"{label} {number}",
+                    value=_plain(item),
+                )
+            )
+            blocks.extend(_content_blocks(item.content))
+            for call in item.tool_calls:
+                blocks.extend(_call_blocks(call, results.get(call.id or ""), spans.get(call.id or ""), marks))
+            blocks.append(Block(""))
+    return blocks[:-1]
+
+
+def _walk(value: Any) -> Iterator[Message]:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        found = message(item)
+        if found is not None:
+            yield found
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        elif isinstance(item, dict):
+            stack.extend(reversed([v for v in item.values() if isinstance(v, dict | list)]))
+
+
+def _calls(value: dict[str, Any]) -> Iterator[ToolCall]:
+    raw = value.get("tool_calls")
+    for call in raw if isinstance(raw, list) else ():
+        if not isinstance(call, dict):
+            continue
+        function = call.get("function")
+        if isinstance(function, dict):
+            yield ToolCall(_text(call.get("id")), str(function.get("name", "?")), function.get("arguments"))
+        else:
+            yield ToolCall(_text(call.get("id")), str(call.get("name", "?")), call.get("args"))
+    if not isinstance(raw, list) and isinstance(value.get("content"), list):
+        for part in value["content"]:
+            if isinstance(part, dict) and part.get("type") == "tool_use":
+                yield ToolCall(_text(part.get("id")), str(part.get("name", "?")), part.get("input"))
+
+
+def _content_blocks(content: Any) -> list[Block]:
+    if isinstance(content, str):
+        return text_blocks(content) if content else []
+    if not isinstance(content, list):
+        return json_blocks(content) if content else []
+    blocks: list[Block] = []
+    for part in content:
+        if isinstance(part, str):
+            blocks.extend(text_blocks(part))
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            blocks.extend(text_blocks(part["text"]))
+        elif isinstance(part, dict) and isinstance(part.get("reasoning", part.get("thinking")), str):
+            blocks.append(Block("thinking", "dim"))
+            blocks.extend(text_blocks(str(part.get("reasoning", part.get("thinking"))), "dim"))
+        elif not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call")):
+            name = str(part.get("type", "part")) if isinstance(part, dict) else "part"
+            blocks.extend(json_blocks(part, name, depth=2))
+    return blocks
+
+
+def _call_blocks(
+    call: ToolCall, result: Message | None, span: ToolSpan | None, marks: Mapping[str, str]
+) -> list[Block]:
+    blocks = [
+        Block(
+            f"{call.name}({preview(call.args, 100)})",
+            "tool",
+            "call",
+            make=lambda: json_blocks(call.args, "args"),
+            value=call.args,
+        )
+    ]
+    if span is not None:
+        mark = marks.get(span.status, span.status)
+        took = "" if span.duration_ms is None else f" {units.duration(span.duration_ms)}"
+        blocks.append(
+            Block(
+                f"{mark} {span.status}{took}",
+                "error" if span.status == "error" else "dim",
+                "span",
+                link=("span", span.row_id),
+            )
+        )
+    if result is not None:
+        text = result.content if isinstance(result.content, str) else preview(result.content, 200)
+        blocks.append(
+            Block(
+                preview(text, 200).replace("\n", " "),
+                "dim",
+                "result",
+                make=lambda: _content_blocks(result.content),
+                value=result.content,
+            )
+        )
+    elif span is None:
+        blocks.append(Block("no result in this payload or this trace", "dim", "result"))
+    return blocks
+
+
+def _plain(item: Message) -> Any:
+    return item.content if item.content or not item.tool_calls else [call._asdict() for call in item.tool_calls]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,158 @@
+"""What is known of one span as documents: messages, raw record, arguments, attributes with the cost worked out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, text_blocks
+from flightlog_viewer.analysis.messages import ToolSpan, message_blocks, messages
+
+TABS = ("Messages", "Raw", "Args", "Attrs")
+_PAYLOADS = ("inputs", "output", "metadata", "raw")
+
+
+def document(
+    tab: str,
+    span: Mapping[str, Any],
+    payload: Mapping[str, Any],
+    tools: Mapping[str, ToolSpan],
+    marks: Mapping[str, str],
+) -> Document:
+    """One tab of the detail pane. ``span`` holds the light fields, ``payload`` what was read from the line."""
+    blocks = _head(span, marks)
+    if tab == "Messages":
+        blocks += _messages(payload, tools, marks)
+    elif tab == "Raw":
+        light = {k: plain(v) for k, v in span.items() if v is not None and k not in _PAYLOADS}
+        blocks += open_within(json_blocks({**light, **payload}))
+    elif tab == "Args":
+        blocks += _arguments(span, payload)
+    else:
+        blocks += attributes(span, payload)
+    return Document(blocks)
+
+
+def attributes(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Block]:
+    """Light fields one a line, tokens and cost with the arithmetic, interrupts with their answers."""
+    blocks: list[Block] = []
+    blocks += _cost(span)
+    for question in _list(span.get("interrupts")):
+        blocks += [heading("waits for a human", "wait")]
+        blocks += json_blocks(question.get("value"), "question", depth=0)
+        blocks += [Block(str(question.get("id", "?")), "", "interrupt id")]
+    for answer in _list(span.get("resumes")):
+        blocks += [heading("resumed with", "ok"), *json_blocks(answer.get("value"), "answer", depth=0)]
+    skip = {"error", "interrupts", "resumes", "token_usage", "metadata", *_PAYLOADS}
+    blocks.append(gap())
+    for name, value in span.items():
+        if value is None or name in skip:
+            continue
+        blocks += (
+            json_blocks(plain(value), name, depth=2)
+            if isinstance(value, dict | list)
+            else [Block(str(value), "", name, value=value)]
+        )
+    if span.get("checkpoint_id") or span.get("thread_id"):
+        blocks.append(Block("the thread at this step", "key", "x", link=("checkpoint", dict(span))))
+    metadata = payload.get("metadata", span.get("metadata"))
+    if metadata:
+        blocks += [gap(), heading("metadata"), *json_blocks(plain(metadata))]
+    return blocks
+
+
+def _head(span: Mapping[str, Any], marks: Mapping[str, str]) -> list[Block]:
+    status = str(span.get("status") or "?")
+    took = span.get("duration_ms")
+    title = (
+        f"{marks.get(status, '?')} {status}  {span.get('name', '?')}  {'' if took is None else units.duration(took)}"
+    )
+    blocks = [heading(title, "error" if status in ("error", "unfinished") else "strong")]
+    error = span.get("error")
+    if isinstance(error, Mapping):
+        trace = str(error.get("stacktrace") or "")
+        message = f"{error.get('type') or 'error'}: {error.get('message') or ''}"
+        lines = text_blocks(message, "error")
+        if trace:
+            lines.append(Block("stack trace", "dim", make=lambda: text_blocks(trace, "dim"), value=trace))
+        blocks += lines
+    if status == "unfinished":
+        blocks.append(Block("its process died before the end: this is what it was doing", "error"))
+    return [*blocks, gap()]
+
+
+def _messages(payload: Mapping[str, Any], tools: Mapping[str, ToolSpan], marks: Mapping[str, str]) -> list[Block]:
+    if payload.get("payload_gone"):
+        return [Block("the file no longer holds this span's payload (it was cut or replaced)", "error")]
+    before, after = messages(payload.get("inputs")), messages(payload.get("output"))
+    if before or after:
+        return message_blocks(before, after, tools, marks)
+    blocks: list[Block] = []
+    for name, label in (("inputs", "input"), ("output", "output")):
+        value = payload.get(name)
+        if value is None:
+            continue
+        blocks.append(heading(label))
+        blocks += text_blocks(value) if isinstance(value, str) else open_within(json_blocks(value))
+        blocks.append(gap())
+    return blocks or [Block("no payload was recorded", "dim")]
+
+
+def _arguments(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Block]:
+    blocks: list[Block] = []
+    if span.get("type") == "llm":
+        if span.get("model_params") is not None:
+            blocks += [heading("parameters"), *json_blocks(plain(span["model_params"])), gap()]
+        inputs = payload.get("inputs")
+        tools = inputs.get("tools") if isinstance(inputs, dict) else None
+        if tools:
+            blocks += [heading("tools offered"), *open_within(json_blocks(tools), 60)]
+    elif payload.get("inputs") is not None:
+        inputs = payload["inputs"]
+        blocks += text_blocks(inputs) if isinstance(inputs, str) else open_within(json_blocks(inputs))
+    return blocks or [Block("no arguments were recorded", "dim")]
+
+
+def _cost(span: Mapping[str, Any]) -> list[Block]:
+    usage = span.get("token_usage")
+    if not isinstance(usage, Mapping):
+        return []
+    blocks = [heading("tokens")]
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        if usage.get(name) is not None:
+            blocks.append(Block(f"{usage[name]:>10,}", "", name.removesuffix("_tokens"), value=usage[name]))
+        details = usage.get(f"{name.removesuffix('s')}_details")
+        for part, number in (details or {}).items() if isinstance(details, Mapping) else ():
+            if number is not None:
+                blocks.append(Block(f"{number:>10,}", "dim", f"of which {part}"))
+    if span.get("cache_hit"):
+        blocks.append(Block("answered by LangChain's cache: no tokens were used, cost 0", "ok"))
+    cost = span.get("cost_usd")
+    blocks += [gap(), heading("cost")]
+    if cost is None:
+        blocks.append(
+            Block(f"? no price is known for {span.get('provider') or '?'} {span.get('model') or '?'}", "wait")
+        )
+    else:
+        blocks.append(Block(f"${cost:.6f}", "", "total", value=cost))
+    return blocks
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    parsed = plain(value)
+    return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
+
+
+def plain(value: Any) -> Any:
+    """A value from the store as JSON holds it: JSON columns come as text, times as objects."""
+    if isinstance(value, str) and value[:1] in "[{":
+        import orjson
+
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

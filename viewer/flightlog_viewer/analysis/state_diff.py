@@ -1,0 +1,112 @@
+"""A structural diff between two states: what was added, removed and changed, and which node wrote it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+MAX_DEPTH = 40
+"""Below this the values are compared whole."""
+MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `before` of an addition and `after` of a removal are None."""
+
+    op: Literal["added", "removed", "changed"]
+    path: str
+    """Where: `messages[2].content`; a message of a list is named by its id: `messages[id=abc]`."""
+    before: Any
+    after: Any
+    node: str | None = None
+    """The node that wrote the channel; several are joined by `, `; None when no row tells."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as a JSON object."""
+        return {"op": self.op, "path": self.path, "before": self.before, "after": self.after, "node": self.node}
+
+
+def attributed_changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], writers: Mapping[str, Sequence[str]]
+) -> list[Change]:
+    """The diff between two states by channel, each change with the nodes that wrote its channel."""
+    changes = []
+    for channel in [*after, *(name for name in before if name not in after)]:
+        node = ", ".join(writers.get(channel, ())) or None
+        name, old, new = _name(channel), before.get(channel, MISSING), after.get(channel, MISSING)
+        try:
+            found = list(_differences(name, old, new, 0))
+        except RecursionError:  # lists nested beyond what Python compares: shown whole
+            found = [("changed", name, old, new)]
+        changes += [Change(*difference, node) for difference in found]
+    return changes
+
+
+_Difference: TypeAlias = tuple[Literal["added", "removed", "changed"], str, Any, Any]
+
+
+def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Difference]:
+    if before is after:  # payloads that repeat are one object: the common case costs nothing
+        return
+    if before is MISSING:
+        yield "added", path, None, after
+    elif after is MISSING:
+        yield "removed", path, before, None
+    elif isinstance(before, dict) and isinstance(after, dict) and depth < MAX_DEPTH:
+        for key in [*after, *(key for key in before if key not in after)]:
+            yield from _differences(
+                f"{path}.{_name(str(key))}", before.get(key, MISSING), after.get(key, MISSING), depth + 1
+            )
+    elif isinstance(before, list) and isinstance(after, list) and depth < MAX_DEPTH:
+        yield from _list_differences(path, before, after, depth + 1)
+    elif before != after or type(before) is not type(after):
+        yield "changed", path, before, after
+
+
+def _list_differences(path: str, before: list[Any], after: list[Any], depth: int) -> Iterator[_Difference]:
+    same = 0
+    for old, new in zip(before, after, strict=False):
+        if old is not new and old != new:
+            break
+        same += 1
+    tail_before, tail_after = before[same:], after[same:]
+    if not tail_before and not tail_after:
+        return
+    old_ids, new_ids = _ids(tail_before), _ids(tail_after)
+    if old_ids is not None and new_ids is not None:
+        yield from _by_id(path, dict(zip(old_ids, tail_before, strict=True)), tail_after, new_ids, depth)
+        return
+    end = 0
+    while end < min(len(tail_before), len(tail_after)) and tail_before[-1 - end] == tail_after[-1 - end]:
+        end += 1
+    tail_before, tail_after = tail_before[: len(tail_before) - end], tail_after[: len(tail_after) - end]
+    for index in range(max(len(tail_before), len(tail_after))):
+        old = tail_before[index] if index < len(tail_before) else MISSING
+        new = tail_after[index] if index < len(tail_after) else MISSING
+        yield from _differences(f"{path}[{same + index}]", old, new, depth)
+
+
+def _by_id(
+    path: str, before: dict[str, Any], after: list[Any], new_ids: list[str], depth: int
+) -> Iterator[_Difference]:
+    for name, new in zip(new_ids, after, strict=True):
+        yield from _differences(f"{path}[id={name}]", before.get(name, MISSING), new, depth)
+    kept = set(new_ids)
+    for name, old in before.items():
+        if name not in kept:
+            yield "removed", f"{path}[id={name}]", old, None
+
+
+def _ids(items: list[Any]) -> list[str] | None:
+    """The ids of a list of messages or other things with ids of their own; None when it is not such a list."""
+    ids = []
+    for item in items:
+        name = item.get("id") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            return None
+        ids.append(name)
+    return ids if len(set(ids)) == len(ids) else None
+
+
+def _name(key: str) -> str:
+    return key if key.replace("_", "a").replace("-", "a").isalnum() else f'["{key}"]'

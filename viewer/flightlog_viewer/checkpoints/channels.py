@@ -1,0 +1,152 @@
+"""The names of LangGraph's channels, and which nodes they make due.
+
+A node is due when a channel that triggers it holds a value newer than the node has seen. In a StateGraph the names of
+the channels say which node that is (`langgraph.graph.state`, `attach_node`, `attach_edge`); elsewhere (functional API,
+hand-made Pregel graphs) `versions_seen` and the rows of tasks tell it for nodes that have run.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from flightlog_viewer.checkpoints.decode import TYPE, Inert
+
+SENDS = "__pregel_tasks"
+START = "__start__"
+END = "__end__"
+PREVIOUS = "__previous__"
+RETURN = "__return__"
+NO_WRITES = "__no_writes__"
+ERROR = "__error__"
+ERROR_SOURCE = "__error_source_node__"
+INTERRUPT = "__interrupt__"
+RESUME = "__resume__"
+NULL_TASK = "00000000-0000-0000-0000-000000000000"
+CONTROL = frozenset({ERROR, ERROR_SOURCE, INTERRUPT, RESUME})
+"""Channels of rows that say what happened to a task; any other row is output and means that the task finished."""
+
+_BRANCH = "branch:to:"
+_JOIN = "join:"
+_NOT_NODES = frozenset({"__input__", INTERRUPT, "__snapshot_bumps__"})
+
+
+def is_state(channel: str) -> bool:
+    """Whether a channel belongs to the application's state and not to the engine."""
+    if channel.startswith("__") and channel.endswith("__"):
+        return channel in {"__root__", END, PREVIOUS}
+    return channel != SENDS and not channel.startswith((_BRANCH, _JOIN)) and not _old_trigger(channel)
+
+
+def routed_to(channel: str) -> str | None:
+    """The node that a write to this channel makes due, None for any other channel."""
+    return channel[len(_BRANCH) :] if channel.startswith(_BRANCH) else None
+
+
+def sends(value: Inert) -> list[Mapping[str, Inert]]:
+    """The Sends waiting in the engine's channel for them, in their order."""
+    return [
+        item
+        for item in (value if isinstance(value, list) else [])
+        if isinstance(item, dict) and item.get(TYPE) == "langgraph.types.Send"
+    ]
+
+
+class Triggers:
+    """What is known about one namespace's nodes and the channels that trigger them; it learns as steps go by."""
+
+    def __init__(self) -> None:
+        self.triggers: dict[str, set[str]] = {}
+        """Node to the channels that trigger it, as far as they are known."""
+        self.functional = False
+        """The namespace runs an `@entrypoint`: its one node is triggered by the input itself."""
+
+    def learn(self, seen: Mapping[str, Mapping[str, Inert]]) -> None:
+        """Take in a checkpoint's `versions_seen`."""
+        for node, channels in seen.items():
+            if node in _NOT_NODES or not isinstance(channels, dict):
+                continue
+            for channel in channels:
+                if not channel.startswith("__") or channel == START:
+                    self._add(node, channel)
+            self.triggers.setdefault(node, set())
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name of a node or task that has been seen."""
+        return self.triggers
+
+    def _add(self, node: str, channel: str) -> None:
+        self.triggers.setdefault(node, set()).add(channel)
+        if channel == START and node != START:
+            self.functional = True
+
+    def due(
+        self,
+        values: Mapping[str, Inert],
+        versions: Mapping[str, Inert],
+        seen: Mapping[str, Mapping[str, Inert]],
+        ran: Iterable[str] = (),
+    ) -> list[str]:
+        """Nodes due by their channels, by name; Sends are not among them.
+
+        `ran` are the nodes of tasks with rows at this checkpoint: they name a node whose channels do not.
+        """
+        nodes: set[str] = set()
+        for channel in versions:
+            if channel not in values:
+                continue
+            for node in self._triggered(channel, ran):
+                if _available(channel, values[channel]) and _newer(channel, versions, seen.get(node)):
+                    nodes.add(node)
+        return sorted(nodes)
+
+    def _triggered(self, channel: str, ran: Iterable[str]) -> Iterable[str]:
+        node = routed_to(channel) or _join_target(channel) or _old_trigger(channel)
+        if node is not None:
+            return (node,)
+        known = [name for name, channels in self.triggers.items() if channel in channels]
+        if channel == START and not known:
+            others = [name for name in ran if name != START]
+            self.functional = self.functional or bool(others)
+            return others or (START,)
+        return known
+
+
+def _join_target(channel: str) -> str | None:
+    return channel.rsplit(":", 1)[1] if channel.startswith(_JOIN) and channel.count(":") > 1 else None
+
+
+def _old_trigger(channel: str) -> str | None:
+    """Channel layouts of graphs before checkpoint version 3: `start:NODE` and `branch:SOURCE:CONDITION:NODE`."""
+    if channel.startswith("start:"):
+        return channel[len("start:") :]
+    if channel.startswith("branch:") and channel.count(":") == 3:
+        return channel.rsplit(":", 1)[1]
+    return None
+
+
+def _available(channel: str, value: Inert) -> bool:
+    """Whether a stored trigger counts: a join must be complete, a deferred node's channel must be released."""
+    if channel.startswith(_JOIN):
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[1], bool):
+            return value[1] and _complete(channel, value[0])
+        return _complete(channel, value)
+    if channel.startswith(_BRANCH) and isinstance(value, list) and len(value) == 2 and isinstance(value[1], bool):
+        return value[1]
+    return True
+
+
+def _complete(channel: str, value: Inert) -> bool:
+    names: Sequence[Inert] = value.get("items", ()) if isinstance(value, dict) else ()
+    sources = channel[len(_JOIN) :].rsplit(":", 1)[0]
+    # A node's name may hold a "+": comparing lengths stays right where splitting would not.
+    return bool(names) and sum(len(str(name)) + 1 for name in names) - 1 == len(sources)
+
+
+def _newer(channel: str, versions: Mapping[str, Inert], seen: Mapping[str, Inert] | None) -> bool:
+    if seen is None:
+        return True
+    version, known = versions[channel], seen.get(channel)
+    if known is None:
+        return bool(version)
+    if type(version) is type(known) and isinstance(version, str | int | float):
+        return bool(version > known)
+    return str(version) > str(known)  # a database written with two kinds of version

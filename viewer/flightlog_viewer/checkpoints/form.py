@@ -1,0 +1,72 @@
+"""The JSON that `threads --json` and `replay --json` print; public, and documented in docs/checkpoints.md."""
+
+import json
+from typing import Any
+
+import orjson
+
+from flightlog_viewer.checkpoints.model import Step, Task, ThreadSummary
+from flightlog_viewer.checkpoints.normal import normal_form
+
+
+def thread_form(thread: ThreadSummary) -> dict[str, Any]:
+    """One thread of `threads --json`."""
+    return {
+        "thread_id": thread.thread_id,
+        "status": thread.status,
+        "inferred": thread.inferred,
+        "checkpoints": thread.checkpoints,
+        "steps": thread.steps,
+        "updated_at": thread.updated_at,
+        "pending": [{"id": p.id, "node": p.node, "value": normal_form(p.value)} for p in thread.pending],
+    }
+
+
+def step_form(step: Step) -> dict[str, Any]:
+    """One step of `replay --json`; `notes` and `not_materialised` are there only when they say something."""
+    form: dict[str, Any] = {
+        "checkpoint_id": step.checkpoint_id,
+        "parent_checkpoint_id": step.parent_checkpoint_id,
+        "checkpoint_ns": step.checkpoint_ns,
+        "step": step.step,
+        "source": step.source,
+        "ts": step.ts,
+        "next": list(step.next),
+        "tasks": [_task_form(task) for task in step.tasks],
+        "values": normal_form(step.values),
+        "changes": [normal_form(change.to_json()) for change in step.changes],
+    }
+    if step.null_writes:
+        form["command_writes"] = normal_form(step.null_writes)
+    if step.not_materialised:
+        form["not_materialised"] = {
+            channel: {
+                "snapshot": normal_form(state.snapshot),
+                "snapshot_checkpoint_id": state.snapshot_checkpoint_id,
+                "writes": normal_form(list(state.writes)),
+            }
+            for channel, state in step.not_materialised.items()
+        }
+    if step.notes:
+        form["notes"] = list(step.notes)
+    return form
+
+
+def to_json(form: Any) -> str:
+    """A form as one line of JSON text; lone surrogates and integers beyond 64 bits included."""
+    try:
+        return orjson.dumps(form).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(form, separators=(",", ":"))
+
+
+def _task_form(task: Task) -> dict[str, Any]:
+    return {
+        "task_id": task.task_id,
+        "node": task.node,
+        "status": task.status,
+        "writes": normal_form(task.writes),
+        "interrupts": [{"id": interrupt.id, "value": normal_form(interrupt.value)} for interrupt in task.interrupts],
+        "resume": normal_form(task.resume),
+        "error": normal_form(task.error),
+    }

@@ -1,0 +1,174 @@
+"""The steps of a thread, read from its rows in order of time, a few checkpoints at a time."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flightlog_viewer.checkpoints import channels
+from flightlog_viewer.checkpoints.channels import Triggers
+from flightlog_viewer.checkpoints.decode import Decoder, Inert
+from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
+from flightlog_viewer.checkpoints.opened import Opened, open_row
+from flightlog_viewer.checkpoints.rows import Key, Rows
+from flightlog_viewer.checkpoints.tasks import StepRows, has_unnamed_calls, pulled_nodes, step_rows
+
+BATCH = 32
+"""Checkpoints read in one transaction."""
+PARENTS_KEPT = 128
+"""States kept for the diff of their children; a child of an older one has its parent read again."""
+
+
+@dataclass(slots=True)
+class _Parent:
+    """What a checkpoint's children need of it."""
+
+    opened: Opened
+    values: Mapping[str, Inert]
+    rows: StepRows
+    deltas: Mapping[str, DeltaState] = field(default_factory=dict)
+
+
+class HistoryReader:
+    """One pass over the steps of a thread."""
+
+    def __init__(self, rows: Rows, thread_id: str, *, checkpoint_ns: str | None = None) -> None:
+        self._rows = rows
+        self._keys = rows.keys(thread_id)
+        self._wanted = [key for key in self._keys if checkpoint_ns is None or key.checkpoint_ns == checkpoint_ns]
+        self._decoder = Decoder()
+        self._known: dict[str, Triggers] = defaultdict(Triggers)
+        self._parents: OrderedDict[Key, _Parent] = OrderedDict()
+        self._delta_channels: dict[str, set[str]] = defaultdict(set)
+
+    def __iter__(self) -> Iterator[Step]:
+        for start in range(0, len(self._wanted), BATCH):
+            opened = [open_row(row, self._decoder) for row in self._rows.fetch(self._wanted[start : start + BATCH])]
+            for checkpoint in opened:  # a later checkpoint names what an earlier one ran
+                self._known[checkpoint.row.key.checkpoint_ns].learn(checkpoint.seen)
+            for checkpoint in opened:
+                yield self._step(checkpoint)
+
+    def _step(self, opened: Opened) -> Step:
+        row, key = opened.row, opened.row.key
+        parent = self._parent(key, row.parent_checkpoint_id)
+        known = self._known[key.checkpoint_ns]
+        rows = self._step_rows(opened, known)
+        due = [task.node for task in rows.tasks if task.due]
+        self._delta_channels[key.checkpoint_ns] |= opened.delta_channels
+        deltas = self._deltas(opened, parent)
+        values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
+        self._keep(key, _Parent(opened, values, rows, deltas))
+        return Step(
+            thread_id=key.thread_id,
+            checkpoint_ns=key.checkpoint_ns,
+            checkpoint_id=key.checkpoint_id,
+            parent_checkpoint_id=row.parent_checkpoint_id,
+            step=opened.step,
+            source=source if isinstance(source := opened.metadata.get("source"), str) else None,
+            ts=opened.ts,
+            next=due,
+            tasks=rows.tasks,
+            values=values,
+            channels=opened.values,
+            channel_versions=opened.versions,
+            metadata=opened.metadata,
+            null_writes=rows.null_writes,
+            null_resume=rows.null_resume,
+            not_materialised=deltas,
+            functional=known.functional,
+            resumed_from_parent=_resumed(opened, parent),
+            parent_task_id=task_of_namespace(key.checkpoint_ns),
+            notes=self._notes(opened, parent),
+            committed_at=row.committed_at,
+            before=parent.values if parent else {},
+            writers=_writers(parent.rows.tasks) if parent else {},
+        )
+
+    def _step_rows(self, opened: Opened, known: Triggers) -> StepRows:
+        writes = opened.row.writes
+        if has_unnamed_calls(writes):
+            self._learn_from_next(opened.row.key, known)
+        due = known.due(opened.values, opened.versions, opened.seen, pulled_nodes(writes))
+        return step_rows(opened, due, known, self._decoder)
+
+    def _learn_from_next(self, key: Key, known: Triggers) -> None:
+        """The names of `@task` calls stand in the next checkpoint of the namespace only."""
+        at = self._keys.index(key) if key in self._keys else len(self._keys)
+        following = next((k for k in self._keys[at + 1 :] if k.checkpoint_ns == key.checkpoint_ns), None)
+        if following is not None:
+            for row in self._rows.fetch([following]):
+                known.learn(open_row(row, self._decoder, outline=True).seen)
+
+    def _parent(self, key: Key, parent_id: str | None) -> _Parent | None:
+        if parent_id is None:
+            return None
+        parent_key = Key(key.thread_id, key.checkpoint_ns, parent_id)
+        if parent_key in self._parents:
+            self._parents.move_to_end(parent_key)
+            return self._parents[parent_key]
+        for row in self._rows.fetch([parent_key]):
+            opened = open_row(row, self._decoder)
+            known = self._known[key.checkpoint_ns]
+            known.learn(opened.seen)
+            values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
+            parent = _Parent(opened, values, self._step_rows(opened, known))
+            self._keep(parent_key, parent)
+            return parent
+        return None
+
+    def _keep(self, key: Key, parent: _Parent) -> None:
+        self._parents[key] = parent
+        if len(self._parents) > PARENTS_KEPT:
+            self._parents.popitem(last=False)
+
+    def _deltas(self, opened: Opened, parent: _Parent | None) -> dict[str, DeltaState]:
+        """Delta channels that hold no value here: the last snapshot of the branch, and what was written since."""
+        found: dict[str, DeltaState] = {}
+        for channel in self._delta_channels[opened.row.key.checkpoint_ns]:
+            if channel in opened.values or channel not in opened.versions:
+                continue
+            before = parent.deltas.get(channel) if parent else None
+            snapshot, snapshot_id, writes = None, None, []
+            if before is not None:
+                snapshot, snapshot_id, writes = before.snapshot, before.snapshot_checkpoint_id, list(before.writes)
+            elif parent is not None and channel in parent.opened.values:
+                snapshot, snapshot_id = parent.opened.values[channel], parent.opened.row.key.checkpoint_id
+            if parent is not None:
+                for task in parent.rows.tasks:
+                    if channel in task.writes:
+                        value = task.writes[channel]
+                        writes += value["$writes"] if isinstance(value, dict) and "$writes" in value else [value]
+            found[channel] = DeltaState(snapshot, snapshot_id, writes)
+        return found
+
+    def _notes(self, opened: Opened, parent: _Parent | None) -> Sequence[str]:
+        notes = [] if opened.closed is None else [opened.closed]
+        if opened.row.parent_checkpoint_id is not None and parent is None:
+            notes.append("the parent checkpoint is no longer in the database")
+        return notes
+
+
+def task_of_namespace(checkpoint_ns: str) -> str | None:
+    """The task that a subgraph's namespace belongs to: `node:task_id`, with `|1` after it for a second call."""
+    for part in reversed(checkpoint_ns.split("|")):
+        if not part.isdigit():
+            return part.rpartition(":")[2] if ":" in part else None
+    return None
+
+
+def _resumed(opened: Opened, parent: _Parent | None) -> bool:
+    """Whether this checkpoint came of resuming its parent: a resume marks all of the parent's versions as seen."""
+    marked = opened.seen.get(channels.INTERRUPT)
+    if not marked or parent is None or marked == parent.opened.seen.get(channels.INTERRUPT):
+        return False
+    return all(parent.opened.versions.get(channel) == version for channel, version in marked.items())
+
+
+def _writers(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    writers: dict[str, list[str]] = {}
+    for task in tasks:
+        for channel in task.writes:
+            nodes = writers.setdefault(channel, [])
+            if task.node not in nodes:
+                nodes.append(task.node)
+    return writers

@@ -1,0 +1,177 @@
+"""What a checkpoint database tells: its threads, and the steps of one thread, as plain records."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints.decode import Inert
+
+ThreadStatus: TypeAlias = Literal[
+    "finished", "interrupted", "errored", "paused_or_running", "empty", "unknown", "running", "crashed"
+]
+"""`paused_or_running`: nodes are due and nothing says why they have not run (a static breakpoint, a crash and a run in
+progress leave the same rows). `unknown`: the newest checkpoint cannot be decoded. Only spans give `running` and
+`crashed`, and an `interrupted` that is inferred."""
+
+TaskStatus: TypeAlias = Literal["finished", "interrupted", "errored", "pending"]
+TaskKind: TypeAlias = Literal["pull", "push", "call", "error_handler", "update", "input", "other"]
+"""`pull`: a node due by its edges; `push`: by a Send; `call`: a `@task`; `update`: the rows of an update_state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """A question that a task asked."""
+
+    id: str
+    value: Inert
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a super-step, as far as its rows tell."""
+
+    task_id: str
+    """Empty when no row names it and the graph's code would be needed to compute it."""
+    node: str
+    kind: TaskKind
+    status: TaskStatus
+    writes: Mapping[str, Inert]
+    """Channel to value, state channels only; several writes to one are `{"$writes": [...]}`, as in LangGraph."""
+    goto: Sequence[str]
+    """Nodes that this task routed to, by edge, Command or Send."""
+    interrupts: Sequence[Interrupt]
+    """The last question of the task, answered or not: LangGraph keeps one row for it."""
+    resumes: Sequence[Inert]
+    """Answers that the task has received, in the order of its questions."""
+    error: Inert
+    """The error's `repr`, or None."""
+    path: str
+    due: bool = False
+    """The channels made it due; the rows of update_state, of calls and of error handlers belong to no due task."""
+    error_handled: bool = False
+    """A node's error handler took the error over."""
+
+    @property
+    def resume(self) -> Inert:
+        """The answer, or the list of answers where there are several; None without one."""
+        return self.resumes[0] if len(self.resumes) == 1 else (list(self.resumes) or None)
+
+    @property
+    def pending(self) -> Sequence[Interrupt]:
+        """Questions that wait for an answer."""
+        return self.interrupts if self.status == "interrupted" else ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaState:
+    """A delta channel between two snapshots: its value needs the application's reducer, so only its parts are known."""
+
+    snapshot: Inert
+    """The last stored value, None when there is none in reach."""
+    snapshot_checkpoint_id: str | None
+    writes: Sequence[Inert]
+    """What was written to it since, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One checkpoint and the super-step that starts from it."""
+
+    thread_id: str
+    checkpoint_ns: str
+    checkpoint_id: str
+    parent_checkpoint_id: str | None
+    step: int | None
+    source: str | None
+    """`input`, `loop`, `update` or `fork`; None where the writer left no metadata."""
+    ts: str | None
+    """RFC 3339, from the checkpoint, or from its id when the checkpoint cannot be decoded."""
+    next: Sequence[str]
+    """Nodes due from here: Sends first in their order, then by name. Whether they ran is in `tasks`."""
+    tasks: Sequence[Task]
+    values: Mapping[str, Inert]
+    """State channels; the engine's own channels are left out."""
+    channels: Mapping[str, Inert]
+    """Every stored channel, the engine's own included."""
+    channel_versions: Mapping[str, Inert]
+    metadata: Mapping[str, Inert]
+    null_writes: Mapping[str, Inert]
+    """What a Command wrote to the state before the step was resumed; not part of `values`."""
+    null_resume: Inert
+    """The answer that was given without naming a question."""
+    not_materialised: Mapping[str, DeltaState]
+    functional: bool
+    """The namespace runs an `@entrypoint`."""
+    resumed_from_parent: bool
+    """This checkpoint came of resuming its parent."""
+    parent_task_id: str | None
+    """For a subgraph's checkpoint: the task of the parent graph that it runs in."""
+    notes: Sequence[str] = ()
+    committed_at: str | None = None
+    """When the row was committed, where the database keeps it (Postgres with `track_commit_timestamp`)."""
+    before: Mapping[str, Inert] = field(default_factory=dict, repr=False)
+    """The parent's values."""
+    writers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    """Channel to the nodes whose writes made this checkpoint."""
+
+    @property
+    def changes(self) -> list[Change]:
+        """How the state differs from the parent's, each change with the nodes that wrote its channel."""
+        return attributed_changes(self.before, self.values, self.writers)
+
+    @property
+    def interrupts(self) -> list[Interrupt]:
+        """The questions of all tasks."""
+        return [interrupt for task in self.tasks for interrupt in task.interrupts]
+
+    @property
+    def pending(self) -> list[tuple[Task, Interrupt]]:
+        """Questions that wait for an answer, each with its task."""
+        return [(task, interrupt) for task in self.tasks for interrupt in task.pending]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A question that waits: which node of which namespace asks it."""
+
+    id: str
+    node: str
+    value: Inert
+    checkpoint_ns: str
+    checkpoint_id: str
+    asked_after: str | None
+    """Timestamp of the checkpoint that the asking step started from: the question is not older."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """One thread, from the newest checkpoint of its root graph."""
+
+    thread_id: str
+    status: ThreadStatus
+    checkpoints: int
+    """Rows of all namespaces."""
+    steps: int
+    """Super-steps on the way to the newest root checkpoint; 0 when only the input is there."""
+    updated_at: str | None
+    """Timestamp of the newest checkpoint, RFC 3339."""
+    pending: Sequence[Pending]
+    next: Sequence[str]
+    error: Inert = None
+    inferred: bool = False
+    """The status follows from spans, not from the database alone."""
+    head_checkpoint_id: str | None = None
+
+
+class ThreadHistory:
+    """The steps of one thread, oldest first, root graph and subgraphs together; read as they are asked for."""
+
+    def __init__(self, thread_id: str, read: Callable[[], Iterator[Step]]) -> None:
+        self.thread_id = thread_id
+        self._read = read
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """A fresh pass over the database each time it is asked for."""
+        return self._read()

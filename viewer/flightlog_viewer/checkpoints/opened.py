@@ -1,0 +1,106 @@
+"""One checkpoint row opened: its channels, versions and metadata as plain values, whatever state the row is in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque, undecodable
+from flightlog_viewer.checkpoints.rows import CheckpointRow
+
+_DELTA_SNAPSHOT = "langgraph.checkpoint.serde.types._DeltaSnapshot"
+_UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Opened:
+    """What a checkpoint row says. Of a row that cannot be decoded the dicts are empty and `closed` tells why."""
+
+    row: CheckpointRow
+    ts: str | None
+    values: dict[str, Inert] = field(default_factory=dict)
+    versions: dict[str, Inert] = field(default_factory=dict)
+    seen: dict[str, dict[str, Inert]] = field(default_factory=dict)
+    metadata: dict[str, Inert] = field(default_factory=dict)
+    snapshots: set[str] = field(default_factory=set)
+    """Delta channels that hold a snapshot here; their values are already unwrapped."""
+    closed: str | None = None
+
+    @property
+    def step(self) -> int | None:
+        """The step number, None where the writer left none."""
+        step = self.metadata.get("step")
+        return step if isinstance(step, int) and not isinstance(step, bool) else None
+
+    @property
+    def delta_channels(self) -> set[str]:
+        """Channels that are known to be delta channels."""
+        return set(_dict(self.metadata.get("counters_since_delta_snapshot"))) | self.snapshots
+
+
+def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> Opened:
+    """Decode a row; with `outline` the objects in its values stay closed, which is all that a status needs."""
+    opened = Opened(row, time_of_id(row.key.checkpoint_id), metadata=_dict(_metadata(row, decoder)))
+    if row.damage is not None:
+        opened.closed = f"this row cannot be read: {row.damage}"
+        return opened
+    read = decoder.outline if outline else decoder.typed
+    document = _document(row, read)
+    if not isinstance(document, dict) or is_opaque(document):
+        opened.closed = _why_closed(document)
+        return opened
+    if isinstance(ts := document.get("ts"), str):
+        opened.ts = ts
+    opened.versions = _dict(document.get("channel_versions"))
+    opened.seen = {node: seen for node, seen in _dict(document.get("versions_seen")).items() if isinstance(seen, dict)}
+    opened.values = _dict(document.get("channel_values"))
+    for channel, tag, blob in row.blobs:
+        if tag != "empty":
+            opened.values[channel] = read(tag, blob)
+    for channel, value in opened.values.items():
+        if isinstance(value, dict) and value.get(TYPE) == _DELTA_SNAPSHOT:
+            opened.snapshots.add(channel)
+    for channel in opened.snapshots:
+        opened.values[channel] = opened.values[channel].get("value")
+    return opened
+
+
+def time_of_id(checkpoint_id: str) -> str | None:
+    """The time in a version 6 UUID, RFC 3339 with microseconds (RFC 9562, section 5.6); None for any other id."""
+    digits = checkpoint_id.replace("-", "")
+    if len(digits) != 32 or digits[12] != "6":
+        return None
+    try:
+        ticks = int(digits[:12] + digits[13:16], 16)
+        return (_UUID_EPOCH + timedelta(microseconds=ticks // 10)).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError):
+        return None
+
+
+def _document(row: CheckpointRow, read: Callable[[str | None, bytes | None], Inert]) -> Inert:
+    if row.document is not None:
+        return dict(row.document) | {"channel_values": dict(_dict(row.document.get("channel_values")))}
+    # Databases of early 2024 have no type column filled in: they hold JSON.
+    return read(row.type or ("json" if row.blob is not None else None), row.blob)
+
+
+def _metadata(row: CheckpointRow, decoder: Decoder) -> Inert:
+    if row.metadata is None or isinstance(row.metadata, Mapping):
+        return row.metadata
+    return decoder.json(row.metadata)
+
+
+def _why_closed(document: Inert) -> str:
+    if not isinstance(document, dict):
+        document = undecodable("it holds no checkpoint", 0)
+    if document.get(TYPE) == "__encrypted__":
+        return f"this checkpoint is encrypted ({document.get('cipher')})"
+    if document.get(TYPE) == "__opaque__":
+        return f"this checkpoint is packed as {document.get('encoding')}, which is never opened"
+    return f"this checkpoint cannot be decoded: {document.get('__note__')}"
+
+
+def _dict(value: Any) -> dict[str, Inert]:
+    if not isinstance(value, dict | Mapping):
+        return {}
+    return {key if isinstance(key, str) else str(key): item for key, item in value.items()}

@@ -1,0 +1,77 @@
+"""Rows of a checkpoint database, as a source hands them over: bytes still closed, nothing interpreted."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+
+class Key(NamedTuple):
+    """What names a checkpoint."""
+
+    thread_id: str
+    checkpoint_ns: str
+    checkpoint_id: str
+
+
+class Head(NamedTuple):
+    """One namespace of one thread: its newest checkpoint and how many it has."""
+
+    key: Key
+    checkpoints: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """One row of what a task wrote; the type tag tells how `value` is packed."""
+
+    task_id: str
+    task_path: str
+    idx: int
+    channel: str
+    type: str | None
+    value: bytes | None
+    order: int | None = None
+    """Grows with every row written or replaced, where the database keeps such a number (SQLite's rowid)."""
+    committed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """One checkpoint. SQLite keeps all of it in `blob`; Postgres most of it in `document`, large values in `blobs`."""
+
+    key: Key
+    parent_checkpoint_id: str | None
+    metadata: bytes | str | Mapping[str, Any] | None
+    type: str | None = None
+    blob: bytes | None = None
+    document: Mapping[str, Any] | None = None
+    blobs: Sequence[tuple[str, str, bytes | None]] = ()
+    """Channel, type tag, packed value."""
+    committed_at: str | None = None
+    damage: str | None = None
+    """Why the row could not be read, when it could not."""
+    writes: Sequence[WriteRow] = field(default=())
+    """The rows of the tasks that start from this checkpoint, in the order in which LangGraph applies them."""
+
+
+class Rows(Protocol):
+    """A place that rows come from. Every method reads in transactions short enough to hold nobody up."""
+
+    name: str
+    """For messages: a path or a URL without its password."""
+
+    def heads(self) -> Iterator[Head]:
+        """Every namespace of every thread; a thread's namespaces follow one another."""
+        ...
+
+    def keys(self, thread_id: str) -> list[Key]:
+        """The checkpoints of a thread, oldest first."""
+        ...
+
+    def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
+        """The checkpoints with these keys and their writes, in that order; keys that have gone are left out."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...

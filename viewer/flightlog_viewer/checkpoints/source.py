@@ -1,0 +1,64 @@
+"""Opens a checkpoint database, whatever kind it is."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from flightlog_viewer.checkpoints.history import HistoryReader
+from flightlog_viewer.checkpoints.model import ThreadHistory, ThreadSummary
+from flightlog_viewer.checkpoints.rows import Rows
+from flightlog_viewer.checkpoints.sqlite import SqliteRows
+from flightlog_viewer.checkpoints.threads import summaries
+
+
+def open_source(target: str | Path) -> "CheckpointSource":
+    """The checkpoint database at a path, read-only.
+
+    Raises UnreadableError, with a sentence that says what is wrong, for anything that is none.
+    """
+    return CheckpointSource(SqliteRows(Path(target)))
+
+
+class CheckpointSource:
+    """A checkpoint database, open for reading; a context manager. Not for use by two threads at once."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    @property
+    def name(self) -> str:
+        """Where the rows come from, without a password."""
+        return self.rows.name
+
+    def threads(self) -> Iterator[ThreadSummary]:
+        """Every thread with its status, by thread id."""
+        return summaries(self.rows)
+
+    def history(self, thread_id: str, *, checkpoint_ns: str | None = None) -> ThreadHistory:
+        """The steps of a thread: all namespaces, or one. A thread that is not there has no steps."""
+        return ThreadHistory(thread_id, lambda: iter(HistoryReader(self.rows, thread_id, checkpoint_ns=checkpoint_ns)))
+
+    def has_thread(self, thread_id: str) -> bool:
+        """Whether the database has a checkpoint of the thread."""
+        return bool(self.rows.keys(thread_id))
+
+    def threads_starting(self, prefix: str) -> list[str]:
+        """Ids of threads that begin so; a handful is enough to see that the prefix is not."""
+        found = dict.fromkeys(
+            head.key.thread_id for head in self.rows.heads() if prefix and head.key.thread_id.startswith(prefix)
+        )
+        return list(islice(found, 10))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.rows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

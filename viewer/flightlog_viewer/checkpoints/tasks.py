@@ -1,0 +1,235 @@
+"""The tasks of a super-step, from the rows that they left and from what was due."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from xxhash import xxh3_128_hexdigest
+
+from flightlog_viewer.checkpoints import channels
+from flightlog_viewer.checkpoints.channels import Triggers
+from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert
+from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
+from flightlog_viewer.checkpoints.opened import Opened
+from flightlog_viewer.checkpoints.rows import WriteRow
+from flightlog_viewer.checkpoints.task_ids import HANDLER, TaskIds
+
+_PULL = "~__pregel_pull, "
+_PUSH = "~__pregel_push, "
+_CALL = "~__pregel_push, ~"
+_UPDATE = "~__interrupt__"
+UNNAMED = "(task)"
+"""A `@task` call whose name no row holds: names of calls are stored only once the entrypoint has finished."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one task, sorted into what they mean."""
+
+    task_id: str
+    path: str
+    output: list[tuple[str, Inert]] = field(default_factory=list)
+    interrupts: list[Interrupt] = field(default_factory=list)
+    resumes: list[Inert] = field(default_factory=list)
+    error: Inert = None
+    error_handled: bool = False
+    asked: int = -1
+    answered: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class StepRows:
+    """What the rows of one checkpoint say."""
+
+    tasks: Sequence[Task]
+    null_writes: Mapping[str, Inert]
+    """State that a Command wrote on its way in."""
+    null_resume: Inert
+    """The answer of an unscoped `Command(resume=...)`."""
+
+
+def pulled_nodes(writes: Iterable[WriteRow]) -> set[str]:
+    """Nodes that ran by their edges, by their rows."""
+    return {
+        write.task_path[len(_PULL) :].split(", ")[0] for write in writes if write.task_path.startswith(_PULL)
+    }  # fmt: skip
+
+
+def has_unnamed_calls(writes: Iterable[WriteRow]) -> bool:
+    """Whether the rows hold tasks that only a later checkpoint can name."""
+    return any(write.task_path.startswith(_CALL) or HANDLER in write.task_path for write in writes)
+
+
+def step_rows(
+    opened: Opened, due: Sequence[str], known: Triggers, decoder: Decoder, *, outline: bool = False
+) -> StepRows:
+    """The tasks at a checkpoint; `due` are the nodes that its channels make due, Sends not among them."""
+    read = decoder.outline if outline else decoder.typed
+    found: dict[str, _Rows] = {}
+    null_writes: dict[str, Inert] = {}
+    null_resume: Inert = None
+    for write in opened.row.writes:
+        control = write.channel in channels.CONTROL
+        value = decoder.typed(write.type, write.value) if control else read(write.type, write.value)
+        if write.task_id == channels.NULL_TASK:
+            if write.channel == channels.RESUME:
+                null_resume = value
+            elif not control:
+                null_writes[write.channel] = value
+            continue
+        _sort(found.setdefault(write.task_id, _Rows(write.task_id, write.task_path)), write, value)
+    namer = _Namer(opened, known, found.values())
+    tasks = [_task(rows, opened, namer) for rows in found.values()]
+    return StepRows(_in_order(tasks, due, opened), null_writes, null_resume)
+
+
+def interrupts_of(value: Inert) -> list[Interrupt]:
+    """The questions in an interrupt row; before LangGraph 0.4 their id followed from the namespace they held."""
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, dict):
+            continue
+        name = item.get("id") or item.get("interrupt_id")
+        if not isinstance(name, str):
+            namespace = item.get("ns")
+            parts = [str(part) for part in namespace] if isinstance(namespace, list) else []
+            name = xxh3_128_hexdigest("|".join(parts).encode()) if parts else ""
+        found.append(Interrupt(name, item.get("value")))
+    return found
+
+
+def task_namespace(checkpoint_ns: str, node: str, task_id: str) -> str:
+    """The namespace in which a task runs, and in which a subgraph that it calls keeps its checkpoints."""
+    return f"{checkpoint_ns}|{node}:{task_id}" if checkpoint_ns else f"{node}:{task_id}"
+
+
+def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
+    if write.channel == channels.INTERRUPT:
+        rows.interrupts += interrupts_of(value)
+        rows.asked = -1 if write.order is None else write.order
+    elif write.channel == channels.RESUME:
+        rows.resumes = list(value) if isinstance(value, list) else [value]
+        rows.answered = -1 if write.order is None else write.order
+    elif write.channel == channels.ERROR:
+        rows.error = value
+    elif write.channel == channels.ERROR_SOURCE:
+        rows.error_handled = True
+    else:
+        rows.output.append((write.channel, value))
+
+
+def _task(rows: _Rows, opened: Opened, namer: "_Namer") -> Task:
+    node, kind = namer.name(rows.task_id, rows.path)
+    status: TaskStatus = "pending"
+    if rows.output:
+        status = "finished"
+    elif rows.error is not None:
+        status = "errored"
+    elif rows.interrupts and not _answered(rows, opened, node):
+        status = "interrupted"
+    return Task(
+        task_id=rows.task_id,
+        node=node,
+        kind=kind,
+        status=status,
+        writes=_state_writes(rows.output),
+        goto=_targets(rows.output),
+        interrupts=rows.interrupts,
+        resumes=rows.resumes,
+        error=rows.error,
+        path=rows.path,
+        error_handled=rows.error_handled,
+    )
+
+
+def _answered(rows: _Rows, opened: Opened, node: str) -> bool:
+    """Whether the last question has its answer already, while the task has not finished."""
+    if not rows.resumes:
+        return False
+    if rows.asked >= 0 and rows.answered >= 0:
+        return rows.answered > rows.asked
+    # An interrupt's id is the hash of the task's namespace and of how many answers came before it.
+    namespace = task_namespace(opened.row.key.checkpoint_ns, node, rows.task_id)
+    open_id = xxh3_128_hexdigest(f"{namespace}|{len(rows.resumes)}".encode())
+    return all(interrupt.id != open_id for interrupt in rows.interrupts)
+
+
+def _state_writes(output: Sequence[tuple[str, Inert]]) -> dict[str, Inert]:
+    grouped: dict[str, list[Inert]] = {}
+    for channel, value in output:
+        if channels.is_state(channel) or channel == channels.RETURN:
+            grouped.setdefault(channel, []).append(value)
+    return {name: values[0] if len(values) == 1 else {"$writes": values} for name, values in grouped.items()}
+
+
+def _targets(output: Sequence[tuple[str, Inert]]) -> list[str]:
+    targets = []
+    for channel, value in output:
+        if (node := channels.routed_to(channel)) is not None:
+            targets.append(node)
+        elif channel == channels.SENDS and isinstance(value, dict) and value.get(TYPE) == "langgraph.types.Send":
+            targets.append(str(value.get("node")))
+    return targets
+
+
+class _Namer:
+    """Finds each task's node, from the path in its rows (`langgraph.pregel._algo`, `task_path_str`) or from its id."""
+
+    def __init__(self, opened: Opened, known: Triggers, rows: Iterable[_Rows]) -> None:
+        key = opened.row.key
+        self._ids = TaskIds(key.checkpoint_ns, key.checkpoint_id, opened.step)
+        self._sent = [str(send.get("node")) for send in channels.sends(opened.values.get(channels.SENDS))]
+        self._known = known
+        self._by_path = {row.path: row.task_id for row in rows if row.path}
+
+    def name(self, task_id: str, path: str) -> tuple[str, TaskKind]:
+        parts = path.split(", ")
+        if HANDLER in parts:
+            failed = self._by_path.get(", ".join(parts[: parts.index(HANDLER)]), "")
+            return self._ids.handler_name(task_id, failed, self._known.names) or parts[1], "error_handler"
+        if path.startswith(_PULL):
+            return parts[1], "pull"
+        if path.startswith(_UPDATE):
+            return "update_state", "update"
+        if path.startswith(_CALL):
+            return self._called(task_id, path) or UNNAMED, "call"
+        if path.startswith(_PUSH):
+            index = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else len(self._sent)
+            return (self._sent[index] if index < len(self._sent) else "(send)"), "push"
+        if (node := self._ids.sent_name(task_id, self._sent)) is not None:
+            return node, "push"
+        if (node := self._ids.pulled_name(task_id, self._known.triggers)) is not None:
+            return node, "pull"
+        return "(unknown)", "other"
+
+    def _called(self, task_id: str, path: str) -> str | None:
+        """The name of a `@task` call; its path is the caller's path, the number of the call, and True."""
+        caller, _, rest = path[len(_PUSH) :].rpartition(", ")
+        caller, _, number = caller.rpartition(", ")
+        if rest != "True" or not number.isdigit():
+            return None
+        caller_id = self._by_path.get(caller)
+        caller_name, _ = self.name(caller_id or "", caller)
+        if caller_id is None:  # a caller still at work has left no row
+            caller_id = self._ids.pull(caller_name, [channels.START])
+        namespace = self._ids.below(caller_name, caller_id)
+        return self._ids.called_name(task_id, caller, int(number), namespace, self._known.names)
+
+
+def _in_order(tasks: list[Task], due: Sequence[str], opened: Opened) -> list[Task]:
+    """Tasks as LangGraph orders them, those that are due but left no row included."""
+    ids = TaskIds(opened.row.key.checkpoint_ns, opened.row.key.checkpoint_id, opened.step)
+    by_send = {task.task_id: task for task in tasks if task.kind == "push"}
+    by_node = {task.node: task for task in tasks if task.kind == "pull"}
+    ordered = []
+    for index, send in enumerate(channels.sends(opened.values.get(channels.SENDS))):
+        node = str(send.get("node"))
+        task_id = ids.send(node, index)
+        ordered.append(by_send.get(task_id) or _idle(task_id, node, "push"))
+    ordered += [by_node.get(node) or _idle("", node, "pull") for node in due]
+    ordered = [replace(task, due=True) for task in ordered]
+    placed = {task.task_id for task in ordered}
+    return ordered + [task for task in tasks if task.task_id not in placed]
+
+
+def _idle(task_id: str, node: str, kind: TaskKind) -> Task:
+    return Task(task_id, node, kind, "pending", {}, (), (), (), None, "")

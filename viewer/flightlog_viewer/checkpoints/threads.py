@@ -1,0 +1,124 @@
+"""Every thread of a database with its status, from the newest checkpoint of its root graph."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from flightlog_viewer.checkpoints.channels import Triggers
+from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.model import Pending, Task, ThreadStatus, ThreadSummary
+from flightlog_viewer.checkpoints.opened import Opened, open_row
+from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows
+from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows
+
+BATCH = 64
+"""Threads whose newest checkpoints are read in one transaction."""
+
+
+@dataclass(slots=True)
+class _Thread:
+    thread_id: str
+    heads: list[Head] = field(default_factory=list)
+
+    @property
+    def root(self) -> Head | None:
+        return next((head for head in self.heads if head.key.checkpoint_ns == ""), None)
+
+
+def summaries(rows: Rows) -> Iterator[ThreadSummary]:
+    """One summary a thread, by thread id."""
+    decoder = Decoder()
+    batch: list[_Thread] = []
+    for thread_id, heads in groupby(rows.heads(), key=lambda head: head.key.thread_id):
+        batch.append(_Thread(thread_id, list(heads)))
+        if len(batch) == BATCH:
+            yield from _summarise(rows, batch, decoder)
+            batch = []
+    yield from _summarise(rows, batch, decoder)
+
+
+def _summarise(rows: Rows, threads: Sequence[_Thread], decoder: Decoder) -> Iterator[ThreadSummary]:
+    roots = {row.key: row for row in rows.fetch([t.root.key for t in threads if t.root is not None])}
+    for thread in threads:
+        root = roots.get(thread.root.key) if thread.root is not None else None
+        yield _summary(rows, thread, root, decoder)
+
+
+def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: Decoder) -> ThreadSummary:
+    count = sum(head.checkpoints for head in thread.heads)
+    if root is None:  # only subgraphs are left, or the thread was deleted under our eyes
+        return ThreadSummary(thread.thread_id, "empty", count, 0, None, (), ())
+    opened, step = _open(root, decoder)
+    status = _status(opened, step)
+    pending = _pending(opened, step, decoder)
+    if pending and len(thread.heads) > 1:
+        pending = _innermost(rows, thread, pending, decoder)
+        if not pending and status == "interrupted":
+            status = "paused_or_running"  # answered inside the subgraph, which has not finished
+    failed = [task for task in step.tasks if _failed(task)]
+    return ThreadSummary(
+        thread_id=thread.thread_id,
+        status=status,
+        checkpoints=count,
+        steps=max(opened.step or 0, 0),
+        updated_at=opened.ts,
+        pending=pending if status == "interrupted" else (),
+        next=[task.node for task in step.tasks if task.due and task.status != "finished"],
+        error=failed[0].error if failed else None,
+        head_checkpoint_id=root.key.checkpoint_id,
+    )
+
+
+def _open(row: CheckpointRow, decoder: Decoder) -> tuple[Opened, StepRows]:
+    opened = open_row(row, decoder, outline=True)
+    if "__pregel_tasks" in opened.values:
+        opened.values["__pregel_tasks"] = decoder.open(opened.values["__pregel_tasks"])
+    for channel, value in opened.values.items():
+        if channel.startswith("join:"):
+            opened.values[channel] = decoder.open(value)
+    known = Triggers()
+    known.learn(opened.seen)
+    due = known.due(opened.values, opened.versions, opened.seen, pulled_nodes(row.writes))
+    return opened, step_rows(opened, due, known, decoder, outline=True)
+
+
+def _status(opened: Opened, step: StepRows) -> ThreadStatus:
+    if opened.closed is not None:
+        return "unknown"
+    if any(_failed(task) for task in step.tasks):
+        return "errored"
+    if any(task.pending for task in step.tasks):
+        return "interrupted"
+    return "paused_or_running" if any(task.due for task in step.tasks) else "finished"
+
+
+def _failed(task: Task) -> bool:
+    return task.status == "errored" and not task.error_handled
+
+
+def _pending(opened: Opened, step: StepRows, decoder: Decoder) -> list[Pending]:
+    key = opened.row.key
+    return [
+        Pending(question.id, task.node, decoder.open(question.value), key.checkpoint_ns, key.checkpoint_id, opened.ts)
+        for task in step.tasks
+        for question in task.pending
+        if task.kind != "call"  # the caller holds the same question
+    ]
+
+
+def _innermost(rows: Rows, thread: _Thread, pending: Sequence[Pending], decoder: Decoder) -> list[Pending]:
+    """A question of a subgraph stands at every graph above it too: keep it where it was asked and not answered."""
+    found: dict[str, Pending] = {question.id: question for question in pending}
+    inner: list[Key] = sorted(
+        (head.key for head in thread.heads if head.key.checkpoint_ns), key=lambda key: key.checkpoint_ns.count("|")
+    )
+    for row in rows.fetch(inner):
+        opened, step = _open(row, decoder)
+        for task in step.tasks:
+            for question in task.interrupts:
+                if question.id in found and task.status != "interrupted":
+                    del found[question.id]
+        for question_here in _pending(opened, step, decoder):
+            if question_here.id in found:
+                found[question_here.id] = question_here
+    return list(found.values())

@@ -1,0 +1,160 @@
+"""How one thread's steps are printed."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from flightlog.errors import UsageError
+from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints import Step, Task, ThreadHistory
+from flightlog_viewer.checkpoints.form import step_form, to_json
+from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.cli import output
+
+_SHOWN = 100
+"""Characters of a value in the text form; `--json` shows all."""
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+class Replay:
+    """The steps of a thread, for a person or as JSON; read once, in order."""
+
+    def __init__(self, history: ThreadHistory, *, at: str | None, ns: str | None) -> None:
+        self._history = history
+        self._at = at
+        self._ns = ns
+
+    def json_parts(self) -> Iterator[str]:
+        """The pieces of the JSON document, step by step, so that no more than one is held."""
+        steps = self._steps()
+        first = next(steps, None)  # what cannot be read or found is said before anything is printed
+        yield f'{{"thread_id": {to_json(self._history.thread_id)}, "steps": ['
+        separator = "\n"
+        for step in chain([] if first is None else [first], steps):
+            yield separator + to_json(step_form(step))
+            separator = ",\n"
+        yield "\n]}\n"
+
+    def show(self) -> None:
+        """Print the steps as text, and how to go on from the last of them."""
+        last: Step | None = None
+        output.line(f"thread {self._history.thread_id}")
+        for step in self._steps():
+            _show_step(step)
+            if last is None or step.checkpoint_ns == "" or last.checkpoint_ns != "":
+                last = step
+        if last is not None:
+            _show_snippets(last)
+
+    def show_diff(self, first: str, second: str, *, json: bool) -> None:
+        """Print what changed in the state between two steps."""
+        before, after = self._find(first), self._find(second)
+        changes = attributed_changes(before.values, after.values, {})
+        if json:
+            output.json_value(
+                {
+                    "thread_id": self._history.thread_id,
+                    "from": before.checkpoint_id,
+                    "to": after.checkpoint_id,
+                    "changes": [normal_form(change.to_json()) for change in changes],
+                }
+            )
+            return
+        output.line(f"step {before.step} -> step {after.step}: {len(changes)} changes")
+        for change in changes:
+            output.line(f"  {_change_text(change)}")
+
+    def _steps(self) -> Iterator[Step]:
+        if self._at is None:
+            yield from self._history.steps
+            return
+        found = False
+        for step in self._history.steps:
+            if _is(step, self._at):
+                found = True
+                yield step
+        if not found:
+            raise UsageError(_no_step(self._history.thread_id, self._at))
+
+    def _find(self, wanted: str) -> Step:
+        namespace = self._ns or ""
+        found: Step | None = None
+        for step in self._history.steps:
+            # After a fork two steps have one number: the newer stands for it.
+            if step.checkpoint_ns == namespace and _is(step, wanted):
+                found = step
+        if found is None:
+            raise UsageError(_no_step(self._history.thread_id, wanted))
+        return found
+
+
+def _is(step: Step, wanted: str) -> bool:
+    if wanted.lstrip("-").isdigit() and len(wanted) < 8:
+        return step.step == int(wanted)
+    return step.checkpoint_id.startswith(wanted)
+
+
+def _no_step(thread_id: str, wanted: str) -> str:
+    return f"thread {thread_id} has no step {wanted!r}: give a step number or the beginning of a checkpoint id"
+
+
+def _show_step(step: Step) -> None:
+    indent = "  " * (step.checkpoint_ns.count("|") + 1 if step.checkpoint_ns else 0)
+    number = "?" if step.step is None else step.step
+    time = (step.ts or "")[11:23]
+    resumed = ", resumed" if step.resumed_from_parent else ""
+    namespace = f"  in {step.checkpoint_ns}" if step.checkpoint_ns else ""
+    output.line("")
+    output.line(
+        f"{indent}step {number}  {step.source or 'unknown source'}{resumed}  {time}  {step.checkpoint_id}{namespace}"
+    )
+    for note in step.notes:
+        output.line(f"{indent}  ! {note}")
+    for change in step.changes:
+        by = f"  by {change.node}" if change.node else ""
+        output.line(f"{indent}  {_change_text(change)}{by}")
+    for channel, state in step.not_materialised.items():
+        output.line(
+            f"{indent}  {channel}: not materialised; last snapshot {_text(state.snapshot)}, "
+            f"{len(state.writes)} writes since"
+        )
+    for task in step.tasks:
+        output.line(f"{indent}  > {_task_text(task)}")
+    if not step.tasks and not step.next:
+        output.line(f"{indent}  > end")
+
+
+def _task_text(task: Task) -> str:
+    parts = [f"{task.node} {task.status}"]
+    if task.goto:
+        parts.append(f"-> {', '.join(task.goto)}")
+    parts += [f"asks {_text(interrupt.value)} ({interrupt.id})" for interrupt in task.interrupts]
+    if task.resumes:
+        parts.append(f"answered {_text(task.resume)}")
+    if task.error is not None:
+        parts.append(f"error {_text(task.error)}")
+    return "  ".join(parts)
+
+
+def _change_text(change: Change) -> str:
+    sign = _SIGNS[change.op]
+    if change.op == "changed":
+        return f"{sign} {change.path}: {_text(change.before)} -> {_text(change.after)}"
+    return f"{sign} {change.path}: {_text(change.after if change.op == 'added' else change.before)}"
+
+
+def _text(value: object) -> str:
+    text = to_json(normal_form(value))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _show_snippets(step: Step) -> None:
+    """Python that goes on from a step, for the user to run where their graph is."""
+    output.line("")
+    thread = {"thread_id": step.thread_id}
+    for _, interrupt in step.pending:
+        output.line("# answer the question:")
+        config = {"configurable": thread}
+        output.line(f"graph.invoke(Command(resume={{{interrupt.id!r}: ...}}), {config!r})")
+    where = {**thread, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
+    output.line("# run again from this step, as a fork:")
+    output.line(f"graph.invoke(None, { ({'configurable': where})!r})")

@@ -1,0 +1,107 @@
+"""``threads`` and ``replay``: what a checkpoint database tells, without the graph's code."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from flightlog.errors import UsageError
+from flightlog_viewer.cli import output
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, form
+from flightlog_viewer.safe_text import safe_json
+
+Thread = Annotated[str, typer.Argument(help="Thread id; the beginning of one is enough.", show_default=False)]
+At = Annotated[
+    str | None, typer.Option("--at", help="Only this step: its number or the beginning of its checkpoint id.")
+]
+Diff = Annotated[
+    tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="What changed in the state from step A to B.")
+]
+Namespace = Annotated[
+    str | None, typer.Option("--ns", help="Only this namespace; '' is the root graph.", show_default=False)
+]
+
+
+def threads(checkpoints: Checkpoints = None, json: Json = False, csv: Csv = False) -> None:
+    """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
+
+    Example: flightlog threads --checkpoints checkpoints.sqlite
+    """
+    from flightlog_viewer.checkpoints import open_source
+    from flightlog_viewer.checkpoints.form import thread_form, to_json
+
+    rows: list[dict[str, Any]] = []
+    for target in _targets(checkpoints):
+        with open_source(target) as source:
+            rows += [thread_form(thread) for thread in source.threads()]
+    if form(json, csv) != "table":
+        output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
+        return
+    for row in rows:
+        row["asks"] = "; ".join(f"{question['node']}: {to_json(question['value'])}" for question in row["pending"])
+    columns = [
+        output.Column("thread_id", "thread"),
+        output.Column("status"),
+        output.Column("steps", right=True),
+        output.Column("checkpoints", right=True),
+        output.Column("updated_at", "updated", show=_short_time),
+        output.Column("asks", "waits for an answer"),
+    ]
+    output.table(columns, rows)
+
+
+def replay(
+    thread: Thread,
+    checkpoints: Checkpoints = None,
+    at: At = None,
+    diff: Diff = None,
+    ns: Namespace = None,
+    json: Json = False,
+) -> None:
+    """Show what happened at every super-step of a thread, from its checkpoints alone.
+
+    Example: flightlog replay approval-pending --checkpoints checkpoints.sqlite
+    """
+    from flightlog_viewer.checkpoints import open_source
+    from flightlog_viewer.cli.replay import Replay
+
+    targets = _targets(checkpoints)
+    for target in targets:
+        with open_source(target) as source:
+            if (found := _thread_id(source, thread)) is None:
+                continue
+            run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns)
+            if diff is not None:
+                run.show_diff(*diff, json=json)
+            elif json:
+                _stream(run.json_parts())
+            else:
+                run.show()
+            return
+    raise UsageError(f"no thread {thread!r} in {', '.join(targets)}: `flightlog threads` lists them")
+
+
+def _targets(checkpoints: list[str] | None) -> list[str]:
+    if not checkpoints:
+        raise UsageError("name the checkpoint database: --checkpoints FILE or postgresql://...")
+    return checkpoints
+
+
+def _thread_id(source: Any, given: str) -> str | None:
+    """The thread that is meant: this id, or the only one that begins so."""
+    if source.has_thread(given):
+        return given
+    matches = source.threads_starting(given)
+    if len(matches) > 1:
+        raise UsageError(f"{given!r} is the beginning of {len(matches)} or more threads, {', '.join(matches[:3])}")
+    return matches[0] if matches else None
+
+
+def _stream(parts: Iterator[str]) -> None:
+    for part in parts:
+        sys.stdout.write(safe_json(part))
+
+
+def _short_time(value: Any) -> str:
+    return str(value)[:19].replace("T", " ") if value else ""

@@ -1,0 +1,83 @@
+"""Payloads on demand: the line of a row, read again from the file that was held open."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.store.columns import KNOWN
+from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.sieve import LINE_LIMIT, decode
+
+
+class PayloadReader:
+    """Reads lines by row id, by ``pread`` on held descriptors, so that rotation and deletion do not matter."""
+
+    def __init__(self, locations: Locations, descriptors: Sequence[int]) -> None:
+        self._locations = locations
+        self._descriptors = descriptors
+
+    def line(self, row_id: int) -> bytes:
+        """The bytes of a row's line; empty when there is no such row or the file was cut short."""
+        if not 0 <= row_id < len(self._locations):
+            return b""
+        size = min(int(self._locations.sizes[row_id]), LINE_LIMIT)
+        descriptor = self._descriptors[int(self._locations.file_ids[row_id])]
+        try:
+            return os.pread(descriptor, size, int(self._locations.starts[row_id]))
+        except OSError:
+            return b""
+
+    def record(self, row_id: int, run_id: str | None = None) -> dict[str, Any] | None:
+        """The whole record of a row; None when its line is no longer that of ``run_id``."""
+        line = self.line(row_id)
+        try:
+            record = decode(line) if line else None
+        except UnreadableError:
+            return None
+        if not isinstance(record, dict) or not isinstance(record.get("run_id"), str):
+            return None
+        return record if run_id is None or record["run_id"] == run_id else None
+
+    def payload(self, row_id: int, run_id: str) -> dict[str, Any]:
+        """``{"inputs", "output", "metadata", "raw"}`` of a row, or ``{"payload_gone": True}``.
+
+        ``raw`` holds the fields that this version does not know. A payload the line does not have is left out.
+        """
+        record = self.record(row_id, run_id)
+        if record is None:
+            return {"payload_gone": True}
+        found = {name: record[name] for name in ("inputs", "output", "metadata") if name in record}
+        raw = unknown_fields(record)
+        return found | ({"raw": raw} if raw else {})
+
+    def sql_function(self) -> Callable[[pa.Array, pa.Array, pa.Array], pa.Array]:
+        """``payload_json(row_id, run_id, field) -> JSON text``, for DuckDB."""
+
+        def payload_json(row_ids: pa.Array, run_ids: pa.Array, fields: pa.Array) -> pa.Array:
+            texts = [
+                self._text(*arguments)
+                for arguments in zip(row_ids.to_pylist(), run_ids.to_pylist(), fields.to_pylist(), strict=True)
+            ]
+            return pa.array(texts, pa.string())
+
+        return payload_json
+
+    def _text(self, row_id: int | None, run_id: str | None, field: str | None) -> str | None:
+        if row_id is None or run_id is None or field is None:
+            return None
+        record = self.record(row_id, run_id)
+        if record is None:
+            return "true" if field == "payload_gone" else None
+        if field == "payload_gone":
+            return "false"
+        value = unknown_fields(record) or None if field == "raw" else record.get(field)
+        return None if value is None else orjson.dumps(value).decode()
+
+
+def unknown_fields(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record that version 1 does not have."""
+    return {name: value for name, value in record.items() if name not in KNOWN}

@@ -1,0 +1,135 @@
+"""The locked SQL session: one reading statement at a time, nothing outside the store within reach.
+
+A locked DuckDB alone still lets DROP, a DELETE inside WITH and EXPLAIN ANALYZE of a DELETE through, and its temporary
+folder stays writable. So the statement is checked first, and runs in a read-only transaction.
+"""
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from flightlog.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_LOCK: Final = (
+    "SET temp_directory = ''",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET python_enable_replacements = false",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+_EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGNORECASE | re.DOTALL)
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Shut the instance off from files, network, extensions, settings and Python variables, for good."""
+    for setting in _LOCK:
+        connection.execute(setting)
+
+
+def check(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """The one statement of ``query``. Raises UsageError when it is not exactly one that only reads."""
+    statement = _single(connection, query)
+    if statement.type == duckdb.StatementType.SELECT:
+        return statement
+    if statement.type == duckdb.StatementType.EXPLAIN:
+        # What follows EXPLAIN must stand as a SELECT by itself: ANALYZE, and options in parentheses, do not.
+        explained = _EXPLAIN.sub("", statement.query, count=1)
+        if _single(connection, explained).type == duckdb.StatementType.SELECT:
+            return statement
+    raise UsageError("only SELECT and EXPLAIN (without ANALYZE) are allowed: the store is read-only")
+
+
+def _single(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise UsageError(first_line(error)) from None
+    if len(statements) != 1:
+        raise UsageError("exactly one SQL statement is allowed" if statements else "the SQL query is empty")
+    return statements[0]
+
+
+def first_line(error: Exception) -> str:
+    """DuckDB's sentence without the excerpt of the query below it."""
+    return str(error).split("\n", 1)[0]
+
+
+class Result:
+    """The answer to one query; values are read as they are asked for. Close it, or read it to its end."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self.columns: list[str] = [str(column[0]) for column in cursor.description or ()]
+        """Names, in order; the same name can occur twice."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All remaining rows. Raises UsageError when a value cannot be computed."""
+        with self._ended():
+            return self._cursor.fetchall()
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        """Up to ``size`` more rows; an empty list at the end."""
+        try:
+            rows = self._cursor.fetchmany(size)
+        except duckdb.Error as error:
+            self.close()
+            raise UsageError(first_line(error)) from None
+        if not rows:
+            self.close()
+        return rows
+
+    def arrow(self) -> "pa.Table":
+        """All remaining rows as an Arrow table."""
+        with self._ended():
+            return self._cursor.to_arrow_table()
+
+    def df(self) -> "pd.DataFrame":
+        """All remaining rows as a pandas frame. Raises MissingExtraError without pandas."""
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            raise MissingExtraError(".df()", "notebook") from None
+        with self._ended():
+            return self._cursor.df()
+
+    def close(self) -> None:
+        """Free the cursor; harmless when repeated."""
+        self._cursor.close()
+
+    @contextlib.contextmanager
+    def _ended(self) -> Any:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise UsageError(first_line(error)) from None
+        finally:
+            self.close()
+
+
+def run(cursor: duckdb.DuckDBPyConnection, query: str, params: Any = None) -> Result:
+    """Run user SQL on a cursor of a locked instance, which the result then owns.
+
+    Raises UsageError with DuckDB's own sentence when the query is wrong or not allowed.
+    """
+    try:
+        statement = check(cursor, query)
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        cursor.execute(statement, params)
+    except duckdb.InterruptException:
+        cursor.close()
+        raise UsageError("the query was cancelled") from None
+    except duckdb.Error as error:
+        cursor.close()
+        raise UsageError(first_line(error)) from None
+    except BaseException:
+        cursor.close()
+        raise
+    return Result(cursor)

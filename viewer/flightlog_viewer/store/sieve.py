@@ -1,0 +1,172 @@
+"""The careful look at one line: is it a span, and which of its optional fields are unusable?"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from flightlog.errors import UnreadableError
+from flightlog.span import STATUSES, TYPES, format_time, parse_time
+from flightlog_viewer.store.columns import LIGHT
+
+LINE_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes; a longer line is no span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a closer look at a line found."""
+
+    reason: str | None
+    """Why the line is no span; None when it is one."""
+    record: dict[str, Any]
+    """Its light fields, those of unusable value left out."""
+    dropped: tuple[str, ...] = ()
+    """Optional fields that were left out."""
+
+
+def look(line: bytes) -> Verdict:
+    """Judge one line; never raises."""
+    if len(line) > LINE_LIMIT:
+        return Verdict(f"longer than {LINE_LIMIT >> 20} MiB", {})
+    try:
+        record = decode(line)
+    except UnreadableError as error:
+        return Verdict(str(error), {})
+    if not isinstance(record, dict):
+        return Verdict("not a JSON object", {})
+    if reason := _missing(record):
+        return Verdict(reason, {})
+    kept: dict[str, Any] = {}
+    dropped: list[str] = []
+    for name, usable in _USABLE.items():
+        value = record.get(name)
+        if value is None:
+            continue
+        if usable(value):
+            kept[name] = value
+        else:
+            dropped.append(name)
+    kept["start_time"] = format_time(parse_time(record["start_time"]))
+    return Verdict(None, kept, tuple(dropped))
+
+
+def decode(line: bytes) -> Any:
+    """The JSON value of a line; raises UnreadableError with the reason.
+
+    NaN and infinity inside a payload pass, because Python's own encoder writes them and DuckDB reads them.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as first:
+        reason = _reason(line, first)
+        if reason is not None:
+            raise UnreadableError(reason) from None
+        try:
+            return json.loads(line)
+        except RecursionError:
+            raise UnreadableError("nested too deep") from None
+        except ValueError:
+            raise UnreadableError(f"not JSON: {first}") from None
+
+
+def _reason(line: bytes, error: orjson.JSONDecodeError) -> str | None:
+    if b"\0" in line:
+        return "contains NUL bytes"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    if "surrogate" in error.msg:
+        return f"not JSON: {error}"
+    return None
+
+
+def _missing(record: dict[str, Any]) -> str | None:
+    version = record.get("v")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= 9999:
+        return "no record version `v`"
+    for name in ("name", "run_id", "trace_id"):
+        if not isinstance(record.get(name), str):
+            return f"`{name}` is not a string"
+    for name, allowed in (("type", TYPES), ("status", STATUSES)):
+        value = record.get(name)
+        if not isinstance(value, str) or value not in allowed:
+            return f"unknown `{name}`"
+    duration = record.get("duration_ms")
+    if duration is None or not _is_number(duration) or duration < 0:
+        return "`duration_ms` is not a finite number"
+    try:
+        parse_time(record.get("start_time"))
+    except (UnreadableError, OverflowError) as error:
+        return str(error) or "`start_time` is out of range"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _is_int(value: Any) -> bool:
+    # What DuckDB's own cast accepts, so that a clean and a dirty file read alike.
+    if isinstance(value, str):
+        digits = value[1:] if value[:1] == "-" else value
+        return digits.isascii() and digits.isdigit() and len(digits) <= 18
+    return isinstance(value, bool) or (_is_number(value) and -(2**63) <= value < 2**63 - 1024)
+
+
+def _is_double(value: Any) -> bool:
+    return isinstance(value, bool) or _is_number(value)
+
+
+def _is_json(value: Any) -> bool:
+    return True
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(item is None or _is_text(item) for item in value)
+
+
+def _is_text_fields(value: Any) -> bool:
+    return isinstance(value, dict) and all(item is None or _is_text(item) for item in value.values())
+
+
+def _is_usage(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    for name, item in value.items():
+        if name.endswith("_details"):
+            if item is not None and not (
+                isinstance(item, dict) and all(count is None or _is_int(count) for count in item.values())
+            ):
+                return False
+        elif name in ("input_tokens", "output_tokens", "total_tokens") and item is not None and not _is_int(item):
+            return False
+    return True
+
+
+_BY_TYPE: Final[dict[str, Callable[[Any], bool]]] = {
+    "VARCHAR": _is_text,
+    "BIGINT": _is_int,
+    "SMALLINT": _is_int,
+    "DOUBLE": _is_double,
+    "BOOLEAN": lambda value: isinstance(value, bool),
+    "TIMESTAMP": _is_text,
+    "JSON": _is_json,
+    "VARCHAR[]": _is_texts,
+}
+_BY_NAME: Final[dict[str, Callable[[Any], bool]]] = {
+    "token_usage": _is_usage,
+    "error": _is_text_fields,
+    "otel": _is_text_fields,
+}
+_USABLE: Final[dict[str, Callable[[Any], bool]]] = {c.name: _BY_NAME.get(c.name) or _BY_TYPE[c.type] for c in LIGHT}

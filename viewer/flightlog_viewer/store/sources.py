@@ -1,0 +1,99 @@
+"""Which files are meant by PATHS: files, folders, globs, or the newest span file here."""
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from flightlog.errors import UnreadableError
+
+SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_MAGIC_GZIP: Final = b"\x1f\x8b"
+_MAGIC_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_HEAD: Final = 65536
+
+
+def resolve(paths: Sequence[str | Path], folder: Path | None = None) -> list[Path]:
+    """The files meant, each once, in the order given (those of a folder or glob by name).
+
+    Without paths it is the newest span file of ``folder`` (the current one by default). A file brings its rotated
+    older parts along. Raises UnreadableError when a path is missing or a folder or glob has no span file.
+    """
+    if not paths:
+        return _with_rotated([newest(folder or Path())])
+    found: list[Path] = []
+    for given in paths:
+        found.extend(_expand(os.path.expanduser(str(given))))
+    return list(dict.fromkeys(_with_rotated(found)))
+
+
+def newest(folder: Path) -> Path:
+    """The span file last written to in a folder. Raises UnreadableError when there is none."""
+    candidates = sorted(_span_files(folder), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in candidates:
+        if looks_like_spans(path):
+            return path
+    raise UnreadableError(f"no span file (*.jsonl) in {folder.absolute()}: name one, or record one with JsonlTracer")
+
+
+def compression(path: Path) -> str | None:
+    """``"gzip"`` or ``"zstd"`` by the first bytes, None for a plain file."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic.startswith(_MAGIC_GZIP):
+        return "gzip"
+    return "zstd" if magic == _MAGIC_ZSTD else None
+
+
+def looks_like_spans(path: Path) -> bool:
+    """Whether the head of a file has a span line; a compressed file is taken at its word."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    if head.startswith((_MAGIC_GZIP, _MAGIC_ZSTD)):
+        return True
+    lines = head.split(b"\n")
+    return any(b'"run_id"' in line or b'"resourceSpans"' in line for line in lines[:100])
+
+
+def _expand(given: str) -> list[Path]:
+    path = Path(given)
+    if path.is_dir():
+        files = [file for file in _span_files(path) if looks_like_spans(file)]
+        if not files:
+            raise UnreadableError(f"no span file (*.jsonl, *.jsonl.gz, *.jsonl.zst) in the folder {given}")
+        return files
+    if path.exists():
+        if not os.access(path, os.R_OK):
+            raise UnreadableError(f"{given} cannot be read: permission denied")
+        if not path.is_file():
+            raise UnreadableError(f"{given} is no regular file")
+        return [path]
+    if glob.has_magic(given):
+        files = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if os.path.isfile(name)]
+        if not files:
+            raise UnreadableError(f"no file matches {given}")
+        return files
+    raise UnreadableError(f"{given} does not exist")
+
+
+def _span_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES) and path.is_file())
+    except OSError as error:
+        raise UnreadableError(f"the folder {folder} cannot be read: {error.strerror}") from None
+
+
+def _with_rotated(files: Iterable[Path]) -> list[Path]:
+    result: list[Path] = []
+    for path in files:
+        if path.suffix == ".jsonl":
+            # A rotated part is NAME.<utc time>.jsonl, and may have been compressed since.
+            stem = glob.escape(path.name.removesuffix(".jsonl"))
+            for suffix in SUFFIXES:
+                result.extend(sorted(path.parent.glob(f"{stem}.[0-9]*T[0-9]*{suffix}")))
+        result.append(path)
+    return result
