@@ -211,7 +211,7 @@ def test_descriptor_taken_by_the_application_is_left_alone(tmp_path: Path) -> No
     path = tmp_path / "trace.jsonl"
     file = SpanFile(path)
     file.write(line(0))
-    fd = file._fd
+    fd = file._appender._fd
     theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
     os.dup2(theirs, fd)
     try:
