@@ -52,12 +52,17 @@ def note(text: str) -> None:
 
 def json_value(value: Any) -> None:
     """The value as JSON on stdout, indented, dates in UTC with a Z."""
-    text = orjson.dumps(
-        value,
-        default=_plain,
-        option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME,
-    ).decode()
-    sys.stdout.write(safe_json(text) + "\n")
+    sys.stdout.write(_json(value, orjson.OPT_INDENT_2) + "\n")
+
+
+def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows as a JSON array of objects on stdout, one a line, written as they come."""
+    first = True
+    for row in rows:
+        text = _json(dict(zip(names, row, strict=True)), 0)
+        sys.stdout.write(("[\n " if first else ",\n ") + text)
+        first = False
+    sys.stdout.write("[]\n" if first else "\n]\n")
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -134,6 +139,11 @@ def _rich_grid(titles: Sequence[str], cells: Sequence[Sequence[str]], right: Seq
     for row in cells:
         drawn.add_row(*(Text(safe_text(text)) for text in row))
     Console(highlight=False, markup=False, emoji=False, soft_wrap=False).print(drawn)
+
+
+def _json(value: Any, option: int) -> str:
+    option |= orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+    return safe_json(orjson.dumps(value, default=_plain, option=option).decode())
 
 
 def _cell(column: Column, value: Any) -> str:

@@ -21,8 +21,14 @@ class Command(NamedTuple):
 _CLI: Final = "flightlog_viewer.cli."
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command("demo", _CLI + "demo", "demo", "record the samples and look at them"),
+    Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key"),
+    Command("traces", _CLI + "traces", "traces", "one line a trace"),
+    Command("show", _CLI + "show", "show", "one trace as a tree"),
+    Command("sql", _CLI + "sql", "sql", "ask in SQL"),
     Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
     Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
+    Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
     Command("export", _CLI + "export", "export", "spans out to other formats (otlp-json)"),
     Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
 )

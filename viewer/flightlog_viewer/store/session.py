@@ -6,6 +6,7 @@ folder stays writable. So the statement is checked first, and runs in a read-onl
 
 import contextlib
 import re
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -88,7 +89,9 @@ class Result:
 
     def arrow(self) -> "pa.Table":
         """All remaining rows as an Arrow table."""
-        with self._ended():
+        with self._ended(), warnings.catch_warnings():
+            # It warns that the rows are copied once more; the way without the copy has no parameters.
+            warnings.simplefilter("ignore", UserWarning)
             return self._cursor.to_arrow_table()
 
     def df(self) -> "pd.DataFrame":

@@ -1,0 +1,49 @@
+"""What importing costs: a production process that imports the tracer gets nothing of the viewer."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_HEAVY = (
+    "duckdb",
+    "textual",
+    "opentelemetry",
+    "langgraph",
+    "langchain",
+    "numpy",
+    "pyarrow",
+    "typer",
+    "rich",
+    "pydantic_ai",
+)
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that are loaded after running ``code`` in a fresh interpreter."""
+    report = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "forbidden"),
+    [
+        ("import flightlog; flightlog.JsonlTracer", set(_HEAVY)),
+        ("import flightlog_viewer", {"textual", "duckdb", "typer", "langgraph", "langchain", "langchain_core"}),
+        ("from flightlog_viewer import open_store", {"textual", "langgraph", "langchain", "langchain_core", "typer"}),
+        ("import flightlog_exporters", {"opentelemetry", "duckdb", "textual", "langgraph"}),
+        ("from flightlog.__main__ import main; main(['--help'])", {*_HEAVY, "langchain_core"}),
+        (
+            "from flightlog_viewer.cli.app import main; main(['summary', '--help'])",
+            {"duckdb", "textual", "numpy", "pyarrow", "langchain_core", "langgraph", "opentelemetry"},
+        ),
+    ],
+    ids=["flightlog", "flightlog_viewer", "open_store", "flightlog_exporters", "help", "help of a command"],
+)
+def test_an_import_loads_no_more_than_it_needs(code: str, forbidden: set[str]) -> None:
+    """Each entrance leaves alone what it has no use for."""
+    assert not loaded_by(code) & forbidden

@@ -1,0 +1,78 @@
+"""Inputs that cannot be read, given to every command that reads."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer.cli.app import main
+from tests.viewer.span_lines import story
+
+COMMANDS = [["summary"], ["traces"], ["show", "aroot"], ["sql", "SELECT 1"]]
+
+
+def bad(tmp_path: Path, kind: str) -> str:
+    """A path of that kind."""
+    path = tmp_path / "spans.jsonl"
+    match kind:
+        case "missing":
+            return str(path)
+        case "empty":
+            path.touch()
+        case "text":
+            path.write_text("no span\nno span either\n")
+        case "binary":
+            path.write_bytes(bytes(range(256)) * 64)
+        case "folder":
+            path.mkdir()
+        case "glob":
+            return str(tmp_path / "*.jsonl")
+        case "odd name":
+            return str(tmp_path / "\x1b]0;x\x07.jsonl")
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "binary", "folder", "glob", "odd name"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_an_input_that_cannot_be_read_is_one_sentence(
+    command: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is status 2 and one clear line on stderr, safe on a terminal."""
+    assert main([*command, bad(tmp_path, kind)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("flightlog: ")
+    assert shown.err.count("\n") == 1
+    assert "\x1b" not in shown.err
+    assert "fault of flightlog" not in shown.err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_no_span_file_here(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without PATHS the newest span file here is meant, and its absence is a sentence."""
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert "no span file" in capsys.readouterr().err
+    story().write(tmp_path / "here.jsonl")
+    assert main(command) == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_broken_lines_are_left_out_and_counted(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rest loads, status 0, and stderr says how many lines are no spans."""
+    torn = (b'{"v":1,"type":', b"\xff\xfe", b'{"v":1}')
+    assert main([*command, str(story().write(tmp_path / "s.jsonl", torn))]) == 0
+    assert "3 lines are no spans" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A loop of links is a sentence as well."""
+    loop = tmp_path / "loop.jsonl"
+    loop.symlink_to(loop)
+    assert main(["summary", str(loop)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,123 @@
+"""What doctor finds, each made on purpose."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog_viewer.cli.app import main
+from tests.viewer.span_lines import SpanLines, usage
+
+
+def healthy() -> SpanLines:
+    """A run without fault."""
+    return (
+        SpanLines()
+        .add("root", None, 0, 100)
+        .add("call", "root", 10, 50, type="llm", model="gpt-4o-mini", provider="openai", token_usage=usage(5, 5))
+    )
+
+
+def sick(kind: str, tmp_path: Path) -> Path:
+    """A file with one fault."""
+    spans = healthy()
+    extra: list[bytes] = []
+    match kind:
+        case "orphans":
+            spans.add("lost", "nowhere", 20, trace_id="root")
+        case "missing_roots":
+            spans.add("lost", "nowhere", 20, trace_id="gone")
+        case "cycles":
+            spans.add("x", "y", 20, trace_id="root").add("y", "x", 21, trace_id="root")
+        case "recorded_twice":
+            other = SpanLines("w2").add("root", None, 0.1, 100)
+            extra = other.lines
+        case "duplicated_ids":
+            spans.add("root", None, 5000)
+        case "nested_calls":
+            spans.add("again", "call", 11, 40, type="llm", token_usage=usage(5, 5))
+        case "missing_usage":
+            spans.add("free", "root", 20, type="llm", model="m", chunks=3)
+        case "clock":
+            spans.add("early", "root", -3000)
+        case "losses":
+            spans.add("loss", None, 30, type="event", name="flightlog.loss", status="error", metadata={"lost": 7})
+        case "abandoned":
+            spans.add("left", "root", 20, status="abandoned")
+        case "truncated":
+            spans.add("cut", "root", 20, truncated={"inputs": {"bytes": 9, "sha256": "x"}})
+        case "unpriced":
+            spans.add("odd", "root", 20, type="llm", model="nobody-knows", token_usage=usage(1, 1))
+        case "rejects":
+            extra = [b"garbage", b'{"v":1}']
+        case "unfinished_line":
+            path = spans.write(tmp_path / "s.jsonl")
+            with path.open("ab") as file:
+                file.write(b'{"v":1,"type":"ll')
+            return path
+        case "wrong_fields":
+            extra = [spans.lines[0].replace(b'"root"', b'"other"').replace(b'"status"', b'"step":"x","status"')]
+    return spans.write(tmp_path / "s.jsonl", extra)
+
+
+def examine(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit status and findings by kind."""
+    status = main(["doctor", str(path), "--json"])
+    shown = capsys.readouterr()
+    assert not shown.err
+    return status, {finding["kind"]: finding for finding in json.loads(shown.out)["findings"]}
+
+
+def test_a_healthy_file_has_nothing_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status 0 and no findings."""
+    assert examine(healthy().write(tmp_path / "s.jsonl"), capsys) == (0, {})
+    assert main(["doctor", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "2 spans: nothing wrong\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("orphans", 1),
+        ("missing_roots", 1),
+        ("cycles", 2),
+        ("recorded_twice", 1),
+        ("duplicated_ids", 1),
+        ("nested_calls", 1),
+        ("missing_usage", 1),
+        ("clock", 1),
+        ("losses", 7),
+        ("rejects", 2),
+        ("wrong_fields", 1),
+    ],
+)
+def test_a_problem_is_counted_shown_and_explained(
+    kind: str, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each fault is a problem with its count, an example and what to do; the status is 1."""
+    path = sick(kind, tmp_path)
+    status, findings = examine(path, capsys)
+    assert status == 1
+    assert findings[kind]["count"] == count
+    assert findings[kind]["problem"]
+    assert findings[kind]["examples"]
+    assert main(["doctor", str(path)]) == 1
+    assert findings[kind]["advice"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["abandoned", "truncated", "unfinished_line"])
+def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said, and the status stays 0."""
+    status, findings = examine(sick(kind, tmp_path), capsys)
+    assert status == 0
+    assert list(findings) == [kind]
+    assert not findings[kind]["problem"]
+
+
+def test_a_file_of_nothing_but_bad_lines_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other commands refuse such a file; doctor says what is wrong with it."""
+    path = tmp_path / "s.jsonl"
+    path.write_text("one\ntwo\n")
+    status, findings = examine(path, capsys)
+    assert (status, findings["rejects"]["count"]) == (1, 2)

@@ -1,0 +1,214 @@
+"""summary, traces, show and sql on a file with a known story."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog_viewer.cli.app import main
+from tests.viewer.span_lines import story
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def spans(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The story as a span file."""
+    return str(story().write(tmp_path_factory.mktemp("spans") / "spans.jsonl"))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line and give back its stdout; stderr must be what is expected."""
+
+    def call(*argv: str, status: int = 0, err: str = "") -> str:
+        code = main(argv)
+        shown = capsys.readouterr()
+        assert code == status, shown.err
+        assert err in shown.err
+        assert shown.err if err else not shown.err
+        return shown.out
+
+    return call
+
+
+def groups(run: Run, *argv: str) -> dict[str, dict[str, Any]]:
+    """The groups of a summary by key."""
+    return {group["key"]: group for group in json.loads(run("summary", *argv, "--json"))["groups"]}
+
+
+def test_a_summary_counts_everything_once(run: Run, spans: str) -> None:
+    """Totals are of spans, tokens of the model calls alone."""
+    found = json.loads(run("summary", spans, "--json"))
+    assert {key: found[key] for key in ("spans", "traces", "errors", "interrupted", "rejects")} == {
+        "spans": 10, "traces": 2, "errors": 2, "interrupted": 1, "rejects": 0
+    }  # fmt: skip
+    assert found["total_tokens"] == 120
+    agent = next(group for group in found["groups"] if group["key"] == "agent")
+    assert (agent["type"], agent["count"], agent["p50_ms"], agent["total_ms"]) == ("chain", 1, 2200, 2200)
+    assert agent["total_tokens"] is None
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("type", {"chain": (6, 1, None), "llm": (2, 0, 120), "tool": (2, 1, None)}),
+        ("model", {"gpt-4o-mini": (1, 0, 120), "nobody-knows": (1, 0, None)}),
+        ("tool", {"search": (2, 1, None)}),
+        ("node", {"agent": (1, 0, 120), "tools": (2, 1, None), "approve": (1, 0, None)}),
+        ("thread", {"t-19": (1, 0, 120), "t-20": (1, 0, None)}),
+        ("day", {"2026-11-20": (2, 0, 120)}),
+        ("service", {"desk": (2, 0, 120)}),
+        ("waste", {"useful": (8, 0, 120), "retried": (2, 2, None)}),
+    ],
+)
+def test_a_summary_by_any_key(run: Run, spans: str, by: str, expected: dict[str, tuple[int, int, int | None]]) -> None:
+    """Nodes count each node run once, threads, days and services whole runs, waste what was done in vain."""
+    found = groups(run, spans, "--by", by)
+    assert {key: (g["count"], g["errors"], g["total_tokens"]) for key, g in found.items()} == expected
+
+
+def test_what_waits_stands_outside_percentiles(run: Run, spans: str) -> None:
+    """A node that waits for a human is counted, its time has no percentile."""
+    approve = groups(run, spans, "--by", "node")["approve"]
+    assert (approve["count"], approve["interrupted"], approve["p50_ms"]) == (1, 1, None)
+
+
+def test_days_are_those_of_the_zone(run: Run, spans: str) -> None:
+    """Noon in UTC is the next day on Kiritimati."""
+    assert list(groups(run, spans, "--by", "day", "--tz", "Pacific/Kiritimati")) == ["2026-11-21"]
+
+
+def test_wasted_time_counts_once(run: Run, spans: str) -> None:
+    """The retried attempt's 30 ms are its own 2 and its tool's 28."""
+    assert groups(run, spans, "--by", "waste")["retried"]["total_ms"] == pytest.approx(30)
+
+
+def test_a_filter_holds_for_the_totals_as_well(run: Run, spans: str) -> None:
+    """With --filter everything shown is of the spans that match."""
+    found = json.loads(run("summary", spans, "--filter", "type:tool", "--json"))
+    assert (found["spans"], found["errors"], [g["key"] for g in found["groups"]]) == (2, 1, ["search"])
+
+
+def test_a_summary_in_words(run: Run, spans: str) -> None:
+    """Without a terminal it is plain text, with unknown prices and missing usage said."""
+    shown = run("summary", spans)
+    assert "10 spans in 2 traces, 2 failed (in 1 trace), 1 waited for a human" in shown
+    assert "1 call without usage (set stream_usage=True)" in shown
+    assert "\x1b" not in shown
+
+
+def test_csv_of_a_summary_is_safe(run: Run, spans: str) -> None:
+    """CSV has one row a group and the names of the JSON."""
+    rows = list(csv.DictReader(io.StringIO(run("summary", spans, "--by", "model", "--csv"))))
+    assert {row["key"]: row["total_tokens"] for row in rows} == {"gpt-4o-mini": "120", "nobody-knows": ""}
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        ([], ["broot", "aroot"]),
+        (["--sort", "slowest"], ["aroot", "broot"]),
+        (["--min-duration", "1s"], ["aroot"]),
+        (["--since", "2026-11-20T12:00:30"], ["broot"]),
+        (["--since", "2026-11-20T13:00:30", "--tz", "Europe/Paris"], ["broot"]),
+        (["--filter", "status:error"], ["aroot"]),
+        (["--status", "ok", "--filter", "model:gpt*"], ["aroot"]),
+        (["-n", "1"], ["broot"]),
+    ],
+)
+def test_traces_are_chosen(run: Run, spans: str, options: list[str], ids: list[str]) -> None:
+    """Each option leaves over what it says."""
+    assert [row["trace_id"] for row in json.loads(run("traces", spans, *options, "--json"))] == ids
+
+
+def test_a_cut_list_says_so(run: Run, spans: str) -> None:
+    """A table that shows fewer traces than there are says how many there are."""
+    run("traces", spans, "-n", "1", err="1 of 2 traces shown")
+    run("traces", spans, "--filter", "nothing", err="no trace matches")
+
+
+def test_a_trace_is_a_tree(run: Run, spans: str) -> None:
+    """A beginning of an id of a run finds its trace; children stand under their parents; no control passes."""
+    shown = run("show", "o1", spans)
+    assert "support" in shown.splitlines()[2]
+    assert "│  └─ search" in shown
+    assert "tools (attempt 2)" in shown
+    assert "ValueError: =cmd()[2J" in shown
+    found = json.loads(run("show", "aroot", spans, "--payloads", "--json"))
+    assert [(s["depth"], s["run_id"]) for s in found["spans"]][:3] == [(0, "aroot"), (1, "n1"), (2, "l1")]
+    assert found["spans"][2]["output"] == "yes"
+    assert "\x1b" not in run("show", "aroot", spans, "--payloads")
+
+
+def test_a_trace_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    """None and several are told apart."""
+    lines = story().add("aother", None, 0, trace_id="aother")
+    path = str(lines.write(tmp_path / "s.jsonl"))
+    run("show", "zzz", path, status=2, err="no trace or run begins with 'zzz'")
+    run("show", "a", path, status=2, err="several traces begin with 'a': aother, aroot")
+    run("show", "", path, status=2, err="empty")
+
+
+def test_sql_in_every_format(run: Run, spans: str, tmp_path: Path) -> None:
+    """Table, JSON, CSV and Parquet have the same rows."""
+    query = (
+        "SELECT name, count(*) AS n, any_value(error.message) AS why FROM spans GROUP BY 1 ORDER BY n DESC, 1 LIMIT 3"
+    )
+    rows = json.loads(run("sql", query, spans, "--json"))
+    assert rows[0] == {"name": "search", "n": 2, "why": "=cmd()\x1b[2J"}
+    table = run("sql", query, spans)
+    assert "\x1b" not in table
+    assert table.splitlines()[1].split() == ["search", "2", "=cmd()[2J"]
+    assert next(csv.DictReader(io.StringIO(run("sql", query, spans, "--format", "csv"))))["why"] == "'=cmd()[2J"
+    target = tmp_path / "out.parquet"
+    run("sql", query, spans, "--format", "parquet", "-o", str(target), err="3 rows")
+    import pyarrow.parquet as parquet
+
+    assert parquet.read_table(target).to_pylist() == rows
+
+
+def test_sql_names_every_column_and_says_what_is_cut(run: Run, spans: str) -> None:
+    """Two columns of one name are both in JSON; a table of more than a thousand rows says that it is cut."""
+    assert json.loads(run("sql", "SELECT 1 AS a, 2 AS a", spans, "--json")) == [{"a": 1, "a_2": 2}]
+    run("sql", "FROM range(1001)", spans, err="1,000 rows shown, more exist")
+    assert json.loads(run("sql", "FROM range(0)", spans, "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("SELEC 1", "syntax error"),
+        ("FROM nowhere", "nowhere"),
+        ("DROP TABLE rejects", "read-only"),
+        ("SELECT 1; SELECT 2", "exactly one"),
+        ("", "empty"),
+    ],
+)
+def test_wrong_sql_is_one_sentence(run: Run, spans: str, query: str, why: str) -> None:
+    """What DuckDB or the lock refuses is a sentence and status 2."""
+    assert run("sql", query, spans, status=2, err=why) == ""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["summary", "--by", "colour"],
+        ["summary", "--json", "--csv"],
+        ["summary", "--tz", "Mars/Olympus"],
+        ["summary", "--filter", "staus:ok"],
+        ["summary", "--since", "soon"],
+        ["traces", "--sort", "up"],
+        ["traces", "--min-duration", "long"],
+        ["sql", "SELECT 1", "--format", "xml"],
+        ["sql", "SELECT 1", "-o", "x"],
+    ],
+)
+def test_a_wrong_option_is_one_sentence(run: Run, spans: str, argv: list[str]) -> None:
+    """An option that cannot be meant is status 2 with nothing on stdout."""
+    arguments = [*argv[:2], spans, *argv[2:]] if argv[0] == "sql" else [*argv, spans]
+    assert run(*arguments, status=2, err="flightlog: ") == ""

@@ -1,0 +1,54 @@
+"""``flightlog demo``: records the samples and opens the viewer on them."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flightlog.errors import FlightlogError, MissingExtraError
+from flightlog_viewer.cli.output import line
+
+_CHECKPOINTS = "checkpoints.sqlite"
+_SPANS = "spans.jsonl"
+
+
+def demo(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Samples to record, or all. --list names them.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to record into.")] = Path("flightlog-demo"),
+    view: Annotated[bool, typer.Option("--view/--no-view", help="Open the viewer afterwards.")] = True,
+    list_: Annotated[bool, typer.Option("--list", help="Name the samples and what each shows.")] = False,
+) -> int:
+    """Record samples (real LangGraph agents on a scripted model, offline) and look at them.
+
+    Without a terminal it prints the summary instead of opening the viewer.
+
+    \b
+    Example:
+      flightlog demo
+      flightlog demo all --no-view --out runs
+    """
+    if find_spec("flightlog_samples") is None or find_spec("langgraph") is None:
+        raise MissingExtraError("`flightlog demo`", "samples")
+    status = _record(["--list"] if list_ else ["--out", str(out), *(names or [])])
+    if status or list_:
+        return status
+    from flightlog_viewer.cli.summary import summary
+
+    line(f"recorded in {out}:")
+    summary([str(out / _SPANS)], no_cache=True)
+    line()
+    line(f"next: flightlog view {out} --checkpoints {out / _CHECKPOINTS}")
+    return 0
+
+
+def _record(arguments: list[str]) -> int:
+    sys.stdout.flush()
+    try:
+        return subprocess.run([sys.executable, "-m", "flightlog_samples", *arguments], check=False).returncode
+    except OSError as error:
+        raise FlightlogError(f"the samples cannot be run: {error.strerror}") from None

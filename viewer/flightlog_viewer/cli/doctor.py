@@ -1,0 +1,194 @@
+"""``flightlog doctor``: what is wrong with span files, and what to do about each."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import opened
+from flightlog_viewer.cli.options import Json, NoCache, Paths
+from flightlog_viewer.cli.output import json_value, line
+from flightlog_viewer.cli.progress import Progress
+from flightlog_viewer.cli.wrong_fields import EXAMPLES, wrong_fields
+
+if TYPE_CHECKING:
+    from flightlog_viewer import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look for: a named query that gives a count and examples."""
+
+    query: str
+    problem: bool
+    """False for what is worth knowing and no fault."""
+    one: str
+    many: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that was found."""
+
+    kind: str
+    problem: bool
+    count: int
+    what: str
+    advice: str
+    examples: list[str]
+
+
+_CHECKS: Final = (
+    Check(
+        "losses", True, "span could not be written", "spans could not be written",
+        "The disk was full or the file could not be opened; the tracer counted them. Free space, or bound the files "
+        "with max_total_bytes.",
+    ),
+    Check(
+        "unfinished", True, "span never ended: its process died", "spans never ended: their process died",
+        "They are what was running then: `flightlog traces --filter status:unfinished` lists their runs.",
+    ),
+    Check(
+        "orphans", True, "span has a parent that is in no file", "spans have a parent that is in no file",
+        "Give all files of the run (the folder, rotated parts too); if the oldest were deleted by max_total_bytes, "
+        "raise it.",
+    ),
+    Check(
+        "missing_roots", True, "trace has no root span", "traces have no root span",
+        "The run is still going on, was killed, or its root is in a file that was not given.",
+    ),
+    Check(
+        "cycles", True, "span is below itself", "spans are below themselves",
+        "No tracer writes this: the ids were changed or made up afterwards. The viewer cuts the circle.",
+    ),
+    Check(
+        "recorded_twice", True, "run was recorded twice", "runs were recorded twice",
+        "Two tracers are attached: pass callbacks=[tracer] or use install() or `flightlog run`, not several of them. "
+        "Every sum counts these runs twice.",
+    ),
+    Check(
+        "nested_calls", True, "model call is recorded again inside itself",
+        "model calls are recorded again inside themselves",
+        "Two instrumentations record the same call (OpenTelemetry's of the provider and LangChain's): switch one off, "
+        "or tokens and cost count twice.",
+    ),
+    Check(
+        "duplicated_ids", True, "run id was used for several runs", "run ids were used for several runs",
+        "Leave run_id out of the config, or give every invoke its own.",
+    ),
+    Check(
+        "missing_usage", True, "model call has no token usage", "model calls have no token usage",
+        "Set stream_usage=True on the model (streaming), or ask the provider for usage; tokens and cost stay unknown.",
+    ),
+    Check(
+        "clock", True, "jump of the wall clock backwards", "jumps of the wall clock backwards",
+        "Durations are right (monotonic); start times around it are not, and neither is their order. Let NTP slew "
+        "instead of step.",
+    ),
+    Check("running", False, "span is running", "spans are running", "Their process is alive; look again later."),
+    Check(
+        "abandoned", False, "run never told its end", "runs never told their end",
+        "A stream was dropped or a task cancelled without an end event; the process went on.",
+    ),
+    Check(
+        "truncated", False, "span has a payload that was cut", "spans have a payload that was cut",
+        "Raise max_field_bytes of the tracer to keep more; sizes and hashes are in `truncated`.",
+    ),
+)  # fmt: skip
+
+
+def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -> int:
+    """Examine span files: lines that are no spans, spans that do not fit together, what is missing, what to do.
+
+    Exit status 1 when there is a problem, 0 when there is none.
+
+    \b
+    Example:
+      flightlog doctor flightlog-demo/spans.jsonl
+      flightlog doctor runs/ --json
+    """
+    with opened(paths, cache=not no_cache, quiet=True, allow_empty=True) as store:
+        if not store.span_count and not store.rejects:
+            raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")
+        spans = store.query("overview")[0]["spans"]
+        findings = examine(store)
+    problems = [finding for finding in findings if finding.problem]
+    if json:
+        json_value({"ok": not problems, "spans": spans, "findings": [_record(finding) for finding in findings]})
+        return 1 if problems else 0
+    for finding in findings:
+        line(f"{'problem' if finding.problem else 'note'}: {finding.what}")
+        for example in finding.examples:
+            line(f"    {example}")
+        line(f"  -> {finding.advice}")
+        line()
+    about = figures.plural(spans, "span")
+    line(f"{about}: {figures.plural(len(problems), 'problem')}" if problems else f"{about}: nothing wrong")
+    return 1 if problems else 0
+
+
+def examine(store: "Store") -> list[Finding]:
+    """Everything found, problems first."""
+    found = [*_rejects(store), *_wrong(store)]
+    for check in _CHECKS:
+        row = store.query(f"doctor_{check.query}")[0]
+        if row["count"]:
+            what = f"{row['count']:,} {check.one if row['count'] == 1 else check.many}"
+            found.append(
+                Finding(check.query, check.problem, row["count"], what, check.advice, list(row["examples"] or ()))
+            )
+    return sorted(found, key=lambda finding: not finding.problem)
+
+
+def _rejects(store: "Store") -> list[Finding]:
+    torn: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
+    for reject in store.rejects:
+        (torn if reject["reason"].startswith("unfinished line") else bad).append(reject)
+    found = []
+    if bad:
+        kinds = Counter(reject["reason"].partition(":")[0] for reject in bad)
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in kinds.most_common(5))
+        what = f"{figures.plural(len(bad), 'line is no span', 'lines are no spans')} ({reasons})"
+        advice = (
+            "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the "
+            "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."
+        )
+        found.append(Finding("rejects", True, len(bad), what, advice, _places(bad)))
+    if torn:
+        what = f"{figures.plural(len(torn), 'file ends', 'files end')} in an unfinished line"
+        advice = "A process is writing just now, or was killed while it wrote; no other line is lost."
+        found.append(Finding("unfinished_line", False, len(torn), what, advice, _places(torn)))
+    return found
+
+
+def _places(rejects: list[dict[str, Any]]) -> list[str]:
+    return [f"{r['file']} at byte {r['byte_offset']:,}: {r['reason']}" for r in rejects[:EXAMPLES]]
+
+
+def _wrong(store: "Store") -> list[Finding]:
+    with Progress() as progress:
+        counts, examples = wrong_fields([source.path for source in store.sources], progress)
+    if not counts:
+        return []
+    names = ", ".join(f"{name} {count:,} times" for name, count in counts.most_common(5))
+    total = counts.total()
+    what = f"{figures.plural(total, 'optional field has', 'optional fields have')} an unusable value ({names})"
+    advice = (
+        "They are NULL here, the spans are loaded; the program that wrote them does not follow the record "
+        "(`flightlog schema`)."
+    )
+    return [Finding("wrong_fields", True, total, what, advice, examples)]
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "problem": finding.problem,
+        "count": finding.count,
+        "what": finding.what,
+        "advice": finding.advice,
+        "examples": finding.examples,
+    }

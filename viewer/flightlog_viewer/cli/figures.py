@@ -1,0 +1,54 @@
+"""How figures look in tables for people: durations, counts, money, times."""
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+
+def duration(ms: float | None) -> str:
+    """``0.42 ms``, ``38 ms``, ``2.41 s``, ``3 m 05 s``, ``2 h 04 m``; empty when unknown."""
+    if ms is None:
+        return ""
+    if ms < 10:
+        return f"{ms:.2g} ms" if ms < 1 else f"{ms:.1f} ms"
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    seconds = ms / 1000
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def count(value: int | float | None) -> str:
+    """A count with separators; ``?`` when unknown."""
+    return "?" if value is None else f"{value:,.0f}"
+
+
+def some(value: int | None) -> str:
+    """A count where none is nothing to show."""
+    return f"{value:,}" if value else ""
+
+
+def money(value: float | None) -> str:
+    """Dollars; ``?`` when unknown, four digits after the point for small amounts."""
+    if value is None:
+        return "?"
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
+
+
+def moment(tz: tzinfo = UTC) -> Any:
+    """A function that shows a time of the store (naive, UTC) in a zone, to the second."""
+
+    def show(value: datetime | None) -> str:
+        if value is None:
+            return ""
+        return value.replace(tzinfo=UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M:%S")
+
+    return show
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 span``, ``2 spans``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,175 @@
+"""``flightlog show``: one trace as a tree."""
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flightlog.errors import UsageError
+from flightlog_viewer.analysis.tree import Outline, SpanRow, build
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import Selection, opened
+from flightlog_viewer.cli.options import Json, NoCache, Paths, Tz
+from flightlog_viewer.cli.output import grid, json_value, line, lines
+
+if TYPE_CHECKING:
+    from flightlog_viewer import Store
+
+_PAYLOADS = ("inputs", "output", "metadata")
+_PAYLOAD_LINES = 40
+
+
+def show(
+    trace: Annotated[str, typer.Argument(help="Id of a trace or of a run in it; its beginning is enough.")],
+    paths: Paths = None,
+    payloads: Annotated[bool, typer.Option("--payloads", help="With inputs, output and metadata.")] = False,
+    tz: Tz = None,
+    json: Json = False,
+    no_cache: NoCache = False,
+) -> None:
+    """One trace as a tree: what ran inside what, how long, how it ended, tokens and cost.
+
+    \b
+    Example:
+      flightlog show 019a flightlog-demo/spans.jsonl
+      flightlog show 019a flightlog-demo/spans.jsonl --payloads --json
+    """
+    zone = Selection(tz=tz).zone
+    with opened(paths, cache=not no_cache) as store:
+        trace_id = find(store, trace)
+        spans = store.query("trace_spans", trace_id=trace_id)
+        outline = build([_row(span) for span in spans])
+        bodies = {span["row_id"]: store.payload(span["row_id"]) for span in spans} if payloads else {}
+        if json:
+            json_value(_record(store, trace_id, spans, outline, bodies))
+        else:
+            _print(trace_id, spans, outline, bodies, zone)
+
+
+def find(store: "Store", prefix: str) -> str:
+    """The one trace whose id, or the id of a run in it, begins so. Raises UsageError for none or several."""
+    wanted = prefix.strip()
+    if not wanted:
+        raise UsageError("the id of the trace is empty: `flightlog traces` lists them")
+    found = [row["trace_id"] for row in store.query("find_trace", prefix=wanted)]
+    if wanted in found:
+        return wanted
+    if not found:
+        raise UsageError(f"no trace or run begins with {prefix!r}: `flightlog traces` lists them")
+    if len(found) > 1:
+        more = ", ..." if len(found) > 3 else ""
+        raise UsageError(f"several traces begin with {prefix!r}: {', '.join(found[:3])}{more}; give more of the id")
+    return str(found[0])
+
+
+def _row(span: dict[str, Any]) -> SpanRow:
+    usage = span["token_usage"] or {}
+    return SpanRow(
+        span["row_id"], span["run_id"], span["parent_run_id"], span["type"], span["kind"], span["name"], span["status"],
+        round(span["start_time"].timestamp() * 1e6), span["duration_ms"], span["node"], span["step"],
+        usage.get("total_tokens"), span.get("cost_usd"),
+    )  # fmt: skip
+
+
+def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
+    """Every span depth first with its depth and the lines that draw the tree; groups are opened."""
+
+    def below(node: int) -> list[int]:
+        found: list[int] = []
+        for child in outline.children[node]:
+            found.extend([child] if outline.is_span(child) else below(child))
+        return found
+
+    tops: list[int] = []
+    for root in outline.roots:
+        tops.extend([root] if outline.is_span(root) else below(root))
+    stack = [(node, 0, "", "") for node in reversed(tops)]
+    while stack:
+        node, depth, lead, branch = stack.pop()
+        yield node, depth, lead + branch
+        under = lead + ("" if not branch else "   " if branch.startswith("└") else "│  ")
+        children = below(node)
+        last = children[-1] if children else None
+        stack.extend((child, depth + 1, under, "└─ " if child == last else "├─ ") for child in reversed(children))
+
+
+def _record(
+    store: "Store", trace_id: str, spans: list[dict[str, Any]], outline: Outline, bodies: dict[int, dict[str, Any]]
+) -> dict[str, Any]:
+    ordered = []
+    for node, depth, _ in walk(outline):
+        span = {name: value for name, value in spans[node].items() if value is not None}
+        ordered.append({"depth": depth, **span, **bodies.get(span["row_id"], {})})
+    found = store.query("trace_row", trace_id=trace_id)
+    about = {name: value for name, value in found[0].items() if value is not None} if found else {"trace_id": trace_id}
+    return about | {"spans": ordered}
+
+
+def _print(
+    trace_id: str, spans: list[dict[str, Any]], outline: Outline, bodies: dict[int, dict[str, Any]], zone: tzinfo
+) -> None:
+    first = min((span["start_time"] for span in spans), default=None)
+    thread = next((span["thread_id"] for span in spans if span["thread_id"] is not None), None)
+    about = f"trace {trace_id}  {figures.moment(zone)(first)}  {figures.plural(len(spans), 'span')}"
+    line(about + (f"  thread {thread}" if thread is not None else ""))
+    if outline.orphans is not None:
+        line(f"{figures.plural(len(outline.children[outline.orphans]), 'span')} at the end have no parent in the files")
+    if outline.cut:
+        line(f"{figures.plural(len(outline.cut), 'span')} had a parent below themselves; the circle is cut")
+    cells = []
+    for node, _, lead in walk(outline):
+        span, row = spans[node], outline.rows[node]
+        cells.append(
+            [
+                lead + _label(span),
+                span["kind"] or span["type"],
+                figures.duration(row.duration_ms),
+                span["status"],
+                figures.some(row.total_tokens),
+                "" if row.cost is None else figures.money(row.cost),
+                _remark(span),
+            ]
+        )
+    grid(
+        ["span", "type", "duration", "status", "tokens", "cost", ""],
+        cells,
+        right=[False, False, True, False, True, True, False],
+    )
+    for node, _, _ in walk(outline):
+        if bodies:
+            _print_payloads(spans[node], bodies[spans[node]["row_id"]])
+
+
+def _label(span: dict[str, Any]) -> str:
+    attempt = f" (attempt {span['attempt']})" if (span["attempt"] or 1) > 1 else ""
+    model = span["model"]
+    return f"{span['name']}{f' [{model}]' if model and model != span['name'] else ''}{attempt}"
+
+
+def _remark(span: dict[str, Any]) -> str:
+    """What explains the status in one line: the error, the question, the answer."""
+    if span["error"]:
+        return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
+    if span["interrupts"]:
+        return f"asks {span['interrupts']}"[:200]
+    if span["resumes"]:
+        return f"answered {span['resumes']}"[:200]
+    return ""
+
+
+def _print_payloads(span: dict[str, Any], body: dict[str, Any]) -> None:
+    import json as encoder
+
+    line()
+    line(f"== {span['name']} {span['run_id']}")
+    if body.get("payload_gone"):
+        line("its line is no longer in the file")
+    for name in _PAYLOADS:
+        if body.get(name) is None:
+            continue
+        text = encoder.dumps(body[name], indent=2, ensure_ascii=False)
+        whole = text.splitlines()
+        lines(f"{name}: " + "\n".join(whole[:_PAYLOAD_LINES]))
+        if len(whole) > _PAYLOAD_LINES:
+            line(f"... {len(whole) - _PAYLOAD_LINES:,} more lines (--json has all)")

@@ -1,0 +1,102 @@
+"""``flightlog sql``: one SELECT over the tables of docs/sql.md, in the locked session."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer.cli.opening import opened
+from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths
+from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note, plain_cell
+
+if TYPE_CHECKING:
+    from flightlog_viewer.store.session import Result
+
+_FORMATS = ("table", "json", "csv", "parquet")
+_SHOWN = 1000
+_BATCH = 2000
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN; `-` reads it from standard input.")],
+    paths: Paths = None,
+    checkpoints: Checkpoints = None,
+    format: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File for parquet; without it, standard output.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Ask the spans (and the checkpoints) in SQL. docs/sql.md has the tables and a page of queries.
+
+    The session is locked: it reads what was loaded and nothing else. A table shows at most 1,000 rows and says so.
+
+    \b
+    Example:
+      flightlog sql "SELECT name, count(*) FROM spans GROUP BY ALL" flightlog-demo/spans.jsonl
+      flightlog sql "FROM threads" --checkpoints flightlog-demo/checkpoints.sqlite --format json
+    """
+    form = "json" if json else format
+    if form not in _FORMATS:
+        raise UsageError(f"no format {format!r}: choose one of {', '.join(_FORMATS)}")
+    if output is not None and form != "parquet":
+        raise UsageError("-o goes with --format parquet; redirect the others with >")
+    text = sys.stdin.read() if query == "-" else query
+    with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
+        result = store.sql(text)
+        if form == "parquet":
+            _parquet(result, output)
+        elif form == "json":
+            json_rows(_unique(result.columns), _rows(result))
+        elif form == "csv":
+            csv_rows(result.columns, _rows(result))
+        else:
+            _table(result)
+
+
+def _rows(result: "Result") -> Iterator[tuple[Any, ...]]:
+    while batch := result.fetchmany(_BATCH):
+        yield from batch
+
+
+def _table(result: "Result") -> None:
+    rows = list(itertools.islice(_rows(result), _SHOWN + 1))
+    result.close()
+    cells = [[plain_cell(value) for value in row] for row in rows[:_SHOWN]]
+    numbers = [
+        bool(cells) and all(isinstance(row[i], int | float | None) and not isinstance(row[i], bool) for row in rows)
+        for i in range(len(result.columns))
+    ]
+    grid(result.columns, cells, right=numbers)
+    if len(rows) > _SHOWN:
+        note(f"{_SHOWN:,} rows shown, more exist: --format csv gives all")
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Names of columns as keys: a repeated one gets a number, so that no value is lost."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return result
+
+
+def _parquet(result: "Result", output: Path | None) -> None:
+    import pyarrow.parquet as parquet
+
+    if output is None and sys.stdout.isatty():
+        raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
+    answer = result.arrow()
+    answer = answer.rename_columns(_unique(answer.column_names))
+    try:
+        parquet.write_table(answer, sys.stdout.buffer if output is None else output, compression="zstd")
+    except OSError as error:
+        raise UnreadableError(f"{output} cannot be written: {error.strerror or error}") from None
+    if output is not None:
+        note(f"{answer.num_rows:,} rows in {output}")

@@ -1,0 +1,125 @@
+"""``flightlog summary``: how many, how long, how much, by a key of choice."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import Selection, opened
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Tz, form
+from flightlog_viewer.cli.output import Column, json_value, line, table
+
+if TYPE_CHECKING:
+    from flightlog_viewer import Store
+
+_KEYS = (
+    "key", "type", "count", "errors", "interrupted", "p50_ms", "p95_ms", "p99_ms", "total_ms", "input_tokens",
+    "output_tokens", "total_tokens", "cost_usd", "unknown_costs",
+)  # fmt: skip
+
+
+def summary(
+    paths: Paths = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            help="name, type, model, tool, node (spans); thread, day, status, service (whole runs); waste (where work "
+            "was lost).",
+        ),
+    ] = "name",
+    filter: Filter = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what started since then: 2026-11-20, 12:00, today, 2h.")
+    ] = None,
+    tz: Tz = None,
+    json: Json = False,
+    csv: Csv = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Counts, errors, percentiles, tokens and cost of the spans, by a key.
+
+    Percentiles leave out what waited for a human or never ended. Tokens and cost come from the model calls alone; `?`
+    means that some are unknown.
+
+    \b
+    Example:
+      flightlog summary flightlog-demo/spans.jsonl --by model
+      flightlog summary runs/ --by node --since 2h --json
+    """
+    shape = form(json, csv)
+    selection = Selection(filter, since, tz)
+    where = selection.over("spans")
+    with opened(paths, cache=not no_cache) as store:
+        groups = store.query("summary", by=by, where=where, tz=selection.zone)
+        if shape == "json":
+            json_value(totals(store, selection) | {"by": by, "groups": [_only(group) for group in groups]})
+            return
+        if shape == "table":
+            for text in headline(totals(store, selection)):
+                line(text)
+            line()
+        table(columns(by), groups, shape)
+
+
+def totals(store: "Store", selection: Selection) -> dict[str, Any]:
+    """What all the spans come to, with the rejects."""
+    row = store.query("overview", where=selection.over("spans"))[0]
+    return {
+        name: row[name]
+        for name in (
+            "spans", "traces", "errors", "failed_traces", "interrupted", "unfinished", "llm_calls", "missing_usage",
+            "input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs",
+        )
+    } | {"rejects": len(store.rejects)}  # fmt: skip
+
+
+def headline(row: dict[str, Any]) -> list[str]:
+    """The totals in a few lines of words."""
+    first = f"{figures.plural(row['spans'], 'span')} in {figures.plural(row['traces'], 'trace')}"
+    if row["errors"]:
+        first += f", {row['errors']:,} failed (in {figures.plural(row['failed_traces'], 'trace')})"
+    if row["interrupted"]:
+        first += f", {row['interrupted']:,} waited for a human"
+    if row["unfinished"]:
+        first += f", {row['unfinished']:,} never ended or still running"
+    if row["rejects"]:
+        first += f", {figures.plural(row['rejects'], 'line')} rejected"
+    if not row["llm_calls"]:
+        return [first]
+    tokens = figures.count(row["total_tokens"])
+    second = f"{figures.plural(row['llm_calls'], 'model call')}, {tokens} tokens"
+    second += f" ({figures.count(row['input_tokens'])} in, {figures.count(row['output_tokens'])} out)"
+    second += f", {figures.money(row['cost_usd'])}"
+    if row["cost_usd"] is not None and row["unknown_costs"]:
+        second += f" and {figures.plural(row['unknown_costs'], 'call')} of unknown price"
+    if row["missing_usage"]:
+        second += f"; {figures.plural(row['missing_usage'], 'call')} without usage (set stream_usage=True)"
+    return [first, second]
+
+
+def columns(by: str) -> list[Column]:
+    """The columns of a summary."""
+    kind = [Column("type")] if by == "name" else []
+    # Spans of every kind are wasted, some inside others: percentiles over them would say nothing.
+    timed = (
+        []
+        if by == "waste"
+        else [Column(f"{name}_ms", name, right=True, show=figures.duration) for name in ("p50", "p95", "p99")]
+    )
+    return [
+        Column("key", by),
+        *kind,
+        Column("count", right=True),
+        Column("errors", right=True, show=figures.some),
+        *timed,
+        Column("total_ms", "total", right=True, show=figures.duration),
+        Column("input_tokens", "in", right=True, show=figures.some),
+        Column("output_tokens", "out", right=True, show=figures.some),
+        Column("total_tokens", "tokens", right=True, show=figures.some),
+        Column("cost_usd", "cost", right=True, show=lambda value: "" if value is None else figures.money(value)),
+    ]
+
+
+def _only(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: group[key] for key in _KEYS if key in group}

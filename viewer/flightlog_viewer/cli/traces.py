@@ -1,0 +1,83 @@
+"""``flightlog traces``: one line a trace."""
+
+from datetime import tzinfo
+from typing import Annotated
+
+import typer
+
+from flightlog_viewer.analysis.filter import Filter as Condition
+from flightlog_viewer.analysis.times import milliseconds
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import Selection, opened
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Tz, form
+from flightlog_viewer.cli.output import Column, json_value, note, table
+
+_SHOWN = 50
+
+
+def traces(
+    paths: Paths = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="Only with that status of the run, like error or interrupted,error.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only started since then: 2026-11-20, 12:00, today, 2h.")
+    ] = None,
+    min_duration: Annotated[
+        str | None, typer.Option("--min-duration", help="Only as long or longer: 250ms, 2s, 1m30s.")
+    ] = None,
+    filter: Filter = None,
+    sort: Annotated[str, typer.Option("--sort", help="newest, oldest or slowest first.")] = "newest",
+    limit: Annotated[
+        int | None,
+        typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all. Default: 50 in a table, else all."),
+    ] = None,
+    tz: Tz = None,
+    json: Json = False,
+    csv: Csv = False,
+    no_cache: NoCache = False,
+) -> None:
+    """The traces: one line for each run of a graph, chain or agent.
+
+    \b
+    Example:
+      flightlog traces flightlog-demo/spans.jsonl --status interrupted
+      flightlog traces runs/ --since 2h --filter 'status:error model:gpt*' --json
+    """
+    shape = form(json, csv)
+    more = []
+    if status is not None:
+        wanted = [word.strip().lower() for word in status.split(",")]
+        more.append(Condition(f"status IN ({', '.join('?' * len(wanted))})", wanted))
+    if min_duration is not None:
+        more.append(Condition("duration_ms >= ?", [milliseconds(min_duration)]))
+    selection = Selection(filter, since, tz, more)
+    where = selection.over("traces")
+    shown = limit if limit is not None else _SHOWN if shape == "table" else 0
+    with opened(paths, cache=not no_cache) as store:
+        rows = store.query("trace_rows", where=where, limit=shown or None, order=sort)
+        if shape == "json":
+            json_value(rows)
+        else:
+            table(_columns(selection.zone), rows, shape)
+        if not rows:
+            note("no trace matches" if where.where != "true" else "no trace has a root span yet")
+        elif shape == "table" and len(rows) == shown:
+            total = store.query("trace_count", where=where)[0]["traces"]
+            if total > shown:
+                note(f"{shown:,} of {total:,} traces shown: -n 0 shows all")
+
+
+def _columns(tz: tzinfo) -> list[Column]:
+    return [
+        Column("trace_id", "trace"),
+        Column("start_time", "start", show=figures.moment(tz)),
+        Column("name"),
+        Column("status"),
+        Column("duration_ms", "duration", right=True, show=figures.duration),
+        Column("span_count", "spans", right=True, show=figures.count),
+        Column("error_count", "errors", right=True, show=figures.some),
+        Column("total_tokens", "tokens", right=True, show=figures.some),
+        Column("cost_usd", "cost", right=True, show=lambda value: "" if value is None else figures.money(value)),
+        Column("thread_id", "thread"),
+    ]

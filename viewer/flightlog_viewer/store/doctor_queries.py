@@ -1,0 +1,157 @@
+"""What can be wrong with span files, one named query each: ``count`` and a few ``examples`` of what is concerned."""
+
+from typing import Final
+
+from flightlog_viewer.store.queries import Statement, named
+
+_EXAMPLES: Final = 3
+_JUMP: Final = "INTERVAL 250 MILLISECONDS"
+"""Threads start spans in an order a little other than that of their numbers; a clock set back is more."""
+
+
+def _found(example: str, source: str) -> Statement:
+    """Count the rows of ``source`` and list a few, earliest first where it has a ``start_time``."""
+    return (
+        f"""WITH found AS ({source})
+            SELECT count(*) AS count, (SELECT list(example) FROM (
+                SELECT {example} AS example FROM found ORDER BY start_time LIMIT {_EXAMPLES})) AS examples
+            FROM found""",
+        [],
+    )
+
+
+@named
+def doctor_orphans() -> Statement:
+    """Spans whose parent is in no file."""
+    return _found(
+        "name || ' ' || run_id",
+        """SELECT s.name, s.run_id, s.start_time FROM spans s
+           WHERE s.parent_run_id IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM spans p WHERE p.run_id = s.parent_run_id AND p.trace_id = s.trace_id)""",
+    )
+
+
+@named
+def doctor_missing_roots() -> Statement:
+    """Traces without any span that has no parent."""
+    return _found(
+        "trace_id",
+        """SELECT trace_id, min(start_time) AS start_time FROM spans
+           GROUP BY trace_id HAVING bool_and(parent_run_id IS NOT NULL)""",
+    )
+
+
+@named
+def doctor_cycles() -> Statement:
+    """Spans that have their parents and never reach a root: they are below themselves."""
+    return _found(
+        "name || ' ' || run_id",
+        """WITH RECURSIVE reached AS (
+               SELECT s.run_id, s.trace_id FROM spans s
+               WHERE s.parent_run_id IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM spans p WHERE p.run_id = s.parent_run_id AND p.trace_id = s.trace_id)
+               UNION
+               SELECT s.run_id, s.trace_id FROM spans s
+               JOIN reached r ON s.parent_run_id = r.run_id AND s.trace_id = r.trace_id)
+           SELECT name, run_id, start_time FROM spans ANTI JOIN reached USING (run_id, trace_id)""",
+    )
+
+
+@named
+def doctor_recorded_twice() -> Statement:
+    """Runs recorded by two tracers: the same id twice, started together."""
+    return _found("name || ' ' || run_id", _twice("<="))
+
+
+@named
+def doctor_duplicated_ids() -> Statement:
+    """Ids used for runs at different times."""
+    return _found("name || ' ' || run_id", _twice(">"))
+
+
+def _twice(comparison: str) -> str:
+    return f"""SELECT run_id, any_value(name) AS name, min(start_time) AS start_time FROM spans
+        GROUP BY run_id HAVING count(*) > 1 AND max(start_time) - min(start_time) {comparison} {_JUMP}"""
+
+
+@named
+def doctor_nested_calls() -> Statement:
+    """Model calls directly inside a model call with the same usage: two instrumentations of one call."""
+    return _found(
+        "name || ' ' || run_id",
+        """SELECT s.name, s.run_id, s.start_time FROM spans s
+           JOIN spans p ON p.run_id = s.parent_run_id AND p.trace_id = s.trace_id
+           WHERE s.type = 'llm' AND p.type = 'llm' AND s.token_usage.total_tokens = p.token_usage.total_tokens""",
+    )
+
+
+@named
+def doctor_unfinished() -> Statement:
+    """Spans whose process died before they ended."""
+    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'unfinished'")
+
+
+@named
+def doctor_running() -> Statement:
+    """Spans that have not ended and whose process lives."""
+    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'running'")
+
+
+@named
+def doctor_abandoned() -> Statement:
+    """Runs that never told their end, though their process went on."""
+    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'abandoned'")
+
+
+@named
+def doctor_missing_usage() -> Statement:
+    """Model calls that ended well and did not say how many tokens they took, by model."""
+    return (
+        f"""WITH found AS (
+                SELECT coalesce(model, request_model, name) AS model, count(*) AS calls,
+                    count(*) FILTER (chunks > 0) AS streamed
+                FROM spans WHERE type = 'llm' AND status = 'ok' AND token_usage IS NULL AND cache_hit IS NOT TRUE
+                GROUP BY ALL)
+            SELECT coalesce(sum(calls), 0)::BIGINT AS count,
+                list(model || ': ' || calls || ' calls, ' || streamed || ' streamed' ORDER BY calls DESC)[1:{_EXAMPLES}]
+                    AS examples
+            FROM found""",
+        [],
+    )
+
+
+@named
+def doctor_clock() -> Statement:
+    """Where the wall clock of a process was set back: a span that started before the one numbered before it."""
+    return _found(
+        "name || ' ' || run_id || ': ' || (epoch_ms(before) - epoch_ms(start_time)) || ' ms back'",
+        f"""SELECT name, run_id, start_time, lag(start_time) OVER (PARTITION BY writer_id ORDER BY seq) AS before
+            FROM spans WHERE writer_id IS NOT NULL AND seq IS NOT NULL QUALIFY before - start_time > {_JUMP}""",
+    )
+
+
+@named
+def doctor_losses() -> Statement:
+    """Spans that a tracer could not write, as it recorded itself when it could write again."""
+    return (
+        """SELECT coalesce(sum((metadata->>'lost')::BIGINT), 0)::BIGINT AS count,
+               list(host || ' ' || start_time)[1:3] AS examples
+           FROM spans WHERE type = 'event' AND name = 'flightlog.loss'""",
+        [],
+    )
+
+
+@named
+def doctor_truncated() -> Statement:
+    """Spans of which a payload was cut."""
+    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE truncated IS NOT NULL")
+
+
+@named
+def doctor_unpriced() -> Statement:
+    """Model calls with usage and no known price, by model."""
+    return _found(
+        "model",
+        """SELECT coalesce(model, request_model, name) AS model, min(start_time) AS start_time FROM spans
+           WHERE type = 'llm' AND token_usage IS NOT NULL AND cost_usd IS NULL GROUP BY ALL""",
+    )

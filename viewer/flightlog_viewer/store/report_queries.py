@@ -1,0 +1,181 @@
+"""The queries behind the commands, by name: parameters in, SQL and its parameters out.
+
+Percentiles are ``quantile_cont`` over finished spans that did not wait for a human; what waits, runs or never ended is
+counted and stands outside them. Tokens and cost come from LLM spans alone, each once; what is unknown stays NULL.
+"""
+
+from datetime import tzinfo
+from typing import Final
+
+from flightlog.errors import UsageError
+from flightlog_viewer.analysis.filter import Filter
+from flightlog_viewer.store.queries import Statement, named
+
+EVERYTHING: Final = Filter("true", [])
+
+_MEASURES: Final = """
+    count(*) AS count,
+    count(*) FILTER (status = 'error') AS errors,
+    count(*) FILTER (status = 'interrupted') AS interrupted,
+    quantile_cont(duration_ms, 0.5) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p50_ms,
+    quantile_cont(duration_ms, 0.95) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p95_ms,
+    quantile_cont(duration_ms, 0.99) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p99_ms,
+    sum(duration_ms) AS total_ms"""
+_SPENT: Final = """
+    sum(token_usage.input_tokens) FILTER (counted)::BIGINT AS input_tokens,
+    sum(token_usage.output_tokens) FILTER (counted)::BIGINT AS output_tokens,
+    sum(token_usage.total_tokens) FILTER (counted)::BIGINT AS total_tokens,
+    sum(cost_usd) FILTER (counted) AS cost_usd,
+    count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs"""
+_TRACE_ORDER: Final = {
+    "newest": "start_time DESC",
+    "oldest": "start_time",
+    "slowest": "duration_ms DESC NULLS LAST",
+}
+_ORDER: Final = "ORDER BY total_ms DESC NULLS LAST, count DESC, key"
+
+# What a group is of: which spans, the key, and the type that all of them have.
+_SPAN_GROUPS: Final = {
+    "name": ("true", "name", "type"),
+    "type": ("true", "type", "type"),
+    "model": ("type = 'llm'", "coalesce(model, request_model, name)", "'llm'"),
+    "tool": ("type = 'tool'", "name", "'tool'"),
+}
+_TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service"}
+
+BY: Final = (*_SPAN_GROUPS, "node", *_TRACE_GROUPS, "day", "waste")
+"""What spans can be summed up by."""
+
+
+@named
+def overview(where: Filter = EVERYTHING) -> Statement:
+    """One row: spans, traces, errors, interrupted, unfinished, tokens and cost."""
+    return (
+        f"""SELECT count(*) AS spans, count(DISTINCT trace_id) AS traces,
+            count(*) FILTER (status = 'error') AS errors,
+            count(DISTINCT trace_id) FILTER (status = 'error') AS failed_traces,
+            count(*) FILTER (status = 'interrupted') AS interrupted,
+            count(*) FILTER (status IN ('running', 'unfinished')) AS unfinished,
+            count(*) FILTER (type = 'llm') AS llm_calls,
+            count(*) FILTER (type = 'llm' AND status = 'ok' AND token_usage IS NULL AND cache_hit IS NOT TRUE)
+                AS missing_usage,
+            min(start_time) AS first_start, max(end_time) AS last_end, {_SPENT}
+            FROM spans WHERE {where.where}""",
+        where.params,
+    )
+
+
+@named
+def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = None) -> Statement:
+    """Groups by one of ``BY``, longest total first.
+
+    ``where`` is a filter over spans. A group by thread, status, service or day is of whole runs, each counted once: of
+    the traces that have a span that matches. Raises UsageError when there is no such grouping.
+    """
+    if by in _SPAN_GROUPS:
+        which, key, kind = _SPAN_GROUPS[by]
+        return (
+            f"""SELECT {key} AS key, {kind} AS type, {_MEASURES}, {_SPENT}
+                FROM spans WHERE {which} AND ({where.where}) GROUP BY ALL {_ORDER}""",
+            where.params,
+        )
+    if by == "node":
+        return (
+            f"""WITH seen AS (FROM spans WHERE {where.where}),
+                spent AS (SELECT node, {_SPENT} FROM seen WHERE type = 'llm' AND node IS NOT NULL GROUP BY node),
+                runs AS (SELECT coalesce(node, name) AS key, {_MEASURES} FROM seen WHERE kind = 'node' GROUP BY ALL)
+                SELECT key, 'node' AS type, runs.* EXCLUDE (key), spent.* EXCLUDE (node)
+                FROM runs LEFT JOIN spent ON spent.node = runs.key {_ORDER}""",
+            where.params,
+        )
+    if by == "waste":
+        return waste(where)
+    params = list(where.params)
+    if by == "day":
+        key = "strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '%Y-%m-%d')"
+        params.insert(0, str(tz) if tz is not None else "UTC")
+    elif by in _TRACE_GROUPS:
+        key = _TRACE_GROUPS[by]
+    else:
+        raise UsageError(f"cannot sum up by {by!r}: choose one of {', '.join(BY)}")
+    among = "true" if where.where == "true" else f"trace_id IN (SELECT trace_id FROM spans WHERE {where.where})"
+    return (
+        f"""SELECT {key} AS key, 'trace' AS type, {_MEASURES},
+            sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+            sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
+            sum(unknown_costs)::BIGINT AS unknown_costs
+            FROM traces WHERE {among} GROUP BY ALL {"ORDER BY key" if by == "day" else _ORDER}""",
+        params,
+    )
+
+
+@named
+def waste(where: Filter = EVERYTHING) -> Statement:
+    """Where the work went: useful, retried (a failed attempt), rerun (repeated after a human answered) or abandoned.
+
+    A span belongs to the class of the nearest cause at or above it. ``total_ms`` sums the time each span spent outside
+    its children, so that nothing counts twice.
+    """
+    return (
+        f"""WITH RECURSIVE cause AS (
+            SELECT run_id, trace_id, 1 AS class FROM spans WHERE status IN ('abandoned', 'cancelled', 'unfinished')
+            UNION ALL
+            SELECT s.run_id, s.trace_id, 2 FROM spans s
+            WHERE s.status = 'error' AND s.kind IN ('node', 'task') AND EXISTS (
+                SELECT 1 FROM spans n WHERE n.task_id = s.task_id AND n.trace_id = s.trace_id AND n.kind = s.kind
+                AND n.attempt > s.attempt)
+            UNION ALL
+            SELECT s.run_id, s.trace_id, 2 FROM spans s
+            WHERE s.status = 'error' AND EXISTS (
+                SELECT 1 FROM spans n WHERE n.parent_run_id = s.parent_run_id AND n.trace_id = s.trace_id
+                AND n.type = s.type AND n.start_time > s.start_time
+                AND len(list_filter(n.tags, lambda tag: tag LIKE 'retry:attempt:%')) > 0)
+            UNION ALL
+            SELECT s.run_id, s.trace_id, 3 FROM spans s
+            WHERE s.status = 'interrupted' AND s.kind IN ('node', 'task') AND EXISTS (
+                SELECT 1 FROM spans n WHERE n.task_id = s.task_id AND n.kind = s.kind AND n.start_time > s.start_time)
+        ), wasted AS (
+            SELECT run_id, trace_id, class FROM cause
+            UNION
+            SELECT s.run_id, s.trace_id, w.class
+            FROM spans s JOIN wasted w ON s.parent_run_id = w.run_id AND s.trace_id = w.trace_id
+        ), worst AS (SELECT run_id, trace_id, min(class) AS class FROM wasted GROUP BY ALL)
+        SELECT CASE class WHEN 1 THEN 'abandoned' WHEN 2 THEN 'retried' WHEN 3 THEN 'rerun' ELSE 'useful' END AS key,
+            'span' AS type, {_MEASURES.replace("sum(duration_ms) AS total_ms", "sum(self_ms) AS total_ms")}, {_SPENT}
+        FROM spans LEFT JOIN worst USING (run_id, trace_id) WHERE {where.where} GROUP BY ALL {_ORDER}""",
+        where.params,
+    )
+
+
+@named
+def trace_rows(where: Filter = EVERYTHING, limit: int | None = None, order: str = "newest") -> Statement:
+    """Rows of ``traces`` that pass a filter over traces, ``newest`` or ``oldest`` or ``slowest`` first."""
+    by = _TRACE_ORDER.get(order)
+    if by is None:
+        raise UsageError(f"cannot sort by {order!r}: choose one of {', '.join(_TRACE_ORDER)}")
+    return (
+        f"SELECT * FROM traces WHERE {where.where} ORDER BY {by}, trace_id {'' if limit is None else 'LIMIT ?'}",
+        [*where.params, *([] if limit is None else [limit])],
+    )
+
+
+@named
+def trace_count(where: Filter = EVERYTHING) -> Statement:
+    """How many traces pass a filter over traces."""
+    return f"SELECT count(*) AS traces FROM traces WHERE {where.where}", where.params
+
+
+@named
+def find_trace(prefix: str, limit: int = 4) -> Statement:
+    """The ids of the traces that begin so, or that have a run whose id begins so."""
+    return (
+        """SELECT DISTINCT trace_id FROM spans WHERE starts_with(trace_id, ?) OR starts_with(run_id, ?)
+           ORDER BY trace_id LIMIT ?""",
+        [prefix, prefix, limit],
+    )
+
+
+@named
+def trace_row(trace_id: str) -> Statement:
+    """The row of one trace in ``traces``; none when its root span is missing."""
+    return "SELECT * FROM traces WHERE trace_id = ?", [trace_id]
