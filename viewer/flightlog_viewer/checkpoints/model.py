@@ -49,6 +49,8 @@ class Task:
     path: str
     due: bool = False
     """The channels made it due; the rows of update_state, of calls and of error handlers belong to no due task."""
+    by_update: bool = False
+    """Its output was written by update_state in its name; it did not run to its end itself."""
     error_handled: bool = False
     """A node's error handler took the error over."""
 

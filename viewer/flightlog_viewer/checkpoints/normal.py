@@ -94,7 +94,7 @@ def _values(values: Any) -> dict[str, Any]:
         return {}
     form = normal_form(values)
     if not isinstance(form, dict) or TYPE in form:
-        return {"": form}
+        return {} if _is_empty(form) else {"": form}
     return {name: item for name, item in form.items() if not _is_empty(item)}
 
 

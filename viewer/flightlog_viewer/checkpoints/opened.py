@@ -1,6 +1,6 @@
 """One checkpoint row opened: its channels, versions and metadata as plain values, whatever state the row is in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> 
         opened.closed = f"this row cannot be read: {row.damage}"
         return opened
     read = decoder.outline if outline else decoder.typed
-    document = _document(row, read)
+    document = _document(row, decoder, read)
     if not isinstance(document, dict) or is_opaque(document):
         opened.closed = _why_closed(document)
         return opened
@@ -77,17 +77,15 @@ def time_of_id(checkpoint_id: str) -> str | None:
         return None
 
 
-def _document(row: CheckpointRow, read: Callable[[str | None, bytes | None], Inert]) -> Inert:
+def _document(row: CheckpointRow, decoder: Decoder, read: Callable[[str | None, bytes | None], Inert]) -> Inert:
     if row.document is not None:
-        return dict(row.document) | {"channel_values": dict(_dict(row.document.get("channel_values")))}
+        return decoder.json(row.document)
     # Databases of early 2024 have no type column filled in: they hold JSON.
     return read(row.type or ("json" if row.blob is not None else None), row.blob)
 
 
 def _metadata(row: CheckpointRow, decoder: Decoder) -> Inert:
-    if row.metadata is None or isinstance(row.metadata, Mapping):
-        return row.metadata
-    return decoder.json(row.metadata)
+    return None if row.metadata is None else decoder.json(row.metadata)
 
 
 def _why_closed(document: Inert) -> str:
@@ -101,6 +99,6 @@ def _why_closed(document: Inert) -> str:
 
 
 def _dict(value: Any) -> dict[str, Inert]:
-    if not isinstance(value, dict | Mapping):
+    if not isinstance(value, dict):
         return {}
     return {key if isinstance(key, str) else str(key): item for key, item in value.items()}

@@ -1,8 +1,8 @@
 """Rows of a checkpoint database, as a source hands them over: bytes still closed, nothing interpreted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 
 class Key(NamedTuple):
@@ -41,10 +41,12 @@ class CheckpointRow:
 
     key: Key
     parent_checkpoint_id: str | None
-    metadata: bytes | str | Mapping[str, Any] | None
+    metadata: bytes | str | None
+    """JSON text."""
     type: str | None = None
     blob: bytes | None = None
-    document: Mapping[str, Any] | None = None
+    document: str | None = None
+    """JSON text."""
     blobs: Sequence[tuple[str, str, bytes | None]] = ()
     """Channel, type tag, packed value."""
     committed_at: str | None = None

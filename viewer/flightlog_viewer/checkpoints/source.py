@@ -8,16 +8,22 @@ from typing import Self
 
 from flightlog_viewer.checkpoints.history import HistoryReader
 from flightlog_viewer.checkpoints.model import ThreadHistory, ThreadSummary
+from flightlog_viewer.checkpoints.postgres import PostgresRows
 from flightlog_viewer.checkpoints.rows import Rows
 from flightlog_viewer.checkpoints.sqlite import SqliteRows
 from flightlog_viewer.checkpoints.threads import summaries
 
+_POSTGRES = ("postgresql://", "postgres://")
+
 
 def open_source(target: str | Path) -> "CheckpointSource":
-    """The checkpoint database at a path, read-only.
+    """The checkpoint database at a path or a `postgresql://` URL, read-only.
 
-    Raises UnreadableError, with a sentence that says what is wrong, for anything that is none.
+    Raises UnreadableError, with a sentence that says what is wrong, for anything that is none, and MissingExtraError
+    for a URL when psycopg is not installed.
     """
+    if isinstance(target, str) and target.startswith(_POSTGRES):
+        return CheckpointSource(PostgresRows(target))
     return CheckpointSource(SqliteRows(Path(target)))
 
 

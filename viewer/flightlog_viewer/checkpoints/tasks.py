@@ -32,6 +32,7 @@ class _Rows:
     resumes: list[Inert] = field(default_factory=list)
     error: Inert = None
     error_handled: bool = False
+    by_update: bool = False
     asked: int = -1
     answered: int = -1
 
@@ -76,7 +77,12 @@ def step_rows(
             elif not control:
                 null_writes[write.channel] = value
             continue
-        _sort(found.setdefault(write.task_id, _Rows(write.task_id, write.task_path)), write, value)
+        rows = found.setdefault(write.task_id, _Rows(write.task_id, write.task_path))
+        if write.task_path.startswith(_UPDATE):
+            rows.by_update = True
+        else:  # update_state writes in the name of a due task: the task's own rows say where it stands
+            rows.path = write.task_path
+        _sort(rows, write, value)
     namer = _Namer(opened, known, found.values())
     tasks = [_task(rows, opened, namer) for rows in found.values()]
     return StepRows(_in_order(tasks, due, opened), null_writes, null_resume)
@@ -138,6 +144,7 @@ def _task(rows: _Rows, opened: Opened, namer: "_Namer") -> Task:
         error=rows.error,
         path=rows.path,
         error_handled=rows.error_handled,
+        by_update=rows.by_update,
     )
 
 
@@ -189,17 +196,20 @@ class _Namer:
         if path.startswith(_PULL):
             return parts[1], "pull"
         if path.startswith(_UPDATE):
-            return "update_state", "update"
+            return self._by_id(task_id) or ("update_state", "update")
         if path.startswith(_CALL):
             return self._called(task_id, path) or UNNAMED, "call"
         if path.startswith(_PUSH):
             index = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else len(self._sent)
             return (self._sent[index] if index < len(self._sent) else "(send)"), "push"
+        return self._by_id(task_id) or ("(unknown)", "other")
+
+    def _by_id(self, task_id: str) -> tuple[str, TaskKind] | None:
         if (node := self._ids.sent_name(task_id, self._sent)) is not None:
             return node, "push"
         if (node := self._ids.pulled_name(task_id, self._known.triggers)) is not None:
             return node, "pull"
-        return "(unknown)", "other"
+        return None
 
     def _called(self, task_id: str, path: str) -> str | None:
         """The name of a `@task` call; its path is the caller's path, the number of the call, and True."""

@@ -1,0 +1,70 @@
+"""Compares what we read from the rows with what LangGraph says about the same checkpoints."""
+
+from typing import Any
+
+from flightlog_viewer.checkpoints import CheckpointSource, Step, normal_form
+from tests.conformance.replay.scenario import Run
+
+NOT_STORED = {
+    # A hand-made Pregel graph streams the channels that its code names; the rows hold all of them.
+    "a_graph_made_by_hand": {"a"},
+}
+
+
+async def differences(run: Run, source: CheckpointSource, name: str = "") -> list[str]:
+    """Every difference, as a sentence; empty when all checkpoints of all threads and namespaces agree."""
+    found: list[str] = []
+    for thread in source.threads():
+        by_namespace: dict[str, list[Step]] = {}
+        for step in source.history(thread.thread_id).steps:
+            by_namespace.setdefault(step.checkpoint_ns, []).append(step)
+        for namespace, steps in by_namespace.items():
+            snapshots = await _snapshots(run, thread.thread_id, namespace)
+            where = f"thread {thread.thread_id!r} namespace {namespace!r}"
+            if set(snapshots) != {step.checkpoint_id for step in steps}:
+                found.append(f"{where}: {len(snapshots)} checkpoints there, {len(steps)} here")
+                continue
+            for step in steps:
+                found += [f"{where} {text}" for text in _differences(step, snapshots[step.checkpoint_id], name)]
+        config = run.config(thread.thread_id)
+        state = await run.graph.aget_state(config) if run.asynchronous else run.graph.get_state(config)
+        ours, theirs = {question.id for question in thread.pending}, {question.id for question in state.interrupts}
+        if thread.status == "interrupted" and ours != theirs:
+            found.append(f"thread {thread.thread_id!r} waits for {ours} here, for {theirs} there")
+        if thread.status == "finished" and (state.next or theirs):
+            found.append(f"thread {thread.thread_id!r} is finished here, {state.next} is due there")
+    return found
+
+
+async def _snapshots(run: Run, thread_id: str, namespace: str) -> dict[str, Any]:
+    """LangGraph's history of a namespace; a graph that only a function calls is asked itself."""
+    plain = "|".join(part.split(":")[0] for part in namespace.split("|") if not part.isdigit())
+    config = run.config(thread_id, checkpoint_ns=namespace)
+    graph = run.graph
+    if plain in run.subgraphs:
+        graph = run.subgraphs[plain]
+        config["configurable"]["__pregel_checkpointer"] = run.saver
+    if run.asynchronous:
+        snapshots = [snapshot async for snapshot in graph.aget_state_history(config)]
+    else:
+        snapshots = list(graph.get_state_history(config))
+    return {snapshot.config["configurable"]["checkpoint_id"]: snapshot for snapshot in snapshots}
+
+
+def _differences(step: Step, snapshot: Any, name: str) -> list[str]:
+    ours, theirs = normal_form(step), normal_form(snapshot)
+    for channel in {*step.not_materialised, *NOT_STORED.get(name, ())}:
+        ours["values"].pop(channel, None)
+        theirs["values"].pop(channel, None)
+    found = [
+        f"step {step.step} {key}: {ours[key]!r} here, {theirs[key]!r} there" for key in ours if ours[key] != theirs[key]
+    ]
+    if isinstance(snapshot.values, dict) and not step.functional and "__root__" not in step.values:
+        # The form leaves empty values out; where the rows hold a channel, its empty value must agree as well.
+        whole = normal_form(snapshot.values)
+        found += [
+            f"step {step.step} channel {channel}: {value!r} here, {whole[channel]!r} there"
+            for channel, value in normal_form(step.values).items()
+            if channel in whole and channel not in step.not_materialised and whole[channel] != value
+        ]
+    return found

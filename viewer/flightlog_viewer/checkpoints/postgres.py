@@ -1,0 +1,260 @@
+"""Rows of a Postgres checkpoint database, read through its three tables in short read-only transactions."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flightlog.errors import MissingExtraError, UnreadableError
+from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, Decoder
+from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
+
+if TYPE_CHECKING:
+    import psycopg
+
+PAGE = 2000
+CONNECT_SECONDS = 10
+BLOBS_KEPT = 512
+"""Channel values that are kept because the next checkpoint is likely to hold the same version of them."""
+
+_WANTED = {
+    "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint", "metadata"},
+    "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "type", "blob"},
+    "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "type", "blob"},
+}
+_Blob = tuple[str, bytes | None]
+
+
+class PostgresRows:
+    """A database of LangGraph's `PostgresSaver`, `AsyncPostgresSaver` or `ShallowPostgresSaver`."""
+
+    def __init__(self, url: str) -> None:
+        """Raises UnreadableError, in one sentence and without the password, for what is no such database."""
+        try:
+            import psycopg
+        except ImportError:
+            raise MissingExtraError("reading a Postgres checkpoint database", "postgres") from None
+        self._psycopg = psycopg
+        self.name, self._secrets = _without_password(url)
+        try:
+            self._connection = psycopg.connect(
+                url,
+                autocommit=True,
+                prepare_threshold=None,  # a pooler may hand the next statement to another server process
+                connect_timeout=CONNECT_SECONDS,
+                application_name="flightlog",
+                options="-c default_transaction_read_only=on",
+            )
+        except (psycopg.Error, ValueError, UnicodeError) as error:
+            raise self._unreadable(error, "cannot be reached") from None
+        try:
+            self._look_at_schema()
+        except BaseException:
+            self._connection.close()
+            raise
+        self._decoder = Decoder()
+        self._blobs: OrderedDict[tuple[str, ...], _Blob | None] = OrderedDict()
+
+    def heads(self) -> Iterator[Head]:
+        """Every namespace of every thread."""
+        after: tuple[str, str] | None = None
+        while True:
+            where = "" if after is None else "WHERE (thread_id, checkpoint_ns) > (%s, %s)"
+            rows = self._all(
+                f"SELECT thread_id, checkpoint_ns, count(*), max({self._id}) FROM checkpoints {where} "
+                f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {PAGE}",
+                after or (),
+            )
+            for thread_id, checkpoint_ns, count, newest in rows:
+                yield Head(Key(thread_id, checkpoint_ns, str(newest)), count)
+            if len(rows) < PAGE:
+                return
+            after = (rows[-1][0], rows[-1][1])
+
+    def keys(self, thread_id: str) -> list[Key]:
+        """The checkpoints of a thread; their ids begin with their time, so sorting by id is sorting by age."""
+        try:
+            thread_id.encode()
+        except UnicodeEncodeError:
+            return []
+        if "\x00" in thread_id:  # Postgres holds no such text
+            return []
+        rows = self._all(f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s", (thread_id,))
+        keys = [Key(thread_id, checkpoint_ns, str(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
+        return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
+
+    def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
+        """The rows of a few checkpoints, all from one moment."""
+        if not keys:
+            return []
+        columns = [list(column) for column in zip(*keys, strict=True)]
+        parent = "NULL" if self._shallow else "c.parent_checkpoint_id"
+        with self._moment():
+            found = self._all(
+                f"SELECT k.n, {parent}, c.checkpoint::text, c.metadata::text, {self._committed('c')} "
+                "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
+                f"JOIN checkpoints c ON c.thread_id = k.t AND c.checkpoint_ns = k.s AND {self._id_of('c')} = k.i "
+                "ORDER BY k.n",
+                columns,
+            )
+            written = self._all(
+                f"SELECT k.n, w.task_id, {self._path}, w.idx, w.channel, w.type, w.blob, {self._committed('w')} "
+                "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
+                "JOIN checkpoint_writes w ON w.thread_id = k.t AND w.checkpoint_ns = k.s AND w.checkpoint_id = k.i "
+                f"ORDER BY k.n, {self._path}, w.task_id, w.idx",
+                columns,
+            )
+            wanted = {n: self._versions(keys[n - 1], document) for n, _, document, _, _ in found}
+            blobs = self._fetch_blobs([name for names in wanted.values() for name in names])
+        writes: dict[int, list[WriteRow]] = {}
+        for n, task_id, path, idx, channel, tag, blob, committed in written:
+            row = WriteRow(task_id, path, idx, channel, tag, _bytes(blob), committed_at=committed)
+            writes.setdefault(n, []).append(row)
+        return [
+            CheckpointRow(
+                keys[n - 1],
+                parent_id,
+                metadata,
+                document=document,
+                blobs=[(name[2], *blob) for name in wanted[n] if (blob := blobs.get(name)) is not None],
+                committed_at=committed,
+                writes=writes.get(n, ()),
+            )
+            for n, parent_id, document, metadata, committed in found
+        ]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _versions(self, key: Key, document: str) -> list[tuple[str, ...]]:
+        """What names the blobs of a checkpoint: one version of each of its channels."""
+        content = self._decoder.json(document)
+        versions = content.get("channel_versions") if isinstance(content, dict) else None
+        if not isinstance(versions, dict):
+            return []
+        place = (key.thread_id, key.checkpoint_ns)
+        return [(*place, channel, "" if self._shallow else str(version)) for channel, version in versions.items()]
+
+    def _fetch_blobs(self, names: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], _Blob | None]:
+        found = {name: self._blobs[name] for name in names if name in self._blobs and not self._shallow}
+        missing = list(dict.fromkeys(name for name in names if name not in found))
+        if missing:
+            found |= dict.fromkeys(missing)
+            version = "''" if self._shallow else "b.version"
+            rows = self._all(
+                f"SELECT b.thread_id, b.checkpoint_ns, b.channel, {version}, b.type, "
+                f"CASE WHEN octet_length(b.blob) <= {MAX_BLOB_BYTES} THEN b.blob END "
+                "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(t, s, c, v) "
+                "JOIN checkpoint_blobs b ON b.thread_id = k.t AND b.checkpoint_ns = k.s AND b.channel = k.c "
+                f"AND {version} = k.v",
+                [list(column) for column in zip(*missing, strict=True)],
+            )
+            for *name, tag, blob in rows:
+                found[tuple(name)] = (tag, _bytes(blob))
+            self._blobs.update({key: found[key] for key in missing})
+            while len(self._blobs) > BLOBS_KEPT:
+                self._blobs.popitem(last=False)
+        return found
+
+    def _look_at_schema(self) -> None:
+        columns: dict[str, set[str]] = {}
+        for table, column in self._all(
+            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+            "WHERE c.oid = ANY(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_blobs'), "
+            "to_regclass('checkpoint_writes')]) AND a.attnum > 0 AND NOT a.attisdropped"
+        ):
+            columns.setdefault(table, set()).add(column)
+        for table, names in _WANTED.items():
+            if table not in columns:
+                raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: it has no table {table}")
+            if missing := sorted(names - columns[table]):
+                raise UnreadableError(
+                    f"{self.name} is not a LangGraph checkpoint database: its table {table} has no column {missing[0]}"
+                )
+        # The shallow saver keeps only the newest checkpoint, its id inside the document.
+        self._shallow = "checkpoint_id" not in columns["checkpoints"]
+        self._id = "checkpoint ->> 'id'" if self._shallow else "checkpoint_id"
+        self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''"
+        [(setting,)] = self._all("SHOW track_commit_timestamp")
+        self._timed = setting == "on"
+
+    def _id_of(self, alias: str) -> str:
+        return f"{alias}.{self._id}"
+
+    def _committed(self, alias: str) -> str:
+        """When a row was committed, as text in UTC; NULL where the server does not keep it."""
+        if not self._timed:
+            return "NULL"
+        moment = f"pg_xact_commit_timestamp({alias}.xmin) AT TIME ZONE 'UTC'"
+        return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+    def _moment(self) -> Any:
+        return _Moment(self)
+
+    def _all(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query.encode(), parameters or None).fetchall()
+        except self._psycopg.Error as error:
+            raise self._unreadable(error, "cannot be read") from None
+
+    def begin(self) -> None:
+        """Start a transaction that sees one moment."""
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def end(self) -> None:
+        """End it."""
+        if not self._connection.closed:
+            self._execute("ROLLBACK")
+
+    def _execute(self, statement: str) -> "psycopg.Cursor[Any]":
+        try:
+            return self._connection.execute(statement.encode())
+        except self._psycopg.Error as error:
+            raise self._unreadable(error, "cannot be read") from None
+
+    def _unreadable(self, error: Exception, what: str) -> UnreadableError:
+        text = " ".join(str(error).split())
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return UnreadableError(f"{self.name} {what}: {text[:300]}")
+
+
+class _Moment:
+    def __init__(self, rows: PostgresRows) -> None:
+        self._rows = rows
+
+    def __enter__(self) -> None:
+        self._rows.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self._rows.end()
+
+
+def _without_password(url: str) -> tuple[str, list[str]]:
+    """The URL as it may be shown, and the texts that must not be."""
+    from urllib.parse import unquote, urlsplit
+
+    import psycopg
+
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except (psycopg.Error, UnicodeError):
+        try:
+            password = urlsplit(url).password or ""
+        except ValueError:
+            password = ""
+        return "the Postgres URL", [text for text in (url, password, unquote(password)) if text]
+    password = str(parts.get("password") or "")
+    user = f"{parts['user']}@" if parts.get("user") else ""
+    place = str(parts.get("host") or parts.get("hostaddr") or "")
+    if place.startswith("/"):  # a folder of sockets
+        place, query = "", f"?host={place}"
+    else:
+        query = ""
+    port = f":{parts['port']}" if parts.get("port") else ""
+    secrets = [text for text in (password, urlsplit(url).password or "", str(parts.get("sslpassword") or "")) if text]
+    return f"postgresql://{user}{place}{port}/{parts.get('dbname') or ''}{query}", secrets
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
