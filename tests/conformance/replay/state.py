@@ -185,7 +185,8 @@ class Anything(TypedDict, total=False):
 
 
 VALUES: list[Any] = [
-    None, True, 0, -1, 2**63 - 1, 1.5, [float("inf"), float("nan")], "", "text \u202e \x1b[31m", b"\x00\xff", bytearray(b"x"),
+    None, True, 0, -1, 2**63 - 1, 1.5, [float("inf"), float("nan")],
+    "", "text \u202e \x1b[31m", b"\x00\xff", bytearray(b"x"),
     [1, [2, [3]]], (1, "two"), {"a": {"b": None}}, {1: "int key", 2.5: "float key"}, {"x", "y"}, frozenset({1}),
     deque([1, 2]), UUID(int=7), Decimal("1.10"), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), date(2026, 1, 2),
     time(1, 2, 3), timedelta(days=1, seconds=2), ZoneInfo("Europe/Paris"), UTC, Colour.RED, Level.HIGH, Pair(1, [2]),
