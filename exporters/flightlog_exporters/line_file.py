@@ -51,11 +51,13 @@ class LineFile:
         head = self._plain.peek(4)[:4]
         self.is_packed = head.startswith(_GZIP) or head == _ZSTD
         """A compressed file is complete: nobody appends to it."""
-        self._stream: BinaryIO = cast("BinaryIO", self._plain)
-        if head.startswith(_GZIP):
-            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=self._plain))
-        elif head == _ZSTD:
-            self._stream = self._zstd()
+        self._head = head
+        self._stream = self._unpacked()
+
+    def _unpacked(self) -> BinaryIO:
+        if self._head.startswith(_GZIP):
+            return cast("BinaryIO", gzip.GzipFile(fileobj=self._plain))
+        return self._zstd() if self._head == _ZSTD else cast("BinaryIO", self._plain)
 
     def _zstd(self) -> BinaryIO:
         try:
@@ -71,8 +73,7 @@ class LineFile:
         """The lines from a byte offset on. ``torn`` answers a last line without its newline too: without it, that
         line is left for later, since its writer may be at it. Raises UnreadableError.
         """
-        if offset:
-            self._seek(offset)
+        self._seek(offset)
         while data := self._read():
             end = offset + len(data)
             complete = data.endswith(b"\n")
@@ -86,9 +87,16 @@ class LineFile:
             yield Line(offset, data, end)
             offset = end
 
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Bytes of the file as it lies on the disk."""
-        return os.pread(self._plain.fileno(), size, offset)
+    def bytes_before(self, offset: int, size: int) -> bytes:
+        """At most ``size`` bytes of the unpacked file that end at an offset; fewer when the file is shorter. The next
+        ``lines`` begins where it is told, as ever. Raises UnreadableError.
+        """
+        start = max(0, offset - size)
+        self._seek(start)
+        try:
+            return self._stream.read(offset - start)
+        except self._errors as error:
+            raise self._unreadable(error) from None
 
     def position(self) -> int:
         """How many bytes of the file have been taken from the disk: for a progress bar."""
@@ -96,6 +104,10 @@ class LineFile:
 
     def _seek(self, offset: int) -> None:
         try:
+            if offset < self._stream.tell() and self.is_packed:
+                # Packed streams go forward only.
+                self._plain.seek(0)
+                self._stream = self._unpacked()
             self._stream.seek(offset)
         except self._errors as error:
             raise self._unreadable(error) from None

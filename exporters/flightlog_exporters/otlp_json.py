@@ -158,7 +158,7 @@ def _time(value: Any) -> int:
 
 
 def _from_attributes(pairs: Any) -> Attributes:
-    return {str(pair["key"]): _from_value(pair.get("value")) for pair in pairs or () if "key" in pair}
+    return {str(pair.get("key", "")): _from_value(pair.get("value")) for pair in pairs or ()}
 
 
 def _from_value(value: Any) -> Any:

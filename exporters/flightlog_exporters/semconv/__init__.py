@@ -116,6 +116,11 @@ def content_allowed(content: bool | None) -> bool:
     return os.environ.get(CONTENT_VARIABLE, "").strip().lower() in _ALLOWING
 
 
+def latest_names() -> bool:
+    """Whether OTEL_SEMCONV_STABILITY_OPT_IN asks for the newest names of attributes that were renamed."""
+    return "gen_ai_latest_experimental" in os.environ.get("OTEL_SEMCONV_STABILITY_OPT_IN", "").split(",")
+
+
 def check_conventions(conventions: str) -> Conventions:
     """The argument itself. Raises UsageError when it names no vocabulary."""
     for known in get_args(Conventions):

@@ -1,5 +1,6 @@
 """``flightlog export`` and ``flightlog import``: spans out to other formats, and other people's traces in."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,87 @@ OutFile = Annotated[Path, typer.Option("-o", "--out", help="File to write.", sho
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")]
 
 
-@export.callback()
-def _commands() -> None:
-    """Keep `export` a group even while it has one command."""
+@export.command("otlp")
+def otlp(
+    paths: Paths = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Server, like http://localhost:4318 or, for gRPC, localhost:4317. "
+            "Default: OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT.",
+            show_default=False,
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="http/protobuf or grpc. Default: OTEL_EXPORTER_OTLP_[TRACES_]PROTOCOL, else http/protobuf."),
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE for every request; may be repeated. Beside OTEL_EXPORTER_OTLP_[TRACES_]HEADERS."),
+    ] = None,
+    content: Content = None,
+    conventions: Vocabulary = "both",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the offsets that are delivered. Default: .flightlog-shipped-….json beside the first file.",
+            show_default=False,
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Send everything, also what was delivered before.")] = False,
+    retry_for: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a server that is busy or away; with --follow for ever.")
+    ] = 300.0,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Pass over single spans that the server will not take.")
+    ] = False,
+) -> int:
+    """Send spans to an OpenTelemetry server, each at least once, from where the last export stopped.
+
+    Exit status 1 when not everything was delivered; run it again to go on.
+    Example: flightlog export otlp spans.jsonl --endpoint http://localhost:4318 --content
+    """
+    from flightlog_exporters import semconv
+    from flightlog_exporters.delivery.open_sender import open_sender
+    from flightlog_exporters.delivery.settings import resolve as resolve_settings
+    from flightlog_exporters.ship_state import locked, state_path
+    from flightlog_exporters.shipper import Shipper, Wording
+    from flightlog_viewer.store.sources import resolve
+
+    settings = resolve_settings(endpoint, protocol, header or ())
+    words = semconv.check_conventions(conventions)
+    files = resolve(paths or ())
+    given = paths or [str(files[-1])]
+    wording = Wording(words, semconv.content_allowed(content), semconv.latest_names())
+    with (
+        locked(state or state_path(files[0].parent, settings)) as offsets,
+        closing(open_sender(settings)) as sender,
+        Progress() as progress,
+    ):
+        if again:
+            offsets.forget()
+        shipper = Shipper(
+            sender,
+            offsets,
+            wording=wording,
+            retry_for_s=None if follow else retry_for,
+            skip_refused=skip_refused,
+            tick=progress,
+            note=note,
+        )
+        result = shipper.follow(lambda: resolve(given)) if follow else shipper.ship(files)
+    for refused in result.refused[:10]:
+        note(f"not taken: {refused}")
+    note(
+        f"{result.delivered} spans delivered to {sender.target}"
+        f"{f', {len(result.refused)} not taken' if result.refused else ''}{_left_out(result.rejected)}"
+        f"{'' if wording.content else ', without content (--content)'}"
+    )
+    if result.failure is not None:
+        note(f"not everything was delivered: {result.failure}")
+    return 1 if result.failure is not None or result.refused else 0
 
 
 @export.command("otlp-json")

@@ -29,7 +29,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
     Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
-    Command("export", _CLI + "export", "export", "spans out to other formats (otlp-json)"),
+    Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats"),
     Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
 )
 

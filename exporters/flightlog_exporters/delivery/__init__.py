@@ -1,0 +1,1 @@
+"""One export request to one server, over HTTP or gRPC, and what its answer means."""

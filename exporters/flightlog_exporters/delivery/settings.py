@@ -1,0 +1,140 @@
+"""Where spans go and how: options first, then the standard OTEL_EXPORTER_OTLP_* variables.
+
+Source: the OpenTelemetry specification, "OpenTelemetry Protocol Exporter". Each variable has a form for traces
+(``OTEL_EXPORTER_OTLP_TRACES_X``) that goes before the general one. Timeouts are seconds, as in OpenTelemetry's Python
+SDK, so that one environment means the same for both.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from flightlog.errors import UsageError
+
+Protocol = Literal["http/protobuf", "grpc"]
+
+TRACES_PATH: Final = "/v1/traces"
+_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach a server."""
+
+    endpoint: str
+    """For HTTP the full URL, for gRPC ``host:port``."""
+    protocol: Protocol = "http/protobuf"
+    secure: bool = False
+    """gRPC only: TLS. An HTTP URL says it itself."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = _TIMEOUT_S
+    """For one request."""
+    gzip: bool = False
+    certificate: str | None = None
+    """File of the certificates to trust, instead of the system's."""
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+
+def resolve(
+    endpoint: str | None = None,
+    protocol: str | None = None,
+    headers: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings out of options and environment. ``headers`` are ``NAME=VALUE``. Raises UsageError."""
+    get = _Variables(os.environ if environment is None else environment).get
+    chosen = protocol or get("PROTOCOL") or "http/protobuf"
+    if chosen not in ("http/protobuf", "grpc"):
+        raise UsageError(f"the protocol is http/protobuf or grpc, not {chosen!r}")
+    given = _pairs((get("HEADERS") or "").split(","), decode=True) | _pairs(headers, decode=False)
+    compression = get("COMPRESSION") or "none"
+    if compression not in ("none", "gzip"):
+        raise UsageError(f"the compression is none or gzip, not {compression!r}")
+    common = {
+        "headers": given,
+        "timeout_s": _seconds(get("TIMEOUT")),
+        "gzip": compression == "gzip",
+        "certificate": get("CERTIFICATE"),
+        "client_certificate": get("CLIENT_CERTIFICATE"),
+        "client_key": get("CLIENT_KEY"),
+    }
+    if chosen == "grpc":
+        host, secure = _grpc_target(endpoint or get("ENDPOINT") or "http://localhost:4317", get("INSECURE"))
+        return Settings(host, "grpc", secure, **common)  # type: ignore[arg-type]
+    environ = os.environ if environment is None else environment
+    url = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") if endpoint is None else None
+    if not url:
+        base = _checked_url(endpoint or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318")
+        url = base if urlsplit(base).path.endswith(TRACES_PATH) else base.rstrip("/") + TRACES_PATH
+    return Settings(_checked_url(url), "http/protobuf", **common)  # type: ignore[arg-type]
+
+
+class _Variables:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def get(self, name: str) -> str | None:
+        """The variable for traces, else the general one; empty is unset."""
+        for prefix in ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"):
+            if value := self._environment.get(prefix + name, "").strip():
+                return value
+        return None
+
+
+def shown(url: str) -> str:
+    """The URL without what may be secret in it: user, password and query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"{url!r} is no URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise UsageError(f"{url!r} is no http:// or https:// URL")
+    return url
+
+
+def _grpc_target(endpoint: str, insecure: str | None) -> tuple[str, bool]:
+    """``host:port`` and whether it is TLS: by the scheme, and without one TLS unless told otherwise."""
+    if "://" in endpoint:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise UsageError(f"{endpoint!r} is no http:// or https:// URL, nor host:port")
+        return parts.netloc, parts.scheme == "https"
+    return endpoint, (insecure or "").lower() != "true"
+
+
+def _pairs(items: Sequence[str], *, decode: bool) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in items:
+        if not item.strip():
+            continue
+        name, equals, value = item.partition("=")
+        name, value = name.strip().lower(), value.strip()
+        if decode:
+            name, value = unquote(name), unquote(value)
+        # A line break would end the header and begin another.
+        if not equals or not name or any(ord(letter) < 32 or ord(letter) > 126 for letter in name + value):
+            raise UsageError(f"a header is NAME=VALUE in printable ASCII, not {name or item!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return _TIMEOUT_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise UsageError(f"a timeout is seconds above 0, not {text!r}")
+    return seconds

@@ -1,0 +1,362 @@
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+
+from flightlog.errors import UsageError
+from flightlog.span import Span
+from flightlog_exporters.delivery.http import judge
+from flightlog_exporters.delivery.open_sender import open_sender
+from flightlog_exporters.delivery.settings import resolve
+from flightlog_exporters.ids import span_id, trace_id
+from flightlog_exporters.ship_state import locked
+from flightlog_exporters.shipper import Shipped, Shipper
+from flightlog_viewer.cli.app import main
+from tests.exporters import receiver as answers
+from tests.exporters.receiver import Receiver, receiving
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def server() -> Iterator[Receiver]:
+    """A server that takes everything until told otherwise."""
+    with receiving() as receiver:
+        yield receiver
+
+
+def tool_span(number: int, **fields: object) -> Span:
+    """One of many."""
+    given = {"type": "tool", "name": "t", "run_id": f"run-{number}", "trace_id": "root", "start_ns": number * MS}
+    return Span(**{**given, "duration_ms": 1.0, "status": "ok", **fields})  # type: ignore[arg-type]
+
+
+def write_spans(path: Path, count: int, start: int = 0) -> list[bytes]:
+    """Append spans to a file and answer their ids."""
+    with path.open("ab") as file:
+        for number in range(start, start + count):
+            file.write(tool_span(number).to_json() + b"\n")
+    return [span_id(f"run-{number}") for number in range(start, start + count)]
+
+
+def ship(url: str, *files: Path, timeout_s: float = 5.0, **options: object) -> Shipped:
+    """One export over HTTP."""
+    environment = {"OTEL_EXPORTER_OTLP_TIMEOUT": str(timeout_s)}
+    sender = open_sender(resolve(url, environment=environment))
+    state = files[0].parent / ".state.json"
+    with locked(state) as offsets:
+        shipper = Shipper(sender, offsets, first_wait_s=0.01, **options)  # type: ignore[arg-type]
+        result = shipper.ship(files)
+    sender.close()
+    return result
+
+
+def test_only_what_is_new_is_sent(server: Receiver, tmp_path: Path) -> None:
+    """A second export goes on where the first stopped, and a torn last line waits for its end."""
+    path = tmp_path / "spans.jsonl"
+    first = write_spans(path, 3)
+    assert ship(server.url, path).delivered == 3
+    assert ship(server.url, path).delivered == 0
+    line = tool_span(3).to_json()
+    with path.open("ab") as file:
+        file.write(line[:20])
+    assert ship(server.url, path).delivered == 0
+    with path.open("ab") as file:
+        file.write(line[20:] + b"\n{broken}\n")
+    result = ship(server.url, path)
+    assert (result.delivered, result.rejected, result.failure) == (1, 1, None)
+    assert list(server.span_ids()) == [*first, span_id("run-3")]
+    assert server.paths[0] == "/v1/traces"
+
+
+def test_a_file_stays_known_when_it_is_rotated_and_compressed(server: Receiver, tmp_path: Path) -> None:
+    """A renamed or packed file goes on where it was, and a new file of the old name begins at its start."""
+    path, rotated = tmp_path / "spans.jsonl", tmp_path / "spans.20261120T101502.123456Z.jsonl"
+    write_spans(path, 3)
+    ship(server.url, path)
+    write_spans(path, 2, start=3)
+    path.rename(rotated)
+    write_spans(path, 2, start=5)
+    assert ship(server.url, rotated, path).delivered == 4
+    packed = rotated.with_name(rotated.name + ".gz")
+    packed.write_bytes(gzip.compress(rotated.read_bytes()))
+    rotated.unlink()
+    assert ship(server.url, packed, path).delivered == 0
+    assert set(server.span_ids().values()) == {1}
+
+
+def test_a_file_that_was_replaced_is_sent_from_its_beginning(server: Receiver, tmp_path: Path) -> None:
+    """The same first line before other content does not count as delivered."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 4)
+    ship(server.url, path)
+    path.unlink()
+    write_spans(path, 1)
+    write_spans(path, 5, start=10)
+    assert ship(server.url, path).delivered == 6
+
+
+def test_busy_servers_are_waited_for(server: Receiver, tmp_path: Path) -> None:
+    """503, 429 with Retry-After, a cut connection and a slow answer are tried again until it works."""
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 10)
+    notes: list[str] = []
+    server.script = iter(
+        (
+            answers.status(503),
+            answers.status(429, retry_after="0.2"),
+            answers.reset,
+            answers.status(502),
+            answers.slow(0.6),
+        )
+    )
+    result = ship(server.url, path, timeout_s=0.3, note=notes.append)
+    assert (result.delivered, result.failure) == (10, None)
+    assert set(server.span_ids()) == set(ids)
+    assert notes == ["the server answered 503; trying again"]
+
+
+def test_the_wait_a_server_asks_for_is_read() -> None:
+    """Retry-After as seconds or as a date, bounded, and nothing when it makes no sense."""
+    assert judge(429, {"retry-after": "7"}, b"").retry_after_s == 7
+    assert judge(503, {"retry-after": "1e9"}, b"").retry_after_s == 600
+    assert judge(503, {"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT"}, b"").retry_after_s == 600
+    assert judge(503, {"retry-after": "Fri, 01 Jan 2010 00:00:00 GMT"}, b"").retry_after_s == 0
+    assert judge(503, {"retry-after": "soon"}, b"").retry_after_s is None
+    assert judge(503, {"retry-after": "nan"}, b"").retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (answers.html, "answered 200 with text/html, not an OTLP response"),
+        (answers.status(302, location="http://user:pw@127.0.0.1/x?token=1"), "redirects (302) to http://127.0.0.1/x:"),
+        (answers.partial(3), "rejected 3 spans: too old"),
+        (answers.status(404), "answered 404"),
+        (answers.status(401), "answered 401"),
+        (answers.status(500), "answered 500"),
+    ],
+)
+def test_what_is_no_success_is_not_taken_for_one(
+    answer: answers.Action, reason: str, server: Receiver, tmp_path: Path
+) -> None:
+    """A page, a redirect, a partial success and a plain refusal end the export, and the next one sends all again."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 5)
+    server.script = iter((answer,))
+    result = ship(server.url, path)
+    assert result.delivered == 0
+    assert result.failure is not None
+    assert reason in result.failure
+    assert ship(server.url, path).delivered == 5
+
+
+def test_giving_up_has_a_reason(tmp_path: Path) -> None:
+    """A server that is away for too long is named as the cause, and nothing counts as delivered."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 5)
+    result = ship("http://127.0.0.1:9", path, retry_for_s=0.05)
+    assert result.delivered == 0
+    assert result.failure is not None
+    assert "no connection" in result.failure
+
+
+def test_requests_that_are_too_large_are_halved(server: Receiver, tmp_path: Path) -> None:
+    """413 makes the batch smaller until it fits."""
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 40)
+    sizes: list[int] = []
+
+    def at_most_10_kb(handler: answers.Handler) -> None:
+        if len(handler.body) > 10_000:
+            answers.status(413)(handler)
+        else:
+            sizes.append(len(handler.body))
+            answers.accept(handler)
+
+    server.script = repeat(at_most_10_kb)
+    assert ship(server.url, path).delivered == 40
+    assert set(server.span_ids()) == set(ids)
+    assert len(sizes) > 1
+
+
+def test_a_span_nobody_takes_can_be_passed_over(server: Receiver, tmp_path: Path) -> None:
+    """With skip_refused the one span that is refused is found and named, and the others arrive."""
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 20)
+    poison = ids[7]
+
+    def refuse_poison(handler: answers.Handler) -> None:
+        (answers.status(400) if poison in handler.body else answers.accept)(handler)
+
+    server.script = repeat(refuse_poison)
+    result = ship(server.url, path, skip_refused=True)
+    assert result.delivered == 19
+    assert len(result.refused) == 1
+    assert poison.hex() in result.refused[0]
+    assert set(server.span_ids()) == set(ids) - {poison}
+
+
+def test_a_resume_links_to_the_run_it_continues(server: Receiver, tmp_path: Path) -> None:
+    """The link is found by interrupt id or thread, also when the question was sent by an earlier export."""
+    path = tmp_path / "spans.jsonl"
+    asked = tool_span(
+        1,
+        type="chain",
+        kind="graph",
+        trace_id="run-1",
+        status="interrupted",
+        thread_id="t",
+        interrupts=[{"id": "i-1", "value": "Send?"}],
+    )
+    by_id = tool_span(2, type="chain", kind="graph", trace_id="run-2", resumes=[{"interrupt_id": "i-1", "value": 1}])
+    by_thread = tool_span(3, type="chain", kind="graph", trace_id="run-3", thread_id="t", resumes=[{"value": 1}])
+    path.write_bytes(asked.to_json() + b"\n")
+    ship(server.url, path)
+    with path.open("ab") as file:
+        file.write(by_id.to_json() + b"\n" + by_thread.to_json() + b"\n")
+    ship(server.url, path)
+    first, *resumed = server.spans
+    assert not first.links
+    for span in resumed:
+        (link,) = span.links
+        assert (link.trace_id, link.span_id) == (trace_id("run-1"), span_id("run-1"))
+
+
+def test_trace_context_of_a_live_bridge_is_kept(server: Receiver, tmp_path: Path) -> None:
+    """Spans go out under the ids that the bridge gave them while they ran."""
+    path = tmp_path / "spans.jsonl"
+    otel = {"trace_id": "ab" * 16, "span_id": "cd" * 8, "parent_span_id": "ef" * 8}
+    path.write_bytes(tool_span(1, otel=otel, parent_run_id="p").to_json() + b"\n")
+    ship(server.url, path)
+    (span,) = server.spans
+    assert span.trace_id.hex() == otel["trace_id"]
+    assert span.span_id.hex() == otel["span_id"]
+    assert span.parent_span_id.hex() == otel["parent_span_id"]
+
+
+def test_two_exports_to_one_place_do_not_run_at_once(tmp_path: Path) -> None:
+    """The second one is refused with a sentence."""
+    with (
+        locked(tmp_path / "state.json"),
+        pytest.raises(UsageError, match="another export"),
+        locked(tmp_path / "state.json"),
+    ):
+        pass
+
+
+def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
+    """Saved offsets that cannot be read stop the export instead of sending from anywhere."""
+    state = tmp_path / "state.json"
+    for text in ("nonsense", "[]", '{"v": 99, "files": []}'):
+        state.write_text(text)
+        with pytest.raises(UsageError, match="delete it"), locked(state):
+            pass
+
+
+STEPS = ("send", "answered", "saved")
+
+
+def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path) -> None:
+    """20,000 spans through an unreliable server and a shipper that is killed before, within and after every step all
+    arrive.
+    """
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 20_000)
+    server.script = chain(
+        (
+            answers.status(503),
+            answers.status(429, retry_after="0"),
+            answers.reset,
+            answers.accept,
+            answers.html,
+            answers.accept,
+            answers.partial(2),
+            answers.slow(0.4),
+            answers.status(302, location="/elsewhere"),
+        ),
+        repeat(answers.accept),
+    )
+    script = Path(__file__).parent / "killed_shipper.py"
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
+    outcomes = []
+    for attempt in range(40):
+        step = STEPS[attempt % 3] if attempt < 9 else "never"
+        process = subprocess.run(
+            [sys.executable, str(script), server.url, str(path), step, str(1 + attempt // 3)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        outcomes.append(process.returncode)
+        if process.returncode == 0:
+            break
+    assert outcomes[-1] == 0, process.stderr
+    assert -signal.SIGKILL in outcomes
+    assert 1 in outcomes, "the refusals ended an export"
+    missing = set(ids) - set(server.span_ids())
+    assert not missing
+
+
+def test_the_command_tells_what_became_of_it(
+    server: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 0 and a count when all is delivered, 1 and the reason when not, 2 for what cannot be meant."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 3)
+    command = ["export", "otlp", str(path)]
+    assert main([*command, "--endpoint", server.url, "--header", "x-key=1"]) == 0
+    assert server.headers[0]["x-key"] == "1"
+    assert f"3 spans delivered to {server.url}/v1/traces, without content" in capsys.readouterr().err
+    server.script = iter((answers.html,))
+    assert main([*command, "--endpoint", server.url, "--again"]) == 1
+    assert "not everything was delivered: the server answered 200 with text/html" in capsys.readouterr().err
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20abc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    assert main([*command, "--content", "--again"]) == 0
+    assert server.headers[-1]["authorization"] == "Basic abc"
+    assert server.headers[-1]["content-encoding"] == "gzip"
+    capsys.readouterr()
+    for wrong in (["--endpoint", "nonsense"], ["--protocol", "http/json"], ["--header", "x"], ["--conventions", "x"]):
+        assert main([*command, *wrong]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_follow_goes_on_through_rotation(server: Receiver, tmp_path: Path) -> None:
+    """--follow sends what comes into the file and into its successor, until it is stopped."""
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 2)
+    program = "import sys; from flightlog_viewer.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "export", "otlp", str(path), "--endpoint", server.url, "--follow"],
+        stderr=subprocess.PIPE,
+    )
+    try:
+        _wait(lambda: len(server.spans) >= 2)
+        ids += write_spans(path, 1, start=2)
+        path.rename(tmp_path / "spans.20261120T101502.123456Z.jsonl")
+        ids += write_spans(path, 2, start=3)
+        _wait(lambda: len(server.span_ids()) >= 5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert set(server.span_ids()) == set(ids)
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if done():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within 10 s")
