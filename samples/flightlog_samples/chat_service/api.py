@@ -63,17 +63,24 @@ async def start(
 
 
 @router.post("/approve/{session_id}")
-async def approve(session_id: str, manager: Manager, decided_by: Who = None) -> dict[str, Any]:
-    """Let the pending tool calls run; the run may come to its next pause."""
-    return await manager.approve(session_id, decided_by)
+async def approve(session_id: str, manager: Manager, decided_by: Who = None, pause_id: Who = None) -> dict[str, Any]:
+    """Let the pending tool calls run; the run may come to its next pause.
+
+    With the `pause_id` that came with the calls, a request sent twice approves nothing that nobody saw.
+    """
+    return await manager.approve(session_id, decided_by, pause_id)
 
 
 @router.post("/reject/{session_id}")
 async def reject(
-    session_id: str, manager: Manager, reason: Text = "rejected by the user", decided_by: Who = None
+    session_id: str,
+    manager: Manager,
+    reason: Text = "rejected by the user",
+    decided_by: Who = None,
+    pause_id: Who = None,
 ) -> dict[str, Any]:
     """Run none of the pending tool calls."""
-    return await manager.reject(session_id, reason, decided_by)
+    return await manager.reject(session_id, reason, decided_by, pause_id)
 
 
 @router.post("/modify/{session_id}")

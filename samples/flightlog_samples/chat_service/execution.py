@@ -56,16 +56,23 @@ class AgentExecutionManager:
             raise errors.BusyError("This session still waits for an answer.")
         return await self._apply(snapshot, {"action": "start", "question": question}, session_id)
 
-    async def approve(self, session_id: str, decided_by: str | None = None) -> dict[str, Any]:
-        """Let the pending calls run."""
-        return await self._apply(
-            await self._waiting(session_id), {"action": "approve", "decided_by": decided_by}, session_id
-        )
+    async def approve(
+        self, session_id: str, decided_by: str | None = None, pause_id: str | None = None
+    ) -> dict[str, Any]:
+        """Let the pending calls run.
 
-    async def reject(self, session_id: str, reason: str, decided_by: str | None = None) -> dict[str, Any]:
+        `pause_id` is the one of the pause that the person saw: without it, a click repeated by mistake approves
+        whatever the session waits for by then.
+        """
+        snapshot = await self._waiting(session_id, pause_id)
+        return await self._apply(snapshot, {"action": "approve", "decided_by": decided_by}, session_id)
+
+    async def reject(
+        self, session_id: str, reason: str, decided_by: str | None = None, pause_id: str | None = None
+    ) -> dict[str, Any]:
         """Run none of the pending calls; the agent is told why, and answers without them."""
         decision = {"action": "reject", "reason": reason, "decided_by": decided_by}
-        return await self._apply(await self._waiting(session_id), decision, session_id)
+        return await self._apply(await self._waiting(session_id, pause_id), decision, session_id)
 
     async def modify_arguments(
         self, session_id: str, tool_call_id: str, arguments: dict[str, Any], decided_by: str | None = None
@@ -172,8 +179,10 @@ class AgentExecutionManager:
             raise errors.NotFoundError("There is no such session.")
         return snapshot
 
-    async def _waiting(self, session_id: str) -> StateSnapshot:
+    async def _waiting(self, session_id: str, pause_id: str | None = None) -> StateSnapshot:
         snapshot = await self._find(session_id)
+        if pause_id is not None and pause_id != _pause(snapshot):
+            raise errors.NotWaitingError("This pause is over.")
         if not pending_calls(snapshot) or snapshot.interrupts:
             raise errors.NotWaitingError("This session waits for no approval.")
         return snapshot
@@ -223,7 +232,8 @@ def _standing(snapshot: StateSnapshot, session_id: str) -> dict[str, Any]:
         return {"status": "needs_clarification", "session_id": session_id, "question": question}
     if calls := pending_calls(snapshot):
         shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in calls]
-        return {"status": "pending_approval", "session_id": session_id, "pending_tool_calls": shown}
+        waits = {"pause_id": _pause(snapshot), "pending_tool_calls": shown}
+        return {"status": "pending_approval", "session_id": session_id, **waits}
     if snapshot.next:
         return {"status": "running", "session_id": session_id}
     last = snapshot.values["messages"][-1]
