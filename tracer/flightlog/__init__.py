@@ -7,13 +7,18 @@ Attach it to any invoke::
     with JsonlTracer("trace.jsonl") as tracer:
         graph.invoke(inputs, {"callbacks": [tracer]})
 
+or to everything: ``with flightlog.trace("trace.jsonl"):``, ``flightlog.install("trace.jsonl")``, the environment
+variable ``FLIGHTLOG_PATH``, or ``flightlog run -- python app.py``.
+
 Names load on first use, so that ``import flightlog`` costs next to nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flightlog.attach import install, trace, uninstall
     from flightlog.errors import FlightlogError, MissingExtraError, UnreadableError, UsageError
     from flightlog.handler import JsonlTracer
     from flightlog.sink import SpanSink
@@ -27,6 +32,9 @@ __all__ = [
     "SpanSink",
     "UnreadableError",
     "UsageError",
+    "install",
+    "trace",
+    "uninstall",
 ]
 
 _HOMES = {
@@ -37,6 +45,9 @@ _HOMES = {
     "SpanSink": "sink",
     "UnreadableError": "errors",
     "UsageError": "errors",
+    "install": "attach",
+    "trace": "attach",
+    "uninstall": "attach",
 }
 
 
@@ -50,3 +61,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if os.environ.get("FLIGHTLOG_PATH"):
+    from flightlog.on_langchain import attach_by_environment
+
+    attach_by_environment()

@@ -21,6 +21,7 @@ from flightlog.names import run_name
 from flightlog.payload import PayloadEncoder
 from flightlog.recorder import NOTHING, Recorder
 from flightlog.redaction import Redactor, Rule
+from flightlog.sampling import Sampler
 from flightlog.sink import SpanSink
 from flightlog.span import Span
 from flightlog.span_file import SpanFile
@@ -49,6 +50,8 @@ class JsonlTracer(BaseCallbackHandler):
         redact: Iterable[Rule] | Rule | None = (),
         capture: Mapping[str, str] | str | None = None,
         max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES,
+        sample: float = 1.0,
+        always_keep: Iterable[str] = (),
         fsync: bool = False,
         max_bytes: int | None = None,
         max_total_bytes: int | None = None,
@@ -61,6 +64,8 @@ class JsonlTracer(BaseCallbackHandler):
         redact: rules added to the default keys (see flightlog.redaction); None switches redaction off.
         capture: ``{"inputs": mode, "output": mode}`` or one mode for both: ``all``, ``metadata`` or ``none``.
         max_field_bytes: bytes of JSON kept of each payload; the rest is cut, with its size and SHA-256.
+        sample: share of traces recorded, 0 to 1, whole traces only; ``summary()`` counts the others too.
+        always_keep: statuses (``error``, ``interrupted``) that bring the whole trace in, whatever the share.
         fsync: make each span survive the machine, not only the process.
         max_bytes, max_total_bytes: when the file rotates, and how much disk it may use; None means unlimited.
         service, service_version, environment: what this process is, on every span.
@@ -84,11 +89,15 @@ class JsonlTracer(BaseCallbackHandler):
             (inputs_mode, output_mode),
             sinks,
             {name: value for name, value in process.items() if value is not None},
+            Sampler(sample, always_keep) if sample != 1 else None,
         )
         self._runs: Final = self._recorder.runs
         self._caught: Final = self._recorder.containment.caught
 
-    # -- what the tracer tells ------------------------------------------------------------------------------------
+    @property
+    def path(self) -> str | None:
+        """The span file, absolute; None when spans are kept in memory."""
+        return self._recorder.file.path if self._recorder.file is not None else None
 
     @property
     def spans(self) -> list[Span]:
@@ -112,7 +121,8 @@ class JsonlTracer(BaseCallbackHandler):
         stats["dropped"] = recorder.buffer.dropped
         stats["faults"] = recorder.containment.count
         stats["redaction_failures"] = recorder.redaction_failures
-        stats["sink_failures"] = recorder.sink_failures
+        stats["sink_failures"] = recorder.sinks.failures
+        stats["sampled_out"] = recorder.sampler.sampled_out if recorder.sampler is not None else 0
         return stats
 
     def flush(self) -> None:
@@ -125,9 +135,7 @@ class JsonlTracer(BaseCallbackHandler):
         recorder = self._recorder
         with recorder.containment.guard("close"):
             recorder.close_all()
-        for sink in recorder.sinks:
-            with recorder.containment.guard("a sink's close"):
-                sink.close()
+        recorder.sinks.close()
         if recorder.file is not None:
             recorder.file.close()
 
@@ -136,8 +144,6 @@ class JsonlTracer(BaseCallbackHandler):
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    # -- how LangChain and LangGraph see it -----------------------------------------------------------------------
 
     @property
     def run_inline(self) -> bool:  # type: ignore[override]
@@ -155,8 +161,6 @@ class JsonlTracer(BaseCallbackHandler):
     @__class__.setter
     def __class__(self, value: Any) -> None:
         raise TypeError("the class of a tracer cannot be changed")
-
-    # -- chains ---------------------------------------------------------------------------------------------------
 
     def on_chain_start(
         self,
@@ -191,8 +195,6 @@ class JsonlTracer(BaseCallbackHandler):
         self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
         self._failed("chain", error, run_id, parent_run_id)
-
-    # -- models ---------------------------------------------------------------------------------------------------
 
     def on_chat_model_start(
         self,
@@ -280,8 +282,6 @@ class JsonlTracer(BaseCallbackHandler):
     ) -> None:
         self._failed("llm", error, run_id, parent_run_id, kwargs.get("response"))
 
-    # -- tools ----------------------------------------------------------------------------------------------------
-
     def on_tool_start(
         self,
         serialized: dict[str, Any] | None,
@@ -316,8 +316,6 @@ class JsonlTracer(BaseCallbackHandler):
         self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
         self._failed("tool", error, run_id, parent_run_id)
-
-    # -- retrievers and events ------------------------------------------------------------------------------------
 
     def on_retriever_start(
         self,

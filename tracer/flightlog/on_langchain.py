@@ -25,6 +25,17 @@ def when_first_used(action: Callable[[], None]) -> None:
         sys.meta_path.insert(0, _Watcher(hook))
 
 
+def attach_by_environment() -> None:
+    """Attach for the file that ``FLIGHTLOG_PATH`` names, once LangChain is used. Costs no import before."""
+    when_first_used(_attach)
+
+
+def _attach() -> None:
+    from flightlog.attach import attach_from_environment
+
+    attach_from_environment()
+
+
 class _AtFirstUse:
     """Stands where LangChain expects the context variable that holds a handler."""
 

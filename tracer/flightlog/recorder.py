@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -22,8 +22,10 @@ from flightlog.langgraph import graph_fields, interrupt_records, own_metadata, r
 from flightlog.line import LineWriter, light, started, started_span
 from flightlog.payload import PayloadEncoder
 from flightlog.runs import OpenRun, Root, Runs
-from flightlog.sink import SpanSink
-from flightlog.span import VERSION, Span
+from flightlog.same_file import join
+from flightlog.sampling import Sampler
+from flightlog.sink import Sinks, SpanSink
+from flightlog.span import VERSION
 from flightlog.span_buffer import SpanBuffer
 from flightlog.span_file import SpanFile
 from flightlog.summary import Summary
@@ -45,20 +47,22 @@ class Recorder:
         modes: tuple[Mode, Mode],
         sinks: Iterable[SpanSink],
         service: dict[str, Any],
+        sampler: Sampler | None = None,
     ) -> None:
         self.runs: Final = Runs()
         self.summary: Final = Summary()
         self.containment: Final = Containment()
+        self.sinks: Final = Sinks(sinks, self.containment)
         self.file: Final = file
-        self.sinks: Final = tuple(sinks)
         self.buffer: Final = SpanBuffer()
         self.redaction_failures = 0
-        self.sink_failures = 0
         self._encoder = encoder
         self._inputs_mode, self._output_mode = modes
         self._lines = LineWriter(service)
         self._own_id = os.urandom(8).hex()
         self._seq = itertools.count()
+        self.sampler: Final = sampler
+        self._same_file = join(file.path, self.runs) if file is not None else None
         _recorders.add(self)
 
     # -- starts ---------------------------------------------------------------------------------------------------
@@ -73,8 +77,23 @@ class Recorder:
         metadata: dict[str, Any],
         tags: list[str] | None,
         fields: dict[str, Any] | None = None,
-    ) -> OpenRun:
+    ) -> None:
         """A run begins. ``fields`` are further light fields of its record."""
+        same = self._same_file
+        if same is None or not same.shared or not same.has_open(key, self.runs):
+            self._begin(type_, key, parent_key, name, inputs, metadata, tags, fields)
+
+    def _begin(
+        self,
+        type_: str,
+        key: UUID,
+        parent_key: UUID | None,
+        name: str,
+        inputs: Any,
+        metadata: dict[str, Any],
+        tags: list[str] | None,
+        fields: dict[str, Any] | None = None,
+    ) -> OpenRun:
         runs = self.runs
         if runs.left_behind:
             self.close_left_behind(time.perf_counter_ns() - _GRACE_NS)
@@ -88,6 +107,15 @@ class Recorder:
             # The parent ended already, or was never seen: its other children land in the same trace.
             root = Root(runs.trace_of(parent_key) or str(parent_key))
         run = OpenRun(key, run_id, type_, parent, root)
+        if self.sampler is not None:
+            if parent is None and not self.sampler.takes(root.trace_id):
+                root.held = self.sampler.begin()
+                root.skipped = root.held is None
+            if root.skipped:
+                run.seq = next(self._seq)
+                run.start_ns = time.perf_counter_ns()
+                runs.add(run)
+                return run
         file = self.file
         record: dict[str, Any] = {"v": VERSION, "type": type_}
         if fields is not None and "kind" in fields:
@@ -119,8 +147,8 @@ class Recorder:
         record["start_time"] = self._lines.time(now)
         run.start_ns = time.perf_counter_ns()
         runs.add(run)
-        if self.sinks:
-            self._sinks_start(run, now)
+        if self.sinks.all and (ids := self.sinks.started(lambda: started_span(run, now))):
+            record["otel"] = run.otel = ids
         if file is not None:
             run.head = head = light(record)
             file.open_span(run.seq, started(head, run.inputs))
@@ -146,7 +174,10 @@ class Recorder:
 
     def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
         """A custom event, which carries its parent's run_id: a span of its own without duration."""
-        run = self.start("event", uuid4(), key, name, data, metadata or {}, tags)
+        same = self._same_file
+        if same is not None and same.shared and key not in self.runs.open and same.has_open(key, self.runs):
+            return
+        run = self._begin("event", uuid4(), key, name, data, metadata or {}, tags)
         self.end(run.key, "ok", time.perf_counter_ns())
 
     # -- ends -----------------------------------------------------------------------------------------------------
@@ -169,9 +200,10 @@ class Recorder:
         """
         run = self.runs.take(key)
         if run is None:
-            if self.runs.trace_of(key) is not None:
+            same = self._same_file
+            if self.runs.trace_of(key) is not None or (same is not None and same.knows(key, self.runs)):
                 return
-            run = self.start(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+            run = self._begin(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
             run.inputs = None
             self.runs.take(key)
             now = run.start_ns
@@ -232,6 +264,10 @@ class Recorder:
             if run.interrupts:
                 fields["interrupts"] = interrupt_records(run.interrupts)
         duration_ms = max(0, now - run.start_ns) / 1e6
+        if run.root.skipped and self.sampler is not None:
+            self.sampler.sampled_out += 1
+            self.summary.add(run.type, status, duration_ms, fields or {}, bool(run.chunks or run.stream_events))
+            return
         tail: dict[str, Any] = {"duration_ms": duration_ms, "status": status}
         if fields:
             for name in ("error", "interrupts"):
@@ -252,18 +288,26 @@ class Recorder:
         if run.truncated:
             tail["truncated"] = run.truncated
         self.summary.add(run.type, status, duration_ms, tail, bool(chunks))
-        self.write(run, self._lines.finished(run, tail, out))
+        self._write(run, self._lines.finished(run, tail, out), status)
 
-    def write(self, run: OpenRun, line: bytes) -> None:
+    def _write(self, run: OpenRun, line: bytes, status: str) -> None:
         """One finished span, as its line."""
-        file = self.file
-        if file is not None:
-            file.write(line)
-            file.close_span(run.seq)
+        file, held = self.file, run.root.held
+        lines: Sequence[bytes]
+        if held is not None and self.sampler is not None:
+            is_root = run.run_id == run.root.trace_id
+            lines = self.sampler.ended(held, line, status, is_root=is_root)
         else:
-            self.buffer.add(line)
-        if self.sinks:
-            self._sinks_end(line)
+            lines = (line,)
+        for one in lines:
+            if file is not None:
+                file.write(one)
+            else:
+                self.buffer.add(one)
+        if file is not None:
+            file.close_span(run.seq)
+        if self.sinks.all:
+            self.sinks.ended(line)
 
     # -- runs that never end --------------------------------------------------------------------------------------
 
@@ -316,29 +360,6 @@ class Recorder:
     def _fragment(self, run: OpenRun, field: str, value: Any) -> Any:
         json = self._payload(run, field, value, "all")
         return None if json is None else orjson.Fragment(json)
-
-    def _sinks_start(self, run: OpenRun, start_ns: int) -> None:
-        for sink in self.sinks:
-            try:
-                span = started_span(run, start_ns)
-                ids = sink.on_start(span)
-                if ids:
-                    run.otel = {**(run.otel or {}), **ids}
-            except Exception as error:
-                self._sink_failed(error)
-        if run.otel:
-            run.record["otel"] = run.otel
-
-    def _sinks_end(self, line: bytes) -> None:
-        for sink in self.sinks:
-            try:
-                sink.on_end(Span.from_json(line))
-            except Exception as error:
-                self._sink_failed(error)
-
-    def _sink_failed(self, error: Exception) -> None:
-        self.sink_failures += 1
-        self.containment.caught("a sink", error)
 
     def start_over(self) -> None:
         """In a forked child: the open runs are the parent's to end."""

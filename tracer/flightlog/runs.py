@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flightlog.payload import Memo
+from flightlog.sampling import Held
 
 _REMEMBERED: Final = 4_096
 """Ended runs of which the trace is remembered before the older half is forgotten."""
@@ -16,13 +17,17 @@ _REMEMBERED: Final = 4_096
 class Root:
     """What the runs of one trace share."""
 
-    __slots__ = ("error", "memo", "trace_id")
+    __slots__ = ("error", "held", "memo", "skipped", "trace_id")
 
     def __init__(self, trace_id: str) -> None:
         self.trace_id: Final = trace_id
         self.memo = Memo()
         self.error: tuple[BaseException, dict[str, Any]] | None = None
         """The last error and its record: it passes through every run that encloses it."""
+        self.skipped = False
+        """Left out by sampling."""
+        self.held: Held | None = None
+        """Where the lines of a trace wait that sampling may still leave out."""
 
 
 class OpenRun:

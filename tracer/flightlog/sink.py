@@ -1,7 +1,9 @@
 """The seam for other consumers of live spans."""
 
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
+from flightlog.containment import Containment
 from flightlog.span import Span
 
 
@@ -16,3 +18,40 @@ class SpanSink(Protocol):
 
     def close(self) -> None:
         """The tracer closes."""
+
+
+class Sinks:
+    """The sinks of one tracer, each kept from harming the others and the application."""
+
+    def __init__(self, sinks: Iterable[SpanSink], containment: Containment) -> None:
+        self.all: Final = tuple(sinks)
+        self.failures = 0
+        self._containment = containment
+
+    def started(self, make_span: Callable[[], Span]) -> dict[str, str]:
+        """Tell each of a start, with a span of its own; the ids they give."""
+        ids: dict[str, str] = {}
+        for sink in self.all:
+            try:
+                ids.update(sink.on_start(make_span()) or {})
+            except Exception as error:
+                self._failed(error)
+        return ids
+
+    def ended(self, line: bytes) -> None:
+        """Tell each of an end."""
+        for sink in self.all:
+            try:
+                sink.on_end(Span.from_json(line))
+            except Exception as error:
+                self._failed(error)
+
+    def close(self) -> None:
+        """Close each."""
+        for sink in self.all:
+            with self._containment.guard("a sink's close"):
+                sink.close()
+
+    def _failed(self, error: Exception) -> None:
+        self.failures += 1
+        self._containment.caught("a sink", error)

@@ -1,0 +1,210 @@
+import asyncio
+import threading
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from langchain_core.runnables import Runnable, RunnableLambda
+
+import flightlog
+from flightlog import JsonlTracer
+from flightlog.span_file import read_spans
+
+
+def _add_one(x: int) -> int:
+    return x + 1
+
+
+step: Runnable[int, int] = RunnableLambda(_add_one).with_config(run_name="step")
+two_steps = step | step
+
+
+def _fail(x: int) -> float:
+    return x / 0
+
+
+bad: Runnable[int, float] = RunnableLambda(_fail).with_config(run_name="bad")
+
+
+@pytest.fixture(autouse=True)
+def detached() -> Iterator[None]:
+    yield
+    flightlog.uninstall()
+
+
+def names(path: Path) -> list[str]:
+    return sorted(span.name for span in read_spans(path)) if path.exists() else []
+
+
+def test_block_records_what_is_inside(tmp_path: Path) -> None:
+    """Every invoke inside the block is recorded, children too, and none before or after it."""
+    path = tmp_path / "trace.jsonl"
+    step.invoke(0)
+    with flightlog.trace(path) as tracer:
+        two_steps.invoke(1)
+        assert tracer.summary()["chain"]["count"] == 3
+    step.invoke(2)
+    assert names(path) == ["RunnableSequence", "step", "step"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_block_reaches_tasks_and_threads(tmp_path: Path) -> None:
+    """Tasks, threads and pools that are started inside the block are inside it."""
+    path = tmp_path / "trace.jsonl"
+
+    async def work() -> None:
+        await asyncio.gather(*(two_steps.ainvoke(n) for n in range(5)), asyncio.to_thread(step.invoke, 1))
+        await asyncio.get_running_loop().run_in_executor(None, step.invoke, 1)
+
+    with flightlog.trace(path):
+        asyncio.run(work())
+        thread = threading.Thread(target=step.invoke, args=(1,))
+        thread.start()
+        thread.join()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(step.invoke, range(3)))
+    assert names(path) == ["RunnableSequence"] * 5 + ["step"] * 16
+
+
+def test_block_leaves_others_alone(tmp_path: Path) -> None:
+    """A thread and a task that were there before the block, each with a block of their own or none, keep theirs."""
+    go, done = threading.Event(), threading.Event()
+
+    def other(path: Path | None) -> None:
+        if path is None:
+            go.wait()
+            step.invoke(1)
+        else:
+            with flightlog.trace(path):
+                go.wait()
+                step.invoke(1)
+        done.wait()
+
+    threads = [threading.Thread(target=other, args=(path,)) for path in (None, tmp_path / "theirs.jsonl")]
+    for thread in threads:
+        thread.start()
+    with flightlog.trace(tmp_path / "ours.jsonl"):
+        go.set()
+        two_steps.invoke(1)
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert names(tmp_path / "ours.jsonl") == ["RunnableSequence", "step", "step"]
+    assert names(tmp_path / "theirs.jsonl") == ["step"]
+
+
+async def test_concurrent_blocks_keep_apart(tmp_path: Path) -> None:
+    """Tasks with a block each record into their own files, however they interleave."""
+
+    async def one(n: int) -> None:
+        with flightlog.trace(tmp_path / f"{n}.jsonl"):
+            for _ in range(3):
+                await asyncio.sleep(0)
+                await RunnableLambda(lambda x: x).with_config(run_name=f"run {n}").ainvoke(n)
+
+    await asyncio.gather(*(one(n) for n in range(5)))
+    for n in range(5):
+        assert names(tmp_path / f"{n}.jsonl") == [f"run {n}"] * 3
+
+
+def test_nested_blocks_record_both(tmp_path: Path) -> None:
+    """The runs of an inner block are in both files; those of the outer block only in its own."""
+    inner, outer = tmp_path / "inner.jsonl", tmp_path / "outer.jsonl"
+    with flightlog.trace(outer):
+        step.invoke(1)
+        with flightlog.trace(inner):
+            step.invoke(1)
+        step.invoke(1)
+    assert names(inner) == ["step"]
+    assert names(outer) == ["step"] * 3
+
+
+def test_same_file_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that reaches one file through a block, the process, a callback and another callback is there once."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "trace.jsonl"
+    installed = flightlog.install("trace.jsonl")
+    assert flightlog.install(path) is installed
+    with flightlog.trace(path) as outer, flightlog.trace("./trace.jsonl") as inner, JsonlTracer(path) as explicit:
+        assert outer is inner is installed
+        two_steps.invoke(1, {"callbacks": [explicit, JsonlTracer(path)]})
+        two_steps.invoke(1)
+    spans = list(read_spans(path))
+    assert len(spans) == 6
+    assert len({span.run_id for span in spans}) == 6
+
+
+def test_block_of_an_installed_file_does_not_close_it(tmp_path: Path) -> None:
+    """Leaving a block leaves the tracer of the process open."""
+    tracer = flightlog.install(tmp_path / "trace.jsonl")
+    with flightlog.trace(tmp_path / "trace.jsonl"):
+        pass
+    step.invoke(1)
+    assert tracer.summary()["chain"]["count"] == 1
+
+
+def test_install_records_everywhere_until_uninstall(tmp_path: Path) -> None:
+    """The whole process is recorded, threads that were there before too, and nothing after uninstall."""
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        flightlog.install(first)
+        flightlog.install(second)
+        pool.submit(step.invoke, 1).result()
+        flightlog.uninstall()
+        pool.submit(step.invoke, 1).result()
+    assert names(first) == names(second) == ["step"]
+
+
+def test_block_survives_an_exception_and_another_context(tmp_path: Path) -> None:
+    """The block ends with the exception that leaves it, and also when a generator is closed from elsewhere."""
+    path = tmp_path / "trace.jsonl"
+    with pytest.raises(ZeroDivisionError), flightlog.trace(path):
+        bad.invoke(1)
+
+    def dependency() -> Generator[None, None, None]:
+        with flightlog.trace(path):
+            yield
+
+    async def other_context() -> None:
+        next(held)
+
+    held = dependency()
+    asyncio.run(other_context())
+    held.close()
+    step.invoke(1)
+    assert [(span.name, span.status) for span in read_spans(path)] == [("bad", "error")]
+
+
+def test_runs_that_outlive_the_block_are_recorded_to_their_end(tmp_path: Path) -> None:
+    """A run that began inside and ends after the block is in the file."""
+    path = tmp_path / "trace.jsonl"
+    started, go = threading.Event(), threading.Event()
+
+    def slow(x: int) -> int:
+        started.set()
+        go.wait()
+        return x
+
+    run: Runnable[int, int] = RunnableLambda(slow).with_config(run_name="slow")
+    with flightlog.trace(path):
+        thread = threading.Thread(target=run.invoke, args=(1,))
+        thread.start()
+        started.wait()
+    go.set()
+    thread.join()
+    assert names(path) == ["slow"]
+
+
+def test_many_blocks_leave_nothing_behind(tmp_path: Path) -> None:
+    """A process that opens a block for every request keeps neither hooks nor files."""
+    from langchain_core.tracers.context import _configure_hooks
+
+    for n in range(50):
+        with flightlog.trace(tmp_path / f"{n}.jsonl"):
+            step.invoke(n)
+        if n == 0:
+            hooks = len(_configure_hooks)
+    assert len(_configure_hooks) == hooks
+    assert len(list(tmp_path.iterdir())) == 50

@@ -1,0 +1,105 @@
+"""Attaching from outside: FLIGHTLOG_PATH, and `flightlog run` over programs that know nothing of flightlog."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from flightlog.span_file import read_spans
+
+APP = """\
+import subprocess, sys
+from langchain_core.runnables import RunnableLambda
+
+def run(name):
+    chain = RunnableLambda(lambda x: x + 1).with_config(run_name=name)
+    return (chain | chain).invoke(1)
+
+def test_app():
+    assert run("tested") == 3
+
+if __name__ == "__main__":
+    print(run("parent" if len(sys.argv) == 1 else sys.argv[1]))
+    if len(sys.argv) == 1:
+        sys.exit(subprocess.run([sys.executable, __file__, "child"]).returncode)
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    path = tmp_path / "app.py"
+    path.write_text(APP)
+    return path
+
+
+def execute(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLIGHTLOG_", "PYTEST_"))}
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def names(path: Path) -> Counter[str]:
+    return Counter(span.name for span in read_spans(path))
+
+
+def test_script_and_its_child_process(app: Path, tmp_path: Path) -> None:
+    """`flightlog run -- python app.py` records the script and the Python it starts, and changes nothing it prints."""
+    done = execute(sys.executable, "-m", "flightlog", "run", "--", sys.executable, app, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.split()) == ["3", "3"]
+    assert names(tmp_path / "trace.jsonl") == {"RunnableSequence": 2, "parent": 2, "child": 2}
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name != "__pycache__") == ["app.py", "trace.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(["python", "-m", "app", "module"], "module"), (["pytest", "-q", "-p", "no:cacheprovider", "app.py"], "tested")],
+)
+def test_modules_and_console_scripts(app: Path, tmp_path: Path, command: list[str], name: str) -> None:
+    """`python -m` and console scripts are recorded alike, found on PATH."""
+    path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+    done = execute("flightlog", "run", "-o", "out/spans.jsonl", "--", *command, cwd=tmp_path, PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert names(tmp_path / "out" / "spans.jsonl") == {"RunnableSequence": 1, name: 2}
+
+
+def test_variable_works_once_flightlog_is_imported(app: Path, tmp_path: Path) -> None:
+    """With FLIGHTLOG_PATH set, `import flightlog` anywhere in the program attaches, before or after LangChain."""
+    for n, lines in enumerate(("import flightlog, app", "import app, flightlog")):
+        path = tmp_path / f"{n}.jsonl"
+        code = f"{lines}; app.run('x'); app.run('x')"
+        done = execute(sys.executable, "-c", code, cwd=tmp_path, FLIGHTLOG_PATH=str(path))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert names(path) == {"RunnableSequence": 2, "x": 4}
+
+
+def test_variable_and_callback_record_once(app: Path, tmp_path: Path) -> None:
+    """A program that attaches a tracer to the same file itself is recorded once."""
+    code = """if True:
+        from flightlog import JsonlTracer, trace
+        from app import *
+        chain = RunnableLambda(lambda x: x).with_config(run_name="x")
+        with JsonlTracer("trace.jsonl") as tracer, trace("trace.jsonl"):
+            chain.invoke(1, {"callbacks": [tracer]})
+    """
+    done = execute(sys.executable, "-m", "flightlog", "run", "--", sys.executable, "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(tmp_path / "trace.jsonl") == {"x": 1}
+
+
+def test_unwritable_path_changes_nothing(app: Path, tmp_path: Path) -> None:
+    """A span file that cannot be written does not change what the program does or prints."""
+    done = execute(
+        sys.executable, "-m", "flightlog", "run", "-o", "/proc/no/x", "--", sys.executable, app, cwd=tmp_path
+    )
+    assert (done.returncode, sorted(done.stdout.split()), done.stderr) == (0, ["3", "3"], "")

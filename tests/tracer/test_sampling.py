@@ -1,0 +1,104 @@
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+from flightlog import JsonlTracer, UsageError
+from flightlog.reader import read_open_spans
+from flightlog.sampling import MAX_HELD_BYTES, Held, Sampler
+from flightlog.span_file import read_spans
+
+
+def _sometimes(x: int) -> int:
+    if x % 10 == 9:
+        raise ValueError(x)
+    return x
+
+
+chain: Any = RunnableLambda(lambda x: x) | RunnableLambda(_sometimes)
+
+
+def run(tracer: JsonlTracer, count: int) -> None:
+    for n in range(count):
+        try:
+            chain.invoke(n, {"callbacks": [tracer]})
+        except ValueError:
+            assert n % 10 == 9
+
+
+def test_share_of_whole_traces(tmp_path: Path) -> None:
+    """About the given share of traces is there, each with all of its spans, and the summary counts every run."""
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sample=0.3) as tracer:
+        run(tracer, 300)
+        sizes = Counter(span.trace_id for span in read_spans(path))
+        assert 50 < len(sizes) < 130
+        assert set(sizes.values()) == {3}
+        assert tracer.summary()["chain"]["count"] == 900
+        assert tracer.stats()["sampled_out"] == 900 - 3 * len(sizes)
+        assert tracer.stats()["open"] == 0
+
+
+@pytest.mark.parametrize(("share", "count"), [(0, 0), (1, 90)])
+def test_all_or_nothing(tmp_path: Path, share: float, count: int) -> None:
+    """A share of 0 records nothing and touches no disk; 1 records everything."""
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sample=share) as tracer:
+        run(tracer, 30)
+    assert path.exists() == (share == 1)
+    assert (len(list(read_spans(path))) if share else 0) == count
+
+
+def test_failed_traces_are_always_kept(tmp_path: Path) -> None:
+    """With `always_keep` every trace with such a span is there, whole, and the others are not."""
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sample=0, always_keep=("error",)) as tracer:
+        run(tracer, 40)
+        assert tracer.stats()["sampled_out"] == 36 * 3
+    spans = list(read_spans(path))
+    assert [span.status for span in spans] == ["ok", "error", "error"] * 4
+    assert set(Counter(span.trace_id for span in spans).values()) == {3}
+
+
+def test_what_is_held_shows_in_flight(tmp_path: Path) -> None:
+    """While the fate of a trace is open, its open spans are in the sidecar: a crash would show them."""
+    path = tmp_path / "trace.jsonl"
+    found: list[str] = []
+
+    def look(x: int) -> int:
+        found.extend(one.span.name for one in read_open_spans(path))
+        return x
+
+    with JsonlTracer(path, sample=0, always_keep="error") as tracer:
+        (RunnableLambda(look) | RunnableLambda(look)).invoke(1, {"callbacks": [tracer]})
+    assert "RunnableSequence" in found
+    assert not path.exists()
+
+
+def test_trace_too_large_to_hold_is_kept_whole() -> None:
+    """A trace that would need too much memory while its fate is open is recorded, not cut."""
+    sampler = Sampler(0, ["error"])
+    held, line = Held(), b"x" * (MAX_HELD_BYTES // 4)
+    written = [len(sampler.ended(held, line, "ok", is_root=False)) for _ in range(6)]
+    assert written == [0, 0, 0, 0, 5, 1]
+    assert len(sampler.ended(held, line, "ok", is_root=True)) == 1
+    assert (sampler.held_bytes, sampler.sampled_out) == (0, 0)
+
+
+def test_share_that_cannot_be_meant() -> None:
+    """A share outside 0 to 1 and an unknown status are refused when the tracer is made."""
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        JsonlTracer(sample=1.5)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        JsonlTracer(sample=float("nan"))
+    with pytest.raises(UsageError, match="'eror'"):
+        JsonlTracer(sample=0.5, always_keep=("eror",))
+
+
+def test_sampling_of_the_memory_buffer() -> None:
+    """Without a path the same traces are left out of `spans`."""
+    tracer = JsonlTracer(sample=0, always_keep=("error",))
+    run(tracer, 20)
+    assert len(tracer.spans) == 6

@@ -1,0 +1,174 @@
+"""Attaching without passing ``callbacks``: a ``with`` block, the whole process, or by environment.
+
+LangChain asks registered configure hooks for a handler whenever a run begins, root or child. The hooks registered
+here answer with the tracers that hold at that moment in that place.
+"""
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+
+from flightlog.handler import JsonlTracer
+
+PATH_VARIABLE: Final = "FLIGHTLOG_PATH"
+
+
+class _Block:
+    """One open ``with trace(...)`` block."""
+
+    def __init__(self, tracer: JsonlTracer, outer: "_Block | None") -> None:
+        self.tracer = tracer
+        self.outer = outer
+        self.open = True
+        self.older_threads = weakref.WeakSet(threading.enumerate())
+        """Threads that ran before the block was entered: those work for somebody else unless a context says so."""
+
+
+_lock: Final = threading.Lock()
+_installed: tuple[JsonlTracer, ...] = ()
+_blocks: tuple[_Block, ...] = ()
+"""Open blocks of the whole process, innermost last."""
+_current: Final[ContextVar[_Block | None]] = ContextVar("flightlog_block", default=None)
+_slots = 0
+"""Hooks registered so far; a hook can answer with one handler only."""
+
+
+@contextlib.contextmanager
+def trace(path: str | os.PathLike[str], **options: Any) -> Iterator[JsonlTracer]:
+    """Record every run that begins inside the block, in asyncio tasks and in threads that are started inside too.
+
+    ``options`` are those of JsonlTracer. Blocks may nest, each with its own file; a block for the file of an
+    enclosing block or of ``install`` uses that tracer, and records once.
+
+    A thread that was there before the block (of a pool, say) belongs to the block when the work was handed to it
+    with its context, as asyncio and LangChain do; ``loop.run_in_executor`` and ``submit`` do not.
+    """
+    block = _enter(path, options)
+    token = _current.set(block)
+    try:
+        yield block.tracer
+    finally:
+        # A generator that is closed from another context (a web framework's dependency, say) cannot reset.
+        with contextlib.suppress(ValueError):
+            _current.reset(token)
+        _leave(block)
+
+
+def install(path: str | os.PathLike[str], **options: Any) -> JsonlTracer:
+    """Record every run of this process from now on; the tracer is closed at exit.
+
+    ``options`` are those of JsonlTracer. A second call for the same file gives the tracer that is there.
+    """
+    global _installed
+    with _lock:
+        tracer = _tracer_of(path, _installed)
+        if tracer is None:
+            tracer = JsonlTracer(path, **options)
+            _installed = (*_installed, tracer)
+            _reserve_slots(len(_installed) + _depth())
+        return tracer
+
+
+def uninstall() -> None:
+    """Take back every ``install``, and close those tracers. Runs that have begun are recorded to their end."""
+    global _installed
+    with _lock:
+        tracers, _installed = _installed, ()
+    for tracer in tracers:
+        tracer.close()
+
+
+def attach_from_environment() -> None:
+    """Install for the file that ``FLIGHTLOG_PATH`` names, if it names one. Never raises: nobody asked in code."""
+    path = os.environ.get(PATH_VARIABLE)
+    if path:
+        with contextlib.suppress(Exception):
+            install(path)
+
+
+class _Slot:
+    """Stands where LangChain expects a context variable: the ``index``-th tracer that holds here and now."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+
+    def get(self) -> JsonlTracer | None:
+        tracers = _installed
+        if _blocks:
+            tracers = _with_blocks(tracers)
+        return tracers[self._index] if self._index < len(tracers) else None
+
+
+def _with_blocks(tracers: tuple[JsonlTracer, ...]) -> tuple[JsonlTracer, ...]:
+    found: list[JsonlTracer] = []
+    block = _here()
+    while block is not None:
+        if block.open and block.tracer not in tracers and block.tracer not in found:
+            found.append(block.tracer)
+        block = block.outer
+    return tracers + tuple(found)
+
+
+def _here() -> _Block | None:
+    block = _current.get()
+    if block is not None:
+        return block
+    thread = threading.current_thread()
+    return next((block for block in reversed(_blocks) if thread not in block.older_threads), None)
+
+
+def _enter(path: str | os.PathLike[str], options: dict[str, Any]) -> _Block:
+    global _blocks
+    outer = _here()
+    enclosing = []
+    around = outer
+    while around is not None:
+        if around.open:
+            enclosing.append(around.tracer)
+        around = around.outer
+    with _lock:
+        tracer = _tracer_of(path, (*enclosing, *_installed)) or JsonlTracer(path, **options)
+        block = _Block(tracer, outer)
+        _blocks = (*_blocks, block)
+        _reserve_slots(len(_installed) + _depth())
+    return block
+
+
+def _leave(block: _Block) -> None:
+    global _blocks
+    with _lock:
+        block.open = False
+        _blocks = tuple(other for other in _blocks if other is not block)
+        shared = block.tracer in _installed or any(other.tracer is block.tracer for other in _blocks)
+    if not shared:
+        block.tracer.close()
+
+
+def _depth() -> int:
+    """How many blocks can hold at one place."""
+    deepest = 0
+    for block in _blocks:
+        depth, around = 1, block.outer
+        while around is not None:
+            depth, around = depth + 1, around.outer
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _tracer_of(path: str | os.PathLike[str], tracers: tuple[JsonlTracer, ...]) -> JsonlTracer | None:
+    real = os.path.realpath(path)
+    return next((tracer for tracer in tracers if tracer.path and os.path.realpath(tracer.path) == real), None)
+
+
+def _reserve_slots(count: int) -> None:
+    global _slots
+    if _slots < count:
+        from langchain_core.tracers.context import register_configure_hook
+
+        while _slots < count:
+            register_configure_hook(_Slot(_slots), True)  # type: ignore[arg-type]  # only get() is ever called
+            _slots += 1

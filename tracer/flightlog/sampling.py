@@ -1,0 +1,76 @@
+"""Which traces are recorded: a share of them, each whole or not at all."""
+
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+from flightlog.errors import UsageError
+from flightlog.span import STATUSES
+
+MAX_HELD_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of lines held for traces whose fate is open; beyond it a trace is kept, whole, rather than cut."""
+
+
+class Held:
+    """The lines of one trace that is kept only if one of its spans turns out to be worth it."""
+
+    __slots__ = ("fate", "lines")
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        """The spans that have ended."""
+        self.fate: bool | None = None
+        """Kept, dropped, or None while that is open."""
+
+
+class Sampler:
+    """Decides by the trace id alone, so that every process and every tracer of a trace decides alike."""
+
+    def __init__(self, share: float, always_keep: Iterable[str]) -> None:
+        """
+        share: of traces recorded, 0 to 1.
+        always_keep: statuses, such as ``error`` and ``interrupted``; a trace with a span of one of them is recorded
+        whatever the share. Until that is known its finished spans are held in memory.
+        """
+        keep = frozenset((always_keep,) if isinstance(always_keep, str) else always_keep)
+        if not 0 <= share <= 1:
+            raise UsageError("sample must be a share between 0 and 1")
+        if unknown := keep - STATUSES:
+            raise UsageError(f"always_keep knows no status {sorted(unknown)[0]!r}")
+        self.sampled_out = 0
+        """Spans that were left out."""
+        self.held_bytes = 0
+        self._share = share
+        self._always_keep = keep
+
+    def takes(self, trace_id: str) -> bool:
+        """Whether a trace is in the share."""
+        return zlib.crc32(trace_id.encode("utf-8", "replace")) < self._share * 2**32
+
+    def begin(self) -> Held | None:
+        """For a trace outside the share: where its lines wait, or None when nothing can bring it in."""
+        return Held() if self._always_keep else None
+
+    def ended(self, held: Held, line: bytes, status: str, *, is_root: bool) -> list[bytes]:
+        """A span of a held trace ended. Gives the lines to write now; ``held.fate`` says what becomes of the rest."""
+        if held.fate is None and status in self._always_keep:
+            held.fate = True
+        if held.fate is None and not is_root:
+            held.lines.append(line)
+            self.held_bytes += len(line)
+            if self.held_bytes <= MAX_HELD_BYTES:
+                return []
+            held.fate = True
+            return self._release(held)
+        if held.fate is None:
+            held.fate = False
+        lines = [*self._release(held), line]
+        if held.fate:
+            return lines
+        self.sampled_out += len(lines)
+        return []
+
+    def _release(self, held: Held) -> list[bytes]:
+        lines, held.lines = held.lines, []
+        self.held_bytes -= sum(len(line) for line in lines)
+        return lines
