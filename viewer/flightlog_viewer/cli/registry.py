@@ -29,6 +29,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
     Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
+    Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference"),
+    Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send"),
+    Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB"),
     Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats"),
     Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
 )

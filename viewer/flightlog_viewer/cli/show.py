@@ -12,6 +12,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths, Tz
 from flightlog_viewer.cli.output import grid, json_value, line, lines
+from flightlog_viewer.cli.span_rows import known, microseconds
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -67,7 +68,7 @@ def _row(span: dict[str, Any]) -> SpanRow:
     usage = span["token_usage"] or {}
     return SpanRow(
         span["row_id"], span["run_id"], span["parent_run_id"], span["type"], span["kind"], span["name"], span["status"],
-        round(span["start_time"].timestamp() * 1e6), span["duration_ms"], span["node"], span["step"],
+        microseconds(span["start_time"]), span["duration_ms"], span["node"], span["step"],
         usage.get("total_tokens"), span.get("cost_usd"),
     )  # fmt: skip
 
@@ -99,10 +100,10 @@ def _record(
 ) -> dict[str, Any]:
     ordered = []
     for node, depth, _ in walk(outline):
-        span = {name: value for name, value in spans[node].items() if value is not None}
-        ordered.append({"depth": depth, **span, **bodies.get(span["row_id"], {})})
+        span = spans[node]
+        ordered.append({"depth": depth, **known(span), **bodies.get(span["row_id"], {})})
     found = store.query("trace_row", trace_id=trace_id)
-    about = {name: value for name, value in found[0].items() if value is not None} if found else {"trace_id": trace_id}
+    about = known(found[0]) if found else {"trace_id": trace_id}
     return about | {"spans": ordered}
 
 

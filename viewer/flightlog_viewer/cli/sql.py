@@ -12,6 +12,7 @@ from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note, plain_cell
+from flightlog_viewer.cli.span_rows import json_text
 
 if TYPE_CHECKING:
     from flightlog_viewer.store.session import Result
@@ -52,7 +53,7 @@ def sql(
         if form == "parquet":
             _parquet(result, output)
         elif form == "json":
-            json_rows(_unique(result.columns), _rows(result))
+            json_rows(_unique(result.columns), _with_json(result))
         elif form == "csv":
             csv_rows(result.columns, _rows(result))
         else:
@@ -62,6 +63,19 @@ def sql(
 def _rows(result: "Result") -> Iterator[tuple[Any, ...]]:
     while batch := result.fetchmany(_BATCH):
         yield from batch
+
+
+def _with_json(result: "Result") -> Iterator[tuple[Any, ...]]:
+    """The rows with JSON columns as values, so that they nest instead of being text in text."""
+    places = [place for place, kind in enumerate(result.types) if kind == "JSON"]
+    for row in _rows(result):
+        if not places:
+            yield row
+            continue
+        values = list(row)
+        for place in places:
+            values[place] = json_text(values[place])
+        yield tuple(values)
 
 
 def _table(result: "Result") -> None:

@@ -179,3 +179,18 @@ def find_trace(prefix: str, limit: int = 4) -> Statement:
 def trace_row(trace_id: str) -> Statement:
     """The row of one trace in ``traces``; none when its root span is missing."""
     return "SELECT * FROM traces WHERE trace_id = ?", [trace_id]
+
+
+@named
+def columns() -> Statement:
+    """Every column of every public table and view: ``table_name``, ``column_name``, ``data_type``."""
+    return (
+        """SELECT table_name, column_name, data_type FROM duckdb_columns() JOIN (
+               SELECT table_oid AS oid FROM duckdb_tables() WHERE NOT internal
+               UNION ALL SELECT view_oid FROM duckdb_views() WHERE NOT internal) ON oid = table_oid
+           WHERE NOT internal AND table_name IN (
+               'spans', 'traces', 'llm_calls', 'tool_calls', 'nodes', 'errors', 'threads', 'checkpoints', 'writes',
+               'state_changes', 'interrupts', 'rejects')
+           ORDER BY table_name, column_index""",
+        [],
+    )

@@ -70,6 +70,8 @@ class Result:
         self._cursor = cursor
         self.columns: list[str] = [str(column[0]) for column in cursor.description or ()]
         """Names, in order; the same name can occur twice."""
+        self.types: list[str] = [str(column[1]) for column in cursor.description or ()]
+        """DuckDB's names of their types."""
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All remaining rows. Raises UsageError when a value cannot be computed."""

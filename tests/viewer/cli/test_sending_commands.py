@@ -1,0 +1,195 @@
+"""bundle, compare and schema."""
+
+import json
+import time
+from pathlib import Path
+
+import duckdb
+import orjson
+import pytest
+
+from flightlog.reader import read_spans
+from flightlog.span import Span
+from flightlog_viewer.cli.app import main
+from flightlog_viewer.cli.compare import pair
+from flightlog_viewer.cli.record_fields import RECORD, json_schema
+from flightlog_viewer.cli.schema import read_json_query
+from tests.viewer.span_lines import SpanLines, story, usage
+
+SECRETS = [
+    "sk-proj-abcdefghij0123456789",
+    "ghp_0123456789abcdefghijABCDEFGHIJ",
+    "AKIAIOSFODNN7EXAMPLE",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    "Bearer abcdefgh12345678",
+    "postgres://ann:hunter2@db/x",
+    "ann@example.org",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+]
+
+
+def with_secrets(path: Path) -> Path:
+    """A trace with a secret in every field of words."""
+    secret = " and ".join(SECRETS)
+    return (
+        SpanLines()
+        .add("root", None, 0, 10, status="error", error={"type": "E", "message": secret}, host="box", pid=7,
+             tags=[secret])
+        .add(
+            "call", "root", 1, 5, inputs={"q": [secret, {"password": "hunter2"}], secret: 1}, output=secret,
+            metadata={"api-key": "plain", "n": 1}, resumes=[{"value": secret}], model_params={"stop": [secret]},
+            interrupts=[{"id": "i", "value": secret}], extra={"future": {"x": secret, "n": 2}},
+        )
+        .write(path)
+    )  # fmt: skip
+
+
+def test_a_bundle_has_the_trace_and_no_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys and texts that look secret are hidden in every field, host and process left out, the rest is as it was."""
+    source = with_secrets(tmp_path / "spans.jsonl")
+    target = tmp_path / "bundle.jsonl"
+    assert main(["bundle", "roo", str(source), "-o", str(target)]) == 0
+    assert "2 spans" in capsys.readouterr().err
+    text = target.read_text()
+    for secret in [*SECRETS, "hunter2", "plain", "box"]:
+        assert orjson.dumps(secret).decode()[1:-1] not in text
+    assert target.stat().st_mode & 0o77 == 0
+    root, call = read_spans(target)
+    assert root.host is None
+    assert root.pid is None
+    assert call.metadata == {"api-key": "[redacted]", "n": 1}
+    assert call.interrupts is not None
+    assert call.interrupts[0].get("id") == "i"
+    assert call.extra["future"]["n"] == 2
+    assert main(["show", "root", str(target)]) == 0
+
+
+def test_a_bundle_is_the_same_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without secrets nothing changes, wherever the machine's clock says that it is."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        source = story().write(tmp_path / "spans.jsonl")
+        assert main(["bundle", "aroot", str(source), "-o", str(tmp_path / "b.jsonl")]) == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    kept = {span.run_id: span for span in read_spans(tmp_path / "b.jsonl")}
+    assert kept == {span.run_id: span for span in read_spans(source) if span.trace_id == "aroot"}
+
+
+def test_a_bundle_can_hide_more(tmp_path: Path) -> None:
+    """Texts of one's own are hidden, payloads left out on demand."""
+    source = story().write(tmp_path / "spans.jsonl")
+    assert main(["bundle", "aroot", str(source), "-o", str(tmp_path / "b"), "--redact", "cmd", "--no-payloads"]) == 0
+    spans = list(read_spans(tmp_path / "b"))
+    assert {span.error["message"] for span in spans if span.error} == {"=[redacted]()\x1b[2J"}
+    assert all(span.inputs is None and span.output is None for span in spans)
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        ([], "-o FILE is missing"),
+        (["-o", "{spans}"], "exists already"),
+        (["-o", "{folder}/none/b.jsonl"], "cannot be written"),
+        (["-o", "{folder}/b.jsonl", "--redact", "("], "no regular expression"),
+    ],
+)
+def test_a_bundle_that_cannot_be_written(
+    argv: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is overwritten, and the reason is one sentence."""
+    source = story().write(tmp_path / "spans.jsonl")
+    before = source.read_bytes()
+    filled = [part.format(spans=source, folder=tmp_path) for part in argv]
+    assert main(["bundle", "aroot", str(source), *filled]) == 2
+    assert why in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_two_traces_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each group has the figures of both sides and the difference; a group of one side has none."""
+    source = str(story().write(tmp_path / "spans.jsonl"))
+    assert main(["compare", "aroot", "broot", source, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    groups = {group["key"]: group for group in found["groups"]}
+    assert (found["a"]["spans"], found["b"]["spans"]) == (7, 3)
+    assert groups["support"]["difference"]["p50_ms"] == -7900
+    assert (groups["agent"]["b"], groups["agent"]["difference"]) == (None, {})
+    assert main(["compare", "aroot", "broot", source]) == 0
+    assert "8.40 s -> 500 ms (-94%)" in capsys.readouterr().out
+
+
+def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files are compared whole, by any key of spans."""
+    first = (
+        SpanLines().add("r", None, 0, 10, type="llm", model="m", token_usage=usage(1, 1)).write(tmp_path / "a.jsonl")
+    )
+    other = (
+        SpanLines().add("r", None, 0, 20, type="llm", model="m", token_usage=usage(2, 2)).write(tmp_path / "b.jsonl")
+    )
+    assert main(["compare", str(first), str(other), "--by", "model", "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)["groups"]
+    assert group["difference"] == {
+        "count": 0, "errors": 0, "p50_ms": 10, "p95_ms": 10, "total_ms": 10, "total_tokens": 2
+    } | {name: group["difference"][name] for name in ("cost_usd",) if name in group["difference"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["aroot", "{spans}"], "'aroot' is no file"),
+        (["aroot", "zzz", "{spans}"], "no trace or run begins with 'zzz'"),
+        (["{spans}", "{spans}", "{spans}"], "compared whole"),
+        (["{spans}", "{spans}", "--by", "day"], "cannot compare by"),
+        (["{spans}", "{folder}/none.jsonl"], "does not exist"),
+    ],
+)
+def test_what_cannot_be_compared(argv: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pair that makes no sense is one sentence."""
+    source = story().write(tmp_path / "spans.jsonl")
+    assert main(["compare", *(part.format(spans=source, folder=tmp_path) for part in argv)]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_groups_of_both_sides_are_paired() -> None:
+    """A zero on the first side has no percentage and no division."""
+    row = {"key": "k", "type": "llm", "errors": 0, "p50_ms": None, "p95_ms": None, "total_tokens": None}
+    more = {"count": 0, "total_ms": 0.0, "cost_usd": None}
+    (group,) = pair([row | more], [row | more | {"count": 2}])
+    assert group["difference"] == {"count": 2, "errors": 0, "total_ms": 0.0}
+
+
+def test_the_schema_names_every_field_of_the_record() -> None:
+    """Fields and order are those of the record itself."""
+    span = Span.__dataclass_fields__
+    names = ["start_time" if name == "start_ns" else name for name in span if name != "extra"]
+    assert [field.name for field in RECORD if field.name != "v"] == names
+    assert {field.name for field in RECORD if field.required} == set(json_schema()["required"])  # type: ignore[call-overload]
+
+
+def test_the_duckdb_query_reads_span_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The query that schema prints runs in a plain DuckDB, broken lines left out, payloads and times typed."""
+    source = story().write(tmp_path / "it's.jsonl", [b"garbage", b'{"v":1,"type":"llm"'])
+    assert main(["schema", "--duckdb", str(source)]) == 0
+    query = capsys.readouterr().out
+    assert query.strip() == read_json_query(str(source))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE mine AS " + query.strip().removesuffix(";"))
+        found = connection.execute(
+            "SELECT count(*), sum(token_usage.total_tokens), min(start_time)::VARCHAR, any_value(output) FROM mine"
+        ).fetchall()
+    assert found == [(10, 120, "2026-11-20 12:00:00", '"yes"')]
+
+
+def test_the_schema_in_words_and_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both forms have the record, the tables and the query."""
+    assert main(["schema"]) == 0
+    shown = capsys.readouterr().out
+    assert "time_to_first_token_ms" in shown
+    assert "traces" in shown
+    assert main(["schema", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"spans", "traces", "llm_calls", "rejects"} <= set(found["tables"])
+    assert found["tables"]["spans"]["start_time"] == "TIMESTAMP"

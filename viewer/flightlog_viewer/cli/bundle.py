@@ -1,0 +1,136 @@
+"""``flightlog bundle``: one trace as one redacted file to send to a colleague."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from flightlog.errors import UnreadableError, UsageError
+from flightlog.redaction import REDACTED, Redactor
+from flightlog.span import Span, format_time
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import opened
+from flightlog_viewer.cli.options import NoCache, Paths
+from flightlog_viewer.cli.output import note
+from flightlog_viewer.cli.show import find
+from flightlog_viewer.cli.span_rows import known, microseconds
+
+if TYPE_CHECKING:
+    from flightlog_viewer import Store
+
+SECRETS: Final = (
+    re.compile(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}"),  # OpenAI, Anthropic, Stripe
+    re.compile(r"\b(?:gh[opsur]_|github_pat_|glpat-|xox[abprs]-|hf_|lsv2_|npm_|pypi-)[A-Za-z0-9_-]{16,}"),
+    re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),  # AWS
+    re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"),  # Google
+    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),  # JSON web tokens
+    re.compile(r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}"),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@"),  # a password in a URL
+    re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}\b"),  # mail addresses
+)
+"""Texts that are hidden wherever they stand, beside the keys that the tracer hides."""
+
+_PAYLOADS: Final = ("metadata", "inputs", "output")
+_WORDS: Final = ("error", "interrupts", "resumes", "model_params", "tags", *_PAYLOADS)
+"""Fields of free text; the others are ids, names and numbers."""
+_MACHINE: Final = ("host", "pid", "file")
+_DERIVED: Final = frozenset(("row_id", "end_time", "self_ms", "cost_usd", "counted", "start_time", "file"))
+_DEEPEST: Final = 200
+
+
+def bundle(
+    trace: Annotated[str, typer.Argument(help="Id of a trace or of a run in it; its beginning is enough.")],
+    paths: Paths = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write.", show_default=False)
+    ] = None,
+    redact: Annotated[
+        list[str] | None, typer.Option("--redact", help="A regular expression of texts to hide as well; repeatable.")
+    ] = None,
+    payloads: Annotated[
+        bool, typer.Option("--payloads/--no-payloads", help="Keep inputs, output and metadata (redacted).")
+    ] = True,
+    no_cache: NoCache = False,
+) -> None:
+    """Write one trace to one redacted span file that a colleague can open.
+
+    Hidden are the values of keys like password and authorization, and texts that look like API keys, tokens, passwords
+    in URLs, private keys and mail addresses. Host and process are left out. Read it before you send it.
+
+    \b
+    Example:
+      flightlog bundle 019a flightlog-demo/spans.jsonl -o trace.jsonl
+      flightlog bundle 019a runs/ -o trace.jsonl --redact 'ACME-[0-9]+' --no-payloads
+    """
+    if output is None:
+        raise UsageError("-o FILE is missing: where is the bundle to go?")
+    redactor = Redactor([*SECRETS, *(_pattern(text) for text in redact or [])])
+    with opened(paths, cache=not no_cache) as store:
+        trace_id = find(store, trace)
+        lines = [
+            _line(store, row, redactor, payloads=payloads) for row in store.query("trace_spans", trace_id=trace_id)
+        ]
+    _write(output, lines)
+    hidden = sum(line.count(REDACTED.encode()) for line in lines)
+    about = f"{figures.plural(len(lines), 'span')} in {output}, {figures.plural(hidden, 'text')} hidden"
+    note(f"{about}; open it with `flightlog view {output}`")
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"--redact {text!r} is no regular expression: {error}") from None
+
+
+def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: bool) -> bytes:
+    record = {name: value for name, value in known(row).items() if name not in _DERIVED}
+    record["start_time"] = format_time(microseconds(row["start_time"]) * 1000)
+    body = store.payload(row["row_id"])
+    record.update(body.get("raw") or {})
+    record.update({name: body[name] for name in _PAYLOADS if name in body})
+    if record.get("duration_ms") is None or record.get("status") in ("running", "unfinished"):
+        # A line needs an end; nobody knows it, which is what `abandoned` says.
+        record |= {"status": "abandoned", "duration_ms": 0.0}
+    for name in (*_MACHINE, *(() if payloads else _PAYLOADS)):
+        record.pop(name, None)
+    for name in {*_WORDS, *(body.get("raw") or {})} & record.keys():
+        record[name] = hide(record[name], redactor)
+    return Span.from_record({"v": 1} | record).to_json()
+
+
+def hide(value: Any, redactor: Redactor, depth: int = 0) -> Any:
+    """The JSON value with secrets hidden; what is nested too deep to look at is hidden whole."""
+    if isinstance(value, str):
+        return redactor.text(value)
+    if depth > _DEEPEST and isinstance(value, dict | list):
+        return REDACTED
+    if isinstance(value, dict):
+        return {
+            redactor.text(key): REDACTED if redactor.hides(key) else hide(item, redactor, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [hide(item, redactor, depth + 1) for item in value]
+    return value
+
+
+def _write(path: Path, lines: list[bytes]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already: give another name") from None
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(line + b"\n" for line in lines)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise UnreadableError(f"{path} cannot be written: {error.strerror}") from None

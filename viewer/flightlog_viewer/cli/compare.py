@@ -1,0 +1,126 @@
+"""``flightlog compare``: two traces or two files, group by group."""
+
+from contextlib import ExitStack
+from glob import has_magic
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from flightlog.errors import UsageError
+from flightlog_viewer.analysis.filter import Filter as Condition
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.opening import opened
+from flightlog_viewer.cli.options import Json, NoCache, Paths
+from flightlog_viewer.cli.output import grid, json_value, line
+from flightlog_viewer.cli.show import find
+
+_BY: Final = ("name", "type", "model", "tool", "node")
+_MEASURES: Final = ("count", "errors", "p50_ms", "p95_ms", "total_ms", "total_tokens", "cost_usd")
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A trace id (or its beginning), file, folder or glob.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same sort.")],
+    paths: Paths = None,
+    by: Annotated[str, typer.Option("--by", help="name, type, model, tool or node.")] = "name",
+    json: Json = False,
+    no_cache: NoCache = False,
+) -> None:
+    """Compare two traces, or two files: p50, p95, tokens and cost of each group, and the difference of B to A.
+
+    When A and B are files, all their spans are compared; else they are traces, looked for in PATHS.
+
+    \b
+    Example:
+      flightlog compare yesterday.jsonl today.jsonl --by node
+      flightlog compare 019a 019b flightlog-demo/spans.jsonl --json
+    """
+    if by not in _BY:
+        raise UsageError(f"cannot compare by {by!r}: choose one of {', '.join(_BY)}")
+    files = [_is_file(side) for side in (a, b)]
+    if files[0] != files[1]:
+        wrong = b if files[0] else a
+        raise UsageError(f"give two files or two traces: {wrong!r} is no file")
+    if files[0] and paths:
+        raise UsageError("PATHS are for two traces; files are compared whole")
+    with ExitStack() as stack:
+        if files[0]:
+            stores = [stack.enter_context(opened([side], cache=not no_cache)) for side in (a, b)]
+            names, where = [a, b], [Condition("true", [])] * 2
+        else:
+            stores = [stack.enter_context(opened(paths, cache=not no_cache))] * 2
+            names = [find(stores[0], side) for side in (a, b)]
+            where = [Condition("trace_id = ?", [name]) for name in names]
+        totals = [store.query("overview", where=w)[0] for store, w in zip(stores, where, strict=True)]
+        sides = [store.query("summary", by=by, where=w) for store, w in zip(stores, where, strict=True)]
+    groups = pair(*sides)
+    if json:
+        about = [
+            {"name": name} | {key: total[key] for key in ("spans", "traces", "errors", "total_tokens", "cost_usd")}
+            for name, total in zip(names, totals, strict=True)
+        ]
+        json_value({"a": about[0], "b": about[1], "by": by, "groups": groups})
+        return
+    for letter, name, total in zip("AB", names, totals, strict=True):
+        line(
+            f"{letter}: {name}  {figures.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
+            f"{figures.count(total['total_tokens'])} tokens, {figures.money(total['cost_usd'])}"
+        )
+    line()
+    _print(by, groups)
+
+
+def _is_file(side: str) -> bool:
+    return Path(side).exists() or has_magic(side) or side.endswith((".jsonl", ".gz", ".zst"))
+
+
+def pair(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups of both sides by key and type: each side's figures (None where it has no such group) and B minus A.
+
+    Groups come in the order of A, then those that only B has.
+    """
+    sides = [{(row["key"], row["type"]): row for row in side} for side in (a, b)]
+    result = []
+    for key, kind in dict.fromkeys([*sides[0], *sides[1]]):
+        rows = [side.get((key, kind)) for side in sides]
+        picked = [None if row is None else {name: row[name] for name in _MEASURES} for row in rows]
+        first, second = ({} if row is None else row for row in picked)
+        difference = {
+            name: second[name] - first[name]
+            for name in _MEASURES
+            if first.get(name) is not None and second.get(name) is not None
+        }
+        result.append({"key": key, "type": kind, "a": picked[0], "b": picked[1], "difference": difference})
+    return result
+
+
+def _print(by: str, groups: list[dict[str, Any]]) -> None:
+    shows = {
+        "count": figures.count,
+        "p50_ms": figures.duration,
+        "p95_ms": figures.duration,
+        "total_tokens": figures.count,
+        "cost_usd": figures.money,
+    }
+    cells = []
+    for group in groups:
+        row = [str(group["key"]), group["type"]] if by == "name" else [str(group["key"])]
+        for name, show in shows.items():
+            first, second = ((group[side] or {}).get(name) for side in "ab")
+            row.append(_change(first, second, show))
+        cells.append(row)
+    titles = [by, *(["type"] if by == "name" else []), "count A -> B", "p50", "p95", "tokens", "cost"]
+    grid(titles, cells, right=[False] * len(titles))
+
+
+def _change(first: Any, second: Any, show: Any) -> str:
+    """``12 ms -> 20 ms (+67%)``; one figure when nothing changed, a dash for a side that has none."""
+    if first is None and second is None:
+        return ""
+    if first == second:
+        return str(show(first))
+    shown = " -> ".join("-" if value is None else show(value) for value in (first, second))
+    if first and second is not None:
+        shown += f" ({(second - first) / first:+.0%})"
+    return shown

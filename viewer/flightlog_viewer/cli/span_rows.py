@@ -1,0 +1,37 @@
+"""Rows of ``spans`` as they come from the store, turned back into values of the record."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+_JSON: Final = ("interrupts", "resumes", "model_params", "truncated", "metadata")
+
+
+def known(row: dict[str, Any]) -> dict[str, Any]:
+    """The values of a row that are known, its JSON columns as values."""
+    return {name: decoded(name, value) for name, value in row.items() if value is not None}
+
+
+def decoded(name: str, value: Any) -> Any:
+    """One value of a row; JSON text of a JSON column as what it says, a STRUCT without what is unknown in it."""
+    if name in _JSON:
+        return json_text(value)
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def json_text(value: Any) -> Any:
+    """What a JSON text says; anything that is none as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def microseconds(moment: datetime) -> int:
+    """A time of the store (naive, UTC) in microseconds since the epoch."""
+    return round(moment.replace(tzinfo=UTC).timestamp() * 1e6)
