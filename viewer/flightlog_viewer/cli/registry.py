@@ -22,6 +22,7 @@ _CLI: Final = "flightlog_viewer.cli."
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("demo", _CLI + "demo", "demo", "record the samples and look at them"),
+    Command("view", _CLI + "view", "view", "browse traces and threads in the terminal"),
     Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key"),
     Command("traces", _CLI + "traces", "traces", "one line a trace"),
     Command("show", _CLI + "show", "show", "one trace as a tree"),

@@ -1,0 +1,22 @@
+"""Pictures of the screen as SVG, without the web fonts that Textual names in them."""
+
+import re
+from typing import Any
+
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+_FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.S)
+
+
+def picture(app: Any) -> str:
+    """What the application shows now. Nothing in it is fetched from anywhere."""
+    svg = _FONT_FACE.sub("", app.export_screenshot(title="flightlog"))
+    assert "https:" not in svg
+    return svg
+
+
+class Svg(SingleFileSnapshotExtension):
+    """One SVG file a snapshot; `make snapshots` records them anew."""
+
+    _file_extension = "svg"
+    _write_mode = WriteMode.TEXT

@@ -1,0 +1,36 @@
+"""Pictures of the screens at three sizes, and of what is not the usual."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.snapshots.pictures import Svg, picture
+from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.threads import checkpoint_file
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+WAYS: dict[str, list[str]] = {
+    "traces": [],
+    "trace": ["e", "enter", "e"],
+    "detail": ["enter", "j", "j", "enter"],
+    "threads": ["3", "enter"],
+}
+"""The keys that lead to each screen."""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Span file and checkpoint database."""
+    folder = tmp_path_factory.mktemp("flights")
+    return support_file(folder / "support.jsonl"), checkpoint_file(folder / "checkpoints.sqlite")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_screens(size: tuple[int, int], files: tuple[Path, Path], snapshot: Any) -> None:
+    """Each screen in the dark theme."""
+    async with driven([files[0]], [files[1]], size=size) as viewer:
+        for screen, keys in WAYS.items():
+            await viewer.press("1", "g", *keys)
+            assert picture(viewer.app) == snapshot(extension_class=Svg, name=screen)

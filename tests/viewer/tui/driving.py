@@ -1,0 +1,79 @@
+"""Runs the viewer for a test: starts it, waits until nothing is under way, presses keys."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from textual import events
+from textual.pilot import Pilot
+
+from flightlog_viewer.tui.app import FlightlogApp
+from flightlog_viewer.tui.session import Session
+
+PATIENCE_S = 30.0
+
+
+class Driven:
+    """A running viewer."""
+
+    def __init__(self, app: FlightlogApp, pilot: Pilot[Any]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def settle(self) -> None:
+        """Wait until no worker runs and no timer of typing or resting is due."""
+        until = monotonic() + PATIENCE_S
+        quiet = 0
+        while quiet < 2:
+            await self.pilot.pause(0.05 if quiet else 0.02)
+            busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled
+            quiet = 0 if busy else quiet + 1
+            if monotonic() > until:
+                raise TimeoutError("the viewer did not come to rest")
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, waiting after each until its effect is there."""
+        for key in keys:
+            await self.pilot.press(key)
+        await self.settle()
+
+    async def write(self, text: str) -> None:
+        """Put a text where the focus is, as a paste."""
+        self.app.screen.post_message(events.Paste(text))
+        await self.settle()
+
+    def text(self) -> str:
+        """Everything on the screen."""
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in lines)
+
+    def toasts(self) -> str:
+        """The messages that were shown."""
+        return "\n".join(str(note.message) for note in self.app._notifications)
+
+
+def application(paths: Sequence[Path], checkpoints: Sequence[Path] = (), **options: Any) -> FlightlogApp:
+    """The viewer over some files, not started."""
+    session = Session([str(path) for path in paths], [str(path) for path in checkpoints], cache=False)
+    app = FlightlogApp(session, first_rows=session.excerpt(), **options)
+    app.animation_level = "none"
+    return app
+
+
+@asynccontextmanager
+async def driven(
+    paths: Sequence[Path], checkpoints: Sequence[Path] = (), *, size: tuple[int, int] = (80, 24), **options: Any
+) -> AsyncIterator[Driven]:
+    """A running viewer; fails at the end when any handler failed."""
+    app = application(paths, checkpoints, **options)
+    try:
+        async with app.run_test(size=size) as pilot:
+            viewer = Driven(app, pilot)
+            await viewer.settle()
+            yield viewer
+        if app.faults:
+            raise app.faults[0]
+    finally:
+        app.session.close()

@@ -1,0 +1,63 @@
+"""The way of a first look: the list, one trace, one span, one thread."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import support_file
+
+
+@pytest.fixture(scope="module")
+def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty support traces, two of them failed."""
+    return support_file(tmp_path_factory.mktemp("flights") / "support.jsonl")
+
+
+async def test_a_trace_is_found_opened_and_read(spans: Path) -> None:
+    """From the list to a model's messages with three keys, and back with two."""
+    async with driven([spans]) as viewer:
+        assert "support.jsonl  270 spans" in viewer.text()
+        assert "30 traces" in viewer.text()
+        await viewer.press("enter")
+        assert "G support" in viewer.text()
+        assert "search x4" in viewer.text()
+        await viewer.press("j", "j", "enter")
+        assert "Where is my order?" in viewer.text()
+        assert "call search(q: order 9)" in viewer.text()
+        await viewer.press("escape", "escape")
+        assert "30 traces" in viewer.text()
+
+
+async def test_the_next_error_is_where_it_began(spans: Path) -> None:
+    """`e` in the list finds a failed trace, `e` in the trace the span that failed first."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("e", "enter", "e")
+        assert "ValueError: no such order" in viewer.text()
+        assert "✗T refund" in viewer.text()
+
+
+async def test_a_filter_leaves_what_it_names(spans: Path) -> None:
+    """The filter line narrows the list; Esc gives it back; a mistake gets a caret and leaves the rows."""
+    async with driven([spans]) as viewer:
+        await viewer.press("slash")
+        await viewer.write("status:error")
+        await viewer.press("enter")
+        assert "2 of 30" in viewer.text()
+        await viewer.press("escape")
+        assert "30 traces" in viewer.text()
+        await viewer.press("slash")
+        await viewer.write("dur>x")
+        await viewer.press("enter")
+        assert "^" in viewer.text()
+        assert "30 traces" in viewer.text()
+
+
+async def test_sorting_keeps_the_row_under_the_cursor(spans: Path) -> None:
+    """Another order moves the row, and the cursor with it."""
+    async with driven([spans]) as viewer:
+        await viewer.press("j", "j", "j")
+        before = viewer.app.main.view("traces").selected()  # type: ignore[attr-defined]
+        await viewer.press("S")
+        assert viewer.app.main.view("traces").selected() == before  # type: ignore[attr-defined]
+        assert "Start ^" in viewer.text()

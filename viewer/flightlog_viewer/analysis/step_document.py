@@ -1,0 +1,142 @@
+"""One step of a thread as documents: what changed, who wrote what, what is next, what was asked, the whole state."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.state_diff import Change
+from flightlog_viewer.checkpoints.model import Step, Task
+from flightlog_viewer.checkpoints.normal import normal_form
+
+TABS = ("Changes", "Writes", "Next", "Interrupts", "State", "Runs")
+_SIGNS = {"added": ("+", "ok"), "removed": ("-", "error"), "changed": ("~", "wait")}
+
+
+def document(
+    tab: str, step: Step, changes: Sequence[Change], against: str, runs: Sequence[TraceRow], marks: Mapping[str, str]
+) -> Document:
+    """One tab. ``against`` says what the changes are seen from: ``parent``, ``mark`` or ``none``."""
+    if tab == "Changes":
+        return Document(_changes(step, changes, against))
+    if tab == "Writes":
+        return Document(_writes(step, marks))
+    if tab == "Next":
+        return Document(_next(step))
+    if tab == "Interrupts":
+        return Document(_interrupts(step))
+    if tab == "State":
+        return Document(open_within(json_blocks(normal_form(step.values), "state")))
+    return Document(_runs(runs, marks))
+
+
+def counts(changes: Sequence[Change]) -> str:
+    """``messages +2  cart ~1``: changes by channel."""
+    found: dict[str, dict[str, int]] = {}
+    for change in changes:
+        channel = change.path.split(".", 1)[0].split("[", 1)[0]
+        signs = found.setdefault(channel, {})
+        sign = _SIGNS[change.op][0]
+        signs[sign] = signs.get(sign, 0) + 1
+    return "  ".join(f"{c} {' '.join(f'{s}{n}' for s, n in signs.items())}" for c, signs in list(found.items())[:8])
+
+
+def _changes(step: Step, changes: Sequence[Change], against: str) -> list[Block]:
+    if against == "none":
+        return open_within(json_blocks(normal_form(step.values), "state"))
+    blocks = [Block(f"against the {'step before' if against == 'parent' else 'marked step'}", "dim")]
+    for change in changes:
+        sign, tone = _SIGNS[change.op]
+        before, after = normal_form(change.before), normal_form(change.after)
+        if change.op == "changed":
+            text = f"{preview(before, 60)} -> {preview(after, 60)}"
+        else:
+            text = preview(after if change.op == "added" else before, 120)
+        text = text.replace("\n", " ") or ("{...}" if isinstance(after or before, dict) else "[...]")
+        by = f"   by {change.node}" if change.node else ""
+        blocks.append(
+            Block(f"{text}{by}", tone, f"{sign} {change.path}", make=_both(change.op, before, after), value=after)
+        )
+    if not changes:
+        blocks.append(Block("nothing changed", "dim"))
+    return blocks + [Block(note, "wait") for note in step.notes]
+
+
+def _both(op: str, before: Any, after: Any) -> Any:
+    def make() -> list[Block]:
+        blocks: list[Block] = []
+        if op != "added":
+            blocks += json_blocks(before, "before")
+        if op != "removed":
+            blocks += json_blocks(after, "after")
+        return blocks
+
+    return make
+
+
+def _writes(step: Step, marks: Mapping[str, str]) -> list[Block]:
+    blocks: list[Block] = []
+    for task in step.tasks:
+        blocks += _task(task, marks)
+    if step.null_writes:
+        blocks += [heading("written by a Command before it was resumed"), *json_blocks(normal_form(step.null_writes))]
+    return blocks or [Block("no node has run from here", "dim")]
+
+
+def _task(task: Task, marks: Mapping[str, str]) -> list[Block]:
+    mark = marks.get(task.status, "-")
+    tone = {"errored": "error", "interrupted": "wait"}.get(task.status, "strong")
+    blocks = [Block(f"{mark} {task.node}  {task.status}  {task.task_id[:13]}", tone, value=task.task_id)]
+    if task.error is not None:
+        blocks.append(Block(preview(normal_form(task.error), 2000), "error", "error"))
+    for channel, value in task.writes.items():
+        blocks += json_blocks(normal_form(value), channel, depth=1)
+    if task.goto:
+        blocks.append(Block(", ".join(task.goto), "", "goes to"))
+    return [*blocks, gap()]
+
+
+def _next(step: Step) -> list[Block]:
+    if not step.next:
+        return [Block("nothing is due: the run ended here", "dim")]
+    return [heading("due from here"), *(Block(node) for node in step.next)]
+
+
+def _interrupts(step: Step) -> list[Block]:
+    blocks: list[Block] = []
+    for task in step.tasks:
+        for interrupt in task.interrupts:
+            waits = interrupt in task.pending
+            blocks.append(heading(f"{task.node} {'waits' if waits else 'asked'}", "wait" if waits else "strong"))
+            blocks += open_within(json_blocks(normal_form(interrupt.value), "question"), 60)
+            blocks.append(Block(interrupt.id, "dim", "id", value=interrupt.id))
+        for answer in task.resumes:
+            blocks += open_within(json_blocks(normal_form(answer), "answer"), 60)
+        if task.interrupts:
+            blocks.append(gap())
+    return blocks or [Block("nothing was asked in this step", "dim")]
+
+
+def _runs(runs: Sequence[TraceRow], marks: Mapping[str, str]) -> list[Block]:
+    if not runs:
+        return [Block("no run of this thread is in the span files", "dim")]
+    blocks = [heading(f"{len(runs)} runs of this thread; Enter opens one")]
+    for run in runs:
+        took = "" if run.duration_ms is None else units.duration(run.duration_ms)
+        text = f"{marks.get(run.status, '?')} {units.clock(run.start_us, date=True)}  {run.name}  {took}"
+        tone = "error" if run.status == "error" else ""
+        blocks.append(Block(text, tone, link=("trace", run.trace_id), value=run.trace_id))
+    return blocks
+
+
+def resume_snippet(thread_id: str, interrupt_id: str) -> str:
+    """Python that answers one question, to be run where the graph is."""
+    config = {"configurable": {"thread_id": thread_id}}
+    return f"graph.invoke(Command(resume={{{interrupt_id!r}: ...}}), {config!r})"
+
+
+def fork_snippet(step: Step) -> str:
+    """Python that runs again from a step."""
+    where = {"thread_id": step.thread_id, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
+    return f"graph.invoke(None, { {'configurable': where}!r})"

@@ -1,0 +1,250 @@
+"""The viewer as an application: options, loading, following, and the ways between the screens."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+from textual.message import Message
+
+from flightlog.errors import FlightlogError
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui import glyphs, handover, keymap, themes
+from flightlog_viewer.tui.faults import Guarded, record
+from flightlog_viewer.tui.following import Follower
+from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen, load_line
+from flightlog_viewer.tui.session import Session
+from flightlog_viewer.tui.text import OutputFilter, Part
+
+_FOLLOW_S = 0.25
+
+
+class LoadEnded(Message):
+    """The store is there, or is not."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+
+
+class FlightlogApp(Guarded, App[int]):
+    """Reads span files and checkpoint databases; writes nothing but its own log and bookmarks."""
+
+    TITLE = "flightlog"
+    CSS_PATH = "flightlog.tcss"
+    # Textual declares these two without ClassVar.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (120, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, system=True, id="quit.now"),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        first_rows: Sequence[TraceRow] = (),
+        ascii_only: bool = False,
+        theme: str | None = None,
+        clock: Any = monotonic,
+    ) -> None:
+        no_colour = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=no_colour or theme == "ansi-dark")
+        self.session = session
+        self.first_rows = list(first_rows)
+        self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
+        self.following = False
+        self.faults: list[Exception] = []
+        self._out = OutputFilter()
+        self._clock = clock
+        self._started = clock()
+        self._cancelled = False
+        self._loading = True
+        self._follower = Follower()
+        self._pending = 0
+        themes.register(self)
+        self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
+        self.set_keymap(keymap.load())
+        self.faulty_keys = keymap.problem()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._out]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return themes.FALLBACK
+
+    @property
+    def main(self) -> MainScreen:
+        """The frame, whatever lies over it."""
+        return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
+
+    def on_mount(self) -> None:
+        self.push_screen(MainScreen())
+        self.call_after_refresh(self.start_load)
+
+    def start_load(self) -> None:
+        """Load everything in a thread; the rows of the excerpt stay until it is done."""
+        self._loading = True
+        self._show_status()
+        if self.faulty_keys:
+            self.notify(self.faulty_keys, severity="warning", markup=False)
+
+        def work() -> None:
+            error: Exception | None = None
+            try:
+                self.session.load(self._progress)
+            except Exception as caught:  # shown by the handler below
+                error = caught
+            self.post_message(LoadEnded(error))
+
+        self.run_worker(work, thread=True, group="load", exit_on_error=False)
+
+    def _progress(self, done: int, total: int, rows: int) -> bool:
+        """Called from the loading thread."""
+        self.main.post_message(LoadProgress(done, total, rows))
+        return not self._cancelled
+
+    def load_progressed(self, done: int, total: int, rows: int) -> None:
+        """Say how far the load is."""
+        if self._loading:
+            self.main.say_status(("flightlog ", "bold"), load_line(done, total, rows, self._clock() - self._started))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the load has ended."""
+        return not self._loading
+
+    def cancel_load(self) -> bool:
+        """Stop the load; False when none is running."""
+        if not self._loading or self._cancelled:
+            return False
+        self._cancelled = True
+        return True
+
+    def on_load_ended(self, event: LoadEnded) -> None:
+        self._loading = False
+        if event.error is not None:
+            if self._cancelled and isinstance(event.error, FlightlogError):
+                self.main.say_status(("flightlog ", "bold"), "stopped: only the newest lines are shown; r loads again")
+            else:
+                self.fault(event.error)
+            return
+        self._show_status()
+        self.main.data_changed(appended=False)
+        self._follower.watch(self.session.watched())
+        self.set_interval(_FOLLOW_S, self._look_for_more)
+
+    def _look_for_more(self) -> None:
+        """Four times a second one ``stat`` a file; what has grown is read in a thread."""
+        if not self._follower.grown():
+            return
+        self._follower.busy = True
+
+        def work() -> None:
+            error: Exception | None = None
+            try:
+                self.session.refresh()
+            except Exception as caught:
+                error = caught
+            self.call_from_thread(self._grown, error)
+
+        self.run_worker(work, thread=True, group="follow", exit_on_error=False)
+
+    def _grown(self, error: Exception | None) -> None:
+        self._follower.busy = False
+        if error is not None:
+            self.fault(error)
+            return
+        self._follower.watch(self.session.watched())
+        self._show_status()
+        self.main.data_changed(appended=True)
+
+    def _show_status(self) -> None:
+        session = self.session
+        names = ", ".join(Path(path).name or path for path in session.paths) or "newest span file here"
+        parts: list[Part] = [("flightlog ", "bold"), names if len(names) < 60 else names[:57] + "...", "  "]
+        if self._loading:
+            parts.append("loading, counts are so far")
+        elif session.loaded:
+            parts.append(f"{session.span_count:,} spans")
+            rejects = session.reject_count
+            if rejects:
+                parts += ["  ", (f"{rejects:,} bad line{'s' if rejects > 1 else ''}", "bold $warning")]
+            if self._pending:
+                parts += ["  ", (f"{self.glyphs.status['interrupted']} {self._pending} pending", "bold $warning")]
+        if self.following:
+            parts += ["  ", ("LIVE", "bold reverse")]
+        self.main.say_status(*parts)
+
+    def set_pending(self, count: int) -> None:
+        """How many approvals wait, for the status line."""
+        self._pending = count
+        self._show_status()
+
+    def toggle_follow(self) -> None:
+        """Keep the newest row in view, or let the rows stand."""
+        self.following = not self.following
+        self._show_status()
+        self.main.data_changed(appended=True)
+
+    def open_trace(self, trace_id: str, row_id: int | None = None) -> None:
+        """Show a trace."""
+        view = self.main.bring("trace")
+        self.call_after_refresh(view.show_trace, trace_id, row_id)  # type: ignore[attr-defined]
+
+    def open_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
+        """Show a thread, at the step a span belongs to where that is known."""
+        view = self.main.bring("threads")
+        self.call_after_refresh(view.show_thread, thread_id, span)  # type: ignore[attr-defined]
+
+    def open_filtered(self, text: str) -> None:
+        """Show the traces that pass a filter."""
+        view = self.main.bring("traces")
+        view.set_filter(text)  # type: ignore[attr-defined]
+
+    def copy_text(self, text: str) -> None:
+        """To the clipboard of the terminal, of the system, or into a file; a toast says which."""
+        self.notify(handover.copy(self, text), markup=False)
+
+    def hand_over(self, text: str, variable: str, otherwise: str) -> None:
+        """Show a text in the user's own program."""
+        if text:
+            handover.show(self, text, variable, otherwise)
+
+    def toggle_mouse(self) -> None:
+        """Give the mouse to the terminal (so that it selects text), or take it back."""
+        self.notify(handover.toggle_mouse(self), markup=False)
+
+    def fault(self, error: Exception) -> None:
+        """Show an error as a banner; unexpected ones go to the log."""
+        self.faults.append(error)
+        screens = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
+        if screens:
+            screens[0].post_message(record(error))
+
+    def _handle_exception(self, error: Exception) -> None:
+        self.fault(error)
+
+
+def run(
+    paths: Sequence[str],
+    checkpoints: Sequence[str],
+    *,
+    cache: bool = True,
+    ascii_only: bool = False,
+    theme: str | None = None,
+) -> int:
+    """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
+    session = Session(paths, checkpoints, cache=cache)
+    app = FlightlogApp(session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme)
+    try:
+        app.run()
+    finally:
+        session.close()
+    sys.stdout.flush()
+    return app.return_code or 0

@@ -1,0 +1,204 @@
+"""The frame around the six numbered screens, and what is common to them: loading, following, back, copy."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.tui.faults import Faulted, Guarded
+from flightlog_viewer.tui.screens.traces import TraceOpened, TracesView
+from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.text import Part, content
+from flightlog_viewer.tui.widgets.lines import Banner, KeyBar, TabBar
+
+if TYPE_CHECKING:
+    from flightlog_viewer.tui.app import FlightlogApp
+
+VIEWS = ("traces", "trace", "threads", "inbox", "stats", "sql")
+_CLASSES = {
+    "trace": "TraceView",
+    "threads": "ThreadsView",
+    "inbox": "InboxView",
+    "stats": "StatsView",
+    "sql": "SqlView",
+}
+
+
+class LoadProgress(Message):
+    """How far the load is."""
+
+    def __init__(self, done: int, total: int, rows: int) -> None:
+        super().__init__()
+        self.done = done
+        self.total = total
+        self.rows = rows
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, LoadProgress)
+
+
+class MainScreen(Guarded, Screen[None]):
+    """Status, tabs, one of the views, keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(i + 1), f"view('{name}')", name.title(), show=False, id=f"view.{name}")
+            for i, name in enumerate(VIEWS)
+        ),
+        Binding("question_mark", "help", "Help", id="help"),
+        Binding("escape", "back", "Back", show=False, id="back"),
+        Binding("q", "back_or_quit", "Back / quit", id="quit"),
+        Binding("y", "copy", "Copy", id="copy"),
+        Binding("F", "follow", "Follow", show=False, id="follow"),
+        Binding("o", "pager", "Pager", show=False, id="pager"),
+        Binding("O", "editor", "Editor", show=False, id="editor"),
+        Binding("percent_sign", "mouse", "Mouse capture on / off", show=False, id="mouse"),
+        Binding("colon", "app.command_palette", "Palette", show=False, id="palette"),
+        Binding("ctrl+c", "copy_or_hint", "Copy selection", show=False, id="copy.selection"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._front = "traces"
+        self._before: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("", markup=False, id="status")
+        yield TabBar([f"{i + 1} {name.title() if name != 'sql' else 'SQL'}" for i, name in enumerate(VIEWS)], id="tabs")
+        yield Banner()
+        yield Container(TracesView(), id="body")
+        yield KeyBar()
+
+    @property
+    def viewer(self) -> "FlightlogApp":
+        return cast("FlightlogApp", self.app)
+
+    def on_mount(self) -> None:
+        self.view("traces").shown()
+
+    def view(self, name: str) -> View:
+        """A view by its name; it is made on first use, so that nobody waits for what is not looked at."""
+        found = self.query(f"#{name}")
+        if found:
+            return found.only_one(View)
+        module = import_module(f"flightlog_viewer.tui.screens.{name}")
+        made: View = getattr(module, _CLASSES[name])()
+        self.query_one("#body", Container).mount(made)
+        return made
+
+    @property
+    def front(self) -> View:
+        """The view in front."""
+        return self.view(self._front)
+
+    def bring(self, name: str, *, remember: bool = True) -> View:
+        """Bring a view to the front."""
+        if name != self._front and remember:
+            self._before.append(self._front)
+        self._front = name
+        view = self.view(name)
+        for other in self.query_one("#body", Container).children:
+            other.display = other is view
+        self.query_one("#tabs", TabBar).active = VIEWS.index(name)
+        view.call_after_refresh(view.shown) if not view.is_mounted else view.shown()
+        return view
+
+    def say_status(self, *parts: Part) -> None:
+        """The line at the top."""
+        self.query_one("#status", Static).update(content(*parts))
+
+    def data_changed(self, *, appended: bool) -> None:
+        """Tell every view that there is something new."""
+        for view in self.query(View):
+            view.data_changed(appended=appended)
+
+    def on_faulted(self, event: Faulted) -> None:
+        event.stop()
+        where = f"  (log: {event.log})" if event.log else ""
+        self.query_one(Banner).say(f"{event.sentence}{where}")
+
+    def on_load_progress(self, event: LoadProgress) -> None:
+        event.stop()
+        self.viewer.load_progressed(event.done, event.total, event.rows)
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        event.stop()
+        self.bring(VIEWS[event.index])
+
+    def on_trace_opened(self, event: TraceOpened) -> None:
+        event.stop()
+        self.viewer.open_trace(event.trace_id, event.row_id)
+
+    def action_view(self, name: str) -> None:
+        self.bring(name)
+
+    def action_back(self) -> bool:
+        if self.query_one(Banner).close() or self.viewer.cancel_load() or self.front.back():
+            return True
+        if self._before:
+            self.bring(self._before.pop(), remember=False)
+            return True
+        return False
+
+    def action_back_or_quit(self) -> None:
+        if not self.action_back():
+            self.app.exit(0)
+
+    def action_copy(self) -> None:
+        from flightlog_viewer.tui.screens.menus import Menu
+
+        choices = self.front.copy_choices()
+        if not choices:
+            self.notify("nothing to copy here", markup=False)
+            return
+
+        def chosen(label: str | None) -> None:
+            for choice in choices:
+                if choice.label == label:
+                    self.viewer.copy_text(choice.text())
+
+        self.app.push_screen(Menu("Copy", [choice.label for choice in choices]), chosen)
+
+    def action_copy_or_hint(self) -> None:
+        selected = self.get_selected_text()
+        if selected:
+            self.viewer.copy_text(selected)
+        else:
+            key = next(
+                (self.app.get_key_display(b.binding) for b in self.active_bindings.values() if b.binding.id == "quit"),
+                "q",
+            )
+            self.notify(f"{key} quits; y copies", markup=False)
+
+    def action_follow(self) -> None:
+        self.viewer.toggle_follow()
+
+    def action_help(self) -> None:
+        from flightlog_viewer.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.active_bindings.values(), self._front, self.viewer.glyphs))
+
+    def action_mouse(self) -> None:
+        self.viewer.toggle_mouse()
+
+    def action_pager(self) -> None:
+        self.viewer.hand_over(self.front.body_text(), "PAGER", "less")
+
+    def action_editor(self) -> None:
+        self.viewer.hand_over(self.front.body_text(), "EDITOR", "vi")
+
+
+def load_line(done: int, total: int, rows: int, seconds: float) -> str:
+    """``12.0 of 80.0 MB, 14,000 spans so far, 3s left, Esc stops``."""
+    left = (
+        f", {units.duration((total - done) / done * seconds * 1000)} left"
+        if done and total > done and seconds > 0.5
+        else ""
+    )
+    return f"loading {units.size(done)} of {units.size(total)}, {rows:,} spans so far{left}, Esc stops"

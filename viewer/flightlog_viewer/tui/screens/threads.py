@@ -1,0 +1,356 @@
+"""Screen 3: the threads of checkpoint databases, and one of them step by step."""
+
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widgets import Static
+
+from flightlog_viewer.analysis import step_document
+from flightlog_viewer.analysis.document import Block, Document, preview
+from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+from flightlog_viewer.analysis.step_document import TABS
+from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.screens.traces import TraceOpened
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.session import ThreadEntry, ThreadSteps
+from flightlog_viewer.tui.stepping import Stepper
+from flightlog_viewer.tui.text import Part, content
+from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.divider import Panes
+from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+
+COLUMNS = (
+    Column("status", "St", 2),
+    Column("thread", "Thread", 12, share=True),
+    Column("steps", "Steps", 5, right=True),
+    Column("updated", "Updated", 19, drop=1),
+    Column("waits", "Waits for", 14, share=True, drop=2),
+)
+_TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
+_RIBBON_TONES = {"here": "bold reverse", "wait": "bold $warning", "fork": "dim"}
+_SPEEDS = (1.0, 2.0, 4.0)
+NO_DATABASE = (
+    "no checkpoint database is open. To step through threads:",
+    "",
+    "    flightlog view FILE --checkpoints DB",
+    "",
+    "DB is LangGraph's SQLite file, or a postgresql:// URL.",
+)
+
+
+class ThreadsView(View):
+    """A list of threads; beside it the steps of one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "step(-1)", "Step back", show=False, id="step.back"),
+        Binding("right_square_bracket", "step(1)", "Step", id="step.next"),
+        Binding("left_curly_bracket", "mark(-1)", "Previous interrupt or fork", show=False, id="mark.previous"),
+        Binding("right_curly_bracket", "mark(1)", "Next interrupt / fork", id="mark.next"),
+        Binding("f", "branch", "Other branch", show=False, id="branch"),
+        Binding("P", "play", "Play", id="play"),
+        Binding("d", "diff", "Diff against", id="diff"),
+        Binding("m", "set_mark", "Mark this step", show=False, id="mark.set"),
+        Binding("n", "namespace", "Next namespace", show=False, id="namespace"),
+        Binding("x", "span", "To the span", id="threads.span"),
+        Binding("v", "next_tab", "Next tab", show=False, id="threads.tab"),
+        Binding("V", "next_tab(-1)", "Previous tab", show=False, id="threads.tab.previous"),
+        Binding("tab", "other_pane", "Other pane", show=False, id="threads.pane"),
+        Binding("z", "zoom_pane", "Zoom pane", show=False, id="threads.zoom"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="threads")
+        self._entries: list[ThreadEntry] = []
+        self._steps: ThreadSteps | None = None
+        self._stepper = Stepper(())
+        self._against: Literal["parent", "mark", "none"] = "parent"
+        self._playing: Timer | None = None
+        self._speed = 0
+        self._changes: list[Change] = []
+
+    def compose(self) -> ComposeResult:
+        steps = Vertical(
+            Static("", markup=False, id="step-line"),
+            Static("", markup=False, id="ribbon"),
+            Static("", markup=False, id="step-facts"),
+            TabBar(TABS, id="step-tabs"),
+            BodyView(id="step-body"),
+            id="steps",
+        )
+        yield Panes(RowList(COLUMNS, id="thread-rows"), steps, share=40, id="thread-panes")
+
+    @property
+    def table(self) -> RowList:
+        return self.query_one("#thread-rows", RowList)
+
+    @property
+    def body(self) -> BodyView:
+        return self.query_one("#step-body", BodyView)
+
+    @property
+    def step_tabs(self) -> TabBar:
+        return self.query_one("#step-tabs", TabBar)
+
+    @property
+    def panes(self) -> Panes:
+        return self.query_one("#thread-panes", Panes)
+
+    def on_mount(self) -> None:
+        self.body.glyphs = self.glyphs
+        self._read_threads()
+
+    def shown(self) -> None:
+        if not self.body.has_focus:
+            self.panes.bring("first" if self.session.checkpoints else "second")
+            self.table.focus()
+
+    def data_changed(self, *, appended: bool) -> None:
+        self._read_threads()
+        if self._steps is not None and appended:
+            self._open(self._steps.thread_id, keep=True)
+
+    def _read_threads(self) -> None:
+        if not self.session.checkpoints:
+            self.body.show_document(Document([Block(line) for line in NO_DATABASE]))
+            return
+        self.ask("threads", self.session.threads, self._listed)
+
+    def _listed(self, entries: list[ThreadEntry]) -> None:
+        self._entries = entries
+        self.viewer.set_pending(sum(len(entry.summary.pending) for entry in entries))
+        rows = [self._cells(entry) for entry in entries]
+        self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
+        if self._steps is None and entries:
+            self._open(entries[0].summary.thread_id)
+        elif not entries:
+            self.body.show_document(Document([Block("this database has no threads yet", "dim")]))
+
+    def _cells(self, entry: ThreadEntry) -> list[Cell]:
+        thread = entry.summary
+        waits = ", ".join(f"{p.node}: {preview(normal_form(p.value), 60)}" for p in thread.pending[:3])
+        tone = _TONES.get(thread.status, "dim")
+        return [
+            Cell(self.glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
+            Cell(thread.thread_id),
+            Cell(str(thread.steps)),
+            Cell((thread.updated_at or "")[:19].replace("T", " "), "dim"),
+            Cell(waits or ", ".join(thread.next), "wait" if waits else "dim"),
+        ]
+
+    def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
+        """Open a thread; with a span, at the step it belongs to."""
+        if not self.session.checkpoints:
+            self.panes.bring("second")
+            return
+        self.table.go_to(thread_id)
+        self._open(thread_id, span=span)
+        self.panes.bring("second")
+        self.body.focus()
+
+    def _open(self, thread_id: str, *, span: dict[str, Any] | None = None, keep: bool = False) -> None:
+        session = self.session
+        self.ask("steps", lambda: session.steps(thread_id), lambda steps: self._opened(steps, span, keep=keep))
+
+    def _opened(self, steps: ThreadSteps, span: dict[str, Any] | None, *, keep: bool) -> None:
+        self._steps = steps
+        self._stepper = self._stepper.again(steps.steps) if keep else Stepper(steps.steps)
+        if span is not None:
+            note = self._stepper.go_to_span(span)
+            if note:
+                self.notify(note, markup=False)
+        self._show_step()
+
+    def _show_step(self) -> None:
+        step = self._stepper.step
+        if step is None or self._steps is None:
+            self.query_one("#step-line", Static).update(content("no steps"))
+            self.body.show_document(Document([Block("this thread has no checkpoint", "dim")]))
+            return
+        stepper = self._stepper
+        marked = stepper.marked
+        if self._against == "mark" and marked is not None:
+            self._changes = attributed_changes(marked.values, step.values, {})
+        else:
+            self._changes = step.changes
+        place, length = stepper.place
+        when = (step.ts or "")[:19].replace("T", " ")
+        parts: list[Part] = [
+            (f"{step.thread_id} ", "bold"),
+            f" < step {place}/{length} > ",
+            f" {step.source or '?'}  {when}",
+        ]
+        if stepper.branches > 1:
+            parts.append((f"  {stepper.branches} branches (f)", "bold $warning"))
+        self.query_one("#step-line", Static).update(content(*parts))
+        self._show_ribbon()
+        nodes = ", ".join(dict.fromkeys(task.node for task in step.tasks)) or "-"
+        namespace = step.checkpoint_ns or "root graph"
+        others = f" ({len(stepper.namespaces)} namespaces, n)" if len(stepper.namespaces) > 1 else ""
+        facts = f"node: {nodes}  ns: {namespace}{others}   {step_document.counts(self._changes)}"
+        self.query_one("#step-facts", Static).update(content(facts))
+        self._show_tab()
+
+    def _show_ribbon(self) -> None:
+        parts: list[Part] = []
+        for line in self._stepper.ribbon(max(20, self.query_one("#ribbon").size.width)):
+            if parts:
+                parts.append("\n")
+            parts += [(piece.text, _RIBBON_TONES[piece.mark]) if piece.mark else piece.text for piece in line]
+        self.query_one("#ribbon", Static).update(content(*parts))
+
+    def on_resize(self) -> None:
+        if self._stepper.step is not None:
+            self.call_after_refresh(self._show_ribbon)
+
+    def _show_tab(self) -> None:
+        step = self._stepper.step
+        if step is None or self._steps is None:
+            return
+        tab = TABS[self.step_tabs.active]
+        made = step_document.document(tab, step, self._changes, self._against, self._steps.runs, self.glyphs.status)
+        self.body.show_document(made)
+
+    def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
+        event.stop()
+        if event.sender is self.table:
+            self._open(str(self.table.key))
+            self.panes.bring("second")
+            self.body.focus()
+
+    def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        if event.sender is self.table and not self.panes.alone:
+            self._open(str(self.table.key))
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        event.stop()
+        self.step_tabs.active = event.index
+        self._show_tab()
+
+    def on_body_view_link_opened(self, event: BodyView.LinkOpened) -> None:
+        event.stop()
+        self.post_message(TraceOpened(str(event.target)))
+
+    def back(self) -> bool:
+        if self._playing is not None:
+            self._stop()
+            return True
+        if self.body.has_focus and self.session.checkpoints:
+            self.panes.bring("first")
+            self.table.focus()
+            return True
+        return False
+
+    def copy_choices(self) -> list[CopyChoice]:
+        step, block = self._stepper.step, self.body.block
+        if step is None:
+            return []
+        choices = [
+            CopyChoice("thread id", lambda: step.thread_id),
+            CopyChoice("checkpoint id", lambda: step.checkpoint_id),
+            CopyChoice("state as JSON", lambda: as_text(normal_form(step.values))),
+            CopyChoice("snippet: run again from this step", lambda: step_document.fork_snippet(step)),
+        ]
+        for _, interrupt in step.pending[:5]:
+            snippet = step_document.resume_snippet(step.thread_id, interrupt.id)
+            choices.insert(0, CopyChoice(f"snippet: resume {interrupt.id[:12]}", partial(str, snippet)))
+        if block is not None and block.value is not None:
+            choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))
+        return choices
+
+    def body_text(self) -> str:
+        step = self._stepper.step
+        return "" if step is None else as_text(normal_form(step.values))
+
+    def action_step(self, by: int) -> None:
+        if self._stepper.move(by):
+            self._show_step()
+
+    def action_mark(self, direction: int) -> None:
+        if self._stepper.move_to_mark(direction):
+            self._show_step()
+        else:
+            self.notify("no interrupt or fork that way", markup=False)
+
+    def action_branch(self) -> None:
+        if self._stepper.turn():
+            self._show_step()
+        else:
+            self.notify("this thread has one branch", markup=False)
+
+    def action_namespace(self) -> None:
+        if self._stepper.next_namespace():
+            self._show_step()
+        else:
+            self.notify("this thread has one namespace", markup=False)
+
+    def action_set_mark(self) -> None:
+        self._stepper.mark()
+        self.notify(f"marked step {self._stepper.place[0]}; d compares with it", markup=False)
+
+    def action_diff(self) -> None:
+        order: list[Literal["parent", "mark", "none"]] = ["parent", "mark", "none"]
+        self._against = order[(order.index(self._against) + 1) % 3]
+        if self._against == "mark" and self._stepper.marked is None:
+            self._against = "none"
+        self.step_tabs.active = 0
+        self._show_step()
+
+    def action_play(self) -> None:
+        if self._playing is None:
+            self._speed = 0
+        else:
+            self._speed += 1
+        self._stop()
+        if self._speed < len(_SPEEDS):
+            speed = _SPEEDS[self._speed]
+            self._playing = self.set_interval(1 / speed, self._tick)
+            self.notify(f"playing at {speed:g}x; P faster, Esc stops", markup=False, timeout=2)
+
+    def _tick(self) -> None:
+        if self._stepper.move(1):
+            self._show_step()
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+
+    def action_next_tab(self, step: int = 1) -> None:
+        self.step_tabs.active = (self.step_tabs.active + step) % len(TABS)
+        self._show_tab()
+
+    def action_other_pane(self) -> None:
+        front: Literal["first", "second"] = "first" if self.body.has_focus else "second"
+        self.panes.bring(front)
+        (self.table if front == "first" else self.body).focus()
+
+    def action_zoom_pane(self) -> None:
+        self.panes.zoom("second" if self.body.has_focus else "first")
+
+    def action_span(self) -> None:
+        step, session = self._stepper.step, self.session
+        if step is None:
+            return
+        if not session.loaded:
+            self.notify("the span files are still being loaded", markup=False)
+            return
+        self.ask("link", lambda: session.span_of_step(step), self._to_span)
+
+    def _to_span(self, found: tuple[str, int, bool] | None) -> None:
+        if found is None:
+            self.notify("no span of this step is in the span files", markup=False)
+            return
+        trace_id, row_id, exact = found
+        self.notify(
+            "exact: the span names this checkpoint" if exact else "approximate: by step number and time", markup=False
+        )
+        self.post_message(TraceOpened(trace_id, row_id))

@@ -1,0 +1,265 @@
+"""Screen 2: one trace as tree and waterfall, and the span under the cursor beside it."""
+
+from collections.abc import Mapping
+from time import time
+from typing import Any, ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.timer import Timer
+
+from flightlog_viewer.analysis.document import Block, Document
+from flightlog_viewer.analysis.messages import ToolSpan
+from flightlog_viewer.analysis.span_document import TABS, document
+from flightlog_viewer.analysis.tree import Outline, SpanRow, build
+from flightlog_viewer.tui.screens.traces import sql_text
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.divider import Panes
+from flightlog_viewer.tui.widgets.filter_line import FilterLine
+from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.waterfall import Waterfall
+
+_SETTLE_S = 0.06
+"""The selection moves at once; the detail is read when it has rested this long."""
+
+
+class TraceView(View):
+    """Tree, waterfall and detail."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="trace.filter"),
+        Binding("tab", "other_pane", "Other pane", show=False, id="pane.other"),
+        Binding("z", "zoom_pane", "Zoom pane", show=False, id="pane.zoom"),
+        Binding("v", "next_tab", "Next tab", id="detail.tab"),
+        Binding("V", "next_tab(-1)", "Previous tab", show=False, id="detail.tab.previous"),
+        Binding("x", "checkpoint", "Checkpoint", id="trace.checkpoint"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="trace")
+        self.trace_id: str | None = None
+        self._tools: Mapping[str, ToolSpan] = {}
+        self._span: dict[str, Any] = {}
+        self._payload: dict[str, Any] = {}
+        self._shown_row: int | None = None
+        self._wanted_row: int | None = None
+        self._settle: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield FilterLine("filter the spans of this trace: status:error type:llm", id="trace-filter")
+        tree = Waterfall(id="trace-tree")
+        detail = Vertical(TabBar(TABS, id="detail-tabs"), BodyView(id="detail-body"), id="detail")
+        yield Panes(tree, detail, id="trace-panes")
+
+    @property
+    def waterfall(self) -> Waterfall:
+        return self.query_one("#trace-tree", Waterfall)
+
+    @property
+    def body(self) -> BodyView:
+        return self.query_one("#detail-body", BodyView)
+
+    @property
+    def tabs(self) -> TabBar:
+        return self.query_one("#detail-tabs", TabBar)
+
+    @property
+    def panes(self) -> Panes:
+        return self.query_one("#trace-panes", Panes)
+
+    @property
+    def filter_line(self) -> FilterLine:
+        return self.query_one("#trace-filter", FilterLine)
+
+    def on_mount(self) -> None:
+        self.waterfall.glyphs = self.body.glyphs = self.glyphs
+        if self.trace_id is None:
+            self.body.show_document(Document([Block("no trace is open: Enter on a trace of screen 1 opens it", "dim")]))
+
+    def shown(self) -> None:
+        self.panes.bring("first")
+        self.waterfall.focus()
+
+    def show_trace(self, trace_id: str, row_id: int | None = None) -> None:
+        """Open a trace, standing on the root or on the span with this row id."""
+        if trace_id == self.trace_id and row_id is not None and self.waterfall.go_to_row(row_id):
+            return
+        self.trace_id = trace_id
+        self._wanted_row = row_id
+        self._read(keep=False)
+
+    def data_changed(self, *, appended: bool) -> None:
+        if self.trace_id is not None:
+            self._read(keep=True)
+
+    def _read(self, *, keep: bool) -> None:
+        trace_id, session = self.trace_id, self.session
+        if trace_id is None or not session.loaded:
+            return
+
+        def work() -> tuple[Outline, Mapping[str, ToolSpan]]:
+            return build(session.spans_of(trace_id)), session.tool_spans(trace_id)
+
+        self.ask("trace", work, lambda answer: self._opened(*answer, keep=keep))
+
+    def _opened(self, outline: Outline, tools: Mapping[str, ToolSpan], *, keep: bool) -> None:
+        if keep and len(outline.rows) == len(self.waterfall.outline.rows) and not self._has_running(outline):
+            return
+        self._tools = tools
+        self.waterfall.show_outline(outline, round(time() * 1e6), keep=keep)
+        self.filter_line.set_count(f"{len(outline.rows):,} spans")
+        if self._wanted_row is not None:
+            self.waterfall.go_to_row(self._wanted_row)
+            self._wanted_row = None
+        if self.filter_line.text:
+            self._filter(self.filter_line.text)
+
+    @staticmethod
+    def _has_running(outline: Outline) -> bool:
+        return any(row.duration_ms is None for row in outline.rows)
+
+    def on_virtual_rows_moved(self, event: Waterfall.Moved) -> None:
+        event.stop()
+        if event.sender is self.waterfall:
+            if self._settle is not None:
+                self._settle.stop()
+            self._settle = self.set_timer(_SETTLE_S, self._read_span)
+
+    def _read_span(self) -> None:
+        row = self.waterfall.selected
+        if row is None or row.row_id == self._shown_row:
+            return
+        session, row_id = self.session, row.row_id
+
+        def work() -> tuple[dict[str, Any], dict[str, Any]]:
+            return session.span(row_id), session.payload(row_id)
+
+        self.ask("span", work, lambda answer: self._show_span(row, *answer))
+
+    def _show_span(self, row: SpanRow, span: dict[str, Any], payload: dict[str, Any]) -> None:
+        self._shown_row, self._span, self._payload = row.row_id, span, payload
+        self._show_tab()
+
+    def _show_tab(self) -> None:
+        made = document(TABS[self.tabs.active], self._span, self._payload, self._tools, self.glyphs.status)
+        self.body.show_document(made)
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        event.stop()
+        self.tabs.active = event.index
+        self._show_tab()
+
+    def on_virtual_rows_opened(self, event: Waterfall.Opened) -> None:
+        event.stop()
+        if event.sender is self.waterfall:
+            self.panes.bring("second")
+            self.body.focus()
+
+    def on_body_view_link_opened(self, event: BodyView.LinkOpened) -> None:
+        event.stop()
+        if event.kind == "span":
+            self.waterfall.go_to_row(event.target)
+            self.panes.bring("first")
+            self.waterfall.focus()
+        else:
+            self.action_checkpoint()
+
+    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self._filter(event.text.strip())
+
+    def _filter(self, text: str) -> None:
+        from flightlog_viewer.analysis.filter import FilterError, compile_filter
+
+        trace_id, session = self.trace_id, self.session
+        if not text or trace_id is None:
+            self.filter_line.clear_error()
+            self.waterfall.filter_rows(None)
+            self.filter_line.set_count(f"{len(self.waterfall.outline.rows):,} spans")
+            return
+        try:
+            where = compile_filter(text, "spans")
+        except FilterError as error:
+            self.filter_line.show_error(str(error), error.position)
+            return
+        self.filter_line.clear_error()
+        self.ask("filter", lambda: session.matching_spans(trace_id, where), self._filtered)
+
+    def _filtered(self, row_ids: set[int]) -> None:
+        found = self.waterfall.filter_rows(row_ids)
+        note = "" if found else "  Esc clears"
+        self.filter_line.set_count(f"{found:,} of {len(self.waterfall.outline.rows):,}{note}")
+
+    def on_filter_line_left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self.waterfall.focus()
+
+    def back(self) -> bool:
+        if self.panes.alone and self.body.has_focus:
+            self.panes.bring("first")
+            self.waterfall.focus()
+            return True
+        if self.body.has_focus:
+            self.waterfall.focus()
+            return True
+        if self.filter_line.text:
+            self.filter_line.set_text("")
+            return True
+        return False
+
+    def copy_choices(self) -> list[CopyChoice]:
+        row, block = self.waterfall.selected, self.body.block
+        if row is None:
+            return []
+        choices = [
+            CopyChoice("run id", lambda: row.run_id),
+            CopyChoice("trace id", lambda: self.trace_id or ""),
+            CopyChoice("SQL of this span", lambda: f"SELECT * FROM spans WHERE run_id = {sql_text(row.run_id)}"),
+            CopyChoice("JSON of this span", self._json),
+            CopyChoice("this tab as text", self.body.text),
+        ]
+        if block is not None and block.value is not None:
+            choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))
+        return choices
+
+    def _json(self) -> str:
+        from flightlog_viewer.analysis.span_document import plain
+
+        light = {k: plain(v) for k, v in self._span.items() if v is not None}
+        return as_text({**light, **self._payload})
+
+    def body_text(self) -> str:
+        return self._json()
+
+    def action_filter(self) -> None:
+        self.filter_line.focus_input()
+
+    def action_other_pane(self) -> None:
+        front: Literal["first", "second"] = "first" if self.body.has_focus else "second"
+        self.panes.bring(front)
+        (self.waterfall if front == "first" else self.body).focus()
+
+    def action_zoom_pane(self) -> None:
+        self.panes.zoom("second" if self.body.has_focus else "first")
+
+    def action_next_tab(self, step: int = 1) -> None:
+        self.tabs.active = (self.tabs.active + step) % len(TABS)
+        self._show_tab()
+
+    def action_checkpoint(self) -> None:
+        thread_id = self._span.get("thread_id")
+        if isinstance(thread_id, str):
+            self.viewer.open_thread(thread_id, span=self._span)
+        else:
+            self.notify("this span names no thread", markup=False)
+
+
+def as_text(value: Any) -> str:
+    """A value for the clipboard: strings as they are, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()

@@ -1,0 +1,332 @@
+"""Screen 1: every trace, filtered and sorted."""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.widgets.filter_line import FilterLine
+from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flightlog_viewer.analysis.filter import Filter
+
+COLUMNS = (
+    Column("status", "St", 2),
+    Column("start", "Start", 8),
+    Column("name", "Name", 14, share=True),
+    Column("duration", "Dur", 6, right=True),
+    Column("bar", "|p95", 6, drop=4),
+    Column("spans", "Spans", 6, right=True),
+    Column("tokens", "Tok", 5, right=True, drop=3),
+    Column("cost", "Cost", 7, right=True, drop=1),
+    Column("thread", "Thread", 14, drop=2),
+)
+SORTS = ("start", "duration", "spans", "tokens", "cost", "name", "status", "thread")
+_TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
+
+
+class TraceOpened(Message):
+    """A trace is to be shown."""
+
+    def __init__(self, trace_id: str, row_id: int | None = None) -> None:
+        super().__init__()
+        self.trace_id = trace_id
+        self.row_id = row_id
+        """The span to stand on; None for the root."""
+
+
+class PageArrived(Message):
+    """A late page is here: draw again."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, PageArrived)
+
+
+class TracesView(View):
+    """The list of traces under its filter line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="filter"),
+        Binding("s", "sort", "Sort", id="sort"),
+        Binding("S", "reverse", "Reverse sort", show=False, id="sort.reverse"),
+        Binding("e", "error(1)", "Next error", show=False, id="traces.error.next"),
+        Binding("E", "error(-1)", "Previous error", show=False, id="traces.error.previous"),
+        Binding("t", "thread", "Thread", show=False, id="traces.thread"),
+        Binding("a", "newer", "Show newer", show=False, id="newer"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="traces")
+        self.sort = "start"
+        self.descending = True
+        self.where: Filter | None = None
+        self.filter_text = ""
+        self._p95: float | None = None
+        self._traces: dict[Hashable, TraceRow] = {}
+        self._total = 0
+        self._newer = 0
+
+    def compose(self) -> ComposeResult:
+        yield FilterLine("status:error dur>2s model:gpt*", id="traces-filter")
+        yield RowList(COLUMNS, id="traces-rows")
+
+    @property
+    def table(self) -> RowList:
+        return self.query_one("#traces-rows", RowList)
+
+    @property
+    def filter_line(self) -> FilterLine:
+        return self.query_one("#traces-filter", FilterLine)
+
+    def on_mount(self) -> None:
+        if not self.session.loaded:
+            self.show_excerpt(self.viewer.first_rows)
+
+    def shown(self) -> None:
+        self.table.focus()
+
+    def show_excerpt(self, rows: list[TraceRow]) -> None:
+        """Rows read from the file itself, until the store is there."""
+        self._traces = {row.trace_id: row for row in rows}
+        self.table.show_rows(
+            TableRows([self._cells(r) for r in rows], [r.trace_id for r in rows]), sort=("start", True)
+        )
+        self.filter_line.set_count(f"{len(rows)} so far")
+
+    def selected(self) -> TraceRow | None:
+        """The trace under the cursor."""
+        rows = self.table.rows
+        if isinstance(rows, PagedRows):
+            name = rows.name(self.table.cursor) if len(rows) else None
+            return None if name is None else self._traces.get(name)
+        key = self.table.key
+        return None if key is None else self._traces.get(key)
+
+    def data_changed(self, *, appended: bool) -> None:
+        self.reload(appended=appended)
+
+    def reload(self, *, appended: bool = False) -> None:
+        """Ask for the list again; ``appended`` says that only new rows can have come."""
+        if not self.session.loaded:
+            return
+        where, sort, descending = self.where, self.sort, self.descending
+        session = self.session
+
+        def work() -> tuple[Any, dict[str, Any]]:
+            return session.trace_ids(where, sort, descending), session.trace_summary(where)
+
+        self.ask("traces", work, lambda answer: self._listed(*answer, appended=appended))
+
+    def _listed(self, ids: "NDArray[np.int64]", summary: dict[str, Any], *, appended: bool) -> None:
+        was = self.selected()
+        shown = self.table.rows
+        self._p95 = summary["p95_ms"]
+        newer = len(ids) - len(shown) if appended and isinstance(shown, PagedRows) else 0
+        if newer > 0 and self.table.cursor > 0 and not self.viewer.following:
+            # Rows never move under the cursor: what is new waits until it is asked for.
+            self._newer = newer
+            self._count(summary)
+            return
+        self._newer = 0
+        first = not isinstance(shown, PagedRows)
+        rows = PagedRows(ids, self._page, self.session.pool, self._arrived)
+        if first and was is not None:
+            # The excerpt knows its rows by trace id, the store by row id.
+            self.ask("keep", lambda: self._row_of(was.trace_id), lambda row_id: self._show_kept(rows, row_id))
+        else:
+            self.table.show_rows(
+                rows, sort=(self.sort, self.descending), keep=not self.viewer.following or self.table.cursor > 0
+            )
+        self._total = len(ids) if self.where is None else max(self._total, len(ids))
+        self._count(summary)
+
+    def _show_kept(self, rows: PagedRows, row_id: int | None) -> None:
+        line = self.table.cursor - self.table.scroll_offset.y
+        at = self.table.cursor
+        self.table.show_rows(rows, sort=(self.sort, self.descending), keep=False)
+        if row_id is not None and at > 0 and (found := rows.find(row_id)) is not None:
+            self.table.move_to(found)
+            self.table.scroll_to(y=max(0, found - line), animate=False, immediate=True, force=True)
+
+    def _row_of(self, trace_id: str) -> int | None:
+        rows = self.session.rows("SELECT row_id FROM traces WHERE trace_id = ?", [trace_id])
+        return rows[0][0] if rows else None
+
+    def _count(self, summary: dict[str, Any]) -> None:
+        shown = summary["traces"]
+        parts = [f"{shown:,} of {self._total:,}" if self.where is not None else f"{shown:,} traces"]
+        if summary["errors"]:
+            parts.append(f"{self.glyphs.status['error']}{summary['errors']:,}")
+        parts += [
+            f"p95 {units.duration(self._p95)}",
+            f"{units.count(summary['tokens'])} tok",
+            units.money(summary["cost"]),
+        ]
+        if self._newer:
+            parts.insert(0, f"{self._newer} newer (a)")
+        self.filter_line.set_count("  ".join(parts))
+
+    def _page(self, ids: list[int]) -> Page:
+        with self.session.topic("page"):
+            found = self.session.trace_page(ids)
+        page: list[tuple[Hashable, list[Cell]]] = []
+        for row_id in ids:
+            trace = found.get(row_id)
+            if trace is None:
+                page.append((row_id, [Cell("")] * len(COLUMNS)))
+                continue
+            self._traces[trace.trace_id] = trace
+            page.append((trace.trace_id, self._cells(trace)))
+        return page
+
+    def _cells(self, row: TraceRow) -> list[Cell]:
+        glyphs = self.glyphs
+        took = row.duration_ms
+        bar = ""
+        if took is not None and self._p95:
+            bar = glyphs.full * max(0, min(5, round(took / self._p95 * 4)))
+            bar += "+" if took > self._p95 * 1.25 else ""
+        tone = _TONES.get(row.status, "dim")
+        mark = glyphs.status.get(row.status, "?")
+        if row.status == "ok" and row.error_count:
+            mark += glyphs.status["error"]
+        return [
+            Cell(mark, tone),
+            Cell(units.clock(row.start_us)),
+            Cell(row.name, "error" if row.status == "error" else ""),
+            Cell(units.duration(took) if took is not None else row.status[:6], ""),
+            Cell(bar, "llm"),
+            Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
+            Cell(units.count(row.total_tokens)),
+            Cell(units.money(row.cost_usd)),
+            Cell(row.thread_id or "", "dim"),
+        ]
+
+    def _arrived(self) -> None:
+        self.post_message(PageArrived())
+
+    def on_page_arrived(self, event: PageArrived) -> None:
+        event.stop()
+        self.table.refresh()
+
+    def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
+        event.stop()
+        trace = self.selected()
+        if trace is not None:
+            self.post_message(TraceOpened(trace.trace_id))
+
+    def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
+        event.stop()
+        self.sort_by("duration" if event.column == "bar" else event.column)
+
+    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        from flightlog_viewer.analysis.filter import FilterError, compile_filter
+
+        text = event.text.strip()
+        if text == ":sql":
+            self._say_sql()
+            return
+        try:
+            where = compile_filter(text, "traces") if text else None
+        except FilterError as error:
+            self.filter_line.show_error(str(error), error.position)
+            return
+        self.filter_line.clear_error()
+        self.where, self.filter_text = where, text
+        self.reload()
+
+    def on_filter_line_left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self.table.focus()
+
+    def set_filter(self, text: str) -> None:
+        """Filter as if it had been typed."""
+        self.filter_line.set_text(text)
+
+    def _say_sql(self) -> None:
+        where = "true" if self.where is None else self.where.where
+        self.notify(f"SELECT * FROM traces WHERE {where}", title="This filter in SQL", markup=False, timeout=15)
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column; by the same one again turns the order round."""
+        if column not in SORTS or not self.session.loaded:
+            return
+        self.descending = not self.descending if column == self.sort else column not in ("name", "status", "thread")
+        self.sort = column
+        self.reload()
+
+    def back(self) -> bool:
+        if self.filter_line.text:
+            self.filter_line.set_text("")
+            self.table.focus()
+            return True
+        return False
+
+    def copy_choices(self) -> list[CopyChoice]:
+        trace = self.selected()
+        if trace is None:
+            return []
+        return [
+            CopyChoice("trace id", lambda: trace.trace_id),
+            CopyChoice("thread id", lambda: trace.thread_id or ""),
+            CopyChoice("SQL of this trace", lambda: f"SELECT * FROM spans WHERE trace_id = {sql_text(trace.trace_id)}"),
+        ]
+
+    def action_filter(self) -> None:
+        self.filter_line.focus_input()
+
+    def action_sort(self) -> None:
+        from flightlog_viewer.tui.screens.menus import Menu
+
+        self.viewer.push_screen(Menu("Sort by", list(SORTS)), lambda chosen: self.sort_by(chosen) if chosen else None)
+
+    def action_reverse(self) -> None:
+        self.sort_by(self.sort)
+
+    def action_newer(self) -> None:
+        self._newer = 0
+        self.reload()
+
+    def action_error(self, step: int) -> None:
+        rows = self.table.rows
+        if not isinstance(rows, PagedRows) or not len(rows):
+            return
+        at = self.table.cursor
+        ids = rows.ids
+        session = self.session
+
+        def work() -> int | None:
+            failed = {row[0] for row in session.rows("SELECT row_id FROM traces WHERE status = 'error'")}
+            order = range(1, len(ids) + 1)
+            return next((i for n in order if int(ids[i := (at + n * step) % len(ids)]) in failed), None)
+
+        self.ask("error", work, self._jump)
+
+    def _jump(self, row: int | None) -> None:
+        if row is None:
+            self.notify("no trace in this list failed", markup=False)
+        else:
+            self.table.move_to(row)
+
+    def action_thread(self) -> None:
+        trace = self.selected()
+        if trace is not None and trace.thread_id:
+            self.viewer.open_thread(trace.thread_id)
+        else:
+            self.notify("this trace names no thread", markup=False)
+
+
+def sql_text(text: str) -> str:
+    """A string as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,110 @@
+"""What the six screens have in common: the session, work in the background, and what Back and Copy mean there."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from textual.containers import Vertical
+from textual.message import Message
+
+from flightlog_viewer.tui.faults import Guarded
+from flightlog_viewer.tui.glyphs import Glyphs
+
+if TYPE_CHECKING:
+    from flightlog_viewer.tui.app import FlightlogApp
+    from flightlog_viewer.tui.session import Session
+
+T = TypeVar("T")
+
+
+class CopyChoice(NamedTuple):
+    """One line of the copy menu."""
+
+    label: str
+    text: Callable[[], str]
+    """Made when it is chosen."""
+
+
+class Answered(Message):
+    """A result from a thread; the handler drops it when something newer was asked."""
+
+    def __init__(
+        self, token: tuple[str, int], result: Any, error: Exception | None, then: Callable[[Any], None]
+    ) -> None:
+        super().__init__()
+        self.token = token
+        self.result = result
+        self.error = error
+        self.then = then
+
+
+class View(Guarded, Vertical):
+    """One of the numbered screens."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._tokens: dict[str, int] = {}
+
+    @property
+    def viewer(self) -> "FlightlogApp":
+        return cast("FlightlogApp", self.app)
+
+    @property
+    def session(self) -> "Session":
+        return self.viewer.session
+
+    @property
+    def glyphs(self) -> Glyphs:
+        return self.viewer.glyphs
+
+    def shown(self) -> None:
+        """The view has come to the front: put the focus where keys are expected."""
+
+    def back(self) -> bool:
+        """Go one level up inside the view; False when there is none."""
+        return False
+
+    def data_changed(self, *, appended: bool) -> None:
+        """The store has been loaded, or (``appended``) has new rows."""
+
+    def copy_choices(self) -> list[CopyChoice]:
+        """What can be copied here."""
+        return []
+
+    def body_text(self) -> str:
+        """What pager and editor are given."""
+        return ""
+
+    def ask(self, topic: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Run ``work`` in a thread, then ``then`` here, unless the same topic was asked again meanwhile."""
+        number = self._tokens.get(topic, 0) + 1
+        self._tokens[topic] = number
+        self.session.interrupt(topic)
+
+        def run() -> None:
+            try:
+                with self.session.topic(topic):
+                    result: T | None = work()
+                error = None
+            except Exception as caught:  # handed to the interface, which decides
+                result, error = None, caught
+            self.post_message(Answered((topic, number), result, error, then))
+
+        self.run_worker(run, thread=True, group=f"{self.id}.{topic}", exclusive=True, exit_on_error=False)
+
+    def drop(self, topic: str) -> None:
+        """Forget what was asked."""
+        self._tokens[topic] = self._tokens.get(topic, 0) + 1
+
+    def on_answered(self, event: Answered) -> None:
+        event.stop()
+        topic, number = event.token
+        if self._tokens.get(topic) != number:
+            return
+        if event.error is None:
+            event.then(event.result)
+        elif not self.asked_failed(topic, event.error):
+            self.viewer.fault(event.error)
+
+    def asked_failed(self, topic: str, error: Exception) -> bool:
+        """What was asked has failed; True when the view has said so itself."""
+        return False

@@ -1,0 +1,276 @@
+"""What the screens ask: the store and the checkpoint databases, from threads, without a widget in sight.
+
+Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder come with the first question.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
+from flightlog_viewer.analysis.messages import ToolSpan
+from flightlog_viewer.analysis.tree import SpanRow
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flightlog_viewer.analysis.filter import Filter
+    from flightlog_viewer.checkpoints import Step, ThreadSummary
+    from flightlog_viewer.store.store import Store
+
+Progress = Callable[[int, int, int], bool]
+"""Bytes done, bytes in all, rows so far; False stops the load."""
+
+TRACE_SORTS: dict[str, str] = {
+    "start": "start_time",
+    "duration": "duration_ms",
+    "spans": "span_count",
+    "tokens": "total_tokens",
+    "cost": "cost_usd",
+    "name": "name",
+    "status": "status",
+    "thread": "thread_id",
+}
+_COST = "CASE WHEN unknown_costs = 0 THEN coalesce(cost_usd, 0) END"
+_TOKENS = "CASE WHEN llm_count = 0 THEN 0 ELSE total_tokens END"
+_TRACE_FIELDS = (
+    "row_id, trace_id, name, status, epoch_us(start_time), duration_ms, span_count, error_count, "
+    f"{_TOKENS}, {_COST}, thread_id"
+)
+_SPAN_FIELDS = (
+    "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
+    "token_usage.total_tokens, cost_usd"
+)
+
+
+class ThreadEntry(NamedTuple):
+    """A thread and the database it is in."""
+
+    target: str
+    summary: "ThreadSummary"
+
+
+class ThreadSteps(NamedTuple):
+    """All steps of a thread, and its runs in the span files."""
+
+    thread_id: str
+    steps: "list[Step]"
+    runs: list[TraceRow]
+
+
+class Session:
+    """One set of span files and checkpoint databases."""
+
+    def __init__(self, paths: Sequence[str] = (), checkpoints: Sequence[str] = (), *, cache: bool = True) -> None:
+        self.paths = list(paths)
+        self.checkpoints = list(checkpoints)
+        self.cache = cache
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="pages")
+        self._store: Store | None = None
+        self._asked: dict[str, duckdb.DuckDBPyConnection] = {}
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    @property
+    def loaded(self) -> bool:
+        return self._store is not None
+
+    @property
+    def store(self) -> "Store":
+        """The loaded store. Raises RuntimeError before ``load`` has ended."""
+        if self._store is None:
+            raise RuntimeError("the files are still being loaded")
+        return self._store
+
+    def files(self) -> list[Path]:
+        """The span files meant. Raises UnreadableError when there are none."""
+        from flightlog_viewer.store.sources import resolve
+
+        return resolve(self.paths)
+
+    def excerpt(self) -> list[TraceRow]:
+        """The newest traces, without the store."""
+        return excerpt(self.files())
+
+    def load(self, progress: Progress) -> None:
+        """Load everything; raises FlightlogError when a file or database cannot be read."""
+        from flightlog_viewer import open_store
+
+        self._store = open_store(
+            self.paths, checkpoints=self.checkpoints, cache=self.cache, progress=progress, allow_empty=True
+        )
+
+    def refresh(self) -> int:
+        """Read what has been appended; how many rows are new."""
+        grow: Callable[[], int] = getattr(self.store, "refresh", int)
+        return grow()
+
+    @property
+    def span_count(self) -> int:
+        """Spans loaded."""
+        return self.store.span_count
+
+    @property
+    def reject_count(self) -> int:
+        """Lines that are no spans."""
+        return len(self.store.rejects)
+
+    def watched(self) -> list[Path]:
+        """The files whose growth is worth a look."""
+        local = [Path(target) for target in self.checkpoints if "://" not in target]
+        return [*(source.path for source in self.store.sources), *local]
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        store, self._store = self._store, None
+        if store is not None:
+            for cursor in list(self._asked.values()):
+                with suppress(Exception):  # closing: a cursor that is already gone is fine
+                    cursor.interrupt()
+            store.close()
+
+    @contextmanager
+    def topic(self, name: str) -> Iterator[None]:
+        """Questions of this thread in the block belong to a topic and can be interrupted by its name."""
+        self._local.topic = name
+        try:
+            yield
+        finally:
+            self._local.topic = self._local.cursor = None
+            with self._lock:
+                self._asked.pop(name, None)
+
+    def interrupt(self, topic: str) -> None:
+        """Stop the question of a topic, if one is running."""
+        with self._lock:
+            cursor = self._asked.get(topic)
+        if cursor is not None:
+            cursor.interrupt()
+
+    def rows(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one of the program's own queries."""
+        return self._cursor().execute(query, list(params)).fetchall()
+
+    def trace_ids(self, where: "Filter | None", sort: str, descending: bool) -> "NDArray[np.int64]":
+        """Row ids of the traces that pass, sorted; unknown values last."""
+        condition, params = (where.where, where.params) if where is not None else ("true", [])
+        order = f"{TRACE_SORTS[sort]} {'DESC' if descending else 'ASC'} NULLS LAST, row_id"
+        found = self._cursor().execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}", params)
+        ids: NDArray[np.int64] = found.fetchnumpy()["row_id"]
+        return ids
+
+    def trace_page(self, ids: Sequence[int]) -> dict[int, TraceRow]:
+        """Light fields of some traces by the row id of their root."""
+        marks = ", ".join("?" * len(ids))
+        rows = self.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE row_id IN ({marks})", ids)
+        return {row[0]: TraceRow._make(row[1:]) for row in rows}
+
+    def trace_summary(self, where: "Filter | None") -> dict[str, Any]:
+        """Sums over the traces that pass: count, errors, p95_ms, tokens, cost (None: some price is unknown)."""
+        condition, params = (where.where, where.params) if where is not None else ("true", [])
+        row = self.rows(
+            "SELECT count(*), count(*) FILTER (status = 'error'), "
+            "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), sum(total_tokens), "
+            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END "
+            f"FROM traces WHERE {condition}",
+            params,
+        )[0]
+        return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost"), row, strict=True))
+
+    def find_trace(self, trace_id: str) -> TraceRow | None:
+        """A trace by its id."""
+        rows = self.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE trace_id = ?", [trace_id])
+        return TraceRow._make(rows[0][1:]) if rows else None
+
+    def spans_of(self, trace_id: str) -> list[SpanRow]:
+        """Every span of a trace."""
+        return [
+            SpanRow._make(row) for row in self.rows(f"SELECT {_SPAN_FIELDS} FROM spans WHERE trace_id = ?", [trace_id])
+        ]
+
+    def matching_spans(self, trace_id: str, where: "Filter") -> set[int]:
+        """Row ids of the spans of a trace that pass."""
+        query = f"SELECT row_id FROM spans WHERE trace_id = ? AND ({where.where})"
+        return {row[0] for row in self.rows(query, [trace_id, *where.params])}
+
+    def span(self, row_id: int) -> dict[str, Any]:
+        """The light fields of one span by name."""
+        cursor = self._cursor().execute("SELECT * EXCLUDE (inputs, output, raw) FROM spans WHERE row_id = ?", [row_id])
+        names = [column[0] for column in cursor.description or ()]
+        row = cursor.fetchone()
+        return {} if row is None else dict(zip(names, row, strict=True))
+
+    def payload(self, row_id: int) -> dict[str, Any]:
+        """``inputs``, ``output``, ``metadata``, ``raw`` of one span as far as they are known."""
+        return self.store.payload(row_id)
+
+    def tool_spans(self, trace_id: str) -> dict[str, ToolSpan]:
+        """The tool runs of a trace by the id of the call."""
+        query = (
+            "SELECT tool_call_id, row_id, name, status, duration_ms FROM spans "
+            "WHERE trace_id = ? AND tool_call_id IS NOT NULL"
+        )
+        return {row[0]: ToolSpan._make(row[1:]) for row in self.rows(query, [trace_id])}
+
+    def threads(self) -> list[ThreadEntry]:
+        """The threads of every database, newest first."""
+        from flightlog_viewer.checkpoints import open_source
+
+        found: list[ThreadEntry] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                found.extend(ThreadEntry(target, summary) for summary in source.threads())
+        return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
+
+    def steps(self, thread_id: str) -> ThreadSteps:
+        """Every step of a thread, oldest first, with its runs. An unknown thread has no steps."""
+        from flightlog_viewer.checkpoints import open_source
+
+        steps: list[Step] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                if source.has_thread(thread_id):
+                    steps = list(source.history(thread_id).steps)
+                    break
+        return ThreadSteps(thread_id, steps, self.runs_of(thread_id) if self.loaded else [])
+
+    def runs_of(self, thread_id: str) -> list[TraceRow]:
+        """The traces of a thread, oldest first."""
+        query = f"SELECT {_TRACE_FIELDS} FROM traces WHERE thread_id = ? ORDER BY start_time LIMIT 1000"
+        return [TraceRow._make(row[1:]) for row in self.rows(query, [thread_id])]
+
+    def span_of_step(self, step: "Step") -> tuple[str, int, bool] | None:
+        """Trace id and row id of a span that ran in a step, and whether that is certain."""
+        tasks = [task.task_id for task in step.tasks if task.task_id]
+        if tasks:
+            marks = ", ".join("?" * len(tasks))
+            query = (
+                f"SELECT trace_id, row_id FROM spans WHERE thread_id = ? AND task_id IN ({marks}) ORDER BY start_time"
+            )
+            rows = self.rows(f"{query} LIMIT 1", [step.thread_id, *tasks])
+            if rows:
+                return rows[0][0], rows[0][1], True
+        if step.step is None:
+            return None
+        query = (
+            "SELECT trace_id, row_id FROM spans WHERE thread_id = ? AND step = ? AND kind = 'node' "
+            "ORDER BY abs(epoch(start_time) - epoch(coalesce(TRY_CAST(? AS TIMESTAMP), start_time))) LIMIT 1"
+        )
+        rows = self.rows(query, [step.thread_id, step.step + 1, (step.ts or "")[:26]])
+        return (rows[0][0], rows[0][1], False) if rows else None
+
+    def _cursor(self) -> "duckdb.DuckDBPyConnection":
+        cursor = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self.store.cursor()
+        topic = getattr(self._local, "topic", None)
+        if topic is not None:
+            with self._lock:
+                self._asked[topic] = cursor
+        return cursor

@@ -1,0 +1,125 @@
+"""Where one stands in a thread: namespace, branch, step, mark. Moves answer whether anything moved."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flightlog_viewer.analysis.thread_map import RibbonPart, ThreadMap, thread_map
+from flightlog_viewer.checkpoints.model import Step
+
+
+class Stepper:
+    """Starts at the newest step of the root graph."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._all = list(steps)
+        self.namespaces = list(dict.fromkeys(step.checkpoint_ns for step in self._all))
+        self.namespaces.sort(key=lambda name: (name != "", name))
+        self.namespace = self.namespaces[0] if self.namespaces else ""
+        self.marked: Step | None = None
+        self._at = self._leaf = 0
+        self._enter(None)
+
+    def again(self, steps: Sequence[Step]) -> "Stepper":
+        """The same place in a thread that has been read again; at its end it stays at the end."""
+        fresh = Stepper(steps)
+        old = self.step
+        if old is None:
+            return fresh
+        if old.checkpoint_ns in fresh.namespaces:
+            fresh.namespace = old.checkpoint_ns
+        fresh._enter(None if self._at == self._leaf else old.checkpoint_id)
+        fresh.marked = self.marked
+        return fresh
+
+    @property
+    def step(self) -> Step | None:
+        """The present step; None in an empty thread."""
+        return self._steps[self._at] if self._steps else None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Place on the branch, from 1, and its length."""
+        branch = self._map.path(self._leaf)
+        return branch.index(self._at) + 1, len(branch)
+
+    @property
+    def branches(self) -> int:
+        """How many ends the namespace has."""
+        return sum(not below for below in self._map.children)
+
+    def ribbon(self, width: int) -> list[list[RibbonPart]]:
+        """The branch and its forks as text."""
+        return self._map.ribbon(self._leaf, self._at, width) if self._steps else []
+
+    def move(self, by: int) -> bool:
+        """So many steps along the branch."""
+        if not self._steps:
+            return False
+        branch = self._map.path(self._leaf)
+        at = max(0, min(len(branch) - 1, branch.index(self._at) + by))
+        moved = branch[at] != self._at
+        self._at = branch[at]
+        return moved
+
+    def move_to_mark(self, direction: int) -> bool:
+        """To the next question or fork."""
+        found = self._map.next_mark(self._leaf, self._at, direction) if self._steps else None
+        if found is None:
+            return False
+        self._at = found
+        return True
+
+    def turn(self) -> bool:
+        """To the other branch at the nearest fork."""
+        found = self._map.other_branch(self._leaf, self._at) if self._steps else None
+        if found is None:
+            return False
+        self._leaf, self._at = found
+        return True
+
+    def next_namespace(self) -> bool:
+        """To the next subgraph, or back to the root graph."""
+        if len(self.namespaces) < 2:
+            return False
+        self.namespace = self.namespaces[(self.namespaces.index(self.namespace) + 1) % len(self.namespaces)]
+        self._enter(None)
+        return True
+
+    def mark(self) -> None:
+        """Remember this step to compare others with it."""
+        self.marked = self.step
+
+    def go_to_span(self, span: dict[str, Any]) -> str | None:
+        """Stand on the step a span belongs to; a sentence about how sure that is."""
+        exact = span.get("checkpoint_id")
+        task = span.get("task_id")
+        for step in self._all:
+            if exact is not None and step.checkpoint_id == exact:
+                self._stand_on(step)
+                return "exact: the span names this checkpoint"
+            if task and any(t.task_id == task for t in step.tasks):
+                self._stand_on(step)
+                return "exact: the span is a task of this step"
+        number, namespace = span.get("step"), str(span.get("checkpoint_ns") or "")
+        started = str(span.get("start_time") or "")[:26].replace(" ", "T")
+        near = [s for s in self._all if s.step is not None and number is not None and s.step == number - 1]
+        near = [s for s in near if not s.checkpoint_ns or namespace.startswith(s.checkpoint_ns)] or near
+        before = [s for s in near if (s.ts or "")[:26] <= started] or near
+        if not before:
+            return "no step of this thread fits the span"
+        self._stand_on(before[-1])
+        return "approximate: by step number and time"
+
+    def _stand_on(self, step: Step) -> None:
+        self.namespace = step.checkpoint_ns
+        self._enter(step.checkpoint_id)
+
+    def _enter(self, checkpoint_id: str | None) -> None:
+        self._steps: list[Step] = [step for step in self._all if step.checkpoint_ns == self.namespace]
+        self._map: ThreadMap = thread_map(self._steps)
+        at = len(self._steps) - 1
+        for i, step in enumerate(self._steps):
+            if step.checkpoint_id == checkpoint_id:
+                at = i
+        self._at = max(0, at)
+        self._leaf = self._map.newest_leaf(self._at) if self._steps else 0

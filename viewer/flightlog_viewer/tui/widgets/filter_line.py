@@ -1,0 +1,132 @@
+"""The filter line: what is typed, how many rows it leaves, and a caret under what cannot be read."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from flightlog_viewer.tui.text import content
+
+_PAUSE_S = 0.25
+"""Typing applies the filter after this pause; Enter at once."""
+
+
+class FilterLine(Vertical):
+    """One line, and a second one while there is an error."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear", "Clear filter", id="filter.clear"),
+        Binding("down", "leave", "To the list", show=False, id="filter.leave"),
+    ]
+
+    class Changed(Message):
+        """Another filter is wanted."""
+
+        def __init__(self, sender: "FilterLine", text: str) -> None:
+            super().__init__()
+            self.sender = sender
+            self.text = text
+
+        @property
+        def control(self) -> "FilterLine":
+            return self.sender
+
+    class Left(Message):
+        """The focus is to go back to the rows."""
+
+        def __init__(self, sender: "FilterLine") -> None:
+            super().__init__()
+            self.sender = sender
+
+        @property
+        def control(self) -> "FilterLine":
+            return self.sender
+
+    def __init__(self, placeholder: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._placeholder = placeholder
+        self._sent = ""
+        self._pause: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="filter-row"):
+            yield Static("/ ", markup=False, classes="filter-mark")
+            yield Input(placeholder=self._placeholder, compact=True, suggester=FieldNames(), select_on_focus=False)
+            yield Static("", markup=False, classes="filter-count")
+        error = Static("", markup=False, classes="filter-error")
+        error.display = False
+        yield error
+
+    @property
+    def text(self) -> str:
+        return self.query_one(Input).value
+
+    def focus_input(self) -> None:
+        self.query_one(Input).focus()
+
+    def set_text(self, text: str) -> None:
+        """Write a filter into the line and apply it."""
+        self.query_one(Input).value = text
+        self._send()
+
+    def set_count(self, text: str) -> None:
+        self.query_one(".filter-count", Static).update(content(text))
+
+    def show_error(self, message: str, position: int) -> None:
+        """A caret under ``position``, then what is wrong there."""
+        line = self.query_one(".filter-error", Static)
+        line.update(content(" " * (2 + max(0, min(position, 200))) + "^ ", message))
+        line.display = True
+
+    def clear_error(self) -> None:
+        self.query_one(".filter-error", Static).display = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(_PAUSE_S, self._send)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._send()
+        self.post_message(self.Left(self))
+
+    def action_clear(self) -> None:
+        self.query_one(Input).value = ""
+        self._send()
+        self.post_message(self.Left(self))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left(self))
+
+    def _send(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+            self._pause = None
+        if self.text != self._sent:
+            self._sent = self.text
+            self.post_message(self.Changed(self, self.text))
+
+
+class FieldNames(Suggester):
+    """Completes the name of a field of the filter language."""
+
+    def __init__(self, complete: Callable[[str], list[str]] | None = None) -> None:
+        super().__init__(use_cache=True, case_sensitive=True)
+        self._complete = complete
+
+    async def get_suggestion(self, value: str) -> str | None:
+        from flightlog_viewer.analysis.filter_fields import complete
+
+        start = value.rsplit(" ", 1)[-1].lstrip("(-")
+        if not start or ":" in start:
+            return None
+        names = (self._complete or complete)(start)
+        return f"{value[: len(value) - len(start)]}{names[0]}:" if names else None

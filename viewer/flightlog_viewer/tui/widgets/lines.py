@@ -1,0 +1,116 @@
+"""The one-line widgets of the frame: tabs, status, banner, keys."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from flightlog_viewer.tui.text import Part, content, width_of
+
+MOST_KEYS = 7
+
+
+class TabBar(Static):
+    """Labels in a line, one of them active; a click chooses."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set()
+
+    class Chosen(Message):
+        """Another label was clicked."""
+
+        def __init__(self, sender: "TabBar", index: int) -> None:
+            super().__init__()
+            self.sender = sender
+            self.index = index
+
+        @property
+        def control(self) -> "TabBar":
+            return self.sender
+
+    def __init__(self, labels: Sequence[str], *, id: str | None = None) -> None:
+        super().__init__(markup=False, id=id)
+        self._labels = list(labels)
+        self._active = 0
+
+    @property
+    def active(self) -> int:
+        return self._active
+
+    @active.setter
+    def active(self, index: int) -> None:
+        self._active = index
+        self._show()
+
+    def set_labels(self, labels: Sequence[str]) -> None:
+        self._labels = list(labels)
+        self._show()
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        parts: list[Part] = []
+        for i, label in enumerate(self._labels):
+            # Brackets mark the active one where there are no colours.
+            parts.append((f"[{label}]", "bold reverse") if i == self._active else f" {label} ")
+        self.update(content(*parts))
+
+    def on_click(self, event: events.Click) -> None:
+        at = 0
+        for i, label in enumerate(self._labels):
+            at += width_of(label) + 2
+            if event.x < at:
+                self.post_message(self.Chosen(self, i))
+                return
+
+
+class Banner(Static):
+    """What went wrong, over the body until Esc."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, id="banner")
+        self.display = False
+
+    def say(self, text: str) -> None:
+        self.update(content(text, ("  Esc closes", "dim")))
+        self.display = True
+
+    def close(self) -> bool:
+        """Hide it; False when it was hidden."""
+        was, self.display = self.display, False
+        return bool(was)
+
+
+class KeyBar(Static):
+    """The keys that matter where the focus is, at most seven."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, id="keys")
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self.call_after_refresh(self._changed, self.screen)
+
+    def on_resize(self) -> None:
+        self._changed(self.screen)
+
+    def _changed(self, screen: Screen[object]) -> None:
+        if not self.is_attached or not screen.is_current:
+            return
+        parts: list[Part] = []
+        seen: set[str] = set()
+        room = self.size.width
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if not binding.show or not active.enabled or binding.action in seen or len(seen) == MOST_KEYS:
+                continue
+            key, words = f" {self.app.get_key_display(binding)} ", f" {binding.description} "
+            room -= width_of(key) + width_of(words)
+            if room < 0:
+                break
+            seen.add(binding.action)
+            parts += [(key, "bold reverse"), words]
+        self.update(content(*parts))

@@ -1,0 +1,94 @@
+"""Rows of a long result: a vector of row ids, and pages of 128 rows fetched in a thread and kept for a while."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import TYPE_CHECKING
+
+from flightlog_viewer.tui.widgets.row_list import Cell
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PAGE_ROWS = 128
+KEPT_PAGES = 64
+_PATIENCE_S = 0.02
+"""A page that comes this soon is drawn at once, instead of placeholders and then again."""
+
+Page = Sequence[tuple[Hashable, Sequence[Cell]]]
+"""Key and cells of every row, in the order of the ids."""
+
+
+class PagedRows:
+    """Implements ``Rows``. ``fetch`` is called in ``pool``; ``arrived`` from there when a late page has come."""
+
+    def __init__(
+        self,
+        ids: "NDArray[np.int64]",
+        fetch: Callable[[list[int]], Page],
+        pool: Executor,
+        arrived: Callable[[], None],
+    ) -> None:
+        self.ids = ids
+        self._fetch = fetch
+        self._pool = pool
+        self._arrived = arrived
+        self._pages: OrderedDict[int, Future[Page]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cells(self, row: int) -> Sequence[Cell] | None:
+        number, offset = divmod(row, PAGE_ROWS)
+        page = self._page(number)
+        found = page[offset][1] if page is not None and offset < len(page) else None
+        # The neighbours are fetched ahead: the next key press will want one of them.
+        if offset > PAGE_ROWS // 2:
+            self._request(number + 1)
+        elif number:
+            self._request(number - 1)
+        return found
+
+    def key(self, row: int) -> Hashable:
+        return int(self.ids[row])
+
+    def find(self, key: Hashable) -> int | None:
+        import numpy as np
+
+        found = np.flatnonzero(self.ids == key)
+        return int(found[0]) if len(found) else None
+
+    def name(self, row: int) -> Hashable | None:
+        """What the page says the row is called (a trace id); None while it is being fetched."""
+        number, offset = divmod(row, PAGE_ROWS)
+        page = self._page(number)
+        return page[offset][0] if page is not None and offset < len(page) else None
+
+    def _page(self, number: int) -> Page | None:
+        future = self._request(number)
+        if future is None:
+            return None
+        try:
+            return future.result(timeout=_PATIENCE_S)
+        except NotYet:
+            return None
+        except Exception:  # the fetch was interrupted or the store closed: ask again when it is next drawn
+            self._pages.pop(number, None)
+            return None
+
+    def _request(self, number: int) -> "Future[Page] | None":
+        if not 0 <= number * PAGE_ROWS < len(self.ids):
+            return None
+        future = self._pages.get(number)
+        if future is None:
+            ids = self.ids[number * PAGE_ROWS : (number + 1) * PAGE_ROWS].tolist()
+            future = self._pool.submit(self._fetch, ids)
+            future.add_done_callback(lambda _: self._arrived())
+            self._pages[number] = future
+            while len(self._pages) > KEPT_PAGES:
+                self._pages.popitem(last=False)[1].cancel()
+        else:
+            self._pages.move_to_end(number)
+        return future
