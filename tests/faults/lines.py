@@ -1,5 +1,6 @@
 """Span lines that carry a number of their own, and what a span file holds of them."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from flightlog.span import Span
@@ -25,6 +26,15 @@ def line(seq: int, *, writer: str = "w", size: int = 0) -> bytes:
 def numbers(path: Path, writer: str = "w") -> list[int]:
     """The numbers of one writer's lines, in the order of the files."""
     return [span.seq for span in read_spans(path) if span.writer_id == writer and span.seq is not None]
+
+
+def numbers_by_writer(path: Path) -> dict[str, list[int]]:
+    """The numbers of every writer's lines, in the order of the files."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for span in read_spans(path):
+        if span.seq is not None:
+            found[span.writer_id or ""].append(span.seq)
+    return found
 
 
 def losses(path: Path) -> int:

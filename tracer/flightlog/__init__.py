@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flightlog.attach import install, trace, uninstall
     from flightlog.errors import FlightlogError, MissingExtraError, UnreadableError, UsageError
     from flightlog.handler import JsonlTracer
+    from flightlog.log_filter import TraceLogFilter
     from flightlog.sink import SpanSink
     from flightlog.span import Span
 
@@ -30,6 +31,7 @@ __all__ = [
     "MissingExtraError",
     "Span",
     "SpanSink",
+    "TraceLogFilter",
     "UnreadableError",
     "UsageError",
     "install",
@@ -43,6 +45,7 @@ _HOMES = {
     "MissingExtraError": "errors",
     "Span": "span",
     "SpanSink": "sink",
+    "TraceLogFilter": "log_filter",
     "UnreadableError": "errors",
     "UsageError": "errors",
     "install": "attach",

@@ -125,6 +125,11 @@ class JsonlTracer(BaseCallbackHandler):
         stats["sampled_out"] = recorder.sampler.sampled_out if recorder.sampler is not None else 0
         return stats
 
+    def trace_id_of(self, run_id: UUID) -> str | None:
+        """The trace of a run that has started and not ended; None when this tracer knows no such run."""
+        run = self._runs.open.get(run_id)
+        return None if run is None else run.root.trace_id
+
     def flush(self) -> None:
         """Write the runs that were left open when their parent ended. Finished spans are always written already."""
         with self._recorder.containment.guard("flush"):
