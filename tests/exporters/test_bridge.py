@@ -30,7 +30,7 @@ from flightlog.span import Span
 from flightlog_exporters import OTelBridge, semconv
 from flightlog_exporters.delegating_span import DelegatingSpan
 from flightlog_exporters.ids import context_of
-from tests.exporters.agent import run_agent
+from tests.exporters.agent import QUESTION, build_agent, run_agent
 
 
 class Sdk:
@@ -169,18 +169,17 @@ async def test_ten_thousand_calls_in_one_task_leave_nothing_behind(sdk: Sdk) -> 
 
 def test_a_dropped_stream_is_no_error_and_leaks_nothing(sdk: Sdk) -> None:
     """A stream the application stops reading ends its spans as UNSET with an event, and the context comes back."""
-    chain = RunnableLambda(lambda value: value, name="echo") | HttpModel(tracer=sdk.tracer)
     with sdk.tracer.start_as_current_span("request") as request:
         tracer = JsonlTracer(sinks=[OTelBridge(tracer_provider=sdk.provider)])
-        stream = chain.stream("a", {"callbacks": [tracer]})
+        stream = build_agent().stream(QUESTION, {"callbacks": [tracer], "configurable": {"thread_id": "t"}})
         next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
         tracer.close()
         assert trace.get_current_span().get_span_context() == request.get_span_context()
     spans = sdk.spans()
     assert {span.status.status_code for span in spans} == {StatusCode.UNSET}
-    (sequence,) = (span for span in spans if span.name == "RunnableSequence")
-    assert [event.name for event in sequence.events] in (["flightlog.abandoned"], ["flightlog.cancelled"])
+    (root,) = (span for span in spans if span.name == "invoke_agent assistant")
+    assert [event.name for event in root.events] in (["flightlog.abandoned"], ["flightlog.cancelled"])
 
 
 def test_ids_in_the_file_are_the_ids_of_the_live_spans(sdk: Sdk, tmp_path: Path) -> None:
