@@ -97,7 +97,8 @@ def test_a_filter_holds_for_the_totals_as_well(run: Run, spans: str) -> None:
 def test_a_summary_in_words(run: Run, spans: str) -> None:
     """Without a terminal it is plain text, with unknown prices and missing usage said."""
     shown = run("summary", spans)
-    assert "10 spans in 2 traces, 2 failed (in 1 trace), 1 waited for a human" in shown
+    assert "10 spans in 2 traces, 2 failed (in 1 trace), 1 trace stopped to ask a human" in shown
+    assert "2 model calls, 120 tokens (100 in, 20 out), " in shown
     assert "1 call without usage (set stream_usage=True)" in shown
     assert "\x1b" not in shown
 
@@ -143,6 +144,14 @@ def test_a_trace_is_a_tree(run: Run, spans: str) -> None:
     assert [(s["depth"], s["run_id"]) for s in found["spans"]][:3] == [(0, "aroot"), (1, "n1"), (2, "l1")]
     assert found["spans"][2]["output"] == "yes"
     assert "\x1b" not in run("show", "aroot", spans, "--payloads")
+
+
+@pytest.mark.parametrize(
+    ("word", "trace"), [("last", "broot"), ("slowest", "aroot"), ("failed", "aroot"), ("waiting", "broot")]
+)
+def test_a_word_stands_for_a_trace(run: Run, spans: str, word: str, trace: str) -> None:
+    """The newest, slowest, failed or waiting trace needs no id."""
+    assert json.loads(run("show", word, spans, "--json"))["trace_id"] == trace
 
 
 def test_a_trace_that_is_not_there(run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import NoCache, Paths
 from flightlog_viewer.cli.output import note
-from flightlog_viewer.cli.show import find
+from flightlog_viewer.cli.show import TRACE, find
 from flightlog_viewer.cli.span_rows import known, microseconds
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _DEEPEST: Final = 200
 
 
 def bundle(
-    trace: Annotated[str, typer.Argument(help="Id of a trace or of a run in it; its beginning is enough.")],
+    trace: Annotated[str, typer.Argument(help=TRACE)],
     paths: Paths = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The file to write.", show_default=False)
@@ -63,8 +63,8 @@ def bundle(
 
     \b
     Example:
-      flightlog bundle 019a flightlog-demo/spans.jsonl -o trace.jsonl
-      flightlog bundle 019a runs/ -o trace.jsonl --redact 'ACME-[0-9]+' --no-payloads
+      flightlog bundle failed runs/ -o trace.jsonl
+      flightlog bundle 01a1f87b-af24 runs/ -o trace.jsonl --redact 'ACME-[0-9]+' --no-payloads
     """
     if output is None:
         raise UsageError("-o FILE is missing: where is the bundle to go?")

@@ -20,7 +20,12 @@ _MEASURES: Final = ("count", "errors", "p50_ms", "p95_ms", "total_ms", "total_to
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="A trace id (or its beginning), file, folder or glob.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A trace (id, its beginning, last, slowest, failed, waiting), file, folder or glob."
+        ),
+    ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same sort.")],
     paths: Paths = None,
     by: Annotated[str, typer.Option("--by", help="name, type, model, tool or node.")] = "name",
@@ -34,7 +39,7 @@ def compare(
     \b
     Example:
       flightlog compare yesterday.jsonl today.jsonl --by node
-      flightlog compare 019a 019b flightlog-demo/spans.jsonl --json
+      flightlog compare last slowest flightlog-demo/spans.jsonl --json
     """
     if by not in _BY:
         raise UsageError(f"cannot compare by {by!r}: choose one of {', '.join(_BY)}")

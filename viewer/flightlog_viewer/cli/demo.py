@@ -11,9 +11,6 @@ import typer
 from flightlog.errors import FlightlogError, MissingExtraError
 from flightlog_viewer.cli.output import line
 
-_CHECKPOINTS = "checkpoints.sqlite"
-_SPANS = "spans.jsonl"
-
 
 def demo(
     names: Annotated[
@@ -40,9 +37,10 @@ def demo(
     from flightlog_viewer.cli.summary import summary
 
     line(f"recorded in {out}:")
-    summary([str(out / _SPANS)], no_cache=True)
+    summary([str(out)], no_cache=True)
     line()
-    line(f"next: flightlog view {out} --checkpoints {out / _CHECKPOINTS}")
+    databases = "".join(f" --checkpoints {database}" for database in sorted(out.glob("*.sqlite")))
+    line(f"next: flightlog view {out}{databases}")
     return 0
 
 

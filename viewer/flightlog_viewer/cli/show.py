@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.filter import compile_filter
 from flightlog_viewer.analysis.tree import Outline, SpanRow, build
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
@@ -17,12 +18,21 @@ from flightlog_viewer.cli.span_rows import known, microseconds
 if TYPE_CHECKING:
     from flightlog_viewer import Store
 
+TRACE: Final = "Id of a trace or of a run in it (its beginning is enough), or: last, slowest, failed, waiting."
+
 _PAYLOADS = ("inputs", "output", "metadata")
 _PAYLOAD_LINES = 40
+NAMED: Final = {
+    "last": ("", "newest"),
+    "slowest": ("", "slowest"),
+    "failed": ("status:error", "newest"),
+    "waiting": ("status:interrupted", "newest"),
+}
+"""Words that stand for a trace: the filter it passes and the order it is first in."""
 
 
 def show(
-    trace: Annotated[str, typer.Argument(help="Id of a trace or of a run in it; its beginning is enough.")],
+    trace: Annotated[str, typer.Argument(help=TRACE)],
     paths: Paths = None,
     payloads: Annotated[bool, typer.Option("--payloads", help="With inputs, output and metadata.")] = False,
     tz: Tz = None,
@@ -33,8 +43,8 @@ def show(
 
     \b
     Example:
-      flightlog show 019a flightlog-demo/spans.jsonl
-      flightlog show 019a flightlog-demo/spans.jsonl --payloads --json
+      flightlog show last flightlog-demo/spans.jsonl
+      flightlog show 01a1f87b-af24 flightlog-demo/spans.jsonl --payloads --json
     """
     zone = Selection(tz=tz).zone
     with opened(paths, cache=not no_cache) as store:
@@ -49,13 +59,21 @@ def show(
 
 
 def find(store: "Store", prefix: str) -> str:
-    """The one trace whose id, or the id of a run in it, begins so. Raises UsageError for none or several."""
+    """The one trace whose id, or the id of a run in it, begins so; or the one that a word of ``NAMED`` stands for.
+
+    Raises UsageError for none or several.
+    """
     wanted = prefix.strip()
     if not wanted:
         raise UsageError("the id of the trace is empty: `flightlog traces` lists them")
     found = [row["trace_id"] for row in store.query("find_trace", prefix=wanted)]
     if wanted in found:
         return wanted
+    if not found and wanted in NAMED:
+        text, order = NAMED[wanted]
+        found = [row["trace_id"] for row in store.query("trace_rows", where=compile_filter(text), limit=1, order=order)]
+        if not found:
+            raise UsageError(f"no trace is meant by {wanted!r}: `flightlog traces` lists them")
     if not found:
         raise UsageError(f"no trace or run begins with {prefix!r}: `flightlog traces` lists them")
     if len(found) > 1:

@@ -68,8 +68,8 @@ def totals(store: "Store", selection: Selection) -> dict[str, Any]:
     return {
         name: row[name]
         for name in (
-            "spans", "traces", "errors", "failed_traces", "interrupted", "unfinished", "llm_calls", "missing_usage",
-            "input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs",
+            "spans", "traces", "errors", "failed_traces", "interrupted", "interrupted_traces", "unfinished",
+            "llm_calls", "missing_usage", "input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs",
         )
     } | {"rejects": len(store.rejects)}  # fmt: skip
 
@@ -80,7 +80,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     if row["errors"]:
         first += f", {row['errors']:,} failed (in {figures.plural(row['failed_traces'], 'trace')})"
     if row["interrupted"]:
-        first += f", {row['interrupted']:,} waited for a human"
+        first += f", {figures.plural(row['interrupted_traces'], 'trace')} stopped to ask a human"
     if row["unfinished"]:
         first += f", {row['unfinished']:,} never ended or still running"
     if row["rejects"]:
@@ -90,7 +90,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     tokens = figures.count(row["total_tokens"])
     second = f"{figures.plural(row['llm_calls'], 'model call')}, {tokens} tokens"
     second += f" ({figures.count(row['input_tokens'])} in, {figures.count(row['output_tokens'])} out)"
-    second += f", {figures.money(row['cost_usd'])}"
+    second += ", cost unknown" if row["cost_usd"] is None else f", {figures.money(row['cost_usd'])}"
     if row["cost_usd"] is not None and row["unknown_costs"]:
         second += f" and {figures.plural(row['unknown_costs'], 'call')} of unknown price"
     if row["missing_usage"]:

@@ -55,6 +55,7 @@ def overview(where: Filter = EVERYTHING) -> Statement:
             count(*) FILTER (status = 'error') AS errors,
             count(DISTINCT trace_id) FILTER (status = 'error') AS failed_traces,
             count(*) FILTER (status = 'interrupted') AS interrupted,
+            count(DISTINCT trace_id) FILTER (status = 'interrupted') AS interrupted_traces,
             count(*) FILTER (status IN ('running', 'unfinished')) AS unfinished,
             count(*) FILTER (type = 'llm') AS llm_calls,
             count(*) FILTER (type = 'llm' AND status = 'ok' AND token_usage IS NULL AND cache_hit IS NOT TRUE)
