@@ -40,7 +40,9 @@ def flight_time(origin: str, destination: str) -> str:
 
 def build(checkpointer: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The agent, its conversation kept by `checkpointer`."""
-    return create_agent(chat_model(script), [wind, flight_time], system_prompt=PROMPT, checkpointer=checkpointer)
+    return create_agent(
+        chat_model(script), [wind, flight_time], system_prompt=PROMPT, checkpointer=checkpointer, name="react_agent"
+    )
 
 
 def script(messages: Sequence[BaseMessage]) -> Reply:

@@ -44,10 +44,10 @@ def test_what_waits_in_a_file_goes_on_in_another_process(tmp_path: Path) -> None
     assert said == ["{'count': 2, 'items': ['tick 1', 'tick 2']}", "WIRE 5,000 EUR"]
 
 
-def test_postgres_keeps_it_too(postgres_url: str) -> None:
+def test_postgres_keeps_it_too(postgres_database: str) -> None:
     """The count survives a new connection to the server."""
     for expected in (1, 2):
-        saver = postgres_checkpointer(postgres_url)
+        saver = postgres_checkpointer(postgres_database)
         try:
             assert step(build_accumulator(saver), "alice")["count"] == expected
         finally:

@@ -1,6 +1,5 @@
 """The support desk, on a real Postgres."""
 
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
@@ -33,12 +31,9 @@ ANYONE = (Reviewer("ana", frozenset(("refunds", "data", "accounts", "lead")), ca
 
 
 @pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A database of the test's own on the shared server."""
-    name = f"desk_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    with open_pool(postgres_url.replace("/postgres?", f"/{name}?")) as pool:
+def pool(postgres_database: str) -> Iterator[Pool]:
+    """Connections to a database of the test's own."""
+    with open_pool(postgres_database) as pool:
         yield pool
 
 

@@ -171,7 +171,11 @@ class AgentExecutionManager:
         snapshot = await self._agent.aget_state(config)
         calls = pending_calls(snapshot)
         if calls and not snapshot.interrupts and all(call["name"] == CLARIFY for call in calls):
-            await self._agent.ainvoke(None, self._config(session_id))
+            passed: RunnableConfig = {
+                **self._config(session_id),
+                "metadata": {"action": "pass", "decided_by": "policy"},
+            }
+            await self._agent.ainvoke(None, passed)
 
     async def _find(self, session_id: str) -> StateSnapshot:
         snapshot = await self._agent.aget_state(self._config(session_id))

@@ -100,7 +100,7 @@ class Reports:
             late = Review(approved=False, expired=True, decided_by="policy:ttl", feedback="no answer in time")
             self._answer(snapshot, late)
             raise ExpiredError("The question was open for too long; the report is closed.")
-        self._answer(snapshot, Review(approved=approved, feedback=feedback, decided_by=decided_by))
+        self._answer(snapshot, Review(approved=approved, feedback=feedback or None, decided_by=decided_by))
 
     def entries(self, max_results: int) -> list[Entry]:
         """The newest reports first."""
