@@ -128,7 +128,7 @@ def test_unreadable(tmp_path: Path, name: str, content: bytes | None, sentence: 
 def test_newest_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without paths the span file last written here is loaded, with its rotated parts."""
     write(tmp_path / "old.jsonl", span("old"))
-    write(tmp_path / "spans.20261120T120000Z.jsonl", span("before"))
+    write(tmp_path / "spans.20261120T120000.000001Z.jsonl", span("before"))
     write(tmp_path / "spans.jsonl", span("now"))
     write(tmp_path / "other.jsonl", {"not": "a span"})
     monkeypatch.chdir(tmp_path)

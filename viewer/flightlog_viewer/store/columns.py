@@ -90,6 +90,9 @@ KNOWN: Final = LIGHT_NAMES | frozenset(PAYLOADS)
 """Every field of record version 1; others are kept in ``raw``."""
 
 
+REQUIRED: Final = ("v", "type", "name", "run_id", "trace_id", "start_time", "duration_ms", "status")
+
+
 def read_columns() -> str:
     """The ``columns`` argument of ``read_json``."""
     return "{" + ", ".join(f"'{c.name}': '{c.read_as or c.type}'" for c in LIGHT) + "}"
@@ -128,6 +131,3 @@ def suspicion() -> str:
         f"coalesce({' OR '.join(required)}, true) OR "
         f"{' OR '.join(f'coalesce({condition}, false)' for condition in optional)}"
     )
-
-
-REQUIRED: Final = ("v", "type", "name", "run_id", "trace_id", "start_time", "duration_ms", "status")

@@ -1,4 +1,4 @@
-"""Span files into the table of kept rows: one pass by DuckDB, a closer look at what it cannot vouch for.
+"""Span files into a table of kept rows: one pass by DuckDB, a closer look at what it cannot vouch for.
 
 DuckDB reads every non-blank line as one row, in the order of the file, and makes NULL of what it cannot convert. So
 the rows line up with the lines, and rows that show a sign of trouble are judged by their lines: they become rejects,
@@ -7,23 +7,27 @@ or are loaded again from their cleaned light fields.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flightlog_viewer.store.columns import kept_columns, read_columns, suspicion, table_columns
+from flightlog_viewer.store.columns import REQUIRED, kept_columns, read_columns, suspicion, table_columns
+from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.lines import Lines, find_lines
 from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.sieve import LINE_LIMIT, look
+from flightlog_viewer.store.source_file import SourceFile
 
 _SAMPLE: Final = 16
 """Rows whose run_id is compared with the bytes of their line, as proof that rows and lines line up."""
+_DEPTH_BYTES: Final = 2 * 1000
+"""A shorter line cannot be nested too deep."""
+_DEPTH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +39,146 @@ class Reject:
     reason: str
 
 
-@dataclass(slots=True)
-class Loaded:
-    """What loading one stretch of a file gave."""
+class Loader:
+    """Fills one table, file by file; ``finish`` then takes out what must not stay.
 
-    rows: int
-    end: int
-    """Where to go on reading when the file grows."""
-    rejects: list[Reject] = field(default_factory=list)
-    dropped_fields: int = 0
-    """Optional fields of unusable value that became NULL."""
-    unfinished: bool = False
-    """Whether the last line has no newline yet; the lines from ``end`` on are then loaded again when it has."""
+    Rows of the table and of ``locations`` are parallel before and after ``finish``. Raises duckdb.Error only when
+    the table cannot take more (memory, disk), or when the load was interrupted.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, new_file: Callable[[], Path]) -> None:
+        self._connection = connection
+        self._table = table
+        self._new_file = new_file
+        self._out: list[int] = []
+        self._again: list[tuple[int, int, int, bytes]] = []
+        self.locations = Locations()
+        self.rejects: list[Reject] = []
+        self.dropped_fields = 0
+        """Optional fields of unusable value that became NULL."""
+        self.duplicates = 0
+        """Records that repeated another one, and were dropped."""
+        create_table(connection, table)
+
+    def load(
+        self,
+        source: SourceFile,
+        read_path: Path,
+        stop: int | None = None,
+        tick: Callable[[int], Any] | None = None,
+    ) -> None:
+        """Append the spans of ``source`` from where it is loaded to ``stop``, else to its end.
+
+        ``read_path`` is what DuckDB opens: the file itself when all of it is meant, else a copy of the stretch.
+        ``tick`` is told the byte offset reached.
+        """
+        first = len(self.locations)
+        rows = self._read(read_path, source.file_id)
+        lines = find_lines(source.descriptor, source.end, stop, tick)
+        if rows > len(lines) or not self._aligned(source, lines, first, rows):
+            self._connection.execute(f"DELETE FROM {self._table} WHERE rowid >= {first}")
+            _rewrite(self._connection, self._table)
+            rows = 0
+        # The file may have grown between the two passes: what DuckDB did not see is left for the next stretch.
+        seen = rows if 0 < rows < len(lines) else len(lines)
+        last = seen - 1 if lines.unfinished and seen == len(lines) else -1
+        source.end = lines.stop if seen == len(lines) else int(lines.starts[seen])
+        if rows:
+            self.locations.append(source.file_id, lines.starts[:seen], lines.sizes[:seen])
+            self._examine(source, lines, first, self._suspects(source, lines, first, seen), last)
+        else:
+            self._examine(source, lines, None, np.arange(len(lines)), last)
+
+    def finish(self) -> None:
+        """Take rejected rows out, load repaired ones, drop exact duplicates."""
+        if self._out:
+            self._drop(np.asarray(self._out, np.int64))
+            self._out.clear()
+        if self._again:
+            by_file: dict[int, list[tuple[int, int, bytes]]] = {}
+            for file_id, start, size, record in self._again:
+                by_file.setdefault(file_id, []).append((start, size, record))
+            for file_id, entries in by_file.items():
+                path = self._new_file()
+                path.write_bytes(b"\n".join(record for _, _, record in entries))
+                self._read(path, file_id)
+                path.unlink()
+                starts, sizes = (np.asarray([entry[i] for entry in entries], np.int64) for i in (0, 1))
+                self.locations.append(file_id, starts, sizes)
+            self._again.clear()
+        again = duplicates_within(self._connection, self._table)
+        if len(again):
+            self.duplicates += len(again)
+            self._drop(again)
+
+    def _read(self, path: Path, file_id: int) -> int:
+        found = self._connection.execute(
+            f"INSERT INTO {self._table} SELECT {kept_columns()}, {file_id} FROM read_json(?, "
+            f"format = 'newline_delimited', columns = {read_columns()}, ignore_errors = true, "
+            "compression = 'uncompressed')",
+            [_literal(path)],
+        ).fetchall()
+        return int(found[0][0])
+
+    def _aligned(self, source: SourceFile, lines: Lines, first: int, rows: int) -> bool:
+        if not rows:
+            return True
+        picks = np.unique(np.linspace(0, rows - 1, _SAMPLE).astype(np.int64)) + first
+        found = self._connection.execute(
+            f"SELECT rowid, run_id FROM {self._table} WHERE rowid IN (SELECT unnest(?)) AND run_id IS NOT NULL",
+            [picks.tolist()],
+        ).fetchall()
+        for row, run_id in found:
+            line = _line(source, lines, row - first)
+            if orjson.dumps(run_id)[1:-1] not in line and look(line).record.get("run_id") not in (None, run_id):
+                return False
+        return True
+
+    def _suspects(self, source: SourceFile, lines: Lines, first: int, seen: int) -> NDArray[np.int64]:
+        """The indices of lines that need a closer look."""
+        found = self._connection.execute(
+            f"SELECT rowid FROM {self._table} WHERE rowid >= {first} AND ({suspicion()})"
+        ).fetchnumpy()
+        suspects = np.asarray(found["rowid"], np.int64) - first
+        long = np.flatnonzero(lines.sizes[:seen] > _DEPTH_BYTES)
+        deep = [index for index in long.tolist() if _may_be_deep(source, lines, index)]
+        return np.union1d(suspects, np.asarray(deep, np.int64))
+
+    def _examine(
+        self, source: SourceFile, lines: Lines, first: int | None, indices: NDArray[np.int64], unfinished: int
+    ) -> None:
+        """Judge the lines of ``indices``: keep, reject or load again; ``first`` is the row of the first line."""
+        if len(indices) == 0:
+            return
+        whole = set() if first is None else self._whole_rows(first + indices)
+        for index in indices.tolist():
+            start, size = int(lines.starts[index]), int(lines.sizes[index])
+            verdict = look(_line(source, lines, index))
+            if verdict.reason is None:
+                self.dropped_fields += len(verdict.dropped)
+                if first is not None and first + index in whole and not verdict.dropped:
+                    continue
+                self._again.append((source.file_id, start, size, orjson.dumps(verdict.record)))
+            elif index == unfinished:
+                self.rejects.append(Reject(source.file_id, start, f"unfinished line: {verdict.reason}"))
+                source.end = start
+            else:
+                self.rejects.append(Reject(source.file_id, start, verdict.reason))
+            if first is not None:
+                self._out.append(first + index)
+
+    def _whole_rows(self, rows: NDArray[np.int64]) -> set[int]:
+        """Those of ``rows`` where every required value was read."""
+        present = " AND ".join(f"{name} IS NOT NULL" for name in REQUIRED)
+        found = self._connection.execute(
+            f"SELECT rowid FROM {self._table} WHERE rowid IN (SELECT unnest(?)) AND {present}", [rows.tolist()]
+        ).fetchnumpy()
+        return set(np.asarray(found["rowid"]).tolist())
+
+    def _drop(self, rows: NDArray[np.int64]) -> None:
+        self._connection.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT unnest(?))", [rows.tolist()])
+        _rewrite(self._connection, self._table)
+        self.locations.drop(rows)
 
 
 def create_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -54,52 +186,11 @@ def create_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     connection.execute(f"CREATE TABLE {name} ({table_columns()})")
 
 
-def load_file(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    path: Path,
-    descriptor: int,
-    file_id: int,
-    locations: Locations,
-    tick: Callable[[int], None] | None = None,
-) -> Loaded:
-    """Append the spans of a whole plain file to ``table`` and their places to ``locations``.
-
-    ``path`` is what DuckDB opens, ``descriptor`` the same file, held open. Rows of the table and of ``locations``
-    stay parallel. Raises duckdb.Error only when the table itself cannot take more (memory, disk).
-    """
-    first = len(locations)
-    _read(connection, table, path, file_id)
-    rows = _count(connection, table) - first
-    lines = find_lines(descriptor, tick=tick)
-    if rows > len(lines) or not _aligned(connection, table, descriptor, lines, first, rows):
-        connection.execute(f"DELETE FROM {table} WHERE rowid >= {first}")
-        _renumber(connection, table)
-        rows = 0
-    # The file may have grown between the two passes: what DuckDB did not see is left for the next stretch.
-    seen = rows if 0 < rows < len(lines) else len(lines)
-    grown = seen < len(lines)
-    end = int(lines.starts[seen]) if grown else lines.end
-    loaded = Loaded(0, end, unfinished=lines.unfinished and not grown)
-    if rows:
-        locations.append(file_id, lines.starts[:seen], lines.sizes[:seen])
-        suspects = _suspects(connection, table, first)
-        long = np.flatnonzero(lines.sizes[:seen] > LINE_LIMIT) + first
-        suspects = np.union1d(suspects, long) if len(long) else suspects
-    else:
-        suspects = np.empty(0, np.int64)
-    again = np.arange(len(lines)) if rows == 0 else suspects - first
-    _examine(connection, table, descriptor, file_id, lines, first, again, rows > 0, locations, loaded)
-    loaded.rows = len(locations) - first
-    return loaded
-
-
-def _read(connection: duckdb.DuckDBPyConnection, table: str, path: Path, file_id: int) -> None:
-    connection.execute(
-        f"INSERT INTO {table} SELECT {kept_columns()}, {file_id} FROM read_json(?, format = 'newline_delimited', "
-        f"columns = {read_columns()}, ignore_errors = true, compression = 'uncompressed')",
-        [_literal(path)],
-    )
+def _rewrite(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Write a table anew, so that its row ids are dense after a DELETE."""
+    connection.execute(f"CREATE TABLE {table}_dense AS SELECT * FROM {table} ORDER BY rowid")
+    connection.execute(f"DROP TABLE {table}")
+    connection.execute(f"ALTER TABLE {table}_dense RENAME TO {table}")
 
 
 def _literal(path: Path) -> str:
@@ -107,102 +198,12 @@ def _literal(path: Path) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(path.absolute()))
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
+def _line(source: SourceFile, lines: Lines, index: int) -> bytes:
+    return os.pread(source.descriptor, min(int(lines.sizes[index]), LINE_LIMIT + 1), int(lines.starts[index]))
 
 
-def _aligned(
-    connection: duckdb.DuckDBPyConnection, table: str, descriptor: int, lines: Lines, first: int, rows: int
-) -> bool:
-    picks = np.unique(np.linspace(0, rows - 1, _SAMPLE).astype(np.int64)) if rows else np.empty(0, np.int64)
-    found = connection.execute(
-        f"SELECT rowid, run_id FROM {table} WHERE rowid IN (SELECT unnest(?)) AND run_id IS NOT NULL",
-        [(picks + first).tolist()],
-    ).fetchall()
-    for row, run_id in found:
-        line = _line(descriptor, lines, row - first)
-        if orjson.dumps(run_id)[1:-1] not in line and look(line).record.get("run_id") != run_id:
-            return False
-    return True
-
-
-def _suspects(connection: duckdb.DuckDBPyConnection, table: str, first: int) -> NDArray[np.int64]:
-    result = connection.execute(f"SELECT rowid FROM {table} WHERE rowid >= {first} AND ({suspicion()})").fetchnumpy()
-    return np.sort(np.asarray(result["rowid"], np.int64))
-
-
-def _line(descriptor: int, lines: Lines, index: int) -> bytes:
-    return os.pread(descriptor, min(int(lines.sizes[index]), LINE_LIMIT + 1), int(lines.starts[index]))
-
-
-def _examine(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    descriptor: int,
-    file_id: int,
-    lines: Lines,
-    first: int,
-    indices: NDArray[np.int64],
-    loaded_once: bool,
-    locations: Locations,
-    loaded: Loaded,
-) -> None:
-    """Judge the lines of ``indices``; drop or load again the rows that need it."""
-    if len(indices) == 0:
-        return
-    whole = set(_whole_rows(connection, table, first + indices)) if loaded_once else set()
-    out: list[int] = []
-    again: list[int] = []
-    records: list[bytes] = []
-    for index in indices.tolist():
-        verdict = look(_line(descriptor, lines, index))
-        if verdict.reason is None:
-            loaded.dropped_fields += len(verdict.dropped)
-            if first + index in whole and not verdict.dropped:
-                continue
-            again.append(index)
-            records.append(orjson.dumps(verdict.record))
-        elif loaded.unfinished and index == len(lines) - 1:
-            loaded.rejects.append(Reject(file_id, int(lines.starts[index]), f"unfinished line: {verdict.reason}"))
-        else:
-            loaded.rejects.append(Reject(file_id, int(lines.starts[index]), verdict.reason))
-        out.append(first + index)
-    if loaded_once and out:
-        gone = np.asarray(out, np.int64)
-        drop_rows(connection, table, gone)
-        locations.drop(gone)
-    if again:
-        _load_records(connection, table, file_id, records)
-        chosen = np.asarray(again, np.int64)
-        locations.append(file_id, lines.starts[chosen], lines.sizes[chosen])
-
-
-def _whole_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: NDArray[np.int64]) -> list[int]:
-    """Those of ``rows`` where every required value was read."""
-    found = connection.execute(
-        f"SELECT rowid FROM {table} WHERE rowid IN (SELECT unnest(?)) AND v IS NOT NULL AND type IS NOT NULL AND "
-        "name IS NOT NULL AND run_id IS NOT NULL AND trace_id IS NOT NULL AND start_time IS NOT NULL AND "
-        "duration_ms IS NOT NULL AND status IS NOT NULL",
-        [rows.tolist()],
-    ).fetchnumpy()
-    return [int(row) for row in found["rowid"]]
-
-
-def drop_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: NDArray[np.int64]) -> None:
-    """Take rows out of a table of kept rows; those behind move up, so that row ids stay dense."""
-    connection.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT unnest(?))", [rows.tolist()])
-    _renumber(connection, table)
-
-
-def _renumber(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    connection.execute(f"CREATE TABLE {table}_dense AS SELECT * FROM {table} ORDER BY rowid")
-    connection.execute(f"DROP TABLE {table}")
-    connection.execute(f"ALTER TABLE {table}_dense RENAME TO {table}")
-
-
-def _load_records(connection: duckdb.DuckDBPyConnection, table: str, file_id: int, records: list[bytes]) -> None:
-    with TemporaryDirectory(prefix="flightlog-") as folder:
-        spool = Path(folder) / "lines.jsonl"
-        spool.write_bytes(b"\n".join(records))
-        _read(connection, table, spool, file_id)
+def _may_be_deep(source: SourceFile, lines: Lines, index: int) -> bool:
+    if lines.sizes[index] > LINE_LIMIT:
+        return True
+    line = _line(source, lines, index)
+    return line.count(b"{") + line.count(b"[") > _DEPTH

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.columns import KNOWN
+from flightlog_viewer.store.in_flight import Started
 from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.sieve import LINE_LIMIT, decode
 
@@ -19,6 +20,9 @@ class PayloadReader:
     def __init__(self, locations: Locations, descriptors: Sequence[int]) -> None:
         self._locations = locations
         self._descriptors = descriptors
+        """By file id."""
+        self.started: Sequence[Started] = ()
+        """What the rows in flight were made from: row id -1 is the first."""
 
     def line(self, row_id: int) -> bytes:
         """The bytes of a row's line; empty when there is no such row or the file was cut short."""
@@ -33,14 +37,21 @@ class PayloadReader:
 
     def record(self, row_id: int, run_id: str | None = None) -> dict[str, Any] | None:
         """The whole record of a row; None when its line is no longer that of ``run_id``."""
-        line = self.line(row_id)
-        try:
-            record = decode(line) if line else None
-        except UnreadableError:
-            return None
+        record = self._started(row_id) if row_id < 0 else self._finished(row_id)
         if not isinstance(record, dict) or not isinstance(record.get("run_id"), str):
             return None
         return record if run_id is None or record["run_id"] == run_id else None
+
+    def _started(self, row_id: int) -> Any:
+        started = self.started
+        return started[-1 - row_id].record() if -row_id <= len(started) else None
+
+    def _finished(self, row_id: int) -> Any:
+        line = self.line(row_id)
+        try:
+            return decode(line) if line else None
+        except UnreadableError:
+            return None
 
     def payload(self, row_id: int, run_id: str) -> dict[str, Any]:
         """``{"inputs", "output", "metadata", "raw"}`` of a row, or ``{"payload_gone": True}``.

@@ -60,7 +60,10 @@ def _single(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stateme
 
 def first_line(error: Exception) -> str:
     """DuckDB's sentence without the excerpt of the query below it."""
-    return str(error).split("\n", 1)[0]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):
+        return f"{lines[0]} {lines[1]}"
+    return lines[0] if lines else type(error).__name__
 
 
 class Result:
@@ -92,7 +95,7 @@ class Result:
     def arrow(self) -> "pa.Table":
         """All remaining rows as an Arrow table."""
         with self._ended(), warnings.catch_warnings():
-            # It warns that the rows are copied once more; the way without the copy has no parameters.
+            # DuckDB would rather be asked through a relation, which cannot run inside our read-only transaction.
             warnings.simplefilter("ignore", UserWarning)
             return self._cursor.to_arrow_table()
 

@@ -40,6 +40,13 @@ def look(line: bytes) -> Verdict:
         return Verdict("not a JSON object", {})
     if reason := _missing(record):
         return Verdict(reason, {})
+    kept, dropped = clean(record)
+    kept["start_time"] = format_time(parse_time(record["start_time"]))
+    return Verdict(None, kept, dropped)
+
+
+def clean(record: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The light fields of usable value, and the names of those of unusable value."""
     kept: dict[str, Any] = {}
     dropped: list[str] = []
     for name, usable in _USABLE.items():
@@ -50,8 +57,7 @@ def look(line: bytes) -> Verdict:
             kept[name] = value
         else:
             dropped.append(name)
-    kept["start_time"] = format_time(parse_time(record["start_time"]))
-    return Verdict(None, kept, tuple(dropped))
+    return kept, tuple(dropped)
 
 
 def decode(line: bytes) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.errors import UnreadableError
+from flightlog.rotation import rotated_files
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _MAGIC_GZIP: Final = b"\x1f\x8b"
@@ -35,15 +36,6 @@ def newest(folder: Path) -> Path:
         if looks_like_spans(path):
             return path
     raise UnreadableError(f"no span file (*.jsonl) in {folder.absolute()}: name one, or record one with JsonlTracer")
-
-
-def compression(path: Path) -> str | None:
-    """``"gzip"`` or ``"zstd"`` by the first bytes, None for a plain file."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic.startswith(_MAGIC_GZIP):
-        return "gzip"
-    return "zstd" if magic == _MAGIC_ZSTD else None
 
 
 def looks_like_spans(path: Path) -> bool:
@@ -88,12 +80,11 @@ def _span_files(folder: Path) -> list[Path]:
 
 
 def _with_rotated(files: Iterable[Path]) -> list[Path]:
-    result: list[Path] = []
-    for path in files:
-        if path.suffix == ".jsonl":
-            # A rotated part is NAME.<utc time>.jsonl, and may have been compressed since.
-            stem = glob.escape(path.name.removesuffix(".jsonl"))
-            for suffix in SUFFIXES:
-                result.extend(sorted(path.parent.glob(f"{stem}.[0-9]*T[0-9]*{suffix}")))
-        result.append(path)
-    return result
+    return [part for path in files for part in (*_rotated(path), path)]
+
+
+def _rotated(path: Path) -> list[Path]:
+    if path.suffix != ".jsonl":
+        return []
+    shown = path.parent  # as given, so that a relative path stays relative
+    return [shown / part.name for part in rotated_files(path)]

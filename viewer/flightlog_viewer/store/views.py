@@ -5,27 +5,60 @@ from typing import Final
 import duckdb
 
 from flightlog_viewer.store.columns import LIGHT
+from flightlog_viewer.store.prices import CALLS
 
-_LIGHT = ", ".join(c.name for c in LIGHT if c.name != "metadata")
+_NAMES: Final = [c.name for c in LIGHT]
+_LIGHT: Final = ", ".join(name for name in _NAMES if name != "metadata")
+
+COUNTED: Final = "type = 'llm' AND cache_hit IS NOT TRUE AND run_id NOT IN (SELECT run_id FROM llm_wrappers)"
+"""An LLM call whose tokens were spent, and are not counted a second time by an LLM call around it."""
 
 SPANS: Final = f"""
 SELECT row_id, {_LIGHT},
     start_time + to_microseconds(round(duration_ms * 1000)::BIGINT) AS end_time,
-    self_time(row_id) AS self_ms,
-    NULL::DOUBLE AS cost_usd,
-    type = 'llm' AND cache_hit IS NOT TRUE AS counted,
+    own_time_of(row_id) AS self_ms,
+    CASE WHEN type = 'llm' THEN cost_of(row_id) END AS cost_usd,
+    {COUNTED} AS counted,
     (SELECT list(path ORDER BY file_id) FROM sources)[file_id + 1] AS file,
     CASE WHEN metadata_in_file THEN payload_json(row_id, run_id, 'metadata')::JSON ELSE metadata END AS metadata,
     payload_json(row_id, run_id, 'inputs')::JSON AS inputs,
     payload_json(row_id, run_id, 'output')::JSON AS output,
     payload_json(row_id, run_id, 'raw')::JSON AS raw,
     payload_json(row_id, run_id, 'payload_gone')::BOOLEAN AS payload_gone
-FROM (SELECT rowid AS row_id, * FROM span_rows)
+FROM all_rows
 """
+
+TRACES: Final = """
+WITH chosen AS (
+    SELECT * FROM spans WHERE name <> 'flightlog.loss' AND {scope}),
+per_trace AS (
+    SELECT trace_id,
+        count(*) AS span_count,
+        count(*) FILTER (status = 'error') AS error_count,
+        count(*) FILTER (status IN ('running', 'unfinished')) AS open_count,
+        count(*) FILTER (type = 'llm') AS llm_count,
+        count(*) FILTER (type = 'tool') AS tool_count,
+        sum(token_usage.input_tokens) FILTER (counted)::BIGINT AS input_tokens,
+        sum(token_usage.output_tokens) FILTER (counted)::BIGINT AS output_tokens,
+        sum(token_usage.total_tokens) FILTER (counted)::BIGINT AS total_tokens,
+        sum(cost_usd) FILTER (counted) AS cost_usd,
+        count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs,
+        arg_min(row_id, (parent_run_id IS NOT NULL, run_id <> trace_id, start_time)) AS root_row,
+        any_value(thread_id) AS thread_id
+    FROM chosen GROUP BY trace_id)
+SELECT root.row_id, root.trace_id, root.name, root.type, root.kind, root.status, root.start_time, root.end_time,
+    root.duration_ms, span_count, error_count, open_count, llm_count, tool_count, input_tokens, output_tokens,
+    total_tokens, per_trace.cost_usd, unknown_costs, coalesce(root.thread_id, per_trace.thread_id) AS thread_id,
+    root.error, root.tags, root.service, root.service_version, root.environment, root.host, root.pid, root.resumes,
+    root.parent_run_id IS NOT NULL AS orphaned, root.file
+FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
+"""
+"""One row a trace: its root, or the earliest span of those whose parent is in no file."""
 
 _VIEWS: Final[dict[str, str]] = {
     "spans": SPANS,
-    "llm_calls": "SELECT * FROM spans WHERE type = 'llm'",
+    "llm_costs": CALLS,
+    "llm_calls": "SELECT spans.*, llm_costs.* EXCLUDE (row_id, cost_usd) FROM spans JOIN llm_costs USING (row_id)",
     "tool_calls": "SELECT * FROM spans WHERE type = 'tool'",
     "nodes": "SELECT * FROM spans WHERE kind = 'node'",
     "errors": """
@@ -33,32 +66,25 @@ SELECT *, run_id NOT IN (
     SELECT parent_run_id FROM spans WHERE status = 'error' AND parent_run_id IS NOT NULL) AS origin
 FROM spans WHERE status = 'error'
 """,
-    "traces": """
-WITH per_trace AS (
-    SELECT trace_id,
-        count(*) AS span_count,
-        count(*) FILTER (status = 'error') AS error_count,
-        count(*) FILTER (type = 'llm') AS llm_count,
-        count(*) FILTER (type = 'tool') AS tool_count,
-        sum(token_usage.input_tokens) FILTER (type = 'llm' AND cache_hit IS NOT TRUE)::BIGINT AS input_tokens,
-        sum(token_usage.output_tokens) FILTER (type = 'llm' AND cache_hit IS NOT TRUE)::BIGINT AS output_tokens,
-        sum(token_usage.total_tokens) FILTER (type = 'llm' AND cache_hit IS NOT TRUE)::BIGINT AS total_tokens,
-        sum(cost_usd) FILTER (counted) AS cost_usd,
-        count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs,
-        min(row_id) FILTER (parent_run_id IS NULL AND run_id = trace_id) AS root_row,
-        any_value(thread_id) AS thread_id
-    FROM spans GROUP BY trace_id)
-SELECT root.row_id, root.trace_id, root.name, root.type, root.kind, root.status, root.start_time, root.end_time,
-    root.duration_ms, span_count, error_count, llm_count, tool_count, input_tokens, output_tokens, total_tokens,
-    per_trace.cost_usd, unknown_costs,
-    coalesce(root.thread_id, per_trace.thread_id) AS thread_id, root.error, root.tags, root.service,
-    root.service_version, root.environment, root.host, root.pid, root.resumes, root.file
-FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
-""",
+    "traces": "SELECT * FROM trace_rows",
+    "rejects": "SELECT path AS file, byte_offset, reason FROM reject_rows JOIN sources USING (file_id)",
 }
 
 
-def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create every view, over ``span_rows``, ``sources`` and the functions of the store."""
+def create_views(connection: duckdb.DuckDBPyConnection, base_rows: int | None) -> None:
+    """Create every view over the tables of the store.
+
+    ``base_rows`` is the number of rows of the attached base; None when there is none.
+    """
+    columns = ", ".join([*_NAMES, "metadata_in_file", "file_id"])
+    parts = [
+        f"SELECT rowid + {base_rows or 0} AS row_id, {columns} FROM span_rows",
+        f"SELECT -1 - rowid AS row_id, {columns} FROM open_rows",
+    ]
+    if base_rows is not None:
+        parts.insert(0, f"SELECT rowid AS row_id, {columns} FROM base.span_rows")
+    connection.execute(f"CREATE OR REPLACE VIEW all_rows AS {' UNION ALL '.join(parts)}")
     for name, query in _VIEWS.items():
+        if name == "traces":
+            connection.execute(f"CREATE OR REPLACE TABLE trace_rows AS {TRACES.format(scope='false')}")
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

@@ -1,0 +1,132 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer import open_store
+from flightlog_viewer.analysis.pricing import PriceBook
+from tests.viewer.store.records import llm, span, write
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def usage(tokens: int, output: int, **details: int) -> dict[str, object]:
+    """Token usage with details of the input."""
+    return {
+        "input_tokens": tokens,
+        "output_tokens": output,
+        "total_tokens": tokens + output,
+        "input_token_details": details,
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_own_prices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the prices of whoever runs the tests out."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def test_each_call_by_its_own_size(tmp_path: Path) -> None:
+    """A tier is chosen by the size of each request: three of 100k tokens cost less than one of 300k."""
+    from genai_prices import Usage, calc_price
+
+    def library(tokens: int, **details: int) -> float:
+        price = calc_price(
+            Usage(input_tokens=tokens, output_tokens=1000, **details),
+            "gemini-2.5-pro",
+            provider_id="google",
+            genai_request_timestamp=NOON,
+        )
+        return float(price.total_price)
+
+    small: dict[str, Any] = {
+        "model": "gemini-2.5-pro",
+        "provider": "google_genai",
+        "start_time": "2026-11-20T12:00:00Z",
+    }
+    path = write(
+        tmp_path / "a.jsonl",
+        *(llm(f"s{n}", token_usage=usage(100_000, 1000), **small) for n in range(3)),
+        llm("big", token_usage=usage(300_000, 1000), **small),
+        llm("cached", token_usage=usage(100_000, 1000, cache_read=40_000), **small),
+    )
+    with open_store(path) as store:
+        costs = dict(store.sql("SELECT run_id, cost_usd FROM spans").fetchall())
+        uncached = store.sql("SELECT uncached_input_tokens FROM llm_calls WHERE run_id = 'cached'").fetchall()
+        sources = store.sql("SELECT DISTINCT price_source FROM llm_calls").fetchall()
+    assert costs["s0"] == pytest.approx(library(100_000))
+    assert costs["big"] == pytest.approx(library(300_000))
+    assert costs["cached"] == pytest.approx(library(100_000, cache_read_tokens=40_000))
+    assert 3 * costs["s0"] < costs["big"]
+    assert uncached == [(60_000,)]
+    assert sources[0][0].startswith("genai-prices ")
+
+
+def test_unknown_is_not_zero(tmp_path: Path) -> None:
+    """An unknown model, missing usage and impossible usage cost NULL, and are counted; a cache hit costs nothing."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r"),
+        llm("known", "r", model="gpt-4o", provider="openai", token_usage=usage(1_000_000, 0)),
+        llm("unknown", "r", model="scripted"),
+        llm("no usage", "r", model="gpt-4o", provider="openai", token_usage=None),
+        llm("impossible", "r", model="gpt-4o", provider="openai", token_usage=usage(10, 1, cache_read=20)),
+        llm("hit", "r", model="gpt-4o", provider="openai", cache_hit=True),
+    )
+    with open_store(path) as store:
+        costs = dict(store.sql("SELECT run_id, cost_usd FROM llm_calls").fetchall())
+        (trace,) = store.query("traces")
+    assert costs == {"known": 2.5, "unknown": None, "no usage": None, "impossible": None, "hit": 0.0}
+    assert (trace["cost_usd"], trace["unknown_costs"]) == (2.5, 3)
+
+
+def test_wrapped_calls_count_once(tmp_path: Path) -> None:
+    """An LLM call around another one adds neither tokens nor cost."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r"),
+        llm("outer", "r", tokens=(1_000_000, 0), provider="openai"),
+        llm("inner", "outer", tokens=(1_000_000, 0), provider="openai"),
+    )
+    with open_store(path) as store:
+        (trace,) = store.query("traces")
+    assert (trace["input_tokens"], trace["cost_usd"]) == (1_000_000, 2.5)
+
+
+def test_own_prices_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TOML file overrides the library, by a pattern of model names."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nmodel = "house-*"\ninput_mtok = 1\noutput_mtok = 2.5\n')
+    monkeypatch.setenv("FLIGHTLOG_PRICES", str(prices))
+    path = write(tmp_path / "a.jsonl", llm("a", model="house-7b", token_usage=usage(2_000_000, 1_000_000)))
+    with open_store(path) as store:
+        assert store.sql("SELECT cost_usd, price_source FROM llm_calls").fetchall() == [(4.5, str(prices))]
+
+
+def test_unreadable_own_prices(tmp_path: Path) -> None:
+    """A price file with a mistake is refused with a sentence that names it."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nmodel = "a"\ninput_mtoken = 1\n')
+    with pytest.raises(UnreadableError, match="input_mtoken"):
+        PriceBook(prices)
+
+
+def test_prices_change_with_time() -> None:
+    """Prices of a model are cut at the times they change, and agree with the library on each side."""
+    from genai_prices import Usage, calc_price
+
+    book = PriceBook()
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    for model, provider in (("o3", "openai"), ("deepseek-chat", "deepseek")):
+        last = datetime(2026, 11, 20, tzinfo=UTC) if model == "o3" else datetime(2024, 1, 3, tzinfo=UTC)
+        prices = book.prices(provider, model, None, first, last)
+        for price in prices:
+            when = price.valid_from or first
+            expected = calc_price(
+                Usage(input_tokens=1000), model, provider_id=provider, genai_request_timestamp=when
+            ).total_price
+            if price.above_input_tokens is None:
+                assert price.units["input"] / 1000 == pytest.approx(float(expected))
+        assert len({price.valid_from for price in prices}) > 1

@@ -1,0 +1,110 @@
+"""What is worked out from the rows when a query first needs it: own times, prices and costs, the table of traces.
+
+A query is looked at for the names that need them, so that a load pays for none and `SELECT count(*)` neither. Rows
+that came since are added by the traces they belong to.
+"""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from flightlog_viewer.store.own_time import OWN_TIMES
+from flightlog_viewer.store.prices import COSTS, PriceTable
+from flightlog_viewer.store.row_values import RowValues
+from flightlog_viewer.store.views import TRACES
+
+_COUNT_STAR: Final = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
+_ALL: Final = re.compile(r"\*|^\s*(FROM|TABLE|SUMMARIZE)\b|\bcolumns\s*\(", re.IGNORECASE)
+_OWN: Final = re.compile(r"\bself_ms\b", re.IGNORECASE)
+_COST: Final = re.compile(r"cost|\bprices\b|\bllm_calls\b|\bcounted\b|\bwaste\b", re.IGNORECASE)
+_TRACES: Final = re.compile(r"\btraces\b|\btrace_rows\b|\bthreads\b", re.IGNORECASE)
+_TABLES: Final = "CREATE TABLE llm_wrappers (run_id VARCHAR)"
+
+
+class Derived:
+    """Keeps what is derived up to date with the rows."""
+
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None) -> None:
+        self._cursor = cursor
+        self._price_file = price_file
+        self._prices: PriceTable | None = None
+        self._lock = threading.RLock()
+        self._own_rows = self._cost_rows = self._trace_rows = 0
+        self._open_seen = 0
+        self.own_times = RowValues(OWN_TIMES)
+        self.costs = RowValues(COSTS)
+
+    def prepare(self, query: str, rows: int, changes: int) -> None:
+        """Work out what ``query`` needs for the first ``rows`` rows.
+
+        ``changes`` counts how often the rows in flight were replaced.
+        """
+        text = _COUNT_STAR.sub("", query)
+        everything = _ALL.search(text) is not None
+        with self._lock:
+            if everything or _OWN.search(text):
+                self._ensure_own(rows)
+            if everything or _TRACES.search(text):
+                self._ensure_costs(rows)
+                self._ensure_traces(rows, changes)
+            elif _COST.search(text):
+                self._ensure_costs(rows)
+
+    def prepare_all(self, rows: int, changes: int) -> None:
+        """Work everything out, for queries that are not known beforehand."""
+        self.prepare("*", rows, changes)
+
+    def _ensure_own(self, rows: int) -> None:
+        if self._own_rows < rows:
+            with self._cursor() as cursor:
+                self.own_times.compute(cursor, self._own_rows, rows)
+            self._own_rows = rows
+
+    def _ensure_costs(self, rows: int) -> None:
+        if self._cost_rows >= rows:
+            return
+        if self._prices is None:
+            self._prices = PriceTable(self._price_file)
+        with self._cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO llm_wrappers SELECT DISTINCT parent.run_id FROM all_rows AS child JOIN all_rows AS parent "
+                "ON child.parent_run_id = parent.run_id AND child.trace_id = parent.trace_id "
+                "WHERE child.type = 'llm' AND parent.type = 'llm' AND child.row_id <> parent.row_id "
+                f"AND (child.row_id >= {self._cost_rows} OR parent.row_id >= {self._cost_rows}) "
+                "AND parent.run_id NOT IN (SELECT run_id FROM llm_wrappers)"
+            )
+            self._prices.fill(cursor)
+            self.costs.compute(cursor, self._cost_rows, rows)
+        self._cost_rows = rows
+
+    def _ensure_traces(self, rows: int, changes: int) -> None:
+        if self._trace_rows >= rows and self._open_seen == changes:
+            return
+        first = self._trace_rows
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            if first == 0:
+                cursor.execute("DELETE FROM trace_rows")
+                cursor.execute(f"INSERT INTO trace_rows {TRACES.format(scope='true')}")
+            else:
+                scope = (
+                    f"trace_id IN (SELECT trace_id FROM all_rows WHERE row_id >= {first} OR row_id < 0 "
+                    "UNION ALL SELECT trace_id FROM trace_rows WHERE open_count > 0)"
+                )
+                cursor.execute(f"CREATE OR REPLACE TEMP TABLE fresh_traces AS {TRACES.format(scope=scope)}")
+                cursor.execute(
+                    "DELETE FROM trace_rows WHERE open_count > 0 OR trace_id IN (SELECT trace_id FROM fresh_traces)"
+                )
+                cursor.execute("INSERT INTO trace_rows FROM fresh_traces")
+                cursor.execute("DROP TABLE fresh_traces")
+            cursor.execute("COMMIT")
+        self._trace_rows, self._open_seen = rows, changes
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables that are filled on demand."""
+    connection.execute(_TABLES)

@@ -1,0 +1,36 @@
+"""Records that are there twice: the same file copied, a part loaded both plain and compressed, a writer that retried.
+
+A record's key is its writer and counter; with the run, start and duration it names one record exactly. Records of
+one run that differ are kept, and are a matter for ``doctor``.
+"""
+
+from typing import Final
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+KEY: Final = "hash(run_id, start_time, writer_id, seq, duration_ms, status)"
+_SAME: Final = "run_id, trace_id, start_time, writer_id, seq, duration_ms, status, type, name, parent_run_id"
+
+
+def duplicates_within(connection: duckdb.DuckDBPyConnection, table: str) -> NDArray[np.int64]:
+    """The rows of a table of kept rows that repeat an earlier one, in order."""
+    ((keys, rows),) = connection.execute(f"SELECT count(DISTINCT {KEY}), count(*) FROM {table}").fetchall()
+    if keys == rows:
+        return np.empty(0, np.int64)
+    found = connection.execute(
+        f"WITH again AS (SELECT {KEY} AS key FROM {table} GROUP BY key HAVING count(*) > 1) "
+        f"SELECT id FROM (SELECT rowid AS id, row_number() OVER (PARTITION BY {_SAME} ORDER BY rowid) AS nth "
+        f"FROM {table} WHERE {KEY} IN (SELECT key FROM again)) WHERE nth > 1 ORDER BY id"
+    ).fetchnumpy()
+    return np.asarray(found["id"], np.int64)
+
+
+def duplicates_of(connection: duckdb.DuckDBPyConnection, table: str, others: str) -> NDArray[np.int64]:
+    """The rows of ``table`` (named by its column ``id``) that are in ``others`` already."""
+    same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in _SAME.split(", ")[1:])
+    found = connection.execute(
+        f"SELECT DISTINCT a.id FROM {table} AS a JOIN {others} AS b ON a.run_id = b.run_id AND {same} ORDER BY a.id"
+    ).fetchnumpy()
+    return np.asarray(found["id"], np.int64)

@@ -1,0 +1,43 @@
+"""Computed columns: one number a row, worked out when first asked for, then looked up by row id.
+
+A column like the own time of a span needs a join over all spans. Held as an array behind an SQL function it costs
+nothing to a load, and nothing to a query that does not name it.
+"""
+
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+class RowValues:
+    """One computed column."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        """Gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
+        self._values: NDArray[np.float64] = np.empty(0)
+
+    def compute(self, cursor: duckdb.DuckDBPyConnection, first: int, rows: int) -> None:
+        """Work the values out for the rows from ``first`` on, and whatever else those change."""
+        found = cursor.execute(self._query.format(first=first)).fetchnumpy()
+        ids = np.asarray(found["row_id"], np.int64)
+        values = np.full(rows, np.nan)
+        values[:first] = self._values[:first]
+        kept = ids < rows  # rows that come in the meantime are the next turn's
+        values[ids[kept]] = np.asarray(found["value"], np.float64)[kept]
+        self._values = values
+
+    def sql_function(self) -> Callable[[pa.Array], pa.Array]:
+        """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
+
+        def value_of(row_ids: pa.Array) -> pa.Array:
+            ids = row_ids.fill_null(-1).to_numpy(zero_copy_only=False)
+            known = (ids >= 0) & (ids < len(self._values))
+            values = np.full(len(ids), np.nan)
+            values[known] = self._values[ids[known]]
+            return pa.array(values, from_pandas=True)
+
+        return value_of

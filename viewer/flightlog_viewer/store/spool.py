@@ -1,0 +1,115 @@
+"""Private copies: compressed files unpacked once, other formats as span lines, and stretches of growing files."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from flightlog.errors import UnreadableError
+
+_MAGIC_GZIP: Final = b"\x1f\x8b"
+_MAGIC_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_BLOCK: Final = 1 << 20
+_FREE_BYTES: Final = 1 << 30
+"""Unpacking stops before the disk has less than this left: a small file can hold a huge one."""
+
+
+class Spool:
+    """A private folder, gone after ``close``; unpacked copies live in ``kept`` when that is given."""
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self._kept = kept
+        self._folder = Path(tempfile.mkdtemp(prefix="flightlog-"))
+        self._count = 0
+
+    def readable(self, path: Path, descriptor: int) -> Path:
+        """The path of plain span lines: the file itself, or its unpacked copy. Raises UnreadableError."""
+        head = os.pread(descriptor, 4, 0)
+        if head.startswith(_MAGIC_GZIP):
+            return self._copy(path, descriptor, _gunzip)
+        if head == _MAGIC_ZSTD:
+            return self._copy(path, descriptor, _unzstd)
+        return path
+
+    def stretch(self, descriptor: int, start: int, stop: int) -> Path:
+        """A copy of the bytes of an open file from ``start`` to ``stop``."""
+        target = self.new_file()
+        with target.open("wb") as file:
+            while start < stop and (block := os.pread(descriptor, min(_BLOCK, stop - start), start)):
+                file.write(block)
+                start += len(block)
+        return target
+
+    def new_file(self) -> Path:
+        """The name of a new private file."""
+        self._count += 1
+        return self._folder / f"{self._count}.jsonl"
+
+    def close(self) -> None:
+        """Delete the private folder; harmless when repeated."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _copy(self, path: Path, descriptor: int, unpack: Callable[[IO[bytes]], Iterator[bytes]]) -> Path:
+        status = os.fstat(descriptor)
+        if self._kept is None:
+            target = self.new_file()
+        else:
+            key = f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+            target = self._kept / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
+            if target.exists():
+                os.utime(target)
+                return target
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        try:
+            with open(os.dup(descriptor), "rb") as packed, _private(partial) as file:
+                free = shutil.disk_usage(target.parent).free
+                for block in unpack(packed):
+                    free -= len(block)
+                    if free < _FREE_BYTES:
+                        raise UnreadableError(f"{path} is too large to unpack on this disk")
+                    file.write(block)
+            os.replace(partial, target)
+        except OSError as error:
+            raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+
+def _private(path: Path) -> IO[bytes]:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _gunzip(packed: IO[bytes]) -> Iterator[bytes]:
+    """What a gzip file holds, member after member, up to where it is damaged or cut short."""
+    packed.seek(0)
+    member = zlib.decompressobj(wbits=31)
+    data = b""
+    while data := data or packed.read(_BLOCK):
+        try:
+            if block := member.decompress(data, _BLOCK):
+                yield block
+        except zlib.error:
+            return
+        data = member.unconsumed_tail
+        if member.eof:
+            data = member.unused_data
+            member = zlib.decompressobj(wbits=31)
+    if rest := member.flush():
+        yield rest
+
+
+def _unzstd(packed: IO[bytes]) -> Iterator[bytes]:
+    import zstandard
+
+    packed.seek(0)
+    with zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(packed, read_across_frames=True) as stream:
+        try:
+            while block := stream.read(_BLOCK):
+                yield block
+        except zstandard.ZstdError:
+            return
