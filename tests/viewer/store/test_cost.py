@@ -77,7 +77,7 @@ def test_unknown_is_not_zero(tmp_path: Path) -> None:
     )
     with open_store(path) as store:
         costs = dict(store.sql("SELECT run_id, cost_usd FROM llm_calls").fetchall())
-        (trace,) = store.query("traces")
+        (trace,) = store.query("trace_rows")
     assert costs == {"known": 2.5, "unknown": None, "no usage": None, "impossible": None, "hit": 0.0}
     assert (trace["cost_usd"], trace["unknown_costs"]) == (2.5, 3)
 
@@ -91,7 +91,7 @@ def test_wrapped_calls_count_once(tmp_path: Path) -> None:
         llm("inner", "outer", tokens=(1_000_000, 0), provider="openai"),
     )
     with open_store(path) as store:
-        (trace,) = store.query("traces")
+        (trace,) = store.query("trace_rows")
     assert (trace["input_tokens"], trace["cost_usd"]) == (1_000_000, 2.5)
 
 

@@ -25,15 +25,15 @@ def test_growth_keeps_row_ids(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", span("r", duration_ms=100), llm("a", "r", duration_ms=40))
     with open_store(path) as store:
         assert store.sql("SELECT self_ms FROM spans WHERE run_id = 'r'").fetchall() == [(60,)]
-        assert store.query("traces")[0]["total_tokens"] == 15
+        assert store.query("trace_rows")[0]["total_tokens"] == 15
         assert store.refresh() == 0
         late = llm("b", "r", duration_ms=20, start_time="2026-11-20T12:01:07.060001Z", inputs={"n": 1})
         append(path, orjson.dumps(late) + b"\n")
         assert store.refresh() == 1
         assert ids(store) == ["r", "a", "b"]
         assert store.sql("SELECT self_ms FROM spans WHERE run_id = 'r'").fetchall() == [(40,)]
-        assert store.query("traces")[0]["total_tokens"] == 30
-        assert store.query("traces")[0]["span_count"] == 3
+        assert store.query("trace_rows")[0]["total_tokens"] == 30
+        assert store.query("trace_rows")[0]["span_count"] == 3
         assert store.payload(2) == {"inputs": {"n": 1}}
 
 
@@ -160,15 +160,15 @@ def test_in_flight(tmp_path: Path) -> None:
         assert [row[:4] for row in rows] == [(-1, "r", "running", None), (0, "c", "ok", 5.0)]
         assert rows[0][4] is None
         assert store.payload(-1) == {"inputs": {"n": 1}}
-        (trace,) = store.query("traces")
+        (trace,) = store.query("trace_rows")
         assert (trace["status"], trace["span_count"], trace["open_count"], trace["row_id"]) == ("running", 2, 1, -1)
-        groups = {group["key"]: group["p50_ms"] for group in store.query("groups")}
+        groups = {group["key"]: group["p50_ms"] for group in store.query("summary")}
         assert groups == {"r": None, "child": 5.0}
         writer.write(orjson.dumps(start | {"status": "ok", "duration_ms": 9.0}))
         writer.close_span(1)
         writer.close_span(2)
         assert store.refresh() == 1
-        (trace,) = store.query("traces")
+        (trace,) = store.query("trace_rows")
         assert (trace["status"], trace["open_count"], trace["row_id"]) == ("ok", 0, 1)
     writer.close()
 

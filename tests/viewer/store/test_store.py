@@ -27,9 +27,9 @@ def test_totals_and_groups(tmp_path: Path) -> None:
         span("m", "r", kind="node", node="ask", duration_ms=50, status="error", error={"type": "E", "message": "no"}),
     )
     with open_store(path) as store:
-        (totals,) = store.query("totals")
-        (model,) = store.query("groups", by="model")
-        (node,) = store.query("groups", by="node")
+        (totals,) = store.query("overview")
+        (model,) = store.query("summary", by="model")
+        (node,) = store.query("summary", by="node")
     assert totals["spans"] == 5
     assert (totals["traces"], totals["errors"], totals["interrupted"]) == (1, 1, 1)
     assert (totals["input_tokens"], totals["total_tokens"]) == (30, 40)
@@ -140,7 +140,7 @@ def test_empty_is_allowed_to_those_who_wait(tmp_path: Path) -> None:
     """An empty file opens for a reader that waits for spans."""
     with open_store(write(tmp_path / "a.jsonl"), allow_empty=True) as store:
         assert store.span_count == 0
-        assert store.query("totals")[0]["spans"] == 0
+        assert store.query("overview")[0]["spans"] == 0
 
 
 @pytest.mark.parametrize(

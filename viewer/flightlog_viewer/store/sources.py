@@ -38,6 +38,19 @@ def newest(folder: Path) -> Path:
     raise UnreadableError(f"no span file (*.jsonl) in {folder.absolute()}: name one, or record one with JsonlTracer")
 
 
+def compression(path: Path) -> str | None:
+    """``"gzip"`` or ``"zstd"`` by the first bytes, None for a plain file."""
+    with path.open("rb") as file:
+        return compression_of(file.read(4))
+
+
+def compression_of(head: bytes) -> str | None:
+    """``"gzip"`` or ``"zstd"`` by the first four bytes, None for anything else."""
+    if head.startswith(_MAGIC_GZIP):
+        return "gzip"
+    return "zstd" if head.startswith(_MAGIC_ZSTD) else None
+
+
 def looks_like_spans(path: Path) -> bool:
     """Whether the head of a file has a span line; a compressed file is taken at its word."""
     try:
@@ -45,7 +58,7 @@ def looks_like_spans(path: Path) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
-    if head.startswith((_MAGIC_GZIP, _MAGIC_ZSTD)):
+    if compression_of(head):
         return True
     lines = head.split(b"\n")
     return any(b'"run_id"' in line or b'"resourceSpans"' in line for line in lines[:100])

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.store.sources import compression_of
 
-_MAGIC_GZIP: Final = b"\x1f\x8b"
-_MAGIC_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BLOCK: Final = 1 << 20
 _FREE_BYTES: Final = 1 << 30
 """Unpacking stops before the disk has less than this left: a small file can hold a huge one."""
@@ -28,12 +27,10 @@ class Spool:
 
     def readable(self, path: Path, descriptor: int) -> Path:
         """The path of plain span lines: the file itself, or its unpacked copy. Raises UnreadableError."""
-        head = os.pread(descriptor, 4, 0)
-        if head.startswith(_MAGIC_GZIP):
-            return self._copy(path, descriptor, _gunzip)
-        if head == _MAGIC_ZSTD:
-            return self._copy(path, descriptor, _unzstd)
-        return path
+        kind = compression_of(os.pread(descriptor, 4, 0))
+        if kind is None:
+            return path
+        return self._copy(path, descriptor, _gunzip if kind == "gzip" else _unzstd)
 
     def stretch(self, descriptor: int, start: int, stop: int) -> Path:
         """A copy of the bytes of an open file from ``start`` to ``stop``."""

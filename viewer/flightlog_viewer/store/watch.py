@@ -68,7 +68,7 @@ class Watch:
             self._thread.join()
             if kind is None:
                 self._tell(self._total)
-        if kind is not None and issubclass(kind, duckdb.InterruptException):
+        if kind is None or issubclass(kind, duckdb.InterruptException):
             self.check()
 
     def _run(self) -> None:
