@@ -47,10 +47,10 @@ def schema(
 
 def tables() -> dict[str, dict[str, str]]:
     """Columns and their types of every table and view, by name."""
-    from flightlog_viewer.store.store import Store
+    from flightlog_viewer.store.store import empty_store
 
     found: dict[str, dict[str, str]] = {}
-    with Store() as store:
+    with empty_store() as store:
         result: list[dict[str, Any]] = store.query("columns")
     for row in result:
         found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]

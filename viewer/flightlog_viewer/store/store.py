@@ -133,8 +133,8 @@ class Store:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _load(self, progress: Progress | None) -> None:
-        """Load everything there is, then lock."""
+    def _load(self, paths: Sequence[Path], progress: Progress | None) -> None:
+        """Load whole files, then lock."""
         connection = self._connection
         create_functions(connection, self._payloads, self._derived)
         connection.execute("CREATE TABLE sources (file_id INTEGER, path VARCHAR)")
@@ -142,7 +142,7 @@ class Store:
         connection.execute(prices.TABLE)
         derived.create_tables(connection)
         ingest.create_table(connection, "open_rows")
-        files = [self._open(path) for path in resolve(self._paths)]
+        files = [self._open(path) for path in paths]
         started = self._read_started()
         loader = ingest.Loader(connection, "span_rows", self._spool.new_file)
         with Watch(connection, sum(source.size() for source in files), progress) as watch:
@@ -264,12 +264,19 @@ def open_store(
     """
     store = Store([paths] if isinstance(paths, str | Path) else list(paths), threads=threads)
     try:
-        store._load(progress)
+        store._load(resolve(store._paths), progress)
         if not store.span_count and not allow_empty and not store._payloads.started:
             raise UnreadableError(_nothing(store))
     except BaseException:
         store.close()
         raise
+    return store
+
+
+def empty_store() -> Store:
+    """A store without any file: its tables and views, for whoever asks what there is."""
+    store = Store(())
+    store._load((), None)
     return store
 
 
