@@ -147,7 +147,7 @@ def test_a_trace_is_a_tree(run: Run, spans: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "trace"), [("last", "broot"), ("slowest", "aroot"), ("failed", "aroot"), ("waiting", "broot")]
+    ("word", "trace"), [("last", "broot"), ("slowest", "aroot"), ("failed", "aroot"), ("interrupted", "broot")]
 )
 def test_a_word_stands_for_a_trace(run: Run, spans: str, word: str, trace: str) -> None:
     """The newest, slowest, failed or waiting trace needs no id."""

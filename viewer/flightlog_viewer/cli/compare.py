@@ -23,7 +23,7 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="A trace (id, its beginning, last, slowest, failed, waiting), file, folder or glob."
+            metavar="A", help="A trace (id, its beginning, last, slowest, failed, interrupted), file, folder or glob."
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same sort.")],

@@ -18,7 +18,7 @@ from flightlog_viewer.cli.span_rows import known, microseconds
 if TYPE_CHECKING:
     from flightlog_viewer import Store
 
-TRACE: Final = "Id of a trace or of a run in it (its beginning is enough), or: last, slowest, failed, waiting."
+TRACE: Final = "Id of a trace or of a run in it (its beginning is enough), or: last, slowest, failed, interrupted."
 
 _PAYLOADS = ("inputs", "output", "metadata")
 _PAYLOAD_LINES = 40
@@ -26,7 +26,7 @@ NAMED: Final = {
     "last": ("", "newest"),
     "slowest": ("", "slowest"),
     "failed": ("status:error", "newest"),
-    "waiting": ("status:interrupted", "newest"),
+    "interrupted": ("status:interrupted", "newest"),
 }
 """Words that stand for a trace: the filter it passes and the order it is first in."""
 
