@@ -68,6 +68,11 @@ def _run(argv: list[str]) -> int:
     command = find(name)
     if command is None:
         raise UsageError(_unknown(name))
+    if name == "run":
+        # It works without the viewer, so it is the tracer's and reads its arguments itself.
+        from flightlog.__main__ import main as tracer
+
+        return tracer(argv)
     status = _load(command)(rest)
     return status if isinstance(status, int) else 0
 

@@ -10,6 +10,7 @@ import typer
 
 from flightlog.errors import FlightlogError, MissingExtraError
 from flightlog_viewer.cli.output import line
+from flightlog_viewer.cli.terminal import interactive
 
 
 def demo(
@@ -34,13 +35,17 @@ def demo(
     status = _record(["--list"] if list_ else ["--out", str(out), *(names or [])])
     if status or list_:
         return status
+    databases = [str(database) for database in sorted(out.glob("*.sqlite"))]
+    if view and interactive():
+        from flightlog_viewer.tui.app import run
+
+        return run([str(out)], databases)
     from flightlog_viewer.cli.summary import summary
 
     line(f"recorded in {out}:")
     summary([str(out)], no_cache=True)
     line()
-    databases = "".join(f" --checkpoints {database}" for database in sorted(out.glob("*.sqlite")))
-    line(f"next: flightlog view {out}{databases}")
+    line(" ".join(["next: flightlog view", str(out), *(f"--checkpoints {database}" for database in databases)]))
     return 0
 
 

@@ -21,6 +21,7 @@ class Command(NamedTuple):
 _CLI: Final = "flightlog_viewer.cli."
 
 COMMANDS: Final[tuple[Command, ...]] = (
+    Command("run", "flightlog.__main__", "main", "run a command and record its LangChain and LangGraph runs"),
     Command("demo", _CLI + "demo", "demo", "record the samples and look at them"),
     Command("view", _CLI + "view", "view", "browse traces and threads in the terminal"),
     Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key"),
