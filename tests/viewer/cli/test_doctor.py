@@ -106,7 +106,7 @@ def test_a_problem_is_counted_shown_and_explained(
     assert findings[kind]["advice"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["abandoned", "truncated", "unfinished_line"])
+@pytest.mark.parametrize("kind", ["abandoned", "truncated", "unpriced", "unfinished_line"])
 def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is said, and the status stays 0."""
     status, findings = examine(sick(kind, tmp_path), capsys)

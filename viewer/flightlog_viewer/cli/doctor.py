@@ -96,6 +96,10 @@ _CHECKS: Final = (
         "truncated", False, "span has a payload that was cut", "spans have a payload that was cut",
         "Raise max_field_bytes of the tracer to keep more; sizes and hashes are in `truncated`.",
     ),
+    Check(
+        "unpriced", False, "model has no known price", "models have no known price",
+        "Cost leaves their calls out; docs/sql.md says how to give prices of your own.",
+    ),
 )  # fmt: skip
 
 

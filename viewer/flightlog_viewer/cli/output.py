@@ -55,6 +55,11 @@ def json_value(value: Any) -> None:
     sys.stdout.write(_json(value, orjson.OPT_INDENT_2) + "\n")
 
 
+def json_line(value: Any) -> None:
+    """The value as one line of JSON on stdout."""
+    sys.stdout.write(_json(value, 0) + "\n")
+
+
 def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows as a JSON array of objects on stdout, one a line, written as they come."""
     first = True

@@ -28,6 +28,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("traces", _CLI + "traces", "traces", "one line a trace"),
     Command("show", _CLI + "show", "show", "one trace as a tree"),
     Command("sql", _CLI + "sql", "sql", "ask in SQL"),
+    Command("tail", _CLI + "tail", "tail", "one line a span as it ends"),
     Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
     Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),

@@ -13,7 +13,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths, Tz
 from flightlog_viewer.cli.output import grid, json_value, line, lines
-from flightlog_viewer.cli.span_rows import known, microseconds
+from flightlog_viewer.cli.span_rows import known, microseconds, remark
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -147,7 +147,7 @@ def _print(
                 span["status"],
                 figures.some(row.total_tokens),
                 "" if row.cost is None else figures.money(row.cost),
-                _remark(span),
+                remark(span),
             ]
         )
     grid(
@@ -164,17 +164,6 @@ def _label(span: dict[str, Any]) -> str:
     attempt = f" (attempt {span['attempt']})" if (span["attempt"] or 1) > 1 else ""
     model = span["model"]
     return f"{span['name']}{f' [{model}]' if model and model != span['name'] else ''}{attempt}"
-
-
-def _remark(span: dict[str, Any]) -> str:
-    """What explains the status in one line: the error, the question, the answer."""
-    if span["error"]:
-        return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
-    if span["interrupts"]:
-        return f"asks {span['interrupts']}"[:200]
-    if span["resumes"]:
-        return f"answered {span['resumes']}"[:200]
-    return ""
 
 
 def _print_payloads(span: dict[str, Any], body: dict[str, Any]) -> None:

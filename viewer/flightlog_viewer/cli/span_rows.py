@@ -35,3 +35,14 @@ def json_text(value: Any) -> Any:
 def microseconds(moment: datetime) -> int:
     """A time of the store (naive, UTC) in microseconds since the epoch."""
     return round(moment.replace(tzinfo=UTC).timestamp() * 1e6)
+
+
+def remark(span: dict[str, Any]) -> str:
+    """What explains the status in one line: the error, the question, the answer."""
+    if span["error"]:
+        return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
+    if span["interrupts"]:
+        return f"asks {span['interrupts']}"[:200]
+    if span["resumes"]:
+        return f"answered {span['resumes']}"[:200]
+    return ""

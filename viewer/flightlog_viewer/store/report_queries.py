@@ -195,3 +195,24 @@ def columns() -> Statement:
            ORDER BY table_name, column_index""",
         [],
     )
+
+
+_LIGHT: Final = "* EXCLUDE (inputs, output, raw, payload_gone)"
+
+
+@named
+def newest_spans(where: Filter = EVERYTHING, limit: int = 10) -> Statement:
+    """The last finished spans of the files, latest first, with their light columns."""
+    return (
+        f"SELECT {_LIGHT} FROM spans WHERE row_id >= 0 AND ({where.where}) ORDER BY end_time DESC, row_id DESC LIMIT ?",
+        [*where.params, limit],
+    )
+
+
+@named
+def spans_between(after: int, last: int, where: Filter = EVERYTHING) -> Statement:
+    """The spans behind row ``after`` up to row ``last``, in the order in which they were written."""
+    return (
+        f"SELECT {_LIGHT} FROM spans WHERE row_id > ? AND row_id <= ? AND ({where.where}) ORDER BY row_id",
+        [after, last, *where.params],
+    )

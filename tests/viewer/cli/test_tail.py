@@ -1,0 +1,61 @@
+"""tail on files that grow."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer.cli.app import main
+from tests.viewer.span_lines import SpanLines, story
+
+
+def test_the_last_spans_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The spans that ended last, latest at the bottom, with status, duration, tokens and why."""
+    source = str(story().write(tmp_path / "s.jsonl"))
+    assert main(["tail", source, "--no-follow", "-n", "3"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in shown][-1] == "ok"
+    assert "12:01:00.500" in shown[-1]
+    assert "trace broot" in shown[-1]
+    assert "? interrupted" in shown[-2]
+    assert main(["tail", source, "--no-follow", "--filter", "status:error", "--tz", "Asia/Tokyo", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["run_id"] for row in rows] == ["o1", "n2"]
+
+
+@pytest.fixture
+def following(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """`tail` on a file that is empty at first."""
+    (tmp_path / "s.jsonl").touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flightlog", "tail", str(tmp_path / "s.jsonl"), "--filter", "-type:tool"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    """Spans show as they are written, a line in pieces once it is whole, and Ctrl-C ends it with status 0."""
+    lines = SpanLines().add("first", None, 0).add("second", None, 5).add("hidden", None, 6, type="tool").lines
+    with (tmp_path / "s.jsonl").open("ab", buffering=0) as file:
+        file.write(lines[0] + b"\n" + lines[1][:40])
+        assert following.stdout is not None
+        assert "first" in following.stdout.readline()
+        file.write(lines[1][40:] + b"\n" + lines[2] + b"\n")
+        assert "second" in following.stdout.readline()
+        more = SpanLines("w2").add("third", None, 9).lines[0]
+        file.write(more + b"\n")
+        assert "third" in following.stdout.readline()
+    time.sleep(0.05)
+    following.send_signal(signal.SIGINT)
+    out, err = following.communicate(timeout=20)
+    assert (following.returncode, out, err) == (0, "", "")
