@@ -49,15 +49,19 @@ class LineFile:
             raise UnreadableError(f"{self.name} is no regular file")
         self._plain = open(descriptor, "rb")  # noqa: SIM115 - closed by close()
         head = self._plain.peek(4)[:4]
-        self.is_packed = head.startswith(_GZIP) or head == _ZSTD
-        """A compressed file is complete: nobody appends to it."""
-        self._head = head
+        self.packing: Final = "gzip" if head.startswith(_GZIP) else "zstd" if head == _ZSTD else "none"
+        """How the file is compressed."""
         self._stream = self._unpacked()
 
+    @property
+    def is_packed(self) -> bool:
+        """A compressed file is complete: nobody appends to it."""
+        return self.packing != "none"
+
     def _unpacked(self) -> BinaryIO:
-        if self._head.startswith(_GZIP):
+        if self.packing == "gzip":
             return cast("BinaryIO", gzip.GzipFile(fileobj=self._plain))
-        return self._zstd() if self._head == _ZSTD else cast("BinaryIO", self._plain)
+        return self._zstd() if self.packing == "zstd" else cast("BinaryIO", self._plain)
 
     def _zstd(self) -> BinaryIO:
         try:

@@ -144,6 +144,22 @@ def otlp_json(
     note(f"{written} spans in {out}{_left_out(source.rejected)}{'' if allowed else ', without content (--content)'}")
 
 
+@export.command("parquet")
+def parquet(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write, new or empty.", show_default=False)],
+    paths: Paths = None,
+) -> None:
+    """Write Parquet files, service=NAME/day=DATE/, for DuckDB, ClickHouse, Spark or pandas. Payloads are included.
+
+    Example: flightlog export parquet spans.jsonl -o spans.parquet
+    """
+    from flightlog_exporters import parquet
+    from flightlog_viewer.store.sources import resolve
+
+    written = parquet.write(resolve(paths or ()), out)
+    note(f"{written.spans} spans in {out}{_left_out(written.rejected)}")
+
+
 def import_(
     files: Annotated[list[Path], typer.Argument(help="OTLP JSON lines, plain or compressed.", show_default=False)],
     out: OutFile,

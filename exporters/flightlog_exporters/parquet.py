@@ -1,0 +1,291 @@
+"""Span files -> a folder of Parquet files, ``service=…/day=…/``, for DuckDB, ClickHouse, Spark and pandas.
+
+DuckDB does the work: it reads the lines as raw JSON and takes them apart itself. A line that is in any way unusual (a
+field this version does not know, a type that is not the record's, a key twice) goes through ``Span`` instead, so what
+comes out is what ``Span`` reads, at DuckDB's speed for all the lines that are as they should be.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flightlog.errors import MissingExtraError, UnreadableError, UsageError
+from flightlog.span import STATUSES, TYPES, Span
+from flightlog_exporters.line_file import MAX_LINE_BYTES, LineFile
+from flightlog_exporters.readers import recognise
+from flightlog_exporters.semconv.json_text import encode
+from flightlog_exporters.span_source import SpanSource
+
+TEXT: Final = "VARCHAR"
+INTEGER: Final = "BIGINT"
+NUMBER: Final = "DOUBLE"
+BOOLEAN: Final = "BOOLEAN"
+OBJECT: Final = "object"
+LIST: Final = "list"
+ANY: Final = "any"
+"""Kinds of columns; the last three are JSON in a string column."""
+
+COLUMNS: Final[dict[str, str]] = {
+    "type": TEXT,
+    "kind": TEXT,
+    "name": TEXT,
+    "run_id": TEXT,
+    "parent_run_id": TEXT,
+    "trace_id": TEXT,
+    "writer_id": TEXT,
+    "seq": INTEGER,
+    "duration_ms": NUMBER,
+    "status": TEXT,
+    "error": OBJECT,
+    "interrupts": LIST,
+    "resumes": LIST,
+    "model": TEXT,
+    "request_model": TEXT,
+    "provider": TEXT,
+    "model_params": OBJECT,
+    "service_tier": TEXT,
+    "finish_reason": TEXT,
+    "response_id": TEXT,
+    "message_id": TEXT,
+    "token_usage": OBJECT,
+    "cache_hit": BOOLEAN,
+    "time_to_first_token_ms": NUMBER,
+    "chunks": INTEGER,
+    "tool_call_id": TEXT,
+    "document_count": INTEGER,
+    "thread_id": TEXT,
+    "node": TEXT,
+    "step": INTEGER,
+    "checkpoint_ns": TEXT,
+    "task_id": TEXT,
+    "checkpoint_id": TEXT,
+    "attempt": INTEGER,
+    "tags": LIST,
+    "truncated": OBJECT,
+    "service": TEXT,
+    "service_version": TEXT,
+    "environment": TEXT,
+    "host": TEXT,
+    "pid": INTEGER,
+    "otel": OBJECT,
+    "metadata": ANY,
+    "inputs": ANY,
+    "output": ANY,
+}
+"""The record's fields, in its order, beside ``start_time`` (UTC), ``start_ns`` and ``extra`` (unknown fields, JSON)."""
+
+_REQUIRED: Final = ("type", "name", "run_id", "trace_id", "status", "duration_ms")
+_TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+_TO: Final = "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, FILENAME_PATTERN 'spans_{uuid}')"
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of an export."""
+
+    spans: int = 0
+    rejected: int = 0
+    """Lines that hold no span."""
+
+
+def write(files: Sequence[Path], target: Path) -> Written:
+    """Write the spans of the files into a new folder, which is there whole or not at all.
+
+    Raises UsageError when the folder is there already or cannot be written, UnreadableError when a file cannot be
+    read, MissingExtraError when DuckDB is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise MissingExtraError("export parquet", "viewer") from None
+    written = Written()
+    with _new_folder(target) as draft, duckdb.connect() as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET temp_directory = ?", [str(draft / ".spill")])
+        for path in files:
+            source, packing = _plain(path, draft, written)
+            try:
+                _copy(connection, source, packing, draft, written)
+            except duckdb.Error as error:
+                if "No space left" in str(error):
+                    raise UsageError(f"cannot write {target}: no space left on the disk") from None
+                if source != path:
+                    raise
+                # A line that is too long or not UTF-8 fails the file for DuckDB; one by one they can be told apart.
+                _copy(connection, _rewritten(path, draft, written), "none", draft, written)
+        shutil.rmtree(draft / ".spill", ignore_errors=True)
+        for leftover in draft.glob(".*.jsonl"):
+            leftover.unlink()
+    return written
+
+
+def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str]:
+    """A span file that DuckDB can read, and its packing: the file itself, unless it is of another format."""
+    with LineFile(path) as file:
+        first = next(file.lines(), None)
+        if first is not None and recognise(first.data) is not None:
+            return _rewritten(path, draft, written), "none"
+        return path, file.packing
+
+
+def _rewritten(path: Path, draft: Path, written: Written) -> Path:
+    """The same spans as a plain span file."""
+    plain = draft / f".{len(list(draft.glob('.*.jsonl')))}.jsonl"
+    source = SpanSource([path])
+    with plain.open("wb") as out:
+        for span in source:
+            out.write(span.to_json() + b"\n")
+    written.rejected += source.rejected
+    return plain
+
+
+def _copy(connection: Any, source: Path, packing: str, draft: Path, written: Written) -> None:
+    # In file names DuckDB expands globs; a bracket class of one character stands for that character.
+    name = "".join(f"[{char}]" if char in "*?[" else char for char in str(source.absolute()))
+    raw = (
+        "SELECT json FROM read_ndjson_objects($name, ignore_errors = true, compression = $packing, "
+        f"maximum_object_size = {MAX_LINE_BYTES})"
+    )
+    given = {"name": name, "packing": packing}
+    fast = f"COPY ({_taken_apart(raw)}) TO '{_quoted(draft)}' {_TO}"
+    copied = connection.execute(fast, given).fetchone()[0]
+    written.spans += copied
+    total = connection.execute(f"SELECT count(*) FROM ({raw})", given).fetchone()[0]
+    if copied == total:
+        return
+    unusual = connection.execute(f"SELECT json FROM ({_with_fields(raw)}) WHERE {_is_unusual()}", given)
+    while rows := unusual.fetchmany(10_000):
+        _append_unusual(connection.cursor(), [row[0] for row in rows], draft, written)
+
+
+def _with_fields(raw: str) -> str:
+    """Every line with its known fields, each still JSON."""
+    structure = ", ".join(f'"{name}":"JSON"' for name in ("v", "start_time", *COLUMNS))
+    return f"SELECT json, from_json(json, '{{{structure}}}') AS s FROM ({raw})"
+
+
+def _taken_apart(raw: str) -> str:
+    """Every usual line as typed columns."""
+    columns = ", ".join(f"{_value(name, kind)} AS {name}" for name, kind in COLUMNS.items())
+    time = "CAST(trim(s.start_time::VARCHAR, '\"') AS TIMESTAMP)"
+    return (
+        f"SELECT {time} AS start_time, epoch_us({time}) * 1000 AS start_ns, {columns}, NULL::VARCHAR AS extra, "
+        f"strftime({time}, '%Y-%m-%d') AS day FROM ({_with_fields(raw)}) WHERE NOT {_is_unusual()}"
+    )
+
+
+def _value(name: str, kind: str) -> str:
+    match kind:
+        case "VARCHAR":
+            return f"s.{name}->>'$'"
+        case "BIGINT" | "DOUBLE" | "BOOLEAN":
+            return f"CAST(s.{name}::VARCHAR AS {kind})"
+        case _:
+            return f"s.{name}::VARCHAR"
+
+
+def _is_unusual() -> str:
+    """A condition that is true for every line that is not exactly as the tracer writes it."""
+    present = " + ".join(f"(s.{name} IS NOT NULL)::INT" for name in ("v", "start_time", *COLUMNS))
+    usual = [
+        f"len(json_keys(json)) = {present}",
+        "s.v::VARCHAR = '1'",
+        f"regexp_full_match(s.start_time::VARCHAR, '\"{_TIME}\"')",
+        "TRY_CAST(trim(s.start_time::VARCHAR, '\"') AS TIMESTAMP) IS NOT NULL",
+        *(f"s.{name} IS NOT NULL" for name in _REQUIRED),
+        f"s.type::VARCHAR IN ({_listed(TYPES)})",
+        f"s.status::VARCHAR IN ({_listed(STATUSES)})",
+        "left(s.duration_ms::VARCHAR, 1) <> '-'",
+    ]
+    shapes = {
+        TEXT: "left({0}, 1) = '\"'",
+        INTEGER: "regexp_full_match({0}, '-?[0-9]{{1,18}}')",
+        NUMBER: "isfinite(TRY_CAST({0} AS DOUBLE))",
+        BOOLEAN: "{0} IN ('true', 'false')",
+        OBJECT: "left({0}, 1) = '{{'",
+        LIST: "left({0}, 1) = '['",
+    }
+    usual += [
+        f"(s.{name} IS NULL OR coalesce({shapes[kind].format(f's.{name}::VARCHAR')}, false))"
+        for name, kind in COLUMNS.items()
+        if kind != ANY
+    ]
+    return f"NOT coalesce({' AND '.join(usual)}, false)"
+
+
+def _append_unusual(connection: Any, texts: list[str | None], draft: Path, written: Written) -> None:
+    """Lines that need a closer look, as ``Span`` reads them."""
+    rows: list[tuple[Any, ...]] = []
+    for text in texts:
+        try:
+            if text is None:
+                raise UnreadableError("not JSON")
+            rows.append(_row(Span.from_json(text)))
+        except UnreadableError:
+            written.rejected += 1
+    if not rows:
+        return
+    import pyarrow as pa
+
+    names = ("start_us", "start_ns", *COLUMNS, "extra")
+    types = {INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_(), "start_us": pa.int64()}
+    schema = pa.schema([(name, _arrow_type(name, types)) for name in names])
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
+    connection.register("unusual", pa.Table.from_arrays(columns, schema=schema))
+    ordered = ", ".join(names[1:])
+    connection.execute(
+        f"COPY (SELECT make_timestamp(start_us) AS start_time, {ordered}, "
+        f"strftime(make_timestamp(start_us), '%Y-%m-%d') AS day FROM unusual) TO '{_quoted(draft)}' {_TO}"
+    )
+    written.spans += len(rows)
+
+
+def _row(span: Span) -> tuple[Any, ...]:
+    values: list[Any] = [span.start_ns // 1000, span.start_ns]
+    for name, kind in COLUMNS.items():
+        value = getattr(span, name)
+        if value is not None and kind in (OBJECT, LIST, ANY):
+            value = encode(value)
+        elif kind == INTEGER and value is not None and not -(2**63) <= value < 2**63:
+            value = None
+        values.append(value)
+    values.append(encode(span.extra) if span.extra else None)
+    return tuple(values)
+
+
+def _arrow_type(name: str, types: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    if name in ("start_us", "start_ns"):
+        return pa.int64()
+    return types.get(COLUMNS.get(name, TEXT), pa.string())
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(f"'\"{name}\"'" for name in sorted(names))
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{target} is there already and not empty: choose another folder")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        draft.mkdir(mode=0o700)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+    try:
+        yield draft
+        if target.exists():
+            target.rmdir()
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,193 @@
+import gzip
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flightlog.errors import UnreadableError, UsageError
+from flightlog.span import Span, format_time
+from flightlog_exporters import parquet
+from flightlog_exporters.line_file import LineFile
+from flightlog_viewer.cli.app import main
+from tests.exporters.any_span import any_span
+
+FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
+JSON_KINDS = (parquet.OBJECT, parquet.LIST, parquet.ANY)
+
+
+def record_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The span record that a row of the Parquet files stands for."""
+    record: dict[str, Any] = {"v": 1, "start_time": format_time(row["start_ns"])}
+    for name, kind in parquet.COLUMNS.items():
+        value = row[name]
+        if value is not None:
+            record[name] = orjson.loads(value) if kind in JSON_KINDS else value
+    extra: dict[str, Any] = orjson.loads(row["extra"] or "{}")
+    return record | extra
+
+
+def by_duckdb(folder: Path) -> list[dict[str, Any]]:
+    """The records as DuckDB reads them."""
+    relation = duckdb.connect().sql(
+        f"SELECT * FROM read_parquet('{folder}/**/*.parquet', hive_partitioning = true, "
+        "hive_types = {'service': VARCHAR, 'day': VARCHAR})"
+    )
+    assert relation is not None
+    names = relation.columns
+    return [record_of(dict(zip(names, row, strict=True))) for row in relation.fetchall()]
+
+
+def by_pyarrow(folder: Path) -> list[dict[str, Any]]:
+    """The records as pyarrow reads them."""
+    partitions = pyarrow.dataset.partitioning(
+        pa.schema([("service", pa.string()), ("day", pa.string())]), flavor="hive"
+    )
+    table = pyarrow.dataset.dataset(folder, format="parquet", partitioning=partitions).to_table()
+    return [record_of(row) for row in table.to_pylist()]
+
+
+def in_order(records: list[dict[str, Any]]) -> list[bytes]:
+    """Records that can be compared: Parquet keeps no order."""
+    return sorted(orjson.dumps(record, option=orjson.OPT_SORT_KEYS) for record in records)
+
+
+def export(lines: list[bytes]) -> tuple[parquet.Written, list[dict[str, Any]], list[dict[str, Any]]]:
+    """A span file of these lines, exported and read back twice."""
+    with TemporaryDirectory() as name:
+        path, folder = Path(name) / "spans.jsonl", Path(name) / "out"
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        written = parquet.write([path], folder)
+        if not written.spans:
+            return written, [], []
+        return written, by_duckdb(folder), by_pyarrow(folder)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(any_span(), min_size=1, max_size=6))
+def test_every_record_comes_back_exactly(spans: list[Span]) -> None:
+    """DuckDB and pyarrow read from the files what was in the span file, unknown fields and odd numbers included."""
+    written, duck, arrow = export([span.to_json() for span in spans])
+    expected = in_order([span.to_record() for span in spans])
+    assert (written.spans, written.rejected) == (len(spans), 0)
+    assert in_order(duck) == expected
+    assert in_order(arrow) == expected
+
+
+GOOD: dict[str, Any] = Span(
+    type="llm", name="m", run_id="r", trace_id="t", start_ns=1_000_000, duration_ms=1.5, status="ok", seq=1
+).to_record()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": 5},
+        {"model": "5"},
+        {"seq": "5"},
+        {"seq": 1.5},
+        {"seq": True},
+        {"seq": 2**70},
+        {"cache_hit": "true"},
+        {"tags": "x"},
+        {"error": [1]},
+        {"time_to_first_token_ms": "1"},
+        {"node": None},
+        {"start_time": "2026-11-20T12:00:00+02:00"},
+        {"start_time": "2026-11-20 12:00"},
+        {"v": 2, "novel": {"a": 1}},
+        {"inputs": 1e22, "output": 12345678901234567890123},
+        {"inputs": [0.1, 1.0, -0.0, 5e-324, 1e300], "output": '\u2028 \x00 \x7f "quoted" \\'},
+        {"duration_ms": 2.0, "name": "'; DROP TABLE x; --"},
+    ],
+)
+def test_odd_lines_are_read_as_span_reads_them(change: dict[str, Any]) -> None:
+    """What is unusual in a line ends in the files as it does in a Span, beside a usual line."""
+    odd = json.dumps({**GOOD, **change}).encode()
+    expected = Span.from_json(odd).to_record()
+    written, duck, arrow = export([orjson.dumps(GOOD), odd])
+    assert (written.spans, written.rejected) == (2, 0)
+    assert in_order(duck) == in_order(arrow) == in_order([GOOD, expected])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{broken",
+        b"[]",
+        b"null",
+        b"17",
+        b'{"v":1}',
+        orjson.dumps({**GOOD, "v": "1"}),
+        orjson.dumps({**GOOD, "name": 5}),
+        orjson.dumps({**GOOD, "type": "other"}),
+        orjson.dumps({**GOOD, "status": None}),
+        orjson.dumps({**GOOD, "duration_ms": -1}),
+        orjson.dumps({**GOOD, "duration_ms": "1"}),
+        orjson.dumps({**GOOD, "start_time": "yesterday"}),
+        orjson.dumps(GOOD).replace(b"1.5", b"1e999"),
+        orjson.dumps(GOOD).replace(b'"r"', b'"\xff\xfe"'),
+        b"[" * 5000,
+    ],
+)
+def test_lines_that_hold_no_span_are_counted(line: bytes) -> None:
+    """A broken line is left out and counted, and its neighbours are not harmed."""
+    written, duck, _ = export([orjson.dumps(GOOD), line, orjson.dumps(GOOD)])
+    assert (written.spans, written.rejected) == (2, 1)
+    assert in_order(duck) == in_order([GOOD, GOOD])
+
+
+def test_packed_and_foreign_files_and_partitions(tmp_path: Path) -> None:
+    """Compressed span files and OTLP lines are taken too, and folders are by service and day."""
+    path = tmp_path / "we[ir]d*.jsonl"
+    path.write_bytes(orjson.dumps({**GOOD, "service": "a/b'c"}) + b"\n")
+    packed = tmp_path / "p.jsonl.gz"
+    packed.write_bytes(gzip.compress(orjson.dumps(GOOD) + b"\n"))
+    written = parquet.write([path, packed, FIXTURE], tmp_path / "it's")
+    assert written.spans == 16
+    folders = {
+        found.parent.relative_to(tmp_path / "it's").as_posix() for found in (tmp_path / "it's").rglob("*.parquet")
+    }
+    assert "service=a%2Fb%27c/day=1970-01-01" in folders
+    assert any(folder.startswith("service=agent/day=20") for folder in folders)
+    assert "service=__HIVE_DEFAULT_PARTITION__/day=1970-01-01" in folders
+
+
+def test_the_schema_is_plain(tmp_path: Path) -> None:
+    """Times are microseconds, counts 64-bit, ids and JSON plain strings: what every engine reads."""
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(orjson.dumps({**GOOD, "otel": {"trace_id": "x"}}) + b"\n")
+    parquet.write([path], tmp_path / "out")
+    (file,) = (tmp_path / "out").rglob("*.parquet")
+    schema = pyarrow.parquet.read_schema(file)
+    assert schema.field("start_time").type == pa.timestamp("us")
+    assert schema.field("start_ns").type == pa.int64()
+    assert schema.field("seq").type == pa.int64()
+    assert {str(schema.field(name).type) for name in ("run_id", "otel", "inputs", "extra")} == {"string"}
+    assert pyarrow.parquet.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_the_command_and_what_it_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how many spans it wrote; a folder in use and a missing parent are refused with a sentence."""
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(orjson.dumps(GOOD) + b"\n{}\n")
+    out = tmp_path / "out"
+    assert main(["export", "parquet", str(path), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == f"flightlog: 1 spans in {out}, 1 lines could not be read\n"
+    assert main(["export", "parquet", str(path), "-o", str(out)]) == 2
+    assert "is there already and not empty" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="cannot write"):
+        parquet.write([path], tmp_path / "no" / "out")
+    with pytest.raises(UnreadableError):
+        parquet.write([tmp_path / "no.jsonl"], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with LineFile(path) as file:
+        assert not file.is_packed
