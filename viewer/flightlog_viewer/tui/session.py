@@ -6,13 +6,14 @@ Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.tree import SpanRow
+from flightlog_viewer.store import screen_queries
 
 if TYPE_CHECKING:
     import duckdb
@@ -264,6 +265,37 @@ class Session:
         )
         rows = self.rows(query, [step.thread_id, step.step + 1, (step.ts or "")[:26]])
         return (rows[0][0], rows[0][1], False) if rows else None
+
+    def groups(self, by: str) -> list[dict[str, Any]]:
+        """The figures of the commands' ``summary`` by a key."""
+        return self.store.query("summary", by=by)
+
+    def latency_bins(self, kind: str) -> list[tuple[Any, ...]]:
+        """Calls of a type by duration (``screen_queries.latency_bins``)."""
+        return self.rows(*screen_queries.latency_bins(kind))
+
+    def token_bins(self, count: int) -> list[tuple[Any, ...]]:
+        """Tokens over time (``screen_queries.token_bins``)."""
+        return self.rows(*screen_queries.token_bins(count))
+
+    def tables(self) -> dict[str, list[tuple[str, str]]]:
+        """Columns and types of every table that SQL can name."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for table, column, kind in self.rows(*screen_queries.tables()):
+            found.setdefault(table, []).append((column, kind))
+        return found
+
+    def sql(self, query: str, most: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """A query of the user's in the locked session: columns and at most ``most`` rows. Raises UsageError."""
+        with closing(self.store.sql(query)) as result:
+            rows = result.fetchall() if most is None else result.fetchmany(most)
+            return list(result.columns), rows
+
+    def find_span(self, column: str, value: Any) -> tuple[str, int] | None:
+        """Trace id and row id of the span with a ``run_id``, ``parent_run_id`` (the parent itself) or ``row_id``."""
+        name = "row_id" if column == "row_id" else "run_id"
+        rows = self.rows(f"SELECT trace_id, row_id FROM spans WHERE {name} = ? LIMIT 1", [value])
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         cursor = getattr(self._local, "cursor", None)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
@@ -46,6 +47,11 @@ def strip(segments: Iterable[Segment], width: int, style: Style | None = None) -
 def content(*parts: Part) -> Content:
     """Text for Textual's own widgets; several lines are several parts, joined by ``"\\n"``."""
     return Content.assemble(*(_lines(part) if isinstance(part, str) else (_lines(part[0]), part[1]) for part in parts))
+
+
+def label(text: str) -> Text:
+    """One line for the widgets that take Rich's text and would read markup out of a plain string."""
+    return Text(clean(text))
 
 
 def width_of(text: str) -> int:

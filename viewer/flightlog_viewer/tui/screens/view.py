@@ -1,6 +1,6 @@
 """What the six screens have in common: the session, work in the background, and what Back and Copy mean there."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from textual.containers import Vertical
@@ -28,7 +28,7 @@ class Answered(Message):
     """A result from a thread; the handler drops it when something newer was asked."""
 
     def __init__(
-        self, token: tuple[str, int], result: Any, error: Exception | None, then: Callable[[Any], None]
+        self, token: tuple[str, int], result: Any, error: Exception | None, then: Callable[[Any], Any]
     ) -> None:
         super().__init__()
         self.token = token
@@ -74,7 +74,7 @@ class View(Guarded, Vertical):
         """What pager and editor are given."""
         return ""
 
-    def ask(self, topic: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
+    def ask(self, topic: str, work: Callable[[], T], then: Callable[[T], Any]) -> None:
         """Run ``work`` in a thread, then ``then`` here, unless the same topic was asked again meanwhile."""
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
@@ -95,13 +95,15 @@ class View(Guarded, Vertical):
         """Forget what was asked."""
         self._tokens[topic] = self._tokens.get(topic, 0) + 1
 
-    def on_answered(self, event: Answered) -> None:
+    async def on_answered(self, event: Answered) -> None:
         event.stop()
         topic, number = event.token
         if self._tokens.get(topic) != number:
             return
         if event.error is None:
-            event.then(event.result)
+            done = event.then(event.result)
+            if isinstance(done, Awaitable):
+                await done
         elif not self.asked_failed(topic, event.error):
             self.viewer.fault(event.error)
 

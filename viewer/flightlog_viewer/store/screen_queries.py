@@ -1,0 +1,42 @@
+"""What the viewer's screens ask beyond the named queries: bins for plots, and names for completion.
+
+Plots are binned here, so that a million spans come back as a few dozen numbers.
+"""
+
+from typing import Any, Final
+
+Statement = tuple[str, list[Any]]
+
+BINS_PER_DECADE: Final = 4
+
+
+def latency_bins(kind: str) -> Statement:
+    """``bin, count``: spans of a type by duration; bin ``n`` begins at ``10 ** (n / BINS_PER_DECADE)`` ms."""
+    return (
+        "SELECT floor(log10(greatest(duration_ms, 0.001)) * ?)::INTEGER AS bin, count(*) AS count FROM spans "
+        "WHERE type = ? AND duration_ms IS NOT NULL AND status IS DISTINCT FROM 'interrupted' "
+        "GROUP BY bin ORDER BY bin",
+        [BINS_PER_DECADE, kind],
+    )
+
+
+def token_bins(count: int) -> Statement:
+    """``start_us, tokens``: tokens of model calls in about ``count`` equal stretches of time, the last one included."""
+    return (
+        "WITH calls AS (SELECT epoch_us(start_time) AS us, token_usage.total_tokens AS tokens FROM spans "
+        "WHERE type = 'llm' AND cache_hit IS NOT TRUE), "
+        "edge AS (SELECT min(us) AS first, greatest(1, (max(us) - min(us)) // ?) AS step FROM calls) "
+        "SELECT first + ((us - first) // step) * step AS start_us, sum(tokens)::BIGINT AS tokens "
+        "FROM calls, edge GROUP BY ALL ORDER BY ALL",
+        [count],
+    )
+
+
+def tables() -> Statement:
+    """``table_name, column_name, data_type`` of everything that SQL can name, in order."""
+    return (
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'main' AND table_name NOT LIKE '\\_%' ESCAPE '\\' "
+        "ORDER BY table_name, ordinal_position",
+        [],
+    )

@@ -1,0 +1,245 @@
+"""Screen 6: the tables, an editor, the result as a grid."""
+
+import csv
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static, Tree
+from textual_fastdatatable import ArrowBackend, DataTable
+
+from flightlog.errors import FlightlogError
+from flightlog_viewer.tui import sql_history
+from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.screens.traces import TraceOpened
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.text import clean, content, label
+from flightlog_viewer.tui.widgets.query_editor import QueryEditor
+
+MOST_ROWS = 500
+_CELL = 300
+_FIRST = (
+    "SELECT name, type, count(*) AS n, quantile_cont(duration_ms, 0.95) AS p95_ms\n"
+    "FROM spans GROUP BY ALL ORDER BY n DESC"
+)
+
+
+class Answer(NamedTuple):
+    """The first rows of a result."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    more: bool
+
+
+class SqlView(View):
+    """Schema on the left where there is room, editor above the grid."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash,i", "edit", "Edit query", id="sql.edit"),
+        Binding("ctrl+r", "run", "Run", id="sql.run_again"),
+        Binding("X", "export", "Export", id="sql.export"),
+        Binding("ctrl+g", "cancel", "Cancel", show=False, id="sql.cancel"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="sql")
+        self._answer = Answer([], [], False)
+        self._query = ""
+
+    def compose(self) -> ComposeResult:
+        tables: Tree[str] = Tree("tables", id="schema")
+        tables.show_root = False
+        with Horizontal():
+            yield tables
+            with Vertical():
+                yield QueryEditor(id="editor")
+                yield Static("", markup=False, id="sql-note")
+                yield Vertical(id="grid")
+
+    @property
+    def editor(self) -> QueryEditor:
+        return self.query_one("#editor", QueryEditor)
+
+    def on_mount(self) -> None:
+        self.editor.remember(sql_history.load())
+        self.editor.text = self.editor.queries[-1] if self.editor.queries else _FIRST
+        self._say("Alt+Enter or Ctrl+R runs; Esc leaves the editor")
+        self.data_changed(appended=False)
+
+    def shown(self) -> None:
+        self.editor.focus()
+
+    def data_changed(self, *, appended: bool) -> None:
+        if self.session.loaded and not appended:
+            self.ask("schema", self.session.tables, self._show_schema)
+
+    def _show_schema(self, tables: dict[str, list[tuple[str, str]]]) -> None:
+        tree = self.query_one("#schema", Tree)
+        tree.clear()
+        names: dict[str, None] = {}
+        for table, columns in tables.items():
+            names[table] = None
+            branch = tree.root.add(label(table))
+            for name, kind in columns:
+                names[name] = None
+                branch.add_leaf(label(f"{name}  {kind.lower()[:24]}"), data=name)
+        self.editor.names = list(names)
+
+    def _say(self, text: str, style: str = "dim") -> None:
+        self.query_one("#sql-note", Static).update(content((text, style)))
+
+    def on_query_editor_run(self, event: QueryEditor.Run) -> None:
+        event.stop()
+        self.action_run()
+
+    def on_query_editor_left(self, event: QueryEditor.Left) -> None:
+        event.stop()
+        grid = self.query(DataTable)
+        (grid.first() if grid else self.query_one("#schema", Tree)).focus()
+
+    def action_edit(self) -> None:
+        self.editor.focus()
+
+    def action_cancel(self) -> None:
+        self.session.interrupt("sql")
+
+    def action_run(self) -> None:
+        query = self.editor.text.strip()
+        if not query:
+            return
+        if not self.session.loaded:
+            self._say("the files are still being loaded", "bold $warning")
+            return
+        self._query = query
+        self.editor.remember(sql_history.add(query))
+        self._say("running; Esc or Ctrl+G cancels")
+        session = self.session
+
+        def work() -> Answer:
+            columns, rows = session.sql(query, MOST_ROWS + 1)
+            return Answer(columns, rows[:MOST_ROWS], len(rows) > MOST_ROWS)
+
+        self.ask("sql", work, self._show)
+
+    def asked_failed(self, topic: str, error: Exception) -> bool:
+        if topic != "sql" or not isinstance(error, FlightlogError):
+            return False
+        self._say(str(error), "bold $error")
+        return True
+
+    async def _show(self, answer: Answer) -> None:
+        self._answer = answer
+        holder = self.query_one("#grid", Vertical)
+        await holder.remove_children()
+        if not answer.columns:
+            self._say("no columns")
+            return
+        import pyarrow as pa
+
+        cells = [pa.array([show_value(row[i]) for row in answer.rows], pa.string()) for i in range(len(answer.columns))]
+        # Arrow refuses two columns of one name, SQL does not.
+        names = [
+            clean(name) if answer.columns.index(name) == i else f"{clean(name)}_{i}"
+            for i, name in enumerate(answer.columns)
+        ]
+        table = pa.table(cells, names=names)
+        grid = DataTable(
+            backend=ArrowBackend(table), render_markup=False, max_column_content_width=60, zebra_stripes=True
+        )
+        await holder.mount(grid)
+        shown = (
+            f"{len(answer.rows):,} shown, more exist: LIMIT and ORDER BY say which"
+            if answer.more
+            else f"{len(answer.rows):,} rows"
+        )
+        self._say(shown, "bold $warning" if answer.more else "dim")
+        grid.focus()
+
+    def on_data_table_cell_selected(self, event: DataTable.CellSelected) -> None:
+        event.stop()
+        at = event.coordinate
+        name, row = self._answer.columns[at.column], self._answer.rows[at.row]
+        value = row[at.column]
+        if name == "trace_id" and isinstance(value, str):
+            self.post_message(TraceOpened(value))
+        elif name == "thread_id" and isinstance(value, str):
+            self.viewer.open_thread(value)
+        elif name in ("run_id", "row_id", "parent_run_id") and value is not None:
+            session = self.session
+            self.ask("jump", lambda: session.find_span(name, value), self._jump)
+        else:
+            from flightlog_viewer.tui.screens.cell import CellScreen
+
+            self.viewer.push_screen(CellScreen(name, value, self.glyphs))
+
+    def _jump(self, found: tuple[str, int] | None) -> None:
+        if found is None:
+            self.notify("no span has this id", markup=False)
+        else:
+            self.post_message(TraceOpened(*found))
+
+    def back(self) -> bool:
+        if any(worker.group == f"{self.id}.sql" and worker.is_running for worker in self.workers):
+            self.action_cancel()
+            return True
+        return False
+
+    def copy_choices(self) -> list[CopyChoice]:
+        choices = [CopyChoice("query", lambda: self.editor.text)]
+        if self._answer.rows:
+            choices.append(CopyChoice("rows as JSON", self.body_text))
+            grid = self.query(DataTable)
+            at = grid.first().cursor_coordinate if grid else None
+            if at is not None and at.row < len(self._answer.rows):
+                choices.insert(0, CopyChoice("cell", lambda: as_text(self._answer.rows[at.row][at.column])))
+        return choices
+
+    def body_text(self) -> str:
+        return as_text([dict(zip(self._answer.columns, row, strict=True)) for row in self._answer.rows])
+
+    def action_export(self) -> None:
+        if not self._query:
+            self.notify("run a query first", markup=False)
+            return
+        from flightlog_viewer.tui.screens.ask_line import AskLine
+
+        self.viewer.push_screen(AskLine("Export all rows to (.csv, .json)", "result.csv"), self._export)
+
+    def _export(self, name: str | None) -> None:
+        if not name:
+            return
+        query, session, path = self._query, self.session, Path(name).expanduser()
+        self.ask("export", lambda: export(path, *session.sql(query, None)), self._exported)
+
+    def _exported(self, said: str) -> None:
+        self.notify(said, markup=False, timeout=8)
+
+
+def show_value(value: Any) -> str | None:
+    """A value in a cell of the grid."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else f"{value:.3f}" if isinstance(value, float) else str(value)
+    return clean(text[:_CELL]) + ("…" if len(text) > _CELL else "")
+
+
+def export(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> str:
+    """Write rows as CSV or JSON; refuses to overwrite."""
+    from flightlog_viewer.cli.output import csv_cell
+
+    try:
+        with path.open("x", encoding="utf-8", errors="replace", newline="") as file:
+            if path.suffix == ".json":
+                file.write(as_text([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
+            else:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow([csv_cell(name) for name in columns])
+                writer.writerows([csv_cell(value) for value in row] for row in rows)
+    except FileExistsError:
+        return f"{path} exists already: choose another name"
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return f"{len(rows):,} rows written to {path}"

@@ -1,0 +1,196 @@
+"""Screen 5: figures by model, tool, node, thread, day; latencies and tokens as plots; how approvals went."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual_plotext import PlotextPlot
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.store.screen_queries import BINS_PER_DECADE
+from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+
+GROUPS = ("model", "tool", "node", "thread", "day")
+COLUMNS = (
+    Column("key", "Name", 14, share=True),
+    Column("count", "n", 6, right=True),
+    Column("p50", "p50", 6, right=True),
+    Column("p95", "p95", 6, right=True),
+    Column("p99", "p99", 6, right=True, drop=1),
+    Column("errors", "Errors", 6, right=True),
+    Column("tokens", "Tokens", 6, right=True, drop=3),
+    Column("cost", "Cost", 8, right=True, drop=2),
+)
+_SERIES = 40
+
+
+class Figures(NamedTuple):
+    """What one reading of the store gives the screen."""
+
+    rows: Sequence[dict[str, Any]]
+    latencies: Sequence[tuple[int, int]]
+    tokens: Sequence[tuple[int, int | None]]
+
+
+class StatsView(View):
+    """A table of groups above two plots."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "next_group", "Group by", id="stats.group"),
+        Binding("V", "next_group(-1)", "Previous group", show=False, id="stats.group.previous"),
+        Binding("s", "sort", "Sort", show=False, id="stats.sort"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="stats")
+        self._groups: Sequence[dict[str, Any]] = ()
+        self._order: tuple[str, bool] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TabBar([name.title() for name in GROUPS], id="stats-tabs")
+        yield RowList(COLUMNS, id="stats-rows")
+        yield Horizontal(PlotextPlot(id="latency-plot"), PlotextPlot(id="token-plot"), id="plots")
+
+    @property
+    def table(self) -> RowList:
+        return self.query_one("#stats-rows", RowList)
+
+    @property
+    def group(self) -> str:
+        """What the table is grouped by."""
+        return GROUPS[self.query_one("#stats-tabs", TabBar).active]
+
+    def on_mount(self) -> None:
+        self.data_changed(appended=False)
+
+    def shown(self) -> None:
+        self.table.focus()
+
+    def data_changed(self, *, appended: bool) -> None:
+        if not self.session.loaded:
+            return
+        session, group = self.session, self.group
+        kind = "tool" if group == "tool" else "llm"
+
+        def work() -> Figures:
+            return Figures(session.groups(group), session.latency_bins(kind), session.token_bins(_SERIES))
+
+        self.ask("stats", work, self._show)
+
+    def _show(self, figures: Figures) -> None:
+        self._groups = figures.rows
+        self._list()
+        kind = "tool" if self.group == "tool" else "model"
+        self._draw_latencies(figures.latencies, f"{kind} calls by duration")
+        self._draw_tokens(figures.tokens)
+
+    def _list(self) -> None:
+        rows = list(self._groups)
+        if self._order is not None:
+            field, down = self._order
+            rows.sort(key=lambda row: (row[field] is not None, row[field] or 0), reverse=down)
+        cells = [
+            [
+                Cell(str(row["key"] if row["key"] is not None else "(none)")),
+                Cell(f"{row['count']:,}"),
+                Cell(units.duration(row["p50_ms"])),
+                Cell(units.duration(row["p95_ms"])),
+                Cell(units.duration(row["p99_ms"])),
+                Cell(f"{self.glyphs.status['error']}{row['errors']:,}" if row["errors"] else "", "error"),
+                Cell(units.count(row["total_tokens"])),
+                Cell(units.money(None if row["unknown_costs"] else row["cost_usd"])),
+            ]
+            for row in rows
+        ]
+        sort = None if self._order is None else (_COLUMN_OF[self._order[0]], self._order[1])
+        self.table.show_rows(TableRows(cells, [row["key"] for row in rows]), sort=sort)
+
+    def _draw_latencies(self, bins: Sequence[tuple[int, int]], title: str) -> None:
+        plot = self.query_one("#latency-plot", PlotextPlot)
+        plot.plt.clear_data()
+        plot.plt.clear_figure()
+        plot.plt.title(title)
+        if bins:
+            first, last = bins[0][0], bins[-1][0]
+            counts = dict(bins)
+            numbers = range(first, last + 1)
+            labels = [units.duration(10 ** (n / BINS_PER_DECADE)) for n in numbers]
+            plot.plt.bar(labels, [counts.get(n, 0) for n in numbers])
+        plot.refresh()
+
+    def _draw_tokens(self, bins: Sequence[tuple[int, int | None]]) -> None:
+        plot = self.query_one("#token-plot", PlotextPlot)
+        plot.plt.clear_data()
+        plot.plt.clear_figure()
+        plot.plt.title("tokens over time")
+        if bins:
+            day = bins[-1][0] - bins[0][0] > 86_400_000_000
+            labels = [units.clock(start, date=day)[:10] if day else units.clock(start) for start, _ in bins]
+            plot.plt.bar(range(len(bins)), [tokens or 0 for _, tokens in bins])
+            marks = sorted({0, len(bins) // 2, len(bins) - 1})
+            plot.plt.xticks([float(i) for i in marks], [labels[i] for i in marks])
+        plot.refresh()
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        event.stop()
+        self._choose(event.index)
+
+    def _choose(self, index: int) -> None:
+        self.query_one("#stats-tabs", TabBar).active = index
+        self.data_changed(appended=False)
+
+    def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
+        event.stop()
+        self._sort_by(event.column)
+
+    def _sort_by(self, column: str) -> None:
+        field = next((name for name, title in _COLUMN_OF.items() if title == column), None)
+        if field is not None:
+            self._order = (field, not self._order[1] if self._order and self._order[0] == field else True)
+            self._list()
+
+    def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
+        event.stop()
+        key = self.table.key
+        if key is not None:
+            self.viewer.open_filtered(filter_for(self.group, str(key)))
+
+    def copy_choices(self) -> list[CopyChoice]:
+        return [CopyChoice("this table as JSON", lambda: as_text(list(self._groups)))] if self._groups else []
+
+    def body_text(self) -> str:
+        return as_text(list(self._groups))
+
+    def action_next_group(self, step: int = 1) -> None:
+        self._choose((self.query_one("#stats-tabs", TabBar).active + step) % len(GROUPS))
+
+    def action_sort(self) -> None:
+        from flightlog_viewer.tui.screens.menus import Menu
+
+        self.viewer.push_screen(
+            Menu("Sort by", list(_COLUMN_OF.values())), lambda chosen: self._sort_by(chosen) if chosen else None
+        )
+
+
+_COLUMN_OF = {
+    "count": "count",
+    "p50_ms": "p50",
+    "p95_ms": "p95",
+    "p99_ms": "p99",
+    "errors": "errors",
+    "total_tokens": "tokens",
+    "cost_usd": "cost",
+}
+
+
+def filter_for(group: str, key: str) -> str:
+    """The filter that leaves the traces of one group."""
+    if group == "day":
+        return f"root:(start>={key} start<={key})"
+    quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{group}:"{quoted}"'
