@@ -1,11 +1,11 @@
 """What is known of one span as documents: messages, raw record, arguments, attributes with the cost worked out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, text_blocks
-from flightlog_viewer.analysis.messages import ToolSpan, message_blocks, messages
+from flightlog_viewer.analysis.messages import Message, ToolSpan, message_blocks, messages
 
 TABS = ("Messages", "Raw", "Args", "Attrs")
 _PAYLOADS = ("inputs", "output", "metadata", "raw")
@@ -42,10 +42,23 @@ def attributes(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Bloc
         blocks += [Block(str(question.get("id", "?")), "", "interrupt id")]
     for answer in _list(span.get("resumes")):
         blocks += [heading("resumed with", "ok"), *json_blocks(answer.get("value"), "answer", depth=0)]
-    skip = {"error", "interrupts", "resumes", "token_usage", "metadata", *_PAYLOADS}
+    skip = {
+        "v",
+        "metadata_in_file",
+        "payload_gone",
+        "counted",
+        "error",
+        "interrupts",
+        "resumes",
+        "token_usage",
+        "metadata",
+        "price_source",
+        *_PAYLOADS,
+        *_KINDS,
+    }
     blocks.append(gap())
     for name, value in span.items():
-        if value is None or name in skip:
+        if value is None or name in skip or name.endswith(("_usd_per_mtok", "request_usd")):
             continue
         blocks += (
             json_blocks(plain(value), name, depth=2)
@@ -80,12 +93,22 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str]) -> list[Block]:
     return [*blocks, gap()]
 
 
+def _new_in(before: list[Message], after: list[Message]) -> tuple[int, list[Message]]:
+    """How many messages of the output stood in the input already, and the others: state comes back whole."""
+    same = 0
+    while same < len(before) and same < len(after) and before[same] == after[same]:
+        same += 1
+    return (same, after[same:]) if same < len(after) else (0, after)
+
+
 def _messages(payload: Mapping[str, Any], tools: Mapping[str, ToolSpan], marks: Mapping[str, str]) -> list[Block]:
     if payload.get("payload_gone"):
         return [Block("the file no longer holds this span's payload (it was cut or replaced)", "error")]
     before, after = messages(payload.get("inputs")), messages(payload.get("output"))
     if before or after:
-        return message_blocks(before, after, tools, marks)
+        same, fresh = _new_in(before, after)
+        note = [gap(), Block(f"the output begins with the {same} messages of the input", "dim")] if same else []
+        return message_blocks(before, fresh, tools, marks) + note
     blocks: list[Block] = []
     for name, label in (("inputs", "input"), ("output", "output")):
         value = payload.get(name)
@@ -119,7 +142,7 @@ def _cost(span: Mapping[str, Any]) -> list[Block]:
     blocks = [heading("tokens")]
     for name in ("input_tokens", "output_tokens", "total_tokens"):
         if usage.get(name) is not None:
-            blocks.append(Block(f"{usage[name]:>10,}", "", name.removesuffix("_tokens"), value=usage[name]))
+            blocks.append(Block(f"{usage[name]:>10,}", "", name.removesuffix("_tokens").ljust(6), value=usage[name]))
         details = usage.get(f"{name.removesuffix('s')}_details")
         for part, number in (details or {}).items() if isinstance(details, Mapping) else ():
             if number is not None:
@@ -133,8 +156,38 @@ def _cost(span: Mapping[str, Any]) -> list[Block]:
             Block(f"? no price is known for {span.get('provider') or '?'} {span.get('model') or '?'}", "wait")
         )
     else:
-        blocks.append(Block(f"${cost:.6f}", "", "total", value=cost))
+        blocks += _arithmetic(span)
+        blocks.append(Block(f"${cost:.6f}", "strong", "total".ljust(15), value=cost))
     return blocks
+
+
+def _arithmetic(span: Mapping[str, Any]) -> list[Block]:
+    """``1,200 x $2.50 per million = $0.003000`` for every kind of tokens that was used."""
+    blocks = []
+    for tokens_field, prices in _KINDS.items():
+        tokens = span.get(tokens_field)
+        price = next((p for name in prices if (p := span.get(f"{name}_usd_per_mtok")) is not None), None)
+        if tokens and price is not None:
+            sum_ = f"{tokens:,} x ${price:g}/M = ${tokens * price / 1e6:.6f}"
+            blocks.append(Block(sum_, "", tokens_field.removesuffix("_tokens").replace("_", " ").ljust(15)))
+    if span.get("request_usd"):
+        blocks.append(Block(f"${span['request_usd']:.6f}", "", "request"))
+    if span.get("price_source"):
+        blocks.append(Block(str(span["price_source"]), "dim", "prices"))
+    return blocks
+
+
+_KINDS: Final = {
+    "uncached_input_tokens": ("input",),
+    "cache_read_tokens": ("cache_read", "input"),
+    "cache_write_tokens": ("cache_write", "input"),
+    "cache_write_1h_tokens": ("cache_write_1h", "cache_write", "input"),
+    "input_audio_tokens": ("input_audio", "input"),
+    "plain_output_tokens": ("output",),
+    "output_audio_tokens": ("output_audio", "output"),
+    "reasoning_tokens": ("output_reasoning", "output"),
+}
+"""Kinds of tokens and the prices that apply, the first known one counts: as ``store/prices.py`` reckons."""
 
 
 def _list(value: Any) -> list[dict[str, Any]]:

@@ -119,6 +119,13 @@ class FlightlogApp(Guarded, App[int]):
         """Whether the load has ended."""
         return not self._loading
 
+    def load_again(self) -> None:
+        """Start over after a cancelled load."""
+        if not self._loading and not self.session.loaded:
+            self._cancelled = False
+            self._started = self._clock()
+            self.start_load()
+
     def cancel_load(self) -> bool:
         """Stop the load; False when none is running."""
         if not self._loading or self._cancelled:
@@ -130,7 +137,7 @@ class FlightlogApp(Guarded, App[int]):
         self._loading = False
         if event.error is not None:
             if self._cancelled and isinstance(event.error, FlightlogError):
-                self.main.say_status(("flightlog ", "bold"), "stopped: only the newest lines are shown; r loads again")
+                self.main.say_status(("flightlog ", "bold"), "stopped: only the newest traces are shown; r loads all")
             else:
                 self.fault(event.error)
             return

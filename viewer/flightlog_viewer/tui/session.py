@@ -3,6 +3,7 @@
 Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder come with the first question.
 """
 
+import glob
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,8 +109,7 @@ class Session:
 
     def refresh(self) -> int:
         """Read what has been appended; how many rows are new."""
-        grow: Callable[[], int] = getattr(self.store, "refresh", int)
-        return grow()
+        return self.store.refresh()
 
     @property
     def span_count(self) -> int:
@@ -119,12 +119,14 @@ class Session:
     @property
     def reject_count(self) -> int:
         """Lines that are no spans."""
-        return len(self.store.rejects)
+        return int(self.rows("SELECT count(*) FROM rejects")[0][0])
 
     def watched(self) -> list[Path]:
-        """The files whose growth is worth a look."""
-        local = [Path(target) for target in self.checkpoints if "://" not in target]
-        return [*(source.path for source in self.store.sources), *local]
+        """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
+        files = [source.path for source in self.store.sources]
+        sidecars = [found for path in files for found in path.parent.glob(f"{glob.escape(path.name)}.*.open")]
+        local = [Path(target + tail) for target in self.checkpoints if "://" not in target for tail in ("", "-wal")]
+        return [*files, *{path.parent for path in files}, *sidecars, *local]
 
     def close(self) -> None:
         """Let go of files and threads."""
@@ -156,13 +158,13 @@ class Session:
 
     def rows(self, query: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of one of the program's own queries."""
-        return self._cursor().execute(query, list(params)).fetchall()
+        return self._execute(query, params).fetchall()
 
     def trace_ids(self, where: "Filter | None", sort: str, descending: bool) -> "NDArray[np.int64]":
         """Row ids of the traces that pass, sorted; unknown values last."""
         condition, params = (where.where, where.params) if where is not None else ("true", [])
         order = f"{TRACE_SORTS[sort]} {'DESC' if descending else 'ASC'} NULLS LAST, row_id"
-        found = self._cursor().execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}", params)
+        found = self._execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}", params)
         ids: NDArray[np.int64] = found.fetchnumpy()["row_id"]
         return ids
 
@@ -201,8 +203,10 @@ class Session:
         return {row[0] for row in self.rows(query, [trace_id, *where.params])}
 
     def span(self, row_id: int) -> dict[str, Any]:
-        """The light fields of one span by name."""
-        cursor = self._cursor().execute("SELECT * EXCLUDE (inputs, output, raw) FROM spans WHERE row_id = ?", [row_id])
+        """The light fields of one span by name; of a model call the prices and kinds of tokens as well."""
+        kind = self.rows("SELECT type FROM spans WHERE row_id = ?", [row_id])
+        table = "llm_calls" if kind == [("llm",)] else "spans"
+        cursor = self._execute(f"SELECT * EXCLUDE (inputs, output, raw) FROM {table} WHERE row_id = ?", [row_id])
         names = [column[0] for column in cursor.description or ()]
         row = cursor.fetchone()
         return {} if row is None else dict(zip(names, row, strict=True))
@@ -287,7 +291,11 @@ class Session:
 
     def sql(self, query: str, most: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
         """A query of the user's in the locked session: columns and at most ``most`` rows. Raises UsageError."""
-        with closing(self.store.sql(query)) as result:
+        from flightlog_viewer.store.session import run
+
+        self.store.prepare(query)
+        with closing(run(self._cursor(), query)) as result:
+            self._local.cursor = None  # the result owns it now; by its topic it can still be interrupted
             rows = result.fetchall() if most is None else result.fetchmany(most)
             return list(result.columns), rows
 
@@ -296,6 +304,10 @@ class Session:
         name = "row_id" if column == "row_id" else "run_id"
         rows = self.rows(f"SELECT trace_id, row_id FROM spans WHERE {name} = ? LIMIT 1", [value])
         return (rows[0][0], rows[0][1]) if rows else None
+
+    def _execute(self, query: str, params: Sequence[Any]) -> "duckdb.DuckDBPyConnection":
+        self.store.prepare(query)
+        return self._cursor().execute(query, list(params))
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         cursor = getattr(self._local, "cursor", None)

@@ -55,6 +55,7 @@ class MainScreen(Guarded, Screen[None]):
         Binding("escape", "back", "Back", show=False, id="back"),
         Binding("q", "back_or_quit", "Back / quit", id="quit"),
         Binding("y", "copy", "Copy", id="copy"),
+        Binding("r", "load_again", "Load again", show=False, id="load.again"),
         Binding("F", "follow", "Follow", show=False, id="follow"),
         Binding("o", "pager", "Pager", show=False, id="pager"),
         Binding("O", "editor", "Editor", show=False, id="editor"),
@@ -175,6 +176,9 @@ class MainScreen(Guarded, Screen[None]):
                 "q",
             )
             self.notify(f"{key} quits; y copies", markup=False)
+
+    def action_load_again(self) -> None:
+        self.viewer.load_again()
 
     def action_follow(self) -> None:
         self.viewer.toggle_follow()

@@ -27,6 +27,8 @@ COLUMNS = (
     Column("cost", "Cost", 8, right=True, drop=2),
 )
 _SERIES = 40
+_BAR = (86, 180, 233)
+"""Okabe-Ito sky blue; the height says the same."""
 
 
 class Figures(NamedTuple):
@@ -120,7 +122,7 @@ class StatsView(View):
             counts = dict(bins)
             numbers = range(first, last + 1)
             labels = [units.duration(10 ** (n / BINS_PER_DECADE)) for n in numbers]
-            plot.plt.bar(labels, [counts.get(n, 0) for n in numbers])
+            _bars(plot, labels, [counts.get(n, 0) for n in numbers])
         plot.refresh()
 
     def _draw_tokens(self, bins: Sequence[tuple[int, int | None]]) -> None:
@@ -131,7 +133,7 @@ class StatsView(View):
         if bins:
             day = bins[-1][0] - bins[0][0] > 86_400_000_000
             labels = [units.clock(start, date=day)[:10] if day else units.clock(start) for start, _ in bins]
-            plot.plt.bar(range(len(bins)), [tokens or 0 for _, tokens in bins])
+            _bars(plot, list(range(len(bins))), [tokens or 0 for _, tokens in bins])
             marks = sorted({0, len(bins) // 2, len(bins) - 1})
             plot.plt.xticks([float(i) for i in marks], [labels[i] for i in marks])
         plot.refresh()
@@ -186,6 +188,13 @@ _COLUMN_OF = {
     "total_tokens": "tokens",
     "cost_usd": "cost",
 }
+
+
+def _bars(plot: PlotextPlot, places: Sequence[str] | Sequence[int], heights: Sequence[int]) -> None:
+    top = max(heights, default=0)
+    plot.plt.bar(places, heights, color=_BAR)
+    plot.plt.ylim(0, top or 1)
+    plot.plt.yticks([0.0, float(top)], ["0", units.count(top)])
 
 
 def filter_for(group: str, key: str) -> str:
