@@ -23,7 +23,12 @@ def start(script: str, *arguments: object, **environment: str) -> subprocess.Pop
 
 def finish(child: subprocess.Popen[str], *, seconds: float = 60) -> str:
     """What the child printed; fails when it did not exit with 0."""
-    out, err = child.communicate(timeout=seconds)
+    try:
+        out, err = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+        raise
     assert child.returncode == 0, err
     return out
 

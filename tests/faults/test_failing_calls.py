@@ -1,52 +1,16 @@
 """Every system call of the write path fails once, and then for good: nothing is raised, nothing is lost unseen."""
 
 import errno
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from flightlog.span_file import SpanFile
+from tests.faults.breaker import REAL, Breaker, failing
 from tests.faults.lines import line, losses, numbers
 
-CALLS = (
-    "open", "write", "close", "fstat", "stat", "pread", "lseek", "fsync", "rename", "unlink", "ftruncate",
-    "makedirs", "listdir",
-)  # fmt: skip
 LINES = 12
-
-
-class Breaker:
-    """Makes the calls from the ``first``-th to the ``last``-th fail, over all the calls in CALLS together."""
-
-    def __init__(self, first: int, last: int, code: int) -> None:
-        self.first, self.last, self.code = first, last, code
-        self.calls = 0
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def broken(*arguments: Any, **named: Any) -> Any:
-            self.calls += 1
-            if self.first <= self.calls <= self.last:
-                if call is _REAL["close"]:
-                    call(*arguments)  # close() releases the descriptor even when it reports an error
-                raise OSError(self.code, os.strerror(self.code))
-            return call(*arguments, **named)
-
-        return broken
-
-
-_REAL = {name: getattr(os, name) for name in CALLS}
-
-
-@contextmanager
-def failing(breaker: Breaker) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, call in _REAL.items():
-            patch.setattr(os, name, breaker.around(call))
-        yield
 
 
 def scenario(path: Path) -> tuple[list[int], SpanFile]:
@@ -60,7 +24,7 @@ def scenario(path: Path) -> tuple[list[int], SpanFile]:
         file.close_span(seq)
         if seq == LINES // 2:
             with suppress(FileNotFoundError):
-                _REAL["rename"](path, path.with_name("moved.jsonl"))
+                REAL["rename"](path, path.with_name("moved.jsonl"))
     return written, file
 
 
@@ -83,11 +47,10 @@ def check(folder: Path, *, first: int, last: int, code: int) -> bool:
     return breaker.calls >= first
 
 
-@pytest.mark.parametrize("code", [errno.EIO, errno.EROFS])
-def test_one_failing_call(tmp_path: Path, code: int) -> None:
+def test_one_failing_call(tmp_path: Path) -> None:
     """The n-th call fails, for n = 1 until a run is clean: no line is lost without being counted."""
     n = 1
-    while check(tmp_path / str(n), first=n, last=n, code=code):
+    while check(tmp_path / str(n), first=n, last=n, code=errno.EIO):
         n += 1
     assert n > 50
 
@@ -100,7 +63,7 @@ def test_calls_that_go_on_failing(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("length", [2, 3, 5, 8, 13, 40, 1000])
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 13, 40, 1000])
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EMFILE, errno.EACCES, errno.ENOENT])
 def test_every_stretch_of_failing_calls(tmp_path: Path, code: int, length: int) -> None:
     """Stretches of failures of every length begin at every call."""

@@ -3,11 +3,12 @@ import gzip
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from flightlog.errors import UnreadableError
+from flightlog.errors import UnreadableError, UsageError
 from flightlog.rotation import rotated_files
 from flightlog.span import Span
 from flightlog.span_file import LOSS_NAME, SpanFile, read_spans
@@ -250,3 +251,10 @@ def test_fsync_failure_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert file.write(b"{}")
     assert file.stats()["unsynced"] == 1
     assert orjson.loads((tmp_path / "trace.jsonl").read_bytes().splitlines()[1]) == {}
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", 3])
+def test_path_that_no_file_can_have(path: Any) -> None:
+    """Such a path is refused when the file object is made, in a sentence."""
+    with pytest.raises(UsageError, match="cannot be the path of a span file"):
+        SpanFile(path)

@@ -34,6 +34,7 @@ class InFlight:
         self._lock = threading.RLock()
         self._busy = False
         self._fd = -1
+        self._identity = (0, 0)
         self._size = 0
         self._limit = _COMPACT_BYTES
         self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
@@ -87,26 +88,36 @@ class InFlight:
     def finish(self) -> None:
         """A clean exit: remove the sidecar."""
         with self._lock:
-            fd, self._fd = self._fd, -1
-            self._spans.clear()
-            self._ended.clear()
-            self._size = 0
-            if fd >= 0:
+            if self._fd >= 0:
                 with contextlib.suppress(OSError):
                     os.unlink(self.path)
-                with contextlib.suppress(OSError):
-                    os.close(fd)
+                self._forget()
+            self._spans.clear()
+            self._ended.clear()
 
     def let_go(self) -> None:
         """In a forked child: close the parent's sidecar, which stays the parent's."""
-        if self._fd >= 0:
+        self._forget()
+
+    def _is_ours(self) -> bool:
+        """Whether the descriptor still is the sidecar, and not a file of the application that took its number."""
+        if self._fd < 0:
+            return False
+        try:
+            now = os.fstat(self._fd)
+        except OSError:
+            return False
+        return (now.st_ino, now.st_dev) == self._identity
+
+    def _forget(self) -> None:
+        if self._is_ours():
             with contextlib.suppress(OSError):
                 os.close(self._fd)
-        self._fd = -1
+        self._fd, self._size = -1, 0
 
     def _open(self, seq: int, line: bytes) -> None:
         try:
-            if self._fd < 0 or self._size > self._limit:
+            if self._size > self._limit or not self._is_ours():
                 self._rewrite()
             head = b""
             if self._ended:
@@ -125,7 +136,9 @@ class InFlight:
 
     def _rewrite(self) -> None:
         """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
-        lines = [(seq, os.pread(self._fd, length, offset)) for seq, (offset, length) in self._spans.items()]
+        lines = []
+        if self._is_ours():
+            lines = [(seq, os.pread(self._fd, length, offset)) for seq, (offset, length) in self._spans.items()]
         new = self.path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
@@ -142,16 +155,15 @@ class InFlight:
                     raise OSError("short write")
                 spans[seq] = (size, len(line))
                 size += len(line) + 1
+            now = os.fstat(fd)
             os.rename(new, self.path)
         except BaseException:
             os.close(fd)
             with contextlib.suppress(OSError):
                 os.unlink(new)
             raise
-        old, self._fd = self._fd, fd
-        if old >= 0:
-            with contextlib.suppress(OSError):
-                os.close(old)
+        self._forget()
+        self._fd, self._identity = fd, (now.st_ino, now.st_dev)
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
         self._ended.clear()
 

@@ -14,6 +14,7 @@ import weakref
 from typing import Final, TypedDict
 
 from flightlog.appender import Appender
+from flightlog.errors import UsageError
 from flightlog.in_flight import InFlight
 from flightlog.reader import read_spans
 from flightlog.span import Span
@@ -51,6 +52,8 @@ class SpanFile:
 
     ``max_bytes`` renames the file before it would grow past it; ``max_total_bytes`` bounds the file and its rotated
     files together, oldest deleted first. None means unlimited. ``fsync`` makes every line survive the machine too.
+
+    Raises UsageError here, and only here, for a path that no file can have.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class SpanFile:
         max_bytes: int | None = None,
         max_total_bytes: int | None = None,
     ) -> None:
-        self.path: Final = os.path.abspath(os.fspath(path))
+        self.path: Final = _absolute(path)
         self.fsync: Final = fsync
         if max_total_bytes is not None:
             # Half for the file that grows, half for those before it, unless the caller wants smaller files.
@@ -238,6 +241,17 @@ class SpanFile:
         closed = self._closed
         self._start_over()
         self._closed = closed
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    try:
+        absolute = os.path.abspath(os.fspath(path))
+        if "\0" in absolute:
+            raise ValueError("it holds a null character")
+        os.fsencode(absolute)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path!r} cannot be the path of a span file: {error}") from None
+    return absolute
 
 
 def _sentence(error: Exception) -> str:
