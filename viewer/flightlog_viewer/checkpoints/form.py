@@ -1,10 +1,12 @@
 """The JSON that `threads --json` and `replay --json` print; public, and documented in docs/checkpoints.md."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from flightlog_viewer.analysis.approvals import Approval
 from flightlog_viewer.checkpoints.model import Step, Task, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
 
@@ -52,12 +54,43 @@ def step_form(step: Step) -> dict[str, Any]:
     return form
 
 
+def approval_form(approval: Approval) -> dict[str, Any]:
+    """One question of `approvals --json`. Of windows `asked_at` is the beginning, `answered_at` the end."""
+    return {
+        "interrupt_id": approval.interrupt_id,
+        "thread_id": approval.thread_id,
+        "node": approval.node,
+        "checkpoint_ns": approval.checkpoint_ns,
+        "checkpoint_id": approval.checkpoint_id,
+        "status": approval.status,
+        "question": normal_form(approval.question),
+        "question_recorded": approval.question_recorded,
+        "decision": approval.decision,
+        "answer": normal_form(approval.answer),
+        "answer_recorded": approval.answer_recorded,
+        "decided_by": approval.decided_by,
+        "notes": approval.notes,
+        "risk_score": approval.risk,
+        "asked_at": _time(approval.asked_at),
+        "answered_at": _time(approval.answered_at),
+        "lag_min_ms": approval.lag_min_ms,
+        "lag_max_ms": approval.lag_max_ms,
+        "exact": approval.exact,
+        "origin": approval.origin,
+        "breakpoint": approval.breakpoint,
+    }
+
+
 def to_json(form: Any) -> str:
     """A form as one line of JSON text; lone surrogates and integers beyond 64 bits included."""
     try:
         return orjson.dumps(form).decode()
     except orjson.JSONEncodeError:
         return json.dumps(form, separators=(",", ":"))
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _task_form(task: Task) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class HistoryReader:
             metadata=opened.metadata,
             null_writes=rows.null_writes,
             null_resume=rows.null_resume,
+            null_resume_at=rows.null_resume_at,
             not_materialised=deltas,
             functional=known.functional,
             resumed_from_parent=_resumed(opened, parent),

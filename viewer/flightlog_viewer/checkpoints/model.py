@@ -49,6 +49,10 @@ class Task:
     path: str
     due: bool = False
     """The channels made it due; the rows of update_state, of calls and of error handlers belong to no due task."""
+    asked_at: str | None = None
+    """When the question was committed, where the database keeps it."""
+    answered_at: str | None = None
+    """When the answers were committed, which is when the task asked again or ended."""
     by_update: bool = False
     """Its output was written by update_state in its name; it did not run to its end itself."""
     error_handled: bool = False
@@ -102,6 +106,8 @@ class Step:
     """What a Command wrote to the state before the step was resumed; not part of `values`."""
     null_resume: Inert
     """The answer that was given without naming a question."""
+    null_resume_at: str | None
+    """When that was committed, where the database keeps it."""
     not_materialised: Mapping[str, DeltaState]
     functional: bool
     """The namespace runs an `@entrypoint`."""
@@ -164,6 +170,8 @@ class ThreadSummary:
     inferred: bool = False
     """The status follows from spans, not from the database alone."""
     head_checkpoint_id: str | None = None
+    first_checkpoint_id: str | None = None
+    """The oldest checkpoint of all namespaces; its id holds its time."""
 
 
 class ThreadHistory:

@@ -60,12 +60,12 @@ class PostgresRows:
         while True:
             where = "" if after is None else "WHERE (thread_id, checkpoint_ns) > (%s, %s)"
             rows = self._all(
-                f"SELECT thread_id, checkpoint_ns, count(*), max({self._id}) FROM checkpoints {where} "
+                f"SELECT thread_id, checkpoint_ns, count(*), max({self._id}), min({self._id}) FROM checkpoints {where} "
                 f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {PAGE}",
                 after or (),
             )
-            for thread_id, checkpoint_ns, count, newest in rows:
-                yield Head(Key(thread_id, checkpoint_ns, str(newest)), count)
+            for thread_id, checkpoint_ns, count, newest, oldest in rows:
+                yield Head(Key(thread_id, checkpoint_ns, str(newest)), count, str(oldest))
             if len(rows) < PAGE:
                 return
             after = (rows[-1][0], rows[-1][1])
@@ -81,6 +81,14 @@ class PostgresRows:
         rows = self._all(f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s", (thread_id,))
         keys = [Key(thread_id, checkpoint_ns, str(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
+
+    def asking_threads(self) -> list[str]:
+        """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
+        rows = self._all(
+            "SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE w.channel IN ('__interrupt__', '__resume__') "
+            f"OR starts_with({self._path}, '~__interrupt__') ORDER BY w.thread_id"
+        )
+        return [thread_id for (thread_id,) in rows]
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
         """The rows of a few checkpoints, all from one moment."""

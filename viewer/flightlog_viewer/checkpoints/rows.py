@@ -14,10 +14,11 @@ class Key(NamedTuple):
 
 
 class Head(NamedTuple):
-    """One namespace of one thread: its newest checkpoint and how many it has."""
+    """One namespace of one thread: its newest checkpoint, how many it has, and the oldest."""
 
     key: Key
     checkpoints: int
+    oldest_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class Rows(Protocol):
 
     def keys(self, thread_id: str) -> list[Key]:
         """The checkpoints of a thread, oldest first."""
+        ...
+
+    def asking_threads(self) -> list[str]:
+        """Threads with rows of questions, answers or updates, in order."""
         ...
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:

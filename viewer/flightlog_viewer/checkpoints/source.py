@@ -57,6 +57,12 @@ class CheckpointSource:
         )
         return list(islice(found, 10))
 
+    def threads_with_questions(self, *, anywhere: bool = False) -> list[str]:
+        """Ids of threads whose rows hold a question, an answer or an update; all threads when a pause can be one."""
+        if anywhere:
+            return list(dict.fromkeys(head.key.thread_id for head in self.rows.heads()))
+        return self.rows.asking_threads()
+
     def close(self) -> None:
         """Let go of the database."""
         self.rows.close()

@@ -35,14 +35,14 @@ class SqliteRows:
         while True:
             # In pages, so that no read transaction lasts and the writer's log is never pinned.
             rows = self._all(
-                "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id) FROM checkpoints "
+                "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id) FROM checkpoints "
                 f"WHERE {'1 OR ' if first else ''}(thread_id, checkpoint_ns) > (?, ?) "
                 "GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT 2000",
                 after,
             )
             first = False
-            for thread_id, checkpoint_ns, count, newest in rows:
-                yield Head(Key(_text(thread_id), _text(checkpoint_ns), _text(newest)), count)
+            for thread_id, checkpoint_ns, count, newest, oldest in rows:
+                yield Head(Key(_text(thread_id), _text(checkpoint_ns), _text(newest)), count, _text(oldest))
             if len(rows) < 2000:
                 return
             after = (rows[-1][0], rows[-1][1])
@@ -55,6 +55,14 @@ class SqliteRows:
             return []
         keys = [Key(thread_id, _text(checkpoint_ns), _text(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
+
+    def asking_threads(self) -> list[str]:
+        """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
+        rows = self._all(
+            "SELECT DISTINCT thread_id FROM writes WHERE channel IN ('__interrupt__', '__resume__') "
+            f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' ORDER BY thread_id"
+        )
+        return [_text(thread_id) for (thread_id,) in rows]
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
         """The rows of a few checkpoints, all from one moment; a row on a damaged page says so."""
@@ -152,7 +160,9 @@ class SqliteRows:
             if missing := sorted(names - columns[table]):
                 what = f"its table {table} has no column {missing[0]}" if columns[table] else f"it has no table {table}"
                 raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
-        path = "task_path" if "task_path" in columns["writes"] else "''"  # absent in databases of 2024
+        path = self._path_column = (
+            "task_path" if "task_path" in columns["writes"] else "''"
+        )  # absent in databases of 2024
         self._writes_query = (
             f"SELECT task_id, {path}, idx, channel, type, value, rowid FROM writes "
             f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? ORDER BY {path}, task_id, idx"

@@ -33,8 +33,19 @@ class _Rows:
     error: Inert = None
     error_handled: bool = False
     by_update: bool = False
+    asked_at: str | None = None
+    answered_at: str | None = None
     asked: int = -1
-    answered: int = -1
+
+
+@dataclass(slots=True)
+class _NullResume:
+    """The row of a resume that named no question."""
+
+    given: bool = False
+    value: Inert = None
+    order: int = -1
+    committed_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class StepRows:
     """State that a Command wrote on its way in."""
     null_resume: Inert
     """The answer of an unscoped `Command(resume=...)`."""
+    null_resume_at: str | None
+    """When it was committed, where the database keeps it."""
 
 
 def pulled_nodes(writes: Iterable[WriteRow]) -> set[str]:
@@ -67,13 +80,14 @@ def step_rows(
     read = decoder.outline if outline else decoder.typed
     found: dict[str, _Rows] = {}
     null_writes: dict[str, Inert] = {}
-    null_resume: Inert = None
+    null = _NullResume()
     for write in opened.row.writes:
         control = write.channel in channels.CONTROL
         value = decoder.typed(write.type, write.value) if control else read(write.type, write.value)
         if write.task_id == channels.NULL_TASK:
             if write.channel == channels.RESUME:
-                null_resume = value
+                order = -1 if write.order is None else write.order
+                null = _NullResume(True, value, order, write.committed_at)
             elif not control:
                 null_writes[write.channel] = value
             continue
@@ -84,8 +98,8 @@ def step_rows(
             rows.path = write.task_path
         _sort(rows, write, value)
     namer = _Namer(opened, known, found.values())
-    tasks = [_task(rows, opened, namer) for rows in found.values()]
-    return StepRows(_in_order(tasks, due, opened), null_writes, null_resume)
+    tasks = [_task(rows, null, namer) for rows in found.values()]
+    return StepRows(_in_order(tasks, due, opened), null_writes, null.value, null.committed_at)
 
 
 def interrupts_of(value: Inert) -> list[Interrupt]:
@@ -112,9 +126,10 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
     if write.channel == channels.INTERRUPT:
         rows.interrupts += interrupts_of(value)
         rows.asked = -1 if write.order is None else write.order
+        rows.asked_at = write.committed_at
     elif write.channel == channels.RESUME:
         rows.resumes = list(value) if isinstance(value, list) else [value]
-        rows.answered = -1 if write.order is None else write.order
+        rows.answered_at = write.committed_at
     elif write.channel == channels.ERROR:
         rows.error = value
     elif write.channel == channels.ERROR_SOURCE:
@@ -123,14 +138,14 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.output.append((write.channel, value))
 
 
-def _task(rows: _Rows, opened: Opened, namer: "_Namer") -> Task:
+def _task(rows: _Rows, null: _NullResume, namer: "_Namer") -> Task:
     node, kind = namer.name(rows.task_id, rows.path)
     status: TaskStatus = "pending"
     if rows.output:
         status = "finished"
     elif rows.error is not None:
         status = "errored"
-    elif rows.interrupts and not _answered(rows, opened, node):
+    elif rows.interrupts and not _answered(rows, null):
         status = "interrupted"
     return Task(
         task_id=rows.task_id,
@@ -145,19 +160,22 @@ def _task(rows: _Rows, opened: Opened, namer: "_Namer") -> Task:
         path=rows.path,
         error_handled=rows.error_handled,
         by_update=rows.by_update,
+        asked_at=rows.asked_at,
+        answered_at=rows.answered_at,
     )
 
 
-def _answered(rows: _Rows, opened: Opened, node: str) -> bool:
-    """Whether the last question has its answer already, while the task has not finished."""
-    if not rows.resumes:
+def _answered(rows: _Rows, null: "_NullResume") -> bool:
+    """Whether the open question has its answer already, and its task runs on or died with it.
+
+    A task's own rows never say so: it stores its answers when it ends or asks again. The answer of an unscoped resume
+    is stored as soon as it is given; it may be that of an earlier question of the same task.
+    """
+    if not null.given:
         return False
-    if rows.asked >= 0 and rows.answered >= 0:
-        return rows.answered > rows.asked
-    # An interrupt's id is the hash of the task's namespace and of how many answers came before it.
-    namespace = task_namespace(opened.row.key.checkpoint_ns, node, rows.task_id)
-    open_id = xxh3_128_hexdigest(f"{namespace}|{len(rows.resumes)}".encode())
-    return all(interrupt.id != open_id for interrupt in rows.interrupts)
+    if null.order >= 0 and rows.asked >= 0:
+        return null.order > rows.asked
+    return not rows.resumes or rows.resumes[-1] != null.value
 
 
 def _state_writes(output: Sequence[tuple[str, Inert]]) -> dict[str, Inert]:

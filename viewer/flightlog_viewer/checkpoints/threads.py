@@ -66,6 +66,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         next=[task.node for task in step.tasks if task.due and task.status != "finished"],
         error=failed[0].error if failed else None,
         head_checkpoint_id=root.key.checkpoint_id,
+        first_checkpoint_id=min(head.oldest_id for head in thread.heads),
     )
 
 

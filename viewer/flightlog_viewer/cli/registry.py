@@ -31,6 +31,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("tail", _CLI + "tail", "tail", "one line a span as it ends"),
     Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
     Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
+    Command(
+        "approvals", _CLI + "approvals", "approvals", "what people were asked, what they answered, how long it took"
+    ),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
     Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference"),
     Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send"),

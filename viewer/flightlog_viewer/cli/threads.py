@@ -8,7 +8,8 @@ import typer
 
 from flightlog.errors import UsageError
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, form
+from flightlog_viewer.cli.approvals import Breakpoint, SpanPaths, cut
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, form
 from flightlog_viewer.safe_text import safe_json
 
 Thread = Annotated[str, typer.Argument(help="Thread id; the beginning of one is enough.", show_default=False)]
@@ -23,23 +24,37 @@ Namespace = Annotated[
 ]
 
 
-def threads(checkpoints: Checkpoints = None, json: Json = False, csv: Csv = False) -> None:
+def threads(
+    paths: SpanPaths = None,
+    checkpoints: Checkpoints = None,
+    breakpoint: Breakpoint = None,
+    json: Json = False,
+    csv: Csv = False,
+    no_cache: NoCache = False,
+) -> None:
     """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
+
+    With span files the status tells a thread that runs, one whose process died and one that stopped at a breakpoint
+    apart; from the database alone all three are `paused_or_running`.
 
     Example: flightlog threads --checkpoints checkpoints.sqlite
     """
+    from flightlog_viewer.analysis.thread_status import refine
     from flightlog_viewer.checkpoints import open_source
     from flightlog_viewer.checkpoints.form import thread_form, to_json
 
+    runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
     for target in _targets(checkpoints):
         with open_source(target) as source:
-            rows += [thread_form(thread) for thread in source.threads()]
+            for found in source.threads():
+                status, inferred = refine(found.status, found.next, runs.get(found.thread_id), breakpoint or ())
+                rows.append(thread_form(found) | {"status": status, "inferred": inferred})
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return
     for row in rows:
-        row["asks"] = "; ".join(f"{question['node']}: {to_json(question['value'])}" for question in row["pending"])
+        row["asks"] = "; ".join(f"{asked['node']}: {cut(to_json(asked['value']))}" for asked in row["pending"])
     columns = [
         output.Column("thread_id", "thread"),
         output.Column("status"),
@@ -80,6 +95,14 @@ def replay(
                 run.show()
             return
     raise UsageError(f"no thread {thread!r} in {', '.join(targets)}: `flightlog threads` lists them")
+
+
+def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
+    from flightlog_viewer.analysis.thread_status import newest_runs
+    from flightlog_viewer.cli.opening import opened
+
+    with opened(paths, cache=cache) as store:
+        return newest_runs(store.query("newest_runs"))
 
 
 def _targets(checkpoints: list[str] | None) -> list[str]:

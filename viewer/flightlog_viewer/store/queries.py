@@ -21,7 +21,7 @@ def named(function: Callable[..., Statement]) -> Callable[..., Statement]:
 
 def statement(name: str, params: dict[str, Any]) -> Statement:
     """The SQL and values of a named query. Raises UsageError for a name that does not exist."""
-    from flightlog_viewer.store import doctor_queries, report_queries  # noqa: F401  # register their own
+    from flightlog_viewer.store import doctor_queries, report_queries, thread_queries  # noqa: F401  # register their own
 
     if name not in QUERIES:
         raise UsageError(f"no query is named {name!r}; there are {', '.join(sorted(QUERIES))}")

@@ -1,0 +1,255 @@
+"""The questions that a thread's rows still hold, with their answers as far as rows keep them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from xxhash import xxh3_128_hexdigest
+
+from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, parse_time
+from flightlog_viewer.analysis.decisions import risk_score
+from flightlog_viewer.checkpoints.decode import Inert
+from flightlog_viewer.checkpoints.model import Step, Task
+from flightlog_viewer.checkpoints.tasks import task_namespace
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is kept of a step that has been passed, in order to tell what became of its questions."""
+
+    ts: str | None
+    committed_at: str | None
+    parent_id: str | None
+    source: str | None
+    next: tuple[str, ...]
+    resumed: bool
+    asks: bool
+    risk: float | None
+    update: Mapping[str, Inert]
+    """What an update_state changed here."""
+
+
+def thread_questions(steps: Iterable[Step], breakpoints: Collection[str] = ()) -> list[Approval]:
+    """Every question of a thread, oldest first.
+
+    A pause at a static breakpoint counts as a question when an update_state answered it, or when its node is among
+    `breakpoints`. Without exact times the answer lies between the checkpoint that asked and the one that followed.
+    """
+    places: dict[tuple[str, str], _Place] = {}
+    thread_id = ""
+    found: list[tuple[tuple[str, str], Task, Approval]] = []
+    for step in steps:
+        key, thread_id = (step.checkpoint_ns, step.checkpoint_id), step.thread_id
+        asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
+        places[key] = _place(step, bool(asking))
+        for task in asking:
+            found += [(key, task, approval) for approval in _asked(step, task)]
+    children: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for namespace, name in places:
+        parent = places[namespace, name].parent_id
+        if parent is not None:
+            children.setdefault((namespace, parent), []).append((namespace, name))
+    approvals = [_settled(places, children, *item) for item in found]
+    approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints)]
+    return _innermost(approvals)
+
+
+def _place(step: Step, asks: bool) -> _Place:
+    update: Mapping[str, Inert] = {}
+    if step.source == "update":
+        update = {
+            channel: value for channel, value in step.values.items() if step.before.get(channel) != value
+        }  # fmt: skip
+    return _Place(
+        ts=step.ts,
+        committed_at=step.committed_at,
+        parent_id=step.parent_checkpoint_id,
+        source=step.source,
+        next=tuple(step.next),
+        resumed=step.resumed_from_parent,
+        asks=asks,
+        risk=risk_score(step.values),
+        update=update,
+    )
+
+
+def _asked(step: Step, task: Task) -> Iterable[Approval]:
+    """One record for every question of a task: LangGraph keeps the last one only, but the answers to all before it."""
+    started = parse_time(step.ts)
+    base = Approval(
+        interrupt_id="",
+        thread_id=step.thread_id,
+        node=task.node,
+        checkpoint_ns=step.checkpoint_ns,
+        checkpoint_id=step.checkpoint_id,
+        question=None,
+        question_recorded=False,
+        status="pending",
+        asked=Moment(started, None),
+        answered=Moment(),
+        risk=risk_score(step.values),
+    )
+    last = task.interrupts[-1] if len(task.interrupts) == 1 else None
+    before = _answers_before(step, task, last.id) if last else len(task.resumes)
+    for index, answer in enumerate(task.resumes[:before]):
+        yield replace(
+            base,
+            interrupt_id=_interrupt_id(step, task, index),
+            status="answered",
+            answer=answer,
+            answer_recorded=True,
+            answered=Moment(started, None),
+        )
+    for interrupt in task.interrupts:
+        risk = risk_score(interrupt.value)
+        asked = replace(
+            base,
+            interrupt_id=interrupt.id,
+            question=interrupt.value,
+            question_recorded=True,
+            risk=base.risk if risk is None else risk,
+            asked=_exactly(task.asked_at, base.asked),
+        )
+        yield asked if task.status == "interrupted" else _answered(asked, step, task, before)
+
+
+def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
+    """The task's last question with its answer, as far as it has one."""
+    unscoped = step.null_resume is not None
+    if len(task.resumes) > before:
+        answer, recorded = task.resumes[before], True
+        unscoped = unscoped and step.null_resume == answer
+    elif unscoped and (not task.resumes or task.status == "finished" or task.resumes[-1] != step.null_resume):
+        answer, recorded = step.null_resume, True
+    else:
+        return asked
+    latest = parse_time(task.answered_at)  # committed when the task ended, after the answer
+    answered = _exactly(step.null_resume_at if unscoped else None, Moment(asked.asked.earliest, latest))
+    return replace(asked, status="answered", answer=answer, answer_recorded=recorded, answered=answered)
+
+
+def _interrupt_id(step: Step, task: Task, index: int) -> str:
+    """The id of a task's question: the hash of its namespace, and of how many answers came before it (`_interrupt_id`
+    in `langgraph.types`)."""
+    namespace = task_namespace(step.checkpoint_ns, task.node, task.task_id)
+    return xxh3_128_hexdigest((f"{namespace}|{index}" if index else namespace).encode())
+
+
+def _answers_before(step: Step, task: Task, interrupt_id: str) -> int:
+    """How many answers a task had when it asked its last question."""
+    for index in range(len(task.resumes) + 1):
+        if _interrupt_id(step, task, index) == interrupt_id:
+            if index == 0 and task.status == "interrupted":
+                break  # an older LangGraph, which gave all questions of a task one id
+            return index
+    # All answers of an unfinished task came before the open question; otherwise the last answer is the question's.
+    return len(task.resumes) if task.status == "interrupted" else max(0, len(task.resumes) - 1)
+
+
+def _settled(
+    places: Mapping[tuple[str, str], _Place],
+    children: Mapping[tuple[str, str], list[tuple[str, str]]],
+    key: tuple[str, str],
+    task: Task,
+    approval: Approval,
+) -> Approval:
+    """The record with what the checkpoints that followed tell about it."""
+    followers = sorted(children.get(key, ()), key=lambda child: child[1])
+    after = parse_time(places[followers[0]].ts) if followers else None
+    if not approval.asked.exact:
+        approval = replace(approval, asked=Moment(approval.asked.earliest, after))
+    if approval.status == "answered":
+        if approval.answered.latest is not None:
+            return approval
+        return replace(approval, answered=Moment(approval.asked.earliest, after))
+    if task.by_update or task.status == "finished":
+        answer = dict(task.writes) if task.by_update else None
+        # The update made its own checkpoint: its time is the time of the answer.
+        moment = at(after) if task.by_update else Moment(approval.asked.earliest, after)
+        return replace(approval, status="answered", answer=answer, answer_recorded=task.by_update, answered=moment)
+    updates = [child for child in followers if places[child].source == "update"]
+    if updates and (update := places[updates[-1]]).update:
+        return replace(
+            approval,
+            status="answered",
+            answer=dict(update.update),
+            answer_recorded=True,
+            answered=at(parse_time(update.ts)),
+        )
+    status: QuestionStatus = "abandoned" if followers else "pending"
+    return replace(approval, status=status)
+
+
+def _breakpoints(
+    places: Mapping[tuple[str, str], _Place],
+    children: Mapping[tuple[str, str], list[tuple[str, str]]],
+    wanted: Collection[str],
+) -> Iterable[Approval]:
+    """Pauses before a node that no `interrupt()` explains."""
+    for key, place in places.items():
+        followers = sorted(children.get(key, ()), key=lambda child: child[1])
+        first = places[followers[0]] if followers else None
+        if place.asks or place.source == "update" or not place.next or _ran_on(first):
+            continue
+        updates = [child for child in followers if places[child].source == "update"]
+        node = next((name for name in place.next if name in wanted), None)
+        went_on = any(places[after].resumed for child in updates for after in children.get(child, ()))
+        if node is None and not went_on:
+            continue
+        started = parse_time(place.ts)
+        status: QuestionStatus = "pending" if first is None else "answered"
+        answer: Inert = True  # going on unchanged is consent
+        answered = Moment()
+        if updates:
+            answer, answered = dict(places[updates[-1]].update), at(parse_time(places[updates[-1]].ts))
+        elif first is not None and first.resumed:
+            answered = Moment(started, parse_time(first.ts))
+        elif first is not None:
+            status = "abandoned"
+        yield Approval(
+            interrupt_id=f"breakpoint:{key[1]}",
+            thread_id="",
+            node=node or place.next[0],
+            checkpoint_ns=key[0],
+            checkpoint_id=key[1],
+            question=None,
+            question_recorded=False,
+            status=status,
+            asked=at(started),  # the run stops as soon as this checkpoint is written
+            answered=answered,
+            answer=answer if status == "answered" else None,
+            answer_recorded=status == "answered",
+            risk=place.risk,
+            breakpoint=True,
+        )
+
+
+def _ran_on(first: _Place | None) -> bool:
+    """Whether the step was run without a pause."""
+    return first is not None and first.source == "loop" and not first.resumed
+
+
+def _innermost(approvals: Iterable[Approval]) -> list[Approval]:
+    """One record an interrupt: every graph around a question repeats it, the innermost one knows its answer."""
+    found: dict[str, Approval] = {}
+    for approval in approvals:
+        known = found.get(approval.interrupt_id)
+        if known is None:
+            found[approval.interrupt_id] = approval
+            continue
+        inner, outer = sorted(
+            (approval, known), key=lambda item: item.checkpoint_ns.count("|") + bool(item.checkpoint_ns), reverse=True
+        )
+        if inner.status == "pending" and outer.status != "pending":
+            # The subgraph's thread ends there; what the graph around it did next settles the question.
+            inner = replace(inner, status=outer.status, answered=outer.answered)
+        if outer.answer_recorded and not inner.answer_recorded:
+            inner = replace(inner, answer=outer.answer, answer_recorded=True)
+        if outer.answered.exact and not inner.answered.exact:
+            inner = replace(inner, answered=outer.answered)
+        found[approval.interrupt_id] = inner
+    return list(found.values())
+
+
+def _exactly(committed_at: str | None, otherwise: Moment) -> Moment:
+    moment = parse_time(committed_at)
+    return otherwise if moment is None else at(moment)

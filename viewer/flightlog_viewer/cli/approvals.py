@@ -1,0 +1,195 @@
+"""``approvals``: what people were asked, what they answered and how long they took."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from flightlog.errors import UsageError
+from flightlog_viewer.cli import output
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, form
+
+SpanPaths = Annotated[
+    list[str] | None,
+    typer.Argument(help="Span files of the same runs: they give exact times.", show_default=False),
+]
+Breakpoint = Annotated[
+    list[str] | None,
+    typer.Option("--breakpoint", help="A pause before this node is a wait for a human.", show_default=False),
+]
+
+
+def approvals(
+    paths: SpanPaths = None,
+    checkpoints: Checkpoints = None,
+    ttl: Annotated[str | None, typer.Option("--ttl", help="How long a question may wait, like 24h.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Today's risk threshold, for advice on it.", min=0, max=1)
+    ] = None,
+    regret_path: Annotated[
+        str | None,
+        typer.Option("--regret-path", help="Where the state says that an approved action went wrong: outcome.reverted"),
+    ] = None,
+    breakpoint: Breakpoint = None,
+    json: Json = False,
+    csv: Csv = False,
+    no_cache: NoCache = False,
+) -> None:
+    """List questions to humans with their answers, lags and agreement, from checkpoints, spans or both.
+
+    From a database alone an answer lies between two checkpoints: its lag is a window. Spans and Postgres commit
+    timestamps make it exact.
+
+    \b
+    Example:
+      flightlog approvals --checkpoints checkpoints.sqlite --ttl 24h
+      flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
+    """
+    from flightlog_viewer.analysis.approval_metrics import measure
+    from flightlog_viewer.analysis.approvals import merge
+    from flightlog_viewer.analysis.calibration import advise
+    from flightlog_viewer.analysis.times import milliseconds
+    from flightlog_viewer.checkpoints import open_source
+    from flightlog_viewer.checkpoints.approvals import database_approvals
+
+    if not checkpoints and not paths:
+        raise UsageError("give span files, --checkpoints FILE, or both")
+    limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
+    found, regretted = [], set()
+    for target in checkpoints or []:
+        with open_source(target) as source:
+            for approval, regret in database_approvals(source, breakpoints=breakpoint or (), regret_path=regret_path):
+                found.append(approval)
+                if regret:
+                    regretted.add(approval.interrupt_id)
+    asked, answered = _from_spans(paths, cache=not no_cache) if paths else ((), ())
+    merged = merge(found, asked, answered)
+    metrics = measure(merged, datetime.now(UTC), limit)
+    advice = None if threshold is None else advise(merged, threshold, regretted if regret_path else None)
+    shape = form(json, csv)
+    if shape == "json":
+        output.json_value(
+            {
+                "approvals": [row(approval) for approval in merged],
+                "metrics": _metrics(metrics),
+                "advice": None if advice is None else asdict(advice),
+            }
+        )
+    elif shape == "csv":
+        output.table([output.Column(name) for name in _COLUMNS], [row(approval) for approval in merged], shape)
+    else:
+        _show([row(approval) for approval in merged], metrics, advice)
+
+
+def row(approval: Any) -> dict[str, Any]:
+    """One approval as `--json` prints it and the table `interrupts` holds it."""
+    from flightlog_viewer.checkpoints.form import approval_form
+
+    return approval_form(approval)
+
+
+_COLUMNS = (
+    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question", "decision", "answer", "decided_by"),
+    *("notes", "risk_score", "asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
+)
+
+
+def _from_spans(paths: list[str], *, cache: bool) -> tuple[Any, Any]:
+    from flightlog_viewer.analysis.span_approvals import span_answers, span_questions
+    from flightlog_viewer.cli.opening import opened
+
+    with opened(paths, cache=cache) as store:
+        return list(span_questions(store.query("questions"))), list(span_answers(store.query("answers")))
+
+
+def _metrics(metrics: Any) -> dict[str, Any]:
+    found = asdict(metrics)
+    for name in ("by_node", "by_week", "by_risk"):
+        found[name] = [_agreement(group) for group in getattr(metrics, name)]
+    found["overall"] = _agreement(metrics.overall)
+    return found
+
+
+def _agreement(group: Any) -> dict[str, Any]:
+    return asdict(group) | {"n": group.n, "rate": group.rate}
+
+
+def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any) -> None:
+    from flightlog_viewer.analysis import units
+    from flightlog_viewer.checkpoints.form import to_json
+
+    waiting = metrics.waiting
+    output.line(
+        f"{metrics.questions} questions: {metrics.answered} answered, {waiting.count} waiting, "
+        f"{metrics.abandoned} abandoned"
+    )
+    if waiting.count:
+        past = "" if waiting.past_ttl is None else f", {waiting.past_ttl} past the time limit"
+        output.line(f"the oldest waits for {units.duration(waiting.oldest_ms)}{past}")
+    if metrics.exact_lag.n:
+        lag = metrics.exact_lag
+        output.line(f"lag p50 {units.duration(lag.p50_ms)}, p95 {units.duration(lag.p95_ms)} (n={lag.n}, exact)")
+    if metrics.window_lag_max.n:
+        lag = metrics.window_lag_max
+        output.line(
+            f"lag at most p50 {units.duration(lag.p50_ms)}, p95 {units.duration(lag.p95_ms)} (n={lag.n}, windows)"
+        )
+    _show_agreement(metrics)
+    output.line()
+    columns = [
+        output.Column("thread_id", "thread"),
+        output.Column("node"),
+        output.Column("status"),
+        output.Column("decision"),
+        output.Column("decided_by", "by"),
+        output.Column("asked_at", "asked", show=lambda value: str(value or "")[:19].replace("T", " ")),
+        output.Column("lag", right=True),
+        output.Column("question", show=lambda value: cut(to_json(value)) if value is not None else ""),
+    ]
+    for item in rows:
+        item["lag"] = _lag(item)
+    output.table(columns, rows)
+    if advice is not None:
+        _show_advice(advice)
+
+
+def _show_agreement(metrics: Any) -> None:
+    groups = [
+        ("all", [metrics.overall]),
+        ("node", metrics.by_node),
+        ("week", metrics.by_week),
+        ("risk", metrics.by_risk),
+    ]
+    for kind, members in groups:
+        for group in members:
+            if group.n:
+                name = "agreement" if kind == "all" else f"  {kind} {group.key}"
+                output.line(f"{name}: {group.rate:.0%} (n={group.n})")
+
+
+def _show_advice(advice: Any) -> None:
+    output.line()
+    change = "" if advice.suggested == advice.threshold else f" to {advice.suggested:g}"
+    if advice.action == "automate":
+        output.line(
+            f"threshold {advice.threshold:g}: what is paused below {advice.suggested:g} may run by itself: "
+            f"{advice.reason}"
+        )
+    else:
+        output.line(f"threshold {advice.threshold:g}: {advice.action}{change}: {advice.reason}")
+    for text in advice.unknown:
+        output.line(f"  unknown: {text}")
+
+
+def _lag(item: dict[str, Any]) -> str:
+    from flightlog_viewer.analysis import units
+
+    if item["lag_max_ms"] is None:
+        return ""
+    return units.duration(item["lag_max_ms"]) if item["exact"] else f"<{units.duration(item['lag_max_ms'])}"
+
+
+def cut(text: str) -> str:
+    """A text short enough for a table's cell."""
+    return text if len(text) <= 60 else f"{text[:59]}…"

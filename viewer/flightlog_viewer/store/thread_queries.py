@@ -1,0 +1,33 @@
+"""Named queries about threads: questions that spans ended with, answers that runs brought, each thread's newest run."""
+
+from flightlog_viewer.store.queries import Statement, named
+
+
+@named
+def questions() -> Statement:
+    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``interrupts`` (JSON), ``end_time``."""
+    return (
+        """SELECT thread_id, node, checkpoint_ns, interrupts::VARCHAR AS interrupts, end_time
+        FROM spans WHERE interrupts IS NOT NULL AND end_time IS NOT NULL ORDER BY end_time, row_id""",
+        [],
+    )
+
+
+@named
+def answers() -> Statement:
+    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``."""
+    return (
+        """SELECT thread_id, resumes::VARCHAR AS resumes, start_time
+        FROM spans WHERE resumes IS NOT NULL AND parent_run_id IS NULL ORDER BY start_time, row_id""",
+        [],
+    )
+
+
+@named
+def newest_runs() -> Statement:
+    """The newest run of each thread: ``thread_id``, ``status``, ``start_time``."""
+    return (
+        """SELECT thread_id, arg_max(status, start_time) AS status, max(start_time) AS start_time
+        FROM spans WHERE parent_run_id IS NULL AND thread_id IS NOT NULL GROUP BY thread_id ORDER BY thread_id""",
+        [],
+    )
