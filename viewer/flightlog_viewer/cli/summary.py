@@ -53,7 +53,9 @@ def summary(
     with opened(paths, cache=not no_cache) as store:
         groups = store.query("summary", by=by, where=where, tz=selection.zone)
         if shape == "json":
-            json_value(totals(store, selection) | {"by": by, "groups": [_only(group) for group in groups]})
+            prices = [row["source"] for row in store.query("price_sources")]
+            found = {"prices": prices, "by": by, "groups": [_only(group) for group in groups]}
+            json_value(totals(store, selection) | found)
             return
         if shape == "table":
             for text in headline(totals(store, selection)):

@@ -27,6 +27,8 @@ _SPENT: Final = """
     sum(token_usage.total_tokens) FILTER (counted)::BIGINT AS total_tokens,
     sum(cost_usd) FILTER (counted) AS cost_usd,
     count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs"""
+# The tracer's own record of what it could not write is no run.
+_RUNS: Final = "NOT (type = 'event' AND name = 'flightlog.loss')"
 _TRACE_ORDER: Final = {
     "newest": "start_time DESC",
     "oldest": "start_time",
@@ -61,7 +63,7 @@ def overview(where: Filter = EVERYTHING) -> Statement:
             count(*) FILTER (type = 'llm' AND status = 'ok' AND token_usage IS NULL AND cache_hit IS NOT TRUE)
                 AS missing_usage,
             min(start_time) AS first_start, max(end_time) AS last_end, {_SPENT}
-            FROM spans WHERE {where.where}""",
+            FROM spans WHERE {_RUNS} AND ({where.where})""",
         where.params,
     )
 
@@ -77,12 +79,12 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
         which, key, kind = _SPAN_GROUPS[by]
         return (
             f"""SELECT {key} AS key, {kind} AS type, {_MEASURES}, {_SPENT}
-                FROM spans WHERE {which} AND ({where.where}) GROUP BY ALL {_ORDER}""",
+                FROM spans WHERE {which} AND {_RUNS} AND ({where.where}) GROUP BY ALL {_ORDER}""",
             where.params,
         )
     if by == "node":
         return (
-            f"""WITH seen AS (FROM spans WHERE {where.where}),
+            f"""WITH seen AS (FROM spans WHERE ({where.where})),
                 spent AS (SELECT node, {_SPENT} FROM seen WHERE type = 'llm' AND node IS NOT NULL GROUP BY node),
                 runs AS (SELECT coalesce(node, name) AS key, {_MEASURES} FROM seen WHERE kind = 'node' GROUP BY ALL)
                 SELECT key, 'node' AS type, runs.* EXCLUDE (key), spent.* EXCLUDE (node)
@@ -143,7 +145,7 @@ def waste(where: Filter = EVERYTHING) -> Statement:
         ), worst AS (SELECT run_id, trace_id, min(class) AS class FROM wasted GROUP BY ALL)
         SELECT CASE class WHEN 1 THEN 'abandoned' WHEN 2 THEN 'retried' WHEN 3 THEN 'rerun' ELSE 'useful' END AS key,
             'span' AS type, {_MEASURES.replace("sum(duration_ms) AS total_ms", "sum(self_ms) AS total_ms")}, {_SPENT}
-        FROM spans LEFT JOIN worst USING (run_id, trace_id) WHERE {where.where} GROUP BY ALL {_ORDER}""",
+        FROM spans LEFT JOIN worst USING (run_id, trace_id) WHERE {_RUNS} AND ({where.where}) GROUP BY ALL {_ORDER}""",
         where.params,
     )
 
@@ -216,3 +218,9 @@ def spans_between(after: int, last: int, where: Filter = EVERYTHING) -> Statemen
         f"SELECT {_LIGHT} FROM spans WHERE row_id > ? AND row_id <= ? AND ({where.where}) ORDER BY row_id",
         [after, last, *where.params],
     )
+
+
+@named
+def price_sources() -> Statement:
+    """Where the prices of the models come from: the library with its version, files of the user's own."""
+    return "SELECT DISTINCT source FROM prices ORDER BY source", []

@@ -1,0 +1,141 @@
+"""What the pages say is what the program does: their commands, queries and code run over a fresh recording."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flightlog_samples.__main__ import main as record
+from flightlog_viewer import open_store
+from flightlog_viewer.analysis.filter_fields import FIELDS
+from flightlog_viewer.cli.app import main
+from flightlog_viewer.cli.record_fields import RECORD
+from flightlog_viewer.cli.registry import COMMANDS
+from flightlog_viewer.cli.schema import tables
+from tests.viewer.span_lines import story
+
+ROOT = Path(__file__).parents[2]
+APP = """
+from langchain_core.runnables import RunnableLambda
+print(RunnableLambda(lambda text: text.upper()).invoke("recorded"))
+"""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a language in a page."""
+    text = (ROOT / page).read_text()
+    return [found[1] for found in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+
+
+def commands(page: str) -> list[str]:
+    """The lines of the shell blocks of a page, without comments."""
+    lines = "".join(blocks(page, "sh")).splitlines()
+    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a recording of the default samples and a program to run, as the working directory."""
+    folder = tmp_path_factory.mktemp("docs")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        Path("app.py").write_text(APP)
+        assert record([]) == 0
+        yield folder
+    finally:
+        os.chdir(before)
+
+
+def run(command: str) -> str:
+    """Run one command line of a page and return what it printed; it must succeed."""
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        return ""  # .ci/run runs these from a clean checkout
+    assert program == "flightlog", command
+    if arguments[0] == "run":  # it takes the place of the process
+        arguments = [sys.executable if argument == "python" else argument for argument in arguments]
+        done = subprocess.run(
+            [sys.executable, "-m", "flightlog", *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    assert status == 0, f"{command}: {err.getvalue()}"
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/filter.md"])
+def test_every_command_of_a_page_runs(page: str, folder: Path) -> None:
+    """Each line of a shell block succeeds, one after the other, in a folder with the demo's recording."""
+    lines = commands(page)
+    assert lines
+    for line in lines:
+        run(line)
+
+
+def test_the_attach_example_records(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The README's lines, with an agent, write the agent's spans."""
+    from langchain_core.runnables import RunnableLambda
+
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("README.md", "python")
+    exec(compile(example, "README.md", "exec"), {"agent": RunnableLambda(lambda state: state)})
+    with open_store("trace.jsonl") as store:
+        assert store.span_count == 1
+
+
+def test_every_command_is_described_with_an_example() -> None:
+    """The page names each command, and its help has an example."""
+    text = (ROOT / "docs/commands.md").read_text()
+    for command in COMMANDS:
+        assert re.search(rf"^\*\*`{command.name}`\*\*|\*\*`{command.name}`\*\*", text, re.MULTILINE), command.name
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main([command.name, "--help"]) == 0
+        assert f"flightlog {command.name} " in out.getvalue(), command.name
+        assert "xample" in out.getvalue(), command.name
+
+
+@pytest.mark.parametrize("query", blocks("docs/sql.md", "sql"))
+def test_every_query_of_the_page_runs(query: str, folder: Path, tmp_path: Path) -> None:
+    """Each query answers over the demo's recording and a file with failures, retries and a question."""
+    story().write(tmp_path / "story.jsonl")
+    with open_store([folder / "flightlog-demo", tmp_path / "story.jsonl"]) as store:
+        result = store.sql(query)
+        assert result.columns
+        result.fetchall()
+
+
+def test_the_notebook_example_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines for a notebook give counts and a frame."""
+    (example,) = blocks("docs/sql.md", "python")
+    names: dict[str, object] = {}
+    exec(compile(example, "docs/sql.md", "exec"), names)
+    assert "approval" in capsys.readouterr().out
+    assert len(names["frame"]) == 11  # type: ignore[arg-type]
+
+
+def test_every_table_and_column_is_described() -> None:
+    """The page names each table and each column that is no field of the record."""
+    text = (ROOT / "docs/sql.md").read_text()
+    record = {field.name for field in RECORD}
+    for table, columns in tables().items():
+        assert f"| `{table}` |" in text, table
+        missing = [column for column in columns if column not in record and f"`{column}`" not in text]
+        assert not missing, (table, missing)
+
+
+def test_every_field_of_the_filter_language_is_described() -> None:
+    """The page names each field and its other names."""
+    text = (ROOT / "docs/filter.md").read_text()
+    assert not [name for name in FIELDS if f"`{name}`" not in text]
