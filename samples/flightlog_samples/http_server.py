@@ -1,6 +1,7 @@
 """The two ways to run a service: in the foreground until it is stopped, and behind a `with` for as long as it lasts.
 
-Both listen on 127.0.0.1 only: these services have no login.
+Both listen on 127.0.0.1 only, and turn away what a web page in the user's browser sends: these services have no login,
+and an approval must not come from a page that someone happened to open.
 """
 
 import argparse
@@ -12,11 +13,16 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flightlog import JsonlTracer
-from flightlog_samples.recording import DEFAULT_OUT, Story, record
+from flightlog.errors import FlightlogError, UsageError
+from flightlog_samples.recording import DEFAULT_OUT, Story, failed, record
 
 HOST = "127.0.0.1"
+_NAMES = frozenset((HOST, "localhost"))
 AppFactory = Callable[[Path, JsonlTracer, float | None], FastAPI]
 """Makes the application over a database, with its tracer, and the seconds after which a question is too old."""
 
@@ -50,11 +56,48 @@ def run_service(name: str, story: Story, create_app: AppFactory, argv: Sequence[
     options = parser.parse_args(argv)
     if not options.serve:
         return record(options.out, [story])
-    options.out.mkdir(parents=True, exist_ok=True)
-    with JsonlTracer(options.out / f"{name}.jsonl", service=name) as tracer:
-        app = create_app(options.out / f"{name}.sqlite", tracer, options.ttl)
-        _Announcing(_config(app, options.port)).run()
+    database = options.out / f"{name}.sqlite"
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with only_server(database), JsonlTracer(options.out / f"{name}.jsonl", service=name) as tracer:
+            _Announcing(_config(create_app(database, tracer, options.ttl), options.port)).run()
+    except (FlightlogError, OSError) as error:
+        return failed(str(error))
     return 0
+
+
+@contextmanager
+def only_server(database: Path) -> Iterator[None]:
+    """Hold a SQLite database for one server. Raises UsageError when another one has it.
+
+    A server that starts finishes what its predecessor left half done; it must not do so to one that is still at it.
+    The lock goes with the process, however that ends.
+    """
+    import fcntl
+
+    with database.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another server has {database} open: stop it first, or choose another --out") from None
+        yield
+
+
+class LocalOnly:
+    """Answers 403 to requests that carry a foreign origin or were sent to another name than this machine's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            host = headers.get("host", "").partition(":")[0]
+            origin = headers.get("origin")
+            if host not in _NAMES or (origin is not None and origin != f"http://{headers.get('host')}"):
+                await JSONResponse({"detail": "Only local requests are answered."}, 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _Announcing(uvicorn.Server):
@@ -65,7 +108,7 @@ class _Announcing(uvicorn.Server):
 
 
 def _config(app: FastAPI, port: int) -> uvicorn.Config:
-    return uvicorn.Config(app, host=HOST, port=port, log_level="warning", lifespan="on", ws="none")
+    return uvicorn.Config(LocalOnly(app), host=HOST, port=port, log_level="warning", lifespan="on", ws="none")
 
 
 def _port(server: uvicorn.Server) -> int:

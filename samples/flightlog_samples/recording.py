@@ -22,7 +22,7 @@ from flightlog.errors import FlightlogError, UsageError
 
 MARKER = ".flightlog-demo"
 DEFAULT_OUT = "flightlog-demo"
-_OURS = ("*.jsonl", "*.jsonl.*.open", "*.sqlite", "*.sqlite-wal", "*.sqlite-shm")
+_OURS = ("*.jsonl", "*.jsonl.*.open", "*.sqlite", "*.sqlite-wal", "*.sqlite-shm", "*.lock")
 
 
 class Recording:
@@ -94,15 +94,16 @@ def record(out: Path, stories: Sequence[Story]) -> int:
         for story in stories:
             story(out)
     except (FlightlogError, ImportError) as error:
-        return _failed(str(error))
+        return failed(str(error))
     except Exception as error:
         # A provider may refuse in any way it likes; the scripted model has no excuse.
         if not (model := os.environ.get("FLIGHTLOG_MODEL")):
             raise
-        return _failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {error}")
+        return failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {error}")
     return 0
 
 
-def _failed(sentence: str) -> int:
+def failed(sentence: str) -> int:
+    """Say on stderr what went wrong; the exit status for it."""
     print(f"flightlog: {sentence}", file=sys.stderr)
     return 2

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import BaseMessage
 
 from flightlog.span_file import read_spans
+from flightlog_samples.chat_service import agent
 from flightlog_samples.chat_service.api import create_app
 from flightlog_samples.chat_service.outbox import Outbox
-from flightlog_samples.http_server import served
+from flightlog_samples.chat_service.story import story
+from flightlog_samples.http_server import only_server, run_service, served
+from flightlog_samples.scripted_model import Reply
 from tests.samples.served_process import service_process
 
 EMAIL = "Email the holiday dates to team@example.org"
@@ -204,3 +208,39 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     roots = [span for span in read_spans(tmp_path / "chat_service.jsonl") if span.parent_run_id is None]
     assert [span.status for span in roots] == ["interrupted", "interrupted", "ok"]
     assert len({span.writer_id for span in roots}) == 2
+
+
+def test_a_failed_run_is_said_and_the_session_takes_its_next_question(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that fails gives 500 and the status failed; the session is not lost."""
+
+    script = agent.script
+
+    def away(messages: Sequence[BaseMessage]) -> Reply:
+        if messages[-1].text == "Hello":
+            raise ConnectionError("the model is away")
+        return script(messages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(agent, "script", away)
+        with service(database) as client:
+            assert client.post("/start", params={"question": "Hello", "session_id": "s"}).status_code == 500
+            assert client.get("/s").json()["status"] == "failed"
+            assert start(client, "s", "Hello again")["status"] == "complete"
+
+
+def test_a_web_page_cannot_approve(client: httpx.Client) -> None:
+    """A request with a foreign origin or host is turned away before it reaches the session."""
+    start(client, "s")
+    for header in ({"origin": "https://example.org"}, {"host": "example.org"}):
+        assert client.post("/approve/s", headers=header).status_code == 403
+    assert client.get("/s").json()["status"] == "pending_approval"
+
+
+def test_a_database_has_one_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second server on the same files says so and exits with status 2."""
+    with only_server(tmp_path / "chat_service.sqlite"):
+        options = ["--serve", "--port", "0", "--out", str(tmp_path)]
+        assert run_service("chat_service", story, create_app, options) == 2
+    assert "another server" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.messages import BaseMessage
 
 from flightlog.span_file import read_spans
 from flightlog_samples.decision_log import Decision, DecisionLog
 from flightlog_samples.http_server import served
 from flightlog_samples.recording import sqlite_saver
+from flightlog_samples.report_service import writer
 from flightlog_samples.report_service.api import create_app
 from flightlog_samples.report_service.reports import Reports
+from flightlog_samples.scripted_model import Reply
 from tests.samples.served_process import service_process
 
 
@@ -157,3 +160,23 @@ def test_an_answer_taken_by_a_server_that_died_is_applied_at_the_next_start(tmp_
     with service(database) as client:
         assert client.get("/reports").json()[0]["status"] == "finished"
         assert answer(client, thread, True) == 400
+
+
+def test_a_revision_that_failed_is_finished_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer was used and the writer failed after it: 500, status failed, and the next server goes on there."""
+    database = tmp_path / "reports.sqlite"
+
+    def away(messages: Sequence[BaseMessage]) -> Reply:
+        raise ConnectionError("the model is away")
+
+    with service(database) as client:
+        thread = generate(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "script", away)
+        with service(database) as client:
+            assert answer(client, thread, False, "There are no references.") == 500
+            assert client.get("/reports").json()[0]["status"] == "failed"
+            assert client.post("/reports/generate", params={"theme": "x"}).status_code == 500
+    with service(database) as client:
+        assert "## References" in client.get(f"/reports/{thread}").text
+        assert answer(client, thread, True) == 200

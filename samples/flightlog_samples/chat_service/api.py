@@ -27,6 +27,7 @@ STATUS_CODES: dict[type[SessionError], int] = {
     errors.AlreadyAnsweredError: 409,
     errors.BadArgumentsError: 422,
     errors.ExpiredError: 410,
+    errors.RunFailedError: 500,
 }
 Text = Annotated[str, Query(min_length=1, max_length=4000)]
 Who = Annotated[str | None, Query(max_length=100)]

@@ -6,7 +6,8 @@ SessionError
 ├── NotWaitingError       the session waits for no such answer (any more)
 ├── AlreadyAnsweredError  another answer to the same pause came first
 ├── BadArgumentsError     the tool does not take these arguments
-└── ExpiredError          nobody answered in time
+├── ExpiredError          nobody answered in time
+└── RunFailedError        the agent failed on the way
 """
 
 
@@ -36,3 +37,7 @@ class BadArgumentsError(SessionError):
 
 class ExpiredError(SessionError):
     """Nobody answered in time."""
+
+
+class RunFailedError(SessionError):
+    """The agent failed on the way."""

@@ -52,7 +52,7 @@ class AgentExecutionManager:
     async def start_and_pause(self, question: str, session_id: str) -> dict[str, Any]:
         """Ask the agent, in a new session or the next turn of one. Raises BusyError when it still waits or runs."""
         snapshot = await self._agent.aget_state(self._config(session_id))
-        if snapshot.next:
+        if snapshot.next and not _failed(snapshot):
             raise errors.BusyError("This session still waits for an answer.")
         return await self._apply(snapshot, {"action": "start", "question": question}, session_id)
 
@@ -99,7 +99,7 @@ class AgentExecutionManager:
         return await self._apply(snapshot, {"action": "clarify", "answer": answer}, session_id)
 
     async def standing(self, session_id: str) -> dict[str, Any]:
-        """Where a session stands: complete or blocked with an answer, pending_approval or needs_clarification."""
+        """Where a session stands: complete, blocked, pending_approval, needs_clarification, failed or running."""
         return _standing(await self._find(session_id), session_id)
 
     async def recover(self) -> int:
@@ -128,11 +128,16 @@ class AgentExecutionManager:
             raise errors.AlreadyAnsweredError("This pause has been answered already.")
         try:
             await self._run(snapshot, action, session_id)
-        except BaseException:
+        except BaseException as error:
+            # Where nothing moved the pause is open again. Where something did the answer was used, and stays on record
+            # as not applied, so that the next start finishes what it began.
             head = await self._agent.aget_state(self._config(session_id))
-            settle = self._decisions.release if _pause(head) == decision.pause_id else self._decisions.applied
-            await asyncio.to_thread(settle, decision)
-            raise
+            if _pause(head) == decision.pause_id:
+                await asyncio.to_thread(self._decisions.release, decision)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("session %s failed", session_id)
+            raise errors.RunFailedError("The run failed.") from error
         await asyncio.to_thread(self._decisions.applied, decision)
         if late:
             raise errors.ExpiredError("Nobody answered in time; the calls were not run.")
@@ -239,10 +244,14 @@ def _standing(snapshot: StateSnapshot, session_id: str) -> dict[str, Any]:
         waits = {"pause_id": _pause(snapshot), "pending_tool_calls": shown}
         return {"status": "pending_approval", "session_id": session_id, **waits}
     if snapshot.next:
-        return {"status": "running", "session_id": session_id}
+        return {"status": "failed" if _failed(snapshot) else "running", "session_id": session_id}
     last = snapshot.values["messages"][-1]
     status = "blocked" if last.additional_kwargs.get("blocked") else "complete"
     return {"status": status, "session_id": session_id, "answer": last.text}
+
+
+def _failed(snapshot: StateSnapshot) -> bool:
+    return any(task.error for task in snapshot.tasks)
 
 
 def _asks(snapshot: StateSnapshot) -> bool:

@@ -145,11 +145,10 @@ class Reports:
         try:
             self._graph.invoke(Command(resume=decision.decision), self._config(thread_id))
         except Exception:
-            # Where nothing moved the question is open again; where something did, the answer was used.
+            # Where nothing moved the question is open again. Where something did the answer was used, and stays on
+            # record as not applied, so that the next start finishes what it began.
             if _pause(self._graph.get_state(self._config(thread_id))) == decision.pause_id:
                 self._decisions.release(decision)
-            else:
-                self._decisions.applied(decision)
             raise
         self._decisions.applied(decision)
         log.info("report %s was answered by %s", thread_id, review.decided_by)

@@ -27,6 +27,7 @@ REVIEWERS = (
     Reviewer("ben", frozenset(("accounts", "data")), cap=2),
     Reviewer("lea", frozenset(("lead", "refunds", "accounts", "data")), cap=3),
 )
+_LOCK = 7_205_760
 _ACTIONS = """
 CREATE TABLE IF NOT EXISTS desk_actions (
     ticket_id text PRIMARY KEY,
@@ -99,10 +100,15 @@ class Desk:
 
     def recover(self) -> int:
         """Apply the answers that a desk that died had taken and not applied; returns how many."""
-        answers = self.queue.unapplied()
-        for answer in answers:
-            self._apply(answer)
-        return len(answers)
+        count = 0
+        for answer in self.queue.unapplied():
+            try:
+                self._apply(answer)
+            except Exception:
+                log.exception("the answer to ticket %s could not be applied", answer.ticket_id)
+            else:
+                count += 1
+        return count
 
     def adopt(self, ticket_id: str) -> str:
         """Go on with a ticket that an older desk paused: bring its state up to date and ask again.
@@ -135,13 +141,18 @@ class Desk:
 
     def _apply(self, answer: Answer) -> None:
         config = self._config(answer.ticket_id)
-        snapshot = self.graph.get_state(config)
-        if _pause(snapshot) == answer.pause_id:
-            resume = {"decision": answer.decision, "decided_by": answer.decided_by, "notes": answer.notes}
-            self.graph.invoke(Command(resume=resume), config)
-        elif snapshot.next and not snapshot.interrupts:
-            # The desk that died had brought the answer in and got no further.
-            self.graph.invoke(None, config)
+        # Another desk may be at it: the lock ends with that desk's connection, however that ends. A connection of its
+        # own, because with one of the pool's the last of them would be waited for by all.
+        conninfo = self._pool.conninfo
+        with psycopg.connect(conninfo if isinstance(conninfo, str) else conninfo(), autocommit=True) as lock:
+            lock.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK, answer.ticket_id))
+            snapshot = self.graph.get_state(config)
+            if _pause(snapshot) == answer.pause_id:
+                resume = {"decision": answer.decision, "decided_by": answer.decided_by, "notes": answer.notes}
+                self.graph.invoke(Command(resume=resume), config)
+            elif snapshot.next and not snapshot.interrupts:
+                # The desk that died had brought the answer in and got no further.
+                self.graph.invoke(None, config)
         self.queue.applied(answer)
 
     def _standing(self, ticket_id: str) -> str:
