@@ -160,6 +160,23 @@ def parquet(
     note(f"{written.spans} spans in {out}{_left_out(written.rejected)}")
 
 
+@export.command("perfetto")
+def perfetto(out: OutFile, paths: Paths = None, overwrite: Overwrite = False) -> None:
+    """Write a timeline for ui.perfetto.dev or chrome://tracing. Payloads are not included.
+
+    Example: flightlog export perfetto spans.jsonl -o trace.json
+    """
+    from flightlog_exporters import perfetto
+    from flightlog_exporters.new_file import new_file
+    from flightlog_exporters.span_source import SpanSource
+    from flightlog_viewer.store.sources import resolve
+
+    with Progress() as progress, new_file(out, overwrite=overwrite) as file:
+        source = SpanSource(resolve(paths or ()), progress)
+        written = perfetto.write(source, file)
+    note(f"{written} spans in {out}{_left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing")
+
+
 def import_(
     files: Annotated[list[Path], typer.Argument(help="OTLP JSON lines, plain or compressed.", show_default=False)],
     out: OutFile,

@@ -1,0 +1,131 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flightlog import JsonlTracer
+from flightlog.span import Span
+from flightlog_exporters import perfetto
+from flightlog_viewer.cli.app import main
+from tests.exporters.agent import run_agent
+from tests.exporters.any_span import any_span
+
+MS = 1_000_000
+
+
+def exported(spans: list[Span]) -> list[dict[str, Any]]:
+    """The events of an export, after a check of the format's rules."""
+    out = io.BytesIO()
+    assert perfetto.write(spans, out) == len(spans)
+    document = orjson.loads(out.getvalue())
+    events: list[dict[str, Any]] = document["traceEvents"]
+    check_rules(events)
+    return events
+
+
+def check_rules(events: list[dict[str, Any]]) -> None:
+    """What the Trace Event Format demands of the events that are written."""
+    tracks: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    flows: dict[int, list[dict[str, Any]]] = {}
+    for event in events:
+        assert isinstance(event["name"], str)
+        assert isinstance(event["pid"], int)
+        assert isinstance(event["tid"], int)
+        assert event["ts"] >= 0
+        assert event["ph"] in ("X", "i", "M", "s", "f")
+        if event["ph"] == "X":
+            assert event["dur"] >= 0
+            start, end = round(event["ts"] * 1000), round((event["ts"] + event["dur"]) * 1000)
+            tracks.setdefault((event["pid"], event["tid"]), []).append((start, end))
+        if event["ph"] == "i":
+            assert event["s"] == "t"
+        if event["ph"] in ("s", "f"):
+            flows.setdefault(event["id"], []).append(event)
+    for slices in tracks.values():
+        around: list[int] = []
+        for start, end in sorted(slices, key=lambda one: (one[0], -one[1])):
+            while around and around[-1] <= start:
+                around.pop()
+            assert not around or end <= around[-1], "slices of a track overlap"
+            around.append(end)
+    for first, second in flows.values():
+        assert (first["ph"], second["ph"], second["bp"]) == ("s", "f", "e")
+        assert first["ts"] <= second["ts"]
+        assert any(start <= round(first["ts"] * 1000) <= end for start, end in tracks[first["pid"], first["tid"]]), (
+            "an arrow starts at a slice"
+        )
+
+
+def chain(name: str, start_ms: float, duration_ms: float, parent: str | None = None, **fields: Any) -> Span:
+    """A span whose run id is its name."""
+    given = {"type": "chain", "kind": "node", "name": name, "run_id": name, "parent_run_id": parent, "trace_id": "r"}
+    return Span(**{**given, "start_ns": round(start_ms * MS), "duration_ms": duration_ms, "status": "ok", **fields})
+
+
+def track(events: list[dict[str, Any]], name: str) -> tuple[int, int]:
+    """Where the slice of that name is drawn."""
+    (event,) = (event for event in events if event["name"] == name and event["ph"] in ("X", "i"))
+    return event["pid"], event["tid"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(any_span(), max_size=12))
+def test_any_spans_make_a_file_that_keeps_the_rules(spans: list[Span]) -> None:
+    """Orphans, circles, overlaps and equal times never break the format."""
+    exported(spans)
+
+
+def test_a_sequence_shares_a_track_and_parallel_runs_do_not() -> None:
+    """Children one after the other nest in their parent's track, those at the same time get one each."""
+    events = exported(
+        [
+            chain("root", 0, 100),
+            chain("first", 1, 20, "root"),
+            chain("second", 30, 40, "root"),
+            chain("beside", 35, 40, "root"),
+            chain("below", 36, 10, "beside"),
+            chain("late", 95, 5.5, "root"),
+            chain("outlives", 96, 90, "root"),
+        ]
+    )
+    main_track = track(events, "root")
+    assert {track(events, name) for name in ("first", "second", "late")} == {main_track}
+    assert track(events, "beside") == track(events, "below") != main_track
+    assert track(events, "outlives") != main_track
+    names = [event["args"]["name"] for event in events if event["name"] == "thread_name"]
+    assert names == ["main", "parallel 1"]
+
+
+def test_an_arrow_leads_from_the_question_to_the_resumed_run() -> None:
+    """A recorded pause and its resume are one process with one arrow; events are instants, failures are marked."""
+    tracer = JsonlTracer()
+    run_agent([tracer])
+    spans = [
+        *tracer.spans,
+        chain("ping", 1, 0, type="event", kind=None, thread_id="x"),
+        chain("bad", 2, 1, status="error", error={"type": "E", "message": "m", "stacktrace": "long"}, thread_id="x"),
+    ]
+    events = exported(spans)
+    start, finish = (event for event in events if event["ph"] in "sf")
+    roots = [event for event in events if event["name"] == "assistant"]
+    assert start["pid"] == finish["pid"] == roots[0]["pid"] == roots[1]["pid"]
+    assert finish["ts"] == roots[1]["ts"]
+    assert {event["args"]["name"] for event in events if event["name"] == "process_name"} == {
+        "thread thread-1",
+        "thread x",
+    }
+    (bad,) = (event for event in events if event["name"] == "bad")
+    assert (bad["cname"], bad["args"]["error"]) == ("terrible", {"type": "E", "message": "m"})
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It writes the file and says how many spans are in it; an empty file is no failure."""
+    path, out = tmp_path / "spans.jsonl", tmp_path / "trace.json"
+    path.write_bytes(chain("a", 0, 1).to_json() + b"\n")
+    assert main(["export", "perfetto", str(path), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == f"flightlog: 1 spans in {out}: open it at ui.perfetto.dev or chrome://tracing\n"
+    assert exported([]) == []
