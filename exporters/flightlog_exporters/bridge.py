@@ -55,7 +55,7 @@ class OTelBridge:
         self._tracer = trace.get_tracer(names.SCOPE, tracer_provider=tracer_provider)
         self._metrics = LiveMetrics(meter_provider)
         self._links = ResumeLinks()
-        self._live: dict[str, tuple[trace.Span, DelegatingSpan]] = {}
+        self._live: dict[str, tuple[trace.Span, DelegatingSpan, int]] = {}
         self._pid = os.getpid()
 
     def on_start(self, span: Span) -> dict[str, str] | None:
@@ -81,7 +81,7 @@ class OTelBridge:
             return None
         if len(self._live) >= _KEPT_LIVE:
             self._live.pop(next(iter(self._live)), None)
-        self._live[span.run_id] = (started, DelegatingSpan.attach(started))
+        self._live[span.run_id] = (started, DelegatingSpan.attach(started), span.start_ns)
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
         before = above.get_span_context()
         if before.is_valid:
@@ -96,13 +96,14 @@ class OTelBridge:
         live = self._live.pop(span.run_id, None)
         if live is None:
             return
-        started, attached = live
+        started, attached, start_ns = live
         try:
             if started.is_recording():
                 self._describe(started, span)
         finally:
             attached.let_go()
-            started.end(span.end_ns)
+            # The record's own start is cut to microseconds; the duration is exact.
+            started.end(start_ns + round((span.duration_ms or 0) * 1e6))
 
     def close(self) -> None:
         """Forget what is still open. The tracer provider is the application's to shut down."""

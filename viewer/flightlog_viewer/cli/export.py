@@ -194,5 +194,35 @@ def import_(
         note(f"{reject.file}, byte {reject.offset}: {reject.reason}")
 
 
+def collect(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Span file to append to.", show_default=False)],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 4318,
+    host: Annotated[str, typer.Option(help="Address to listen on. Only loopback is private.")] = "127.0.0.1",
+) -> None:
+    """Receive what OpenTelemetry-instrumented agents send (OTLP over HTTP) and append it to a span file.
+
+    Ends with Ctrl-C.
+    Example: flightlog collect -o spans.jsonl
+    """
+    import signal
+
+    from flightlog.errors import UsageError
+    from flightlog.span_file import SpanFile
+    from flightlog_exporters.collector import Collector
+
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder: name a file")
+    file = SpanFile(out)
+    with closing(file), closing(Collector(file.write, host=host, port=port)) as collector:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        note(f"collecting into {out}; send with OTEL_EXPORTER_OTLP_ENDPOINT={collector.url}; Ctrl-C ends it")
+        if not collector.is_loopback:
+            note(f"everybody who can reach {host} can write to {out}")
+        try:
+            collector.serve_forever()
+        except KeyboardInterrupt:
+            note(f"{collector.intake.spans} spans in {out}")
+
+
 def _left_out(rejected: int) -> str:
     return f", {rejected} lines could not be read" if rejected else ""

@@ -40,6 +40,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB"),
     Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats"),
     Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
+    Command("collect", _CLI + "export", "collect", "receive OTLP from any agent into a span file"),
 )
 
 

@@ -1,0 +1,216 @@
+import gzip
+import http.client
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from flightlog import JsonlTracer
+from flightlog.errors import UsageError
+from flightlog.reader import read_spans
+from flightlog.span_file import SpanFile
+from flightlog_exporters import OTelBridge, otlp_json, otlp_protobuf
+from flightlog_exporters.collector import JSON, PATH, PROTOBUF, Collector
+from flightlog_exporters.otel_span import OtelSpan
+from tests.exporters.agent import run_agent
+
+FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
+
+
+class Running:
+    """A collector that is answering, and its span file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = SpanFile(path)
+        self.collector = Collector(self.file.write, port=0, max_body_bytes=100_000)
+        self.thread = threading.Thread(target=self.collector.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+
+    def post(self, body: bytes, kind: str = JSON, path: str = PATH, **headers: str) -> tuple[int, bytes]:
+        """Send one request and answer the status and body of its answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.collector.server_address[1], timeout=5)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST", path, body, {"content-type": kind, **named})
+        response = connection.getresponse()
+        answer = response.status, response.read()
+        connection.close()
+        return answer
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A collector on a free port of 127.0.0.1."""
+    made = Running(tmp_path / "spans.jsonl")
+    yield made
+    made.collector.shutdown()
+    made.collector.server_close()
+    made.thread.join()
+    made.file.close()
+
+
+def span(number: int = 1) -> OtelSpan:
+    """A span of somebody."""
+    return OtelSpan("work", b"t" * 16, number.to_bytes(8), b"", 1, 1_000_000, 2_000_000)
+
+
+@pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
+def test_what_the_sdk_sends_becomes_spans(running: Running, tmp_path: Path, compression: Compression) -> None:
+    """OpenTelemetry's own exporter delivers; with the bridge the records come out as the tracer wrote them."""
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(f"{running.collector.url}{PATH}", compression=compression)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    original = tmp_path / "original.jsonl"
+    with JsonlTracer(original, sinks=[OTelBridge(tracer_provider=provider, content=True)]) as tracer:
+        run_agent([tracer])
+    provider.shutdown()
+    expected = {one.run_id: one for one in read_spans(original)}
+    received = {one.run_id: one for one in read_spans(running.path)}
+    assert received.keys() == expected.keys()
+    for run_id, one in received.items():
+        want, got = expected[run_id].to_record(), one.to_record()
+        # The SDK's spans know their process by the SDK's resource, not by the record's.
+        for name in ("host", "pid", "service"):
+            want.pop(name, None)
+            got.pop(name, None)
+        assert got == want
+
+
+def test_json_gzip_and_chunks_are_taken(running: Running) -> None:
+    """The JSON encoding, packed bodies and bodies without a length all work."""
+    foreign = FIXTURE.read_bytes().splitlines()[0]
+    assert running.post(foreign) == (200, b"{}")
+    assert running.post(gzip.compress(otlp_json.encode([span(1)])), content_encoding="gzip") == (200, b"{}")
+    connection = http.client.HTTPConnection("127.0.0.1", running.collector.server_address[1], timeout=5)
+    body = otlp_protobuf.encode([span(2)])
+    connection.request("POST", PATH, iter([body[:7], body[7:]]), {"content-type": PROTOBUF}, encode_chunked=True)
+    response = connection.getresponse()
+    assert (response.status, ExportTraceServiceResponse.FromString(response.read())) == (
+        200,
+        ExportTraceServiceResponse(),
+    )
+    connection.close()
+    assert [one.name for one in read_spans(running.path)] == ["Notes", "work", "work"]
+
+
+def test_a_span_that_comes_again_is_written_once(running: Running) -> None:
+    """A client that repeats a request after a lost answer leaves no second record."""
+    for _ in range(2):
+        assert running.post(otlp_json.encode([span(1), span(2)]))[0] == 200
+    assert len(list(read_spans(running.path))) == 2
+    assert running.collector.intake.repeated == 2
+
+
+def test_a_span_that_cannot_be_read_is_told(running: Running) -> None:
+    """The answer is a partial success that counts it, and the others are kept."""
+    odd = span(3)
+    odd.attributes = {"openinference.span.kind": "CHAIN", "tag.tags": [77]}
+    request = otlp_json.encode([span(1), odd]).replace(b'"77"', b'"123456789012345678901234567890"')
+    status, body = running.post(request)
+    assert status == 200
+    assert orjson.loads(body)["partialSuccess"]["rejectedSpans"] == "1"
+    assert len(list(read_spans(running.path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ({"body": b"nonsense"}, 400),
+        ({"body": b"\xff\xff\xff", "kind": PROTOBUF}, 400),
+        ({"body": b"{}", "path": "/v1/metrics"}, 404),
+        ({"body": b"{}", "kind": "text/plain"}, 415),
+        ({"body": b"{}", "content_encoding": "br"}, 415),
+        ({"body": b"{}", "content_encoding": "gzip"}, 400),
+        ({"body": gzip.compress(b"x" * 1000)[:-9], "content_encoding": "gzip"}, 400),
+        ({"body": b"x" * 100_001}, 413),
+        ({"body": gzip.compress(b"x" * 100_001), "content_encoding": "gzip"}, 413),
+        ({"body": b"{}", "host": "evil.example:4318"}, 403),
+        ({"body": b"{}", "content_length": "-5"}, 411),
+    ],
+)
+def test_what_is_not_taken_is_refused_clearly(running: Running, request_: dict[str, Any], status: int) -> None:
+    """Wrong paths, types, encodings, sizes and hosts have their own status, and nothing is written."""
+    answer, body = running.post(**request_)
+    assert answer == status
+    assert body
+    assert not running.path.exists()
+    assert running.post(otlp_json.encode([span()]))[0] == 200, "it goes on"
+
+
+def test_a_get_says_what_this_is(running: Running) -> None:
+    """A browser that looks in gets a sentence."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.collector.server_address[1], timeout=5)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    assert response.status == 405
+    assert b"POST OTLP traces to /v1/traces" in response.read()
+    connection.close()
+
+
+def test_silent_connections_do_not_keep_others_out(running: Running) -> None:
+    """More connections than are answered at once are closed, not queued for ever."""
+    address = ("127.0.0.1", running.collector.server_address[1])
+    silent = [socket.create_connection(address, timeout=5) for _ in range(40)]
+    closed: list[socket.socket] = []
+    for _ in range(100):
+        closed = select.select(silent, [], [], 0.05)[0]
+        if len(closed) == 8:
+            break
+    for each in silent:
+        each.close()
+    assert len(closed) == 8
+
+
+def test_a_full_disk_is_the_clients_turn_to_wait(tmp_path: Path) -> None:
+    """When the span file cannot be written, the answer is 503, which clients try again."""
+    running = Running(tmp_path / "spans.jsonl")
+    running.collector.intake = type(running.collector.intake)(lambda line: False)
+    assert running.post(otlp_json.encode([span()]))[0] == 503
+    running.collector.shutdown()
+    running.collector.server_close()
+    running.thread.join()
+
+
+def test_a_port_in_use_is_a_sentence(running: Running) -> None:
+    """Two collectors cannot share a port."""
+    with pytest.raises(UsageError, match="cannot listen on"):
+        Collector(lambda line: True, port=running.collector.server_address[1])
+
+
+def test_the_command_collects_until_it_is_stopped(tmp_path: Path) -> None:
+    """It says where to send to, appends what comes, and ends well with Ctrl-C."""
+    out = tmp_path / "spans.jsonl"
+    program = "import sys; from flightlog_viewer.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "collect", "--port", "0", "-o", str(out)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        match = re.search(r"OTEL_EXPORTER_OTLP_ENDPOINT=http://127\.0\.0\.1:(\d+);", said)
+        assert match is not None, said
+        connection = http.client.HTTPConnection("127.0.0.1", int(match[1]), timeout=5)
+        connection.request("POST", PATH, otlp_json.encode([span()]), {"content-type": JSON})
+        assert connection.getresponse().status == 200
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == f"flightlog: 1 spans in {out}\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert [one.name for one in read_spans(out)] == ["work"]
