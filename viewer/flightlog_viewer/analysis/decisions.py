@@ -54,12 +54,12 @@ def classify(answer: Any) -> Decision:
 
 def decided_by(answer: Any) -> str | None:
     """Who decided, when the answer names them."""
-    return _text_field(answer, _WHO_FIELDS)
+    return _text_field(answer, _WHO_FIELDS, 0)
 
 
 def notes(answer: Any) -> str | None:
     """Why, when the answer says so."""
-    return _text_field(answer, _WHY_FIELDS)
+    return _text_field(answer, _WHY_FIELDS, 0)
 
 
 def risk_score(*places: Any) -> float | None:
@@ -134,16 +134,18 @@ def _together(decisions: Iterable[Decision | None]) -> Decision | None:
     return "approve" if found and all(decision == "approve" for decision in found) else None
 
 
-def _text_field(answer: Any, names: Iterable[str]) -> str | None:
+def _text_field(answer: Any, names: Iterable[str], depth: int) -> str | None:
+    if depth > _DEPTH:
+        return None
     if isinstance(answer, list):
-        return next((text for item in answer[:20] if (text := _text_field(item, names)) is not None), None)
+        return next((text for item in answer[:20] if (text := _text_field(item, names, depth + 1)) is not None), None)
     if not isinstance(answer, Mapping):
         return None
     fields = {str(key).lower(): value for key, value in answer.items()}
     for name in names:
         if isinstance(value := fields.get(name), str) and value:
             return value
-    return _text_field(fields["decisions"], names) if isinstance(fields.get("decisions"), list) else None
+    return _text_field(fields["decisions"], names, depth + 1) if isinstance(fields.get("decisions"), list) else None
 
 
 def _find_number(place: Any, name: str, depth: int) -> float | None:

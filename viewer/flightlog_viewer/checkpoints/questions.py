@@ -7,7 +7,7 @@ from xxhash import xxh3_128_hexdigest
 
 from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, parse_time
 from flightlog_viewer.analysis.decisions import risk_score
-from flightlog_viewer.checkpoints.decode import Inert
+from flightlog_viewer.checkpoints.decode import Inert, same
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.tasks import task_namespace
 
@@ -57,7 +57,7 @@ def _place(step: Step, asks: bool) -> _Place:
     update: Mapping[str, Inert] = {}
     if step.source == "update":
         update = {
-            channel: value for channel, value in step.values.items() if step.before.get(channel) != value
+            channel: value for channel, value in step.values.items() if not same(step.before.get(channel), value)
         }  # fmt: skip
     return _Place(
         ts=step.ts,
@@ -117,8 +117,8 @@ def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
     unscoped = step.null_resume is not None
     if len(task.resumes) > before:
         answer, recorded = task.resumes[before], True
-        unscoped = unscoped and step.null_resume == answer
-    elif unscoped and (not task.resumes or task.status == "finished" or task.resumes[-1] != step.null_resume):
+        unscoped = unscoped and same(step.null_resume, answer)
+    elif unscoped and (not task.resumes or task.status == "finished" or not same(task.resumes[-1], step.null_resume)):
         answer, recorded = step.null_resume, True
     else:
         return asked

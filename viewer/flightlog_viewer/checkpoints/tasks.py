@@ -7,7 +7,7 @@ from xxhash import xxh3_128_hexdigest
 
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
-from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert
+from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, same
 from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
@@ -175,7 +175,7 @@ def _answered(rows: _Rows, null: "_NullResume") -> bool:
         return False
     if null.order >= 0 and rows.asked >= 0:
         return null.order > rows.asked
-    return not rows.resumes or rows.resumes[-1] != null.value
+    return not rows.resumes or not same(rows.resumes[-1], null.value)
 
 
 def _state_writes(output: Sequence[tuple[str, Inert]]) -> dict[str, Inert]:

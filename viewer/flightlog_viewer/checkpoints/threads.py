@@ -50,7 +50,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         return ThreadSummary(thread.thread_id, "empty", count, 0, None, (), ())
     opened, step = _open(root, decoder)
     status = _status(opened, step)
-    pending = _pending(opened, step, decoder)
+    pending = _pending(opened, step)
     if pending and len(thread.heads) > 1:
         pending = _innermost(rows, thread, pending, decoder)
         if not pending and status == "interrupted":
@@ -97,10 +97,10 @@ def _failed(task: Task) -> bool:
     return task.status == "errored" and not task.error_handled
 
 
-def _pending(opened: Opened, step: StepRows, decoder: Decoder) -> list[Pending]:
+def _pending(opened: Opened, step: StepRows) -> list[Pending]:
     key = opened.row.key
     return [
-        Pending(question.id, task.node, decoder.open(question.value), key.checkpoint_ns, key.checkpoint_id, opened.ts)
+        Pending(question.id, task.node, question.value, key.checkpoint_ns, key.checkpoint_id, opened.ts)
         for task in step.tasks
         for question in task.pending
         if task.kind != "call"  # the caller holds the same question
@@ -119,7 +119,7 @@ def _innermost(rows: Rows, thread: _Thread, pending: Sequence[Pending], decoder:
             for question in task.interrupts:
                 if question.id in found and task.status != "interrupted":
                     del found[question.id]
-        for question_here in _pending(opened, step, decoder):
+        for question_here in _pending(opened, step):
             if question_here.id in found:
                 found[question_here.id] = question_here
     return list(found.values())

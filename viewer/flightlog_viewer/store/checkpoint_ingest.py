@@ -4,17 +4,18 @@ State is kept as its changes, so that a message stands here once however many ch
 a step is what `replay` shows.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from flightlog_viewer.analysis.approvals import Approval, parse_time
 from flightlog_viewer.analysis.state_diff import Change
 from flightlog_viewer.checkpoints import Step, open_source
-from flightlog_viewer.checkpoints.form import to_json
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
 from flightlog_viewer.checkpoints.questions import thread_questions
@@ -119,8 +120,11 @@ class _Writer:
     def flush(self) -> None:
         if not self._rows:
             return
-        columns = TABLES[self._table]
-        batch = pa.Table.from_pylist(self._rows, schema=pa.schema(list(columns.items())))
+        schema = pa.schema(list(TABLES[self._table].items()))
+        try:
+            batch = pa.Table.from_pylist(self._rows, schema=schema)
+        except UnicodeEncodeError:  # half of a surrogate pair, which old JSON blobs can hold
+            batch = pa.Table.from_pylist([_whole_text(row) for row in self._rows], schema=schema)
         name = f"incoming_{self._table}"
         # Registered by hand: the session's lock forbids finding Python objects by their names, not this.
         self._connection.register(name, batch)
@@ -223,8 +227,22 @@ def _sql_type(name: str, kind: pa.DataType) -> str:
     return "VARCHAR[]" if pa.types.is_list(kind) else _SQL_TYPES[kind]
 
 
+def _whole_text(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _whole(value) for name, value in row.items()}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
 def _json(value: Any) -> str:
-    return to_json(normal_form(value)).encode("utf-8", "replace").decode()
+    form = normal_form(value)
+    try:
+        return orjson.dumps(form).decode()
+    except orjson.JSONEncodeError:  # DuckDB takes integers of any size, but no half of a surrogate pair
+        return json.dumps(form, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _time(text: str | None) -> datetime | None:

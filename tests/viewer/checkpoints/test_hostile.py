@@ -1,0 +1,130 @@
+"""A database that means harm: nothing in it runs, and every command says what it can."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.checkpoints.approvals import database_approvals
+from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.form import step_form, thread_form, to_json
+from flightlog_viewer.cli.app import main
+from flightlog_viewer.store.checkpoint_ingest import create_tables, ingest_history, ingest_threads
+from tests.viewer.checkpoints import hostile
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    folder = tmp_path_factory.mktemp("hostile")
+    path, marker = folder / "hostile.sqlite", folder / "pwned"
+    return path, marker, hostile.write(path, marker)
+
+
+Database = tuple[Path, Path, list[str]]
+
+
+def test_the_attacks_are_real(tmp_path: Path) -> None:
+    """LangGraph's own serializer does run them: the test would notice a decoder that did."""
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from pathlib import Path\n"
+        "from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer\n"
+        "from tests.viewer.checkpoints import hostile\n"
+        "name = dict((name, (tag, blob)) for name, tag, blob in hostile.blobs(Path(sys.argv[1])))\n"
+        "JsonPlusSerializer().loads_typed(name['ext 0 os.system'])\n"
+    )
+    marker = tmp_path / "pwned"
+    subprocess.run([sys.executable, "-c", script, str(marker)], check=True, capture_output=True)
+    assert marker.exists()
+
+
+def test_every_blob_decodes_to_something_that_prints(tmp_path: Path) -> None:
+    """Whatever a blob holds, decoding gives a value, and the value has a JSON form."""
+    from flightlog_viewer.checkpoints import normal_form
+
+    marker = tmp_path / "pwned"
+    for name, tag, blob in hostile.blobs(marker):
+        value = Decoder().typed(tag, blob)
+        json.loads(to_json(normal_form(value)))
+        assert not marker.exists(), name
+
+
+def test_nothing_runs_and_every_thread_is_shown(database: Database) -> None:
+    """Listing, replaying, and asking for approvals work on every hostile thread, and nothing happens."""
+    path, marker, threads = database
+    with open_source(path) as source:
+        listed = [thread_form(thread)["thread_id"] for thread in source.threads()]
+        assert sorted(listed) == sorted(threads)
+        for thread in threads:
+            steps = list(source.history(thread).steps)
+            assert len(steps) == 1
+            json.loads(to_json(step_form(steps[0])))
+        list(database_approvals(source, breakpoints=["node"], regret_path="state.x"))
+    assert not marker.exists()
+
+
+def test_tables_of_a_hostile_database(database: Database) -> None:
+    """The store's tables take all of it."""
+    path, marker, threads = database
+    connection = duckdb.connect(":memory:")
+    create_tables(connection)
+    ingest_threads(connection, str(path))
+    ingest_history(connection, str(path))
+    assert connection.execute("SELECT count(*) FROM thread_states").fetchone() == (len(threads),)
+    connection.close()
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["threads"],
+        ["threads", "--json"],
+        ["approvals", "--json"],
+        ["approvals", "--breakpoint", "x", "--threshold", "0.5"],
+        ["replay", "ext 0 os.system as inside"],
+        ["replay", "ext 5 builtins.eval as inside", "--json"],
+        ["replay", "pickle as checkpoint"],
+        ["replay", "surrogate as inside", "--json"],
+        ["replay", "deep but legal as inside"],
+    ],
+)
+def test_commands_on_a_hostile_database(
+    arguments: list[str], database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command ends well, without a traceback and without a control character on the terminal."""
+    path, marker, _ = database
+    status = main([*arguments, "--checkpoints", str(path)])
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    assert not marker.exists()
+    assert "Traceback" not in printed.err
+    assert not any(character in printed.out for character in "\x1b\u202e\x9b\ud800")
+
+
+def test_secrets_are_left_out() -> None:
+    """A SecretStr, which LangGraph stores in the clear, is not shown."""
+    value = Decoder().typed("msgpack", hostile.ext(0, "pydantic.types", "SecretStr", "hunter2"))
+    assert "hunter2" not in to_json(value)
+    envelope = b'{"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}'
+    assert Decoder().typed("json", envelope)["__note__"] == "redacted"
+
+
+def test_a_large_blob_stays_closed() -> None:
+    """A blob over the cap is not decoded; its size is said."""
+    value = Decoder(max_blob_bytes=10).typed("msgpack", b"\xda\x00\x20" + b"x" * 32)
+    assert (value["__type__"], value["nbytes"]) == ("__undecodable__", 35)
+
+
+def test_reading_loads_no_langgraph() -> None:
+    """Opening a database imports neither LangGraph nor LangChain."""
+    script = (
+        "import sys\nfrom flightlog_viewer.checkpoints import open_source\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'langgraph', 'langchain', 'langchain_core'}"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
