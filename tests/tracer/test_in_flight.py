@@ -29,13 +29,18 @@ def open_seqs(path: Path) -> list[int | None]:
     return [one.span.seq for one in read_open_spans(path)]
 
 
+def finished(seq: int, writer_id: str) -> bytes:
+    return orjson.dumps({**orjson.loads(start(seq, writer_id)), "status": "ok", "duration_ms": 1})
+
+
 def test_starts_are_listed_until_they_end(tmp_path: Path) -> None:
-    """A start is on disk at once, its end at the latest with the next start."""
+    """A start is on disk at once, and in flight until the span is in the file."""
     path = tmp_path / "trace.jsonl"
     file = SpanFile(path)
     for seq in range(3):
         file.open_span(seq, start(seq, file.writer_id))
     assert open_seqs(path) == [0, 1, 2]
+    file.write(finished(1, file.writer_id))
     file.close_span(1)
     file.open_span(3, start(3, file.writer_id))
     found = read_open_spans(path)
@@ -43,10 +48,20 @@ def test_starts_are_listed_until_they_end(tmp_path: Path) -> None:
     assert {one.state for one in found} == {"running"}
     assert found[0].span.status is None
     assert found[0].span.duration_ms is None
-    assert read_open_spans(path, finished={(file.writer_id, 0), (file.writer_id, 2)})[0].span.seq == 3
+    assert [one.span.seq for one in read_open_spans(path, {(file.writer_id, 0), (file.writer_id, 1)})] == [2, 3]
     assert file.stats()["in_flight"] == 3
     file.close()
     assert sidecars(path) == []
+
+
+def test_end_of_a_span_that_is_not_in_the_file(tmp_path: Path) -> None:
+    """A span that ended and was lost or left out is not shown as in flight, from its end on."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    for seq in range(3):
+        file.open_span(seq, start(seq, file.writer_id))
+    file.close_span(1, in_file=False)
+    assert open_seqs(path) == [0, 2]
 
 
 def test_sidecar_is_private_and_named_after_its_writer(tmp_path: Path) -> None:
@@ -78,6 +93,7 @@ def test_sidecar_stays_small(tmp_path: Path) -> None:
     largest = 0
     for seq in range(1, 10_000):
         file.open_span(seq, start(seq, file.writer_id, size=500))
+        file.write(finished(seq, file.writer_id))
         file.close_span(seq)
         if seq % 50 == 0:
             largest = max(largest, sidecars(path)[0].stat().st_size)

@@ -24,6 +24,8 @@ _FLAGS: Final = (
     | getattr(os, "O_BINARY", 0)
 )
 _UNKNOWN: Final = -1
+_FOLDER_ATTEMPTS: Final = 8
+"""How often the folder is made again when it is removed right away."""
 
 
 class Appender:
@@ -45,7 +47,7 @@ class Appender:
         """Lines written whose ``fsync`` failed."""
         self.sync_error: OSError | None = None
         self._fd = -1
-        self._identity = (0, 0)
+        self._inode = self._device = 0
         self._end = _UNKNOWN  # where the file ended, with a newline, after our last line
         self._ctime = 0
 
@@ -54,48 +56,8 @@ class Appender:
 
         Raises OSError; part of the data may be in the file then, as a torn tail like any other.
         """
-        fd, size = self._ready(len(data))
-        if size and size != self._end and os.pread(fd, 1, size - 1) != b"\n":
-            data = b"\n" + data
-        count = os.write(fd, data)
-        self._end = _UNKNOWN
-        if count != len(data):
-            raise OSError(errno.ENOSPC, f"short write, {count} of {len(data)} bytes")
-        safe = self._verify(fd, size, data)
-        if safe and self.fsync:
-            try:
-                os.fsync(fd)
-            except OSError as error:
-                self.unsynced += 1
-                self.sync_error = error
-        return safe
-
-    def close(self) -> None:
-        """Close the descriptor if it still is ours; the next append opens the path again."""
-        self._forget(close=self._is_ours())
-
-    def _verify(self, fd: int, size: int, data: bytes) -> bool:
-        """After the write: is the line in a file that has a name, and behind a newline?"""
-        try:
-            there = os.stat(self.path, follow_symlinks=False)
-        except FileNotFoundError:
-            there = None
-        if there is None or (there.st_ino, there.st_dev) != self._identity:
-            # Renamed: the line is in the renamed file. Deleted: it is gone with the file.
-            return os.fstat(fd).st_nlink > 0
-        if there.st_size == size + len(data):
-            self._end = there.st_size
-            self._ctime = there.st_ctime_ns
-            return True
-        end = os.lseek(fd, 0, os.SEEK_CUR)
-        start = end - len(data)
-        if start > 0 and data[0] != 0x0A and os.pread(fd, 1, start - 1) not in (b"\n", b""):
-            return False
-        self._end = end
-        return True
-
-    def _ready(self, count: int) -> tuple[int, int]:
-        """A descriptor of the file now at the path, with room for ``count`` bytes, and its size. Raises OSError."""
+        # Once for each span, so the common case is spelled out: the file is as our last line left it, and nobody else
+        # writes during this one.
         fd, size = self._fd, 0
         if fd >= 0:
             try:
@@ -104,25 +66,74 @@ class Appender:
                 fd = self._forget(close=False)
             else:
                 size = now.st_size
-                if (now.st_ino, now.st_dev) != self._identity:
-                    # The application closed our descriptor and its number is another file now.
-                    fd = self._forget(close=False)
-                elif now.st_nlink == 0 or (
-                    (size != self._end or now.st_ctime_ns != self._ctime) and not self._is_at_path()
+                if (
+                    size != self._end
+                    or now.st_ctime_ns != self._ctime
+                    or now.st_ino != self._inode
+                    or now.st_dev != self._device
+                    or now.st_nlink == 0
                 ):
-                    fd = self._forget(close=True)
+                    fd = self._keep_or_forget(now)
         if fd < 0:
             fd, size = self._open()
-        if self.max_bytes is not None and size and size + count > self.max_bytes:
+        if self.max_bytes is not None and size and size + len(data) > self.max_bytes:
             fd, size = self._rotate(fd)
-        return fd, size
+        if size and size != self._end and os.pread(fd, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        count = os.write(fd, data)
+        if count != len(data):
+            raise OSError(errno.ENOSPC, f"short write, {count} of {len(data)} bytes")
+        try:
+            there = os.lstat(self.path)
+        except FileNotFoundError:
+            there = None
+        if (
+            there is not None
+            and there.st_size == size + count
+            and there.st_ino == self._inode
+            and there.st_dev == self._device
+        ):
+            self._end, self._ctime = size + count, there.st_ctime_ns
+        elif not self._verify(fd, data, there):
+            return False
+        if self.fsync:
+            self._sync(fd)
+        return True
+
+    def close(self) -> None:
+        """Close the descriptor if it still is ours; the next append opens the path again."""
+        self._forget(close=self._is_ours())
+
+    def _verify(self, fd: int, data: bytes, there: os.stat_result | None) -> bool:
+        """After a write with company: is the line in a file that has a name, and behind a newline?"""
+        if there is None or not self._is_file(there):
+            # Renamed: the line is in the renamed file. Deleted: it is gone with the file.
+            return os.fstat(fd).st_nlink > 0
+        end = os.lseek(fd, 0, os.SEEK_CUR)
+        start = end - len(data)
+        if start > 0 and data[0] != 0x0A and os.pread(fd, 1, start - 1) not in (b"\n", b""):
+            return False
+        self._end = end
+        return True
+
+    def _keep_or_forget(self, now: os.stat_result) -> int:
+        """The descriptor, if the file that changed since our last line is still ours and still at the path."""
+        if not self._is_file(now):
+            # The application closed our descriptor and its number is another file now.
+            return self._forget(close=False)
+        if now.st_nlink == 0 or not self._is_at_path():
+            return self._forget(close=True)
+        return self._fd
+
+    def _sync(self, fd: int) -> None:
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            self.unsynced += 1
+            self.sync_error = error
 
     def _open(self) -> tuple[int, int]:
-        try:
-            fd = os.open(self.path, _FLAGS, 0o600)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            fd = os.open(self.path, _FLAGS, 0o600)
+        fd = self._open_or_create()
         try:
             now = os.fstat(fd)
             if not stat.S_ISREG(now.st_mode):
@@ -130,9 +141,17 @@ class Appender:
         except BaseException:
             os.close(fd)
             raise
-        self._fd, self._identity, self._end = fd, (now.st_ino, now.st_dev), _UNKNOWN
+        self._fd, self._inode, self._device, self._end = fd, now.st_ino, now.st_dev, _UNKNOWN
         self.opened += 1
         return fd, now.st_size
+
+    def _open_or_create(self) -> int:
+        for _ in range(_FOLDER_ATTEMPTS):
+            try:
+                return os.open(self.path, _FLAGS, 0o600)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        return os.open(self.path, _FLAGS, 0o600)
 
     def _rotate(self, fd: int) -> tuple[int, int]:
         if rotate(fd, self.path) is not None:
@@ -144,20 +163,21 @@ class Appender:
 
     def _is_at_path(self) -> bool:
         try:
-            there = os.stat(self.path, follow_symlinks=False)
+            return self._is_file(os.lstat(self.path))
         except OSError:
             return False
-        return (there.st_ino, there.st_dev) == self._identity
 
     def _is_ours(self) -> bool:
         """Whether the descriptor still is the file we opened, and not one the application put in its place."""
         if self._fd < 0:
             return False
         try:
-            now = os.fstat(self._fd)
+            return self._is_file(os.fstat(self._fd))
         except OSError:
             return False
-        return (now.st_ino, now.st_dev) == self._identity
+
+    def _is_file(self, found: os.stat_result) -> bool:
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def _forget(self, *, close: bool) -> int:
         fd, self._fd, self._end = self._fd, -1, _UNKNOWN

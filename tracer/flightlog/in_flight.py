@@ -2,7 +2,8 @@
 
 The sidecar of one writer is ``<span file>.<writer id>.open``. It holds one line for each start (the span's record
 so far, without ``status`` and ``duration_ms``) and ``{"ended":[seq, ...]}`` for those that ended since; the ends
-travel with the next start, so that an end costs no system call. Its owner holds an exclusive ``flock`` on it: a
+travel with a later start, so that an end costs no system call, because readers look for it in the span file. The end
+of a span that is not in the span file is written at once. Its owner holds an exclusive ``flock`` on it: a
 free lock means that the owner is dead. It is emptied or rewritten as it grows and is gone after a clean exit.
 """
 
@@ -22,6 +23,8 @@ _FLAGS: Final = (
 )
 _COMPACT_BYTES: Final = 256 * 1024
 """Size from which the sidecar is rewritten, and then again at twice of what was left."""
+_ENDS_TOGETHER: Final = 32
+"""Ends that wait for a start to travel with; a few in one piece cost less than each alone."""
 
 
 class InFlight:
@@ -34,7 +37,7 @@ class InFlight:
         self._lock = threading.RLock()
         self._busy = False
         self._fd = -1
-        self._identity = (0, 0)
+        self._inode = self._device = 0
         self._size = 0
         self._limit = _COMPACT_BYTES
         self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
@@ -58,20 +61,32 @@ class InFlight:
                 self._open(seq, line)
                 while self._waiting:
                     self._open(*self._waiting.pop())
+            except OSError:
+                self.lost += 1
             finally:
                 self._busy = False
 
-    def close(self, seq: int) -> None:
-        """Note an end; on disk with the next start."""
+    def close(self, seq: int, *, in_file: bool) -> None:
+        """Note an end. When the span file has it, that is on disk some starts later, else at once."""
         with self._lock:
-            if self._spans.pop(seq, None) is not None:
-                self._ended.append(seq)
-                if not self._spans and self._size > _COMPACT_BYTES and not self._busy:
-                    self._busy = True
-                    try:
-                        self._empty()
-                    finally:
-                        self._busy = False
+            if self._spans.pop(seq, None) is None:
+                return
+            self._ended.append(seq)
+            if (in_file and (self._spans or self._size <= _COMPACT_BYTES)) or self._busy:
+                return
+            self._busy = True
+            try:
+                if self._is_ours():
+                    if self._spans or self._size <= _COMPACT_BYTES:
+                        self._size += os.write(self._fd, self._take_ends())
+                    else:
+                        os.ftruncate(self._fd, 0)
+                        self._size, self._limit = 0, _COMPACT_BYTES
+                        self._ended.clear()
+            except OSError:
+                return  # readers find the ends in the span file, or show the span as unfinished
+            finally:
+                self._busy = False
 
     def restore(self) -> None:
         """Put the sidecar back if its folder or it was deleted from outside."""
@@ -107,7 +122,7 @@ class InFlight:
             now = os.fstat(self._fd)
         except OSError:
             return False
-        return (now.st_ino, now.st_dev) == self._identity
+        return now.st_ino == self._inode and now.st_dev == self._device
 
     def _forget(self) -> None:
         if self._is_ours():
@@ -116,23 +131,22 @@ class InFlight:
         self._fd, self._size = -1, 0
 
     def _open(self, seq: int, line: bytes) -> None:
-        try:
-            if self._size > self._limit or not self._is_ours():
-                self._rewrite()
-            head = b""
-            if self._ended:
-                head = b'{"ended":%s}\n' % str(self._ended).encode()
-                self._ended.clear()
-            data = b"%s%s\n" % (head, line)
-            count = os.write(self._fd, data)
-            offset = self._size + len(head)
-            self._size += count
-            if count != len(data):
-                self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
-                raise OSError("short write")
-            self._spans[seq] = (offset, len(line))
-        except OSError:
-            self.lost += 1
+        if self._size > self._limit or not self._is_ours():
+            self._rewrite()
+        data = line + b"\n"
+        if len(self._ended) >= _ENDS_TOGETHER:
+            data = self._take_ends() + data
+        count = os.write(self._fd, data)
+        self._size = end = self._size + count
+        if count != len(data):
+            self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
+            raise OSError("short write")
+        self._spans[seq] = (end - len(line) - 1, len(line))
+
+    def _take_ends(self) -> bytes:
+        line = b'{"ended":%b}\n' % str(self._ended).encode()
+        self._ended.clear()
+        return line
 
     def _rewrite(self) -> None:
         """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
@@ -163,16 +177,8 @@ class InFlight:
                 os.unlink(new)
             raise
         self._forget()
-        self._fd, self._identity = fd, (now.st_ino, now.st_dev)
+        self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
-        self._ended.clear()
-
-    def _empty(self) -> None:
-        try:
-            os.ftruncate(self._fd, 0)
-        except OSError:
-            return
-        self._size, self._limit = 0, _COMPACT_BYTES
         self._ended.clear()
 
 

@@ -67,16 +67,24 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
     return sorted(Path(found) for found in glob.glob(glob.escape(name) + ".*.open"))
 
 
-def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] = ()) -> list[OpenSpan]:
-    """What the sidecars beside a span file say is in flight, by start time.
+def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] | None = None) -> list[OpenSpan]:
+    """What the sidecars beside a span file say is in flight and the span file does not have, by start time.
 
-    Ends reach a sidecar late: leave out, through ``finished``, the keys that the span file has. Read the sidecars
-    before the span file, so that a span that ends in between is found in one of them. Never raises for what it finds.
+    ``finished``: the keys that the span file has, read after the sidecars, so that a span which ends in between is
+    found in one of them; None: look through the span file and its rotated files. Never raises for what it finds.
     """
-    found: list[OpenSpan] = []
-    for sidecar in sidecars(path):
-        found += [one for one in _read_sidecar(sidecar) if (one.span.writer_id, one.span.seq) not in finished]
+    found = [one for sidecar in sidecars(path) for one in _read_sidecar(sidecar)]
+    if finished is None:
+        finished = _keys(path) if found else ()
+    found = [one for one in found if (one.span.writer_id, one.span.seq) not in finished]
     return sorted(found, key=lambda one: one.span.start_ns)
+
+
+def _keys(path: str | os.PathLike[str]) -> set[Key]:
+    try:
+        return {(span.writer_id, span.seq) for span in read_spans(path)}
+    except UnreadableError:
+        return set()
 
 
 def _read_sidecar(sidecar: Path) -> list[OpenSpan]:

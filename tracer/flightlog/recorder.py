@@ -299,13 +299,14 @@ class Recorder:
             lines = self.sampler.ended(held, line, status, is_root=is_root)
         else:
             lines = (line,)
+        written = True
         for one in lines:
             if file is not None:
-                file.write(one)
+                written = file.write(one) and written
             else:
                 self.buffer.add(one)
         if file is not None:
-            file.close_span(run.seq)
+            file.close_span(run.seq, in_file=bool(lines) and written)
         if self.sinks.all:
             self.sinks.ended(line)
 

@@ -24,7 +24,10 @@ __all__ = ["LOSS_NAME", "FileStats", "SpanFile", "read_spans"]
 LOSS_NAME: Final = "flightlog.loss"
 """Name of the span of type ``event`` that says how many spans before it could not be written."""
 
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 8
+"""How often a line is written that others put behind a torn tail, or delete, as soon as it is there."""
+_ERRORS: Final = 2
+"""Failing calls after which a line is given up: a full disk stays full."""
 
 
 class FileStats(TypedDict):
@@ -79,7 +82,6 @@ class SpanFile:
     def _start_over(self) -> None:
         """Forget everything that belongs to one process: called at the start and in a forked child."""
         self.writer_id = os.urandom(8).hex()
-        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._busy = False
         self._closed = False
@@ -96,8 +98,6 @@ class SpanFile:
 
     def write(self, line: bytes) -> bool:
         """Append one line, given without its newline. True when it is in the file; never raises."""
-        if os.getpid() != self._pid:
-            self._after_fork_in_child()
         try:
             with self._lock:
                 if self._busy or self._closed:
@@ -113,13 +113,11 @@ class SpanFile:
 
     def open_span(self, seq: int, line: bytes) -> None:
         """Note in the sidecar that the span ``seq`` has started; ``line`` is its record so far. Never raises."""
-        if os.getpid() != self._pid:
-            self._after_fork_in_child()
         self._in_flight.open(seq, line)
 
-    def close_span(self, seq: int) -> None:
-        """The span ``seq`` is in the file now, or will never be. Never raises."""
-        self._in_flight.close(seq)
+    def close_span(self, seq: int, *, in_file: bool = True) -> None:
+        """The span ``seq`` has ended, and is in the file now unless ``in_file`` says otherwise. Never raises."""
+        self._in_flight.close(seq, in_file=in_file)
 
     def stats(self) -> FileStats:
         """What was written, lost and repeated since the start of this process."""
@@ -139,8 +137,6 @@ class SpanFile:
 
     def close(self) -> None:
         """Report what was lost, remove the sidecar, close. A later write still lands. Never raises."""
-        if os.getpid() != self._pid:
-            self._after_fork_in_child()
         with self._lock:
             if self._closed or self._busy:
                 return
@@ -162,7 +158,8 @@ class SpanFile:
     def _write(self, appender: Appender, line: bytes) -> bool:
         data = line + b"\n"
         error: Exception | None = None
-        for attempt in range(_ATTEMPTS):
+        errors = 0
+        for _ in range(_ATTEMPTS):
             try:
                 if appender.append(data):
                     self._written += 1
@@ -177,8 +174,9 @@ class SpanFile:
             except OSError as caught:
                 error = caught
                 appender.close()
-                if attempt:
-                    break  # once more after an error, not twice: a full disk stays full
+                errors += 1
+                if errors == _ERRORS:
+                    break
         self._count_lost(line, error)
         return False
 
@@ -227,7 +225,7 @@ class SpanFile:
             duration_ms=(time.monotonic_ns() - self._unreported_monotonic_ns) / 1e6,
             status="error",
             error={"type": "SpansLost", "message": f"{lost} spans could not be written: {self._last_error}"},
-            pid=self._pid,
+            pid=os.getpid(),
             metadata={"lost": lost, "lost_bytes": lost_bytes},
         )
         if appender.append(record.to_json() + b"\n"):

@@ -34,4 +34,4 @@ class Started:
 
 def read_started(files: list[tuple[int, Path]]) -> list[Started]:
     """The starts in the sidecars beside each file. Read them before the file: a span that ends meanwhile is in both."""
-    return [Started(file_id, found) for file_id, path in files for found in read_open_spans(path)]
+    return [Started(file_id, found) for file_id, path in files for found in read_open_spans(path, ())]
