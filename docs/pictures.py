@@ -15,21 +15,23 @@ from tests.snapshots.pictures import picture
 from tests.viewer.tui.driving import driven
 
 SIZE = (110, 30)
+QUESTION = ["v", "v", "v"]
+"""From the changes of a step to what was asked there."""
 VIEWS: dict[str, list[str]] = {
     "react_agent": ["enter", "j", "j"],
     "persistence": ["3", "enter"],
-    "human_in_the_loop": ["3", "j", "enter"],
+    "human_in_the_loop": ["3", "j", "j", "enter", *QUESTION],
     "streaming": ["enter"],
     "tracing": [],
     "token_stream": ["j", "enter", "j", "j"],
     "breakpoints": [],
-    "tool_review": ["3", "enter", "left_curly_bracket"],
-    "dynamic_interrupt": ["3", "enter"],
+    "tool_review": ["3", "enter", "left_curly_bracket", *QUESTION],
+    "dynamic_interrupt": ["3", "enter", "left_curly_bracket", *QUESTION],
     "time_travel": ["3", "enter"],
-    "task_executor": ["3", "enter", "left_curly_bracket"],
-    "report_service": ["enter"],
+    "task_executor": ["3", "j", "j", "enter", "left_curly_bracket", *QUESTION],
+    "report_service": ["j", "enter"],
     "chat_service": ["3", "enter"],
-    "support_desk": ["3", "enter"],
+    "support_desk": ["3", "j", "j", "j", "j", "j", "enter", *QUESTION],
 }
 """The keys that lead to what each page shows, from the list of traces."""
 

@@ -76,16 +76,18 @@ def start(graph: Graph, request: str, config: RunnableConfig) -> tuple[str, ...]
     return graph.get_state(config).next
 
 
-def answer(graph: Graph, approved: bool, config: RunnableConfig, notes: str = "") -> str:
+def answer(graph: Graph, approved: bool, config: RunnableConfig, notes: str = "", decided_by: str = "ana") -> str:
     """Write the reviewer's word into the state and let the run go on; returns the result.
 
-    Written as if `prepare` had written it, so that the way on is chosen again. Raises ValueError when the thread does
+    Written as if `prepare` had written it, so that the way on is chosen again. Who decided goes into the metadata of
+    the run that goes on, from where both its span and its checkpoints have it. Raises ValueError when the thread does
     not stand at the breakpoint.
     """
     if not graph.get_state(config).next:
         raise ValueError("this thread does not stand at a breakpoint")
     graph.update_state(config, {"approved": approved, "notes": notes}, as_node="prepare")
-    result: str = graph.invoke(None, config)["result"]
+    about = {"decision": "approve" if approved else "reject", "decided_by": decided_by, "notes": notes}
+    result: str = graph.invoke(None, {**config, "metadata": about})["result"]
     return result
 
 

@@ -220,13 +220,15 @@ def test_the_executor_did_the_approved_steps(plain: Story) -> None:
 
 
 def test_tokens_and_events_are_in_the_spans(plain: Story) -> None:
-    """Streamed LLM spans know their first token and their chunks, and custom events need no span of their own."""
+    """Streamed LLM spans know their first token and their chunks, and a dispatched event is a span."""
     (poem,) = [s for s in plain.threads["token-stream"].spans if s.type == "llm"]
     assert poem.chunks is not None
     assert poem.chunks > 20
     assert poem.time_to_first_token_ms is not None
     assert poem.duration_ms is not None
     assert poem.time_to_first_token_ms < poem.duration_ms
+    (event,) = [s for s in plain.threads["streaming-modes"].spans if s.type == "event"]
+    assert event.name == "narrated"
 
 
 def test_a_report_was_revised_once_and_approved(recorded: Path) -> None:

@@ -24,6 +24,7 @@ from flightlog_samples.decision_log import Decision, DecisionLog
 
 log = logging.getLogger(__name__)
 CLARIFY = "request_clarification"
+_DECISIONS = {"approve": "approve", "reject": "reject", "modify": "edit", "redirect": "edit"}
 
 
 class AgentExecutionManager:
@@ -168,8 +169,13 @@ class AgentExecutionManager:
         await self._agent.aupdate_state(self._config(session_id), {"messages": messages}, as_node=as_node)
 
     async def _go_on(self, inputs: Any, action: dict[str, Any], session_id: str) -> None:
-        # A static breakpoint keeps no answer in the database: who said what goes into the run's metadata.
-        about = {key: action[key] for key in ("action", "decided_by", "reason") if action.get(key)}
+        # A breakpoint keeps no answer in the database: what was decided, by whom and why goes into the run's metadata.
+        said = {
+            "decision": _DECISIONS.get(action["action"]),
+            "decided_by": action.get("decided_by"),
+            "notes": action.get("reason") or action.get("instruction"),
+        }
+        about = {key: value for key, value in said.items() if value}
         config: RunnableConfig = {**self._config(session_id), "metadata": about}
         await self._agent.ainvoke(inputs, config)
         # The agent stops before every tool. Asking the user back needs nobody's approval.
