@@ -1,5 +1,6 @@
 """Pictures of the screens at three sizes, and of what is not the usual."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,18 @@ from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.threads import checkpoint_file
 
+NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
 SIZES = [(80, 24), (120, 40), (200, 50)]
 WAYS: dict[str, list[str]] = {
     "traces": [],
     "trace": ["e", "enter", "e"],
     "detail": ["enter", "j", "j", "enter"],
-    "threads": ["3", "enter"],
+    "threads": ["3", "j", "enter", "left_square_bracket"],
+    "inbox": ["4"],
+    "inbox-open": ["4", "enter"],
+    "stats": ["5"],
+    "sql": ["6", "ctrl+r"],
+    "help": ["2", "question_mark"],
 }
 """The keys that lead to each screen."""
 
@@ -30,7 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_screens(size: tuple[int, int], files: tuple[Path, Path], snapshot: Any) -> None:
     """Each screen in the dark theme."""
-    async with driven([files[0]], [files[1]], size=size) as viewer:
+    async with driven([files[0]], [files[1]], size=size, now=lambda: NOW) as viewer:
         for screen, keys in WAYS.items():
-            await viewer.press("1", "g", *keys)
+            await viewer.press("escape", "1", "g", *keys)
             assert picture(viewer.app) == snapshot(extension_class=Svg, name=screen)

@@ -1,5 +1,6 @@
 """A checkpoint database with fixed ids and times, written through LangGraph's own saver."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def checkpoint_file(path: Path) -> Path:
         _forked(writer)
         _waiting(writer)
         writer.put("t-2", -1, {"topic": "greeting"}, parent=None, due=None, source="input")
+    os.utime(path, (NOON.timestamp() + 60,) * 2)
     return path
 
 

@@ -16,6 +16,9 @@ def view(
         str | None,
         typer.Option("--theme", help="flightlog-dark, flightlog-light, ansi-dark, or another theme of Textual."),
     ] = None,
+    ttl: Annotated[
+        str, typer.Option("--ttl", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d.")
+    ] = "1d",
     no_cache: NoCache = False,
 ) -> int:
     """Browse span files and checkpoint databases in the terminal; `?` shows the keys.
@@ -31,6 +34,14 @@ def view(
 
         summary(paths, no_cache=no_cache)
         return 0
+    from flightlog_viewer.analysis.times import milliseconds
     from flightlog_viewer.tui.app import run
 
-    return run(paths or [], checkpoints or [], cache=not no_cache, ascii_only=ascii, theme=theme)
+    return run(
+        paths or [],
+        checkpoints or [],
+        cache=not no_cache,
+        ascii_only=ascii,
+        theme=theme,
+        ttl_seconds=milliseconds(ttl) / 1000,
+    )

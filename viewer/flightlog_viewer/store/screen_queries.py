@@ -8,6 +8,11 @@ from typing import Any, Final
 Statement = tuple[str, list[Any]]
 
 BINS_PER_DECADE: Final = 4
+PUBLIC: Final = [
+    *("spans", "traces", "llm_calls", "tool_calls", "nodes", "errors", "threads", "checkpoints", "writes"),
+    *("state_changes", "interrupts", "prices", "rejects", "sources"),
+]
+"""The tables that docs/sql.md promises."""
 
 
 def latency_bins(kind: str) -> Statement:
@@ -33,10 +38,10 @@ def token_bins(count: int) -> Statement:
 
 
 def tables() -> Statement:
-    """``table_name, column_name, data_type`` of everything that SQL can name, in order."""
+    """``table_name, column_name, data_type`` of the public tables, in order."""
     return (
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
-        "WHERE table_schema = 'main' AND table_name NOT LIKE '\\_%' ESCAPE '\\' "
-        "ORDER BY table_name, ordinal_position",
-        [],
+        "WHERE table_schema = 'main' AND list_contains(?, table_name) "
+        "ORDER BY list_position(?, table_name), ordinal_position",
+        [PUBLIC, PUBLIC],
     )

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -51,7 +52,9 @@ class FlightlogApp(Guarded, App[int]):
         first_rows: Sequence[TraceRow] = (),
         ascii_only: bool = False,
         theme: str | None = None,
+        ttl_seconds: float = 86_400,
         clock: Any = monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         no_colour = "NO_COLOR" in os.environ
         super().__init__(ansi_color=no_colour or theme == "ansi-dark")
@@ -59,6 +62,8 @@ class FlightlogApp(Guarded, App[int]):
         self.first_rows = list(first_rows)
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self.following = False
+        self.ttl_seconds = ttl_seconds
+        self.now = now
         self.faults: list[Exception] = []
         self._out = OutputFilter()
         self._clock = clock
@@ -245,10 +250,13 @@ def run(
     cache: bool = True,
     ascii_only: bool = False,
     theme: str | None = None,
+    ttl_seconds: float = 86_400,
 ) -> int:
     """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
     session = Session(paths, checkpoints, cache=cache)
-    app = FlightlogApp(session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme)
+    app = FlightlogApp(
+        session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds
+    )
     try:
         app.run()
     finally:

@@ -34,6 +34,8 @@ class Glyphs:
     """From nothing to most, for the minimap and small plots."""
     rule: str
     more: str
+    gutter: str
+    """Beside text from data, in the colour of a question."""
     here: str
     fork: str
 
@@ -62,6 +64,7 @@ UNICODE: Final = Glyphs(
     density=" ▁▂▃▄▅▆▇█",
     rule="─",
     more="…",
+    gutter="┃",
     here="●",
     fork="└",
 )
@@ -89,6 +92,7 @@ ASCII: Final = Glyphs(
     density=" .:-=+*#@",
     rule="-",
     more="~",
+    gutter="|",
     here="*",
     fork="+",
 )

@@ -11,6 +11,14 @@ def path() -> Path:
     return user_config_path("flightlog", appauthor=False) / "keymap.json"
 
 
+def shown_path() -> str:
+    """The path as people write it."""
+    try:
+        return f"~/{path().relative_to(Path.home())}"
+    except ValueError:
+        return str(path())
+
+
 def load() -> dict[str, str]:
     """The keys of the file; nothing when there is none or it cannot be read (``problem`` says why)."""
     return _read()[0]

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from flightlog_viewer.analysis.approvals import Approval
     from flightlog_viewer.analysis.filter import Filter
     from flightlog_viewer.checkpoints import Step, ThreadSummary
     from flightlog_viewer.store.store import Store
@@ -269,6 +271,50 @@ class Session:
         )
         rows = self.rows(query, [step.thread_id, step.step + 1, (step.ts or "")[:26]])
         return (rows[0][0], rows[0][1], False) if rows else None
+
+    def approvals(self) -> tuple[list["Approval"], datetime | None]:
+        """Every question of databases and spans with what became of it, and when a database was last written."""
+        from flightlog_viewer.analysis.approvals import merge
+        from flightlog_viewer.analysis.span_approvals import span_answers, span_questions
+        from flightlog_viewer.checkpoints import open_source
+        from flightlog_viewer.checkpoints.approvals import database_approvals
+
+        recorded: list[Approval] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                recorded.extend(approval for approval, _ in database_approvals(source))
+        asked, answers = (self.store.query(name) if self.loaded else [] for name in ("questions", "answers"))
+        return merge(recorded, span_questions(asked), span_answers(answers)), self._last_written()
+
+    def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
+        """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
+        from flightlog_viewer.analysis.approval_metrics import measure
+
+        approvals, _ = self.approvals()
+        nodes = sorted({approval.node for approval in approvals})
+        groups = {"all": approvals} | {node: [a for a in approvals if a.node == node] for node in nodes}
+        found = []
+        for name, members in groups.items():
+            figures = measure(members, now, timedelta(seconds=ttl_seconds))
+            lag = figures.exact_lag if figures.exact_lag.n else figures.window_lag_max
+            found.append(
+                {
+                    "node": name,
+                    "count": figures.questions,
+                    "p50_ms": lag.p50_ms,
+                    "p95_ms": lag.p95_ms,
+                    "agreement": figures.overall.rate,
+                    "pending": figures.waiting.count,
+                    "past_ttl": figures.waiting.past_ttl,
+                }
+            )
+        return found
+
+    def _last_written(self) -> datetime | None:
+        files = [Path(target + tail) for target in self.checkpoints if "://" not in target for tail in ("", "-wal")]
+        # Merely reading can leave an empty log beside the database: that is no write.
+        times = [found.st_mtime for path in files if path.exists() and (found := path.stat()).st_size]
+        return datetime.fromtimestamp(max(times), UTC) if times else None
 
     def groups(self, by: str) -> list[dict[str, Any]]:
         """The figures of the commands' ``summary`` by a key."""

@@ -46,7 +46,10 @@ class HelpScreen(Guarded, ModalScreen[None]):
         width = max((len(" ".join(names)) for names in keys.values()), default=0)
         for (description, name), names in keys.items():
             blocks.append(Block(f"{description}   ({name})", "", " ".join(names).ljust(width)))
-        blocks += [gap(), Block(f"the names in brackets are binding ids: {keymap.path()} gives them other keys", "dim")]
+        blocks += [
+            gap(),
+            Block(f"the names in brackets are binding ids: {keymap.shown_path()} gives them other keys", "dim"),
+        ]
         blocks += [gap(), heading("Marks"), gap()]
         blocks += [Block(status.replace("_", " "), "", mark) for status, mark in self._glyphs.status.items()]
         blocks += [gap(), heading("Letters of spans"), gap()]

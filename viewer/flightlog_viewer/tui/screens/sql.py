@@ -22,7 +22,7 @@ MOST_ROWS = 500
 _CELL = 300
 _FIRST = (
     "SELECT name, type, count(*) AS n, quantile_cont(duration_ms, 0.95) AS p95_ms\n"
-    "FROM spans GROUP BY ALL ORDER BY n DESC"
+    "FROM spans GROUP BY ALL ORDER BY n DESC, name"
 )
 
 

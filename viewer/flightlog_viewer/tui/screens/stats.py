@@ -15,7 +15,7 @@ from flightlog_viewer.tui.screens.view import CopyChoice, View
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
 
-GROUPS = ("model", "tool", "node", "thread", "day")
+GROUPS = ("model", "tool", "node", "thread", "day", "approvals")
 COLUMNS = (
     Column("key", "Name", 14, share=True),
     Column("count", "n", 6, right=True),
@@ -25,6 +25,15 @@ COLUMNS = (
     Column("errors", "Errors", 6, right=True),
     Column("tokens", "Tokens", 6, right=True, drop=3),
     Column("cost", "Cost", 8, right=True, drop=2),
+)
+APPROVAL_COLUMNS = (
+    Column("key", "Node", 14, share=True),
+    Column("count", "n", 6, right=True),
+    Column("p50", "lag p50", 8, right=True),
+    Column("p95", "lag p95", 8, right=True),
+    Column("agreed", "Agreed", 7, right=True),
+    Column("pending", "Pending", 7, right=True),
+    Column("late", "Past TTL", 8, right=True, drop=1),
 )
 _SERIES = 40
 _BAR = (86, 180, 233)
@@ -77,6 +86,10 @@ class StatsView(View):
         if not self.session.loaded:
             return
         session, group = self.session, self.group
+        if group == "approvals":
+            now, ttl = self.viewer.now(), self.viewer.ttl_seconds
+            self.ask("stats", lambda: session.approval_figures(now, ttl), self._show_approvals)
+            return
         kind = "tool" if group == "tool" else "llm"
 
         def work() -> Figures:
@@ -86,10 +99,28 @@ class StatsView(View):
 
     def _show(self, figures: Figures) -> None:
         self._groups = figures.rows
+        self.table.set_columns(COLUMNS)
         self._list()
         kind = "tool" if self.group == "tool" else "model"
         self._draw_latencies(figures.latencies, f"{kind} calls by duration")
         self._draw_tokens(figures.tokens)
+
+    def _show_approvals(self, groups: Sequence[dict[str, Any]]) -> None:
+        self._groups = groups
+        self.table.set_columns(APPROVAL_COLUMNS)
+        cells = [
+            [
+                Cell(str(row["node"])),
+                Cell(f"{row['count']:,}"),
+                Cell(units.duration(row["p50_ms"])),
+                Cell(units.duration(row["p95_ms"])),
+                Cell("?" if row["agreement"] is None else f"{row['agreement']:.0%}"),
+                Cell(f"{row['pending']:,}", "wait" if row["pending"] else ""),
+                Cell(f"{row['past_ttl']:,}", "error" if row["past_ttl"] else ""),
+            ]
+            for row in groups
+        ]
+        self.table.show_rows(TableRows(cells, [row["node"] for row in groups]), keep=False)
 
     def _list(self) -> None:
         rows = list(self._groups)
@@ -144,6 +175,7 @@ class StatsView(View):
 
     def _choose(self, index: int) -> None:
         self.query_one("#stats-tabs", TabBar).active = index
+        self.query_one("#plots").display = GROUPS[index] != "approvals"
         self.data_changed(appended=False)
 
     def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
@@ -152,14 +184,16 @@ class StatsView(View):
 
     def _sort_by(self, column: str) -> None:
         field = next((name for name, title in _COLUMN_OF.items() if title == column), None)
-        if field is not None:
+        if field is not None and self.group != "approvals":
             self._order = (field, not self._order[1] if self._order and self._order[0] == field else True)
             self._list()
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()
         key = self.table.key
-        if key is not None:
+        if self.group == "approvals":
+            self.viewer.main.bring("inbox")
+        elif key is not None:
             self.viewer.open_filtered(filter_for(self.group, str(key)))
 
     def copy_choices(self) -> list[CopyChoice]:

@@ -30,8 +30,10 @@ class BodyView(VirtualRows):
             self.kind = kind
             self.target = target
 
-    def __init__(self, *, id: str | None = None, follow_end: bool = False) -> None:
+    def __init__(self, *, id: str | None = None, gutter: bool = False) -> None:
         super().__init__(id=id)
+        self._gutter = gutter
+        """Draw a line beside everything that stands below a line of the viewer's own, so that it cannot imitate one."""
         self.glyphs: Glyphs = UNICODE
         self._document = Document(())
         self._starts: list[int] = [0]
@@ -68,10 +70,13 @@ class BodyView(VirtualRows):
         texts = self._texts(line)
         lead = self._lead(block, depth)
         text = texts[part] if part < len(texts) else ""
+        bar = [segment(self.glyphs.gutter, self.tone("wait"))] if self._gutter and depth else []
         if part:
-            return [segment(" " * min(width_of(lead), width - 4)), segment(text, self.tone(block.tone))]
-        fold = lead[: len(lead) - len(self._key(block))]
+            blank = " " * (min(width_of(lead), width - 4) - len(bar))
+            return [*bar, segment(blank), segment(text, self.tone(block.tone))]
+        fold = lead[len(bar) : len(lead) - len(self._key(block))]
         return [
+            *bar,
             segment(fold, self.tone("dim")),
             segment(self._key(block), self.tone("key")),
             segment(text, self.tone(block.tone)),

@@ -1,0 +1,201 @@
+"""Screen 4: questions that wait for a human, over all threads, and those that were answered."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from flightlog_viewer.analysis import inbox, units
+from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis.document import Block, Document
+from flightlog_viewer.analysis.step_document import resume_snippet
+from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.screens.threads import NO_DATABASE
+from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.text import content
+from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.divider import Panes
+from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+
+TABS = ("Pending", "Answered", "All")
+COLUMNS = (
+    Column("status", "St", 2),
+    Column("age", "Age", 5, right=True),
+    Column("thread", "Thread", 12),
+    Column("node", "Node", 10, drop=2),
+    Column("lag", "Lag", 6, right=True, drop=1),
+    Column("action", "Action", 16, share=True),
+)
+_DECISION_TONES = {"approve": "ok", "reject": "error", "edit": "wait"}
+
+
+class InboxView(View):
+    """A list of questions; beside it one of them, with what may be answered and how."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "next_tab", "Pending / answered", id="inbox.tab"),
+        Binding("V", "next_tab(-1)", "Previous tab", show=False, id="inbox.tab.previous"),
+        Binding("t,x", "thread", "Thread", id="inbox.thread"),
+        Binding("tab", "other_pane", "Other pane", show=False, id="inbox.pane"),
+        Binding("z", "zoom_pane", "Zoom pane", show=False, id="inbox.zoom"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="inbox")
+        self._approvals: list[Approval] = []
+        self._listed: dict[str, Approval] = {}
+        self._as_of: datetime | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TabBar(TABS, id="inbox-tabs")
+        yield Static("", markup=False, id="inbox-note")
+        yield Panes(RowList(COLUMNS, id="inbox-rows"), BodyView(id="inbox-body", gutter=True), id="inbox-panes")
+
+    @property
+    def table(self) -> RowList:
+        return self.query_one("#inbox-rows", RowList)
+
+    @property
+    def body(self) -> BodyView:
+        return self.query_one("#inbox-body", BodyView)
+
+    @property
+    def panes(self) -> Panes:
+        return self.query_one("#inbox-panes", Panes)
+
+    @property
+    def selected(self) -> Approval | None:
+        """The question under the cursor."""
+        return self._listed.get(str(self.table.key))
+
+    def on_mount(self) -> None:
+        self.body.glyphs = self.glyphs
+        self.data_changed(appended=False)
+
+    def shown(self) -> None:
+        self.panes.bring("first")
+        self.table.focus()
+
+    def data_changed(self, *, appended: bool) -> None:
+        if not self.session.checkpoints and not self.session.loaded:
+            return
+        self.ask("approvals", self.session.approvals, self._read)
+
+    def _read(self, answer: tuple[list[Approval], datetime | None]) -> None:
+        self._approvals, self._as_of = answer
+        self.viewer.set_pending(sum(approval.status == "pending" for approval in self._approvals))
+        self._list()
+
+    def _list(self) -> None:
+        tab = TABS[self.query_one("#inbox-tabs", TabBar).active]
+        shown = [a for a in self._approvals if tab == "All" or (a.status == "pending") == (tab == "Pending")]
+        # What waits longest comes first, and what was answered last.
+        shown.sort(key=lambda a: a.asked_at or datetime.min.replace(tzinfo=UTC), reverse=tab != "Pending")
+        self._listed = {f"{a.thread_id}/{a.interrupt_id}": a for a in shown}
+        now = self.viewer.now()
+        self.table.show_rows(TableRows([self._cells(a, now) for a in shown], list(self._listed)))
+        pending = sum(a.status == "pending" for a in self._approvals)
+        seen = "" if self._as_of is None else f" as of {self._as_of:%H:%M:%S} UTC, when the database was last written"
+        ttl = units.age(self.viewer.ttl_seconds)
+        self.query_one("#inbox-note", Static).update(content((f"{pending} pending{seen}; ! past {ttl}", "dim")))
+        if not shown:
+            lines = (
+                NO_DATABASE if not self._approvals and not self.session.checkpoints else (f"nothing is {tab.lower()}",)
+            )
+            self.body.show_document(Document([Block(line, "dim") for line in lines]))
+
+    def _cells(self, approval: Approval, now: datetime) -> list[Cell]:
+        seconds = inbox.age_seconds(approval, now)
+        question = normal_form(approval.question)
+        action = inbox.action(question) if approval.question_recorded else "(the question is not recorded)"
+        if approval.status != "pending":
+            decision = approval.decision or approval.status
+            lag = approval.lag_max_ms
+            mark = self.glyphs.status["ok" if approval.status == "answered" else "cancelled"]
+            return [
+                Cell(mark, _DECISION_TONES.get(decision, "dim")),
+                Cell("" if seconds is None else units.age(seconds)),
+                Cell(approval.thread_id),
+                Cell(approval.node),
+                Cell(("" if approval.exact else "<") + units.duration(lag)),
+                Cell(f"{decision}: {action}", _DECISION_TONES.get(decision, "")),
+            ]
+        ttl = self.viewer.ttl_seconds
+        late = seconds is not None and seconds > ttl
+        tone = "error" if late else "wait" if seconds is not None and seconds > ttl / 2 else ""
+        return [
+            Cell(self.glyphs.status["interrupted"] + ("!" if late else ""), tone or "wait"),
+            Cell("?" if seconds is None else units.age(seconds), tone),
+            Cell(approval.thread_id),
+            Cell(approval.node),
+            Cell(""),
+            Cell(action, tone),
+        ]
+
+    def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        if event.sender is self.table:
+            self._show()
+
+    def _show(self) -> None:
+        approval = self.selected
+        if approval is not None:
+            self.body.show_document(inbox.document(approval, self.viewer.now(), self._as_of))
+
+    def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
+        event.stop()
+        if event.sender is self.table:
+            self._show()
+            self.panes.bring("second")
+            self.body.focus()
+
+    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
+        event.stop()
+        self._choose(event.index)
+
+    def _choose(self, index: int) -> None:
+        self.query_one("#inbox-tabs", TabBar).active = index
+        self._list()
+
+    def back(self) -> bool:
+        if self.body.has_focus:
+            self.shown()
+            return True
+        return False
+
+    def copy_choices(self) -> list[CopyChoice]:
+        approval = self.selected
+        if approval is None:
+            return []
+        return [
+            CopyChoice("snippet: resume", lambda: resume_snippet(approval.thread_id, approval.interrupt_id)),
+            CopyChoice("thread id", lambda: approval.thread_id),
+            CopyChoice("interrupt id", lambda: approval.interrupt_id),
+            CopyChoice("question as JSON", lambda: as_text(normal_form(approval.question))),
+        ]
+
+    def body_text(self) -> str:
+        approval = self.selected
+        return "" if approval is None else as_text(normal_form(approval.question))
+
+    def action_next_tab(self, step: int = 1) -> None:
+        self._choose((self.query_one("#inbox-tabs", TabBar).active + step) % len(TABS))
+
+    def action_thread(self) -> None:
+        approval = self.selected
+        if approval is not None:
+            self.viewer.open_thread(approval.thread_id)
+
+    def action_other_pane(self) -> None:
+        if self.body.has_focus:
+            self.shown()
+        else:
+            self.panes.bring("second")
+            self.body.focus()
+
+    def action_zoom_pane(self) -> None:
+        self.panes.zoom("second" if self.body.has_focus else "first")
