@@ -10,8 +10,6 @@ import string
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import orjson
-
 REDACTED: Final = "[redacted]"
 
 DEFAULT_KEYS: Final = (
@@ -41,8 +39,7 @@ DEFAULT_KEYS: Final = (
 
 Rule = str | re.Pattern[str] | Callable[[str, Any], Any]
 
-_FOLD = bytes.maketrans(string.ascii_uppercase.encode() + b"-", string.ascii_lowercase.encode() + b"_")
-_FOLD_TEXT = str.maketrans(string.ascii_uppercase + "-", string.ascii_lowercase + "_")
+_FOLD = str.maketrans(string.ascii_uppercase + "-", string.ascii_lowercase + "_")
 
 
 class Redactor:
@@ -62,18 +59,6 @@ class Redactor:
                 else:
                     self.callables.append(rule)
         self.keys: Final = frozenset(keys)
-        self._needles = _needles(self.keys)
-        self.sees_every_string: Final = bool(self.patterns)
-        """Whether JSON text must be walked even when no key needs hiding."""
-
-    def may_match(self, text: bytes) -> bool:
-        """Whether JSON text could hold a key to hide; cheap, and never False for one that does.
-
-        The encoder writes a key's letters as they are and a quote inside a string as ``\\"``, so that only a key can
-        be followed by a plain quote and a colon.
-        """
-        folded = text.translate(_FOLD)
-        return any(needle in folded for needle in self._needles)
 
     def hides(self, key: str) -> bool:
         """Whether the value of this key is to be hidden."""
@@ -93,11 +78,5 @@ class Redactor:
 
 
 def fold(key: str) -> str:
-    """The form in which keys are compared; ASCII only, so that folded text and folded keys agree byte for byte."""
-    return key.translate(_FOLD_TEXT)
-
-
-def _needles(keys: frozenset[str]) -> tuple[bytes, ...]:
-    """The fewest byte strings of which at least one is in any text that holds one of the keys."""
-    tails = {orjson.dumps(key)[1:] + b":" for key in keys}
-    return tuple(sorted(tail for tail in tails if not any(other != tail and other in tail for other in tails)))
+    """The form in which keys are compared."""
+    return key.translate(_FOLD)

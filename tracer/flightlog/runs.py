@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from flightlog.payload import Memo
+from flightlog.memo import Memo
 from flightlog.sampling import Held
 
 _REMEMBERED: Final = 4_096

@@ -1,0 +1,243 @@
+"""What tracing costs: net CPU and p99 wall per invoke of a ReAct-shaped LangGraph, for us and for the peers installed.
+
+    python benchmarks/tracer_overhead.py [--json] [--blocks N] [--only NAME,...]
+
+Each subject runs in a process of its own (instrumentors patch LangChain), in blocks of invokes that alternate with
+blocks without callbacks; every figure is the median of (block with - block without), process CPU of all threads,
+through the subject's own flush or close. Every invoke gets fresh messages. Peers send to a local server that accepts
+everything, in another process; one that is not installed is left out. Read ratios, not milliseconds.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tracer_subjects import SUBJECTS, Subject
+
+INVOKES = 20
+HISTORIES = (2, 100)
+
+
+class Model(BaseChatModel):
+    """Calls the tool once, then answers; new message objects every time."""
+
+    model_name: str = "bench-1"
+
+    @property
+    def _llm_type(self) -> str:
+        return "bench"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        usage: Any = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+        if isinstance(messages[-1], ToolMessage):
+            message = AIMessage("It is sunny in Paris, 24 degrees.", usage_metadata=usage)
+        else:
+            calls = [{"name": "weather", "args": {"city": "Paris"}, "id": "call_1", "type": "tool_call"}]
+            message = AIMessage("", tool_calls=calls, usage_metadata=usage)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        return self._generate(messages)
+
+
+@tool
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"sunny in {city}"
+
+
+@tool("weather")
+async def async_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"sunny in {city}"
+
+
+def build(is_async: bool) -> Any:
+    """model -> tools -> model: nine runs an invoke, the routing included."""
+    model = Model()
+
+    def think(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [model.invoke(state["messages"])]}
+
+    async def athink(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("model", athink if is_async else think)
+    graph.add_node("tools", ToolNode([async_weather if is_async else weather]))
+    graph.add_edge(START, "model")
+    graph.add_conditional_edges("model", tools_condition)
+    graph.add_edge("tools", "model")
+    return graph.compile()
+
+
+def fresh(history: int) -> dict[str, Any]:
+    """An input of new messages; texts of the length people and models write."""
+    messages: list[BaseMessage] = []
+    for turn in range(history // 2):
+        messages.append(HumanMessage(f"Question {turn}: what is the weather in Paris today, and should I take a coat?"))
+        messages.append(AIMessage(f"Answer {turn}: it is sunny and 24 degrees, so that a coat is not needed. " * 3))
+    messages[-1] = HumanMessage("And in Paris tomorrow?")
+    return {"messages": messages}
+
+
+class Arm:
+    """The figures of one kind of block."""
+
+    def __init__(self) -> None:
+        self.cpu_ms: list[float] = []
+        """Per invoke, one figure a block."""
+        self.wall_ms: list[float] = []
+        """One figure an invoke."""
+
+
+def block(graph: Any, is_async: bool, history: int, arm: Arm, handlers: list[Any], close: Callable[[], None]) -> None:
+    """Run the invokes of one block, then close, all of it on the clock."""
+    inputs = [fresh(history) for _ in range(INVOKES)]
+    config = {"callbacks": handlers} if handlers else {}
+    gc.collect()
+    began = time.process_time()
+    if is_async:
+
+        async def run() -> None:
+            for one in inputs:
+                start = time.perf_counter()
+                await graph.ainvoke(one, config)
+                arm.wall_ms.append((time.perf_counter() - start) * 1e3)
+
+        asyncio.run(run())
+    else:
+        for one in inputs:
+            start = time.perf_counter()
+            graph.invoke(one, config)
+            arm.wall_ms.append((time.perf_counter() - start) * 1e3)
+    close()
+    arm.cpu_ms.append((time.process_time() - began) * 1e3 / INVOKES)
+
+
+def measure(subject: Subject, is_async: bool, history: int, blocks: int) -> dict[str, float]:
+    """Net figures of one subject in one setting."""
+    graph = build(is_async)
+    bare, traced = Arm(), Arm()
+    for index in range(blocks + 2):
+        if index == 2:  # the first blocks warm caches, imports and connections
+            bare, traced = Arm(), Arm()
+        for arm in (bare, traced) if index % 2 else (traced, bare):
+            if arm is bare:
+                subject.pause()
+                block(graph, is_async, history, arm, [], lambda: None)
+            else:
+                handlers, close = subject.attach()
+                block(graph, is_async, history, arm, handlers, close)
+    net = [t - b for t, b in zip(traced.cpu_ms, bare.cpu_ms, strict=True)]
+    return {
+        "net_cpu_ms": statistics.median(net),
+        "bare_cpu_ms": statistics.median(bare.cpu_ms),
+        "net_p99_wall_ms": percentile(traced.wall_ms) - percentile(bare.wall_ms),
+    }
+
+
+def percentile(values: list[float]) -> float:
+    """The 99th."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+def child(name: str, blocks: int) -> None:
+    """One subject in this process; its figures as JSON on standard output."""
+    with tempfile.TemporaryDirectory() as folder:
+        subject = SUBJECTS[name](Path(folder))
+        figures = {}
+        for is_async in (False, True):
+            for history in HISTORIES:
+                key = f"{'async' if is_async else 'sync'}_{history}"
+                figures[key] = measure(subject, is_async, history, blocks)
+                if (size := subject.bytes_per_invoke(INVOKES * (blocks + 2))) is not None:
+                    figures[key]["bytes_per_invoke"] = size
+        print(json.dumps(figures))
+
+
+def main() -> None:
+    """Run every subject that is installed, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--blocks", type=int, default=15)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        child(options.child, options.blocks)
+        return
+    chosen = options.only.split(",") if options.only else list(SUBJECTS)
+    figures: dict[str, Any] = {}
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "accepting_server.py")], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        try:
+            for name in chosen:
+                done = subprocess.run(
+                    [sys.executable, __file__, "--child", name, "--blocks", str(options.blocks)],
+                    env={**os.environ, "BENCH_SERVER": address},
+                    capture_output=True,
+                    text=True,
+                )
+                if done.returncode:
+                    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+                    print(f"{name}: left out: {last}", file=sys.stderr)
+                else:
+                    figures[name] = json.loads(done.stdout.splitlines()[-1])
+        finally:
+            server.terminate()
+    print(json.dumps(figures, indent=1) if options.json else table(figures))
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures, and the ratios the budget speaks of."""
+    settings = [f"{mode}_{history}" for mode in ("sync", "async") for history in HISTORIES]
+    lines = ["net CPU ms per invoke (p99 wall ms)", f"{'':22}" + "".join(f"{name:>20}" for name in settings)]
+    for name, rows in figures.items():
+        cells = [f"{rows[key]['net_cpu_ms']:.3f} ({rows[key]['net_p99_wall_ms']:+.2f})" for key in settings]
+        lines.append(f"{name:22}" + "".join(f"{cell:>20}" for cell in cells))
+    ours, naive = figures.get("flightlog"), figures.get("naive")
+    if ours:
+        lines.append("")
+        for other, rows in figures.items():
+            if other not in ("flightlog", "empty", "empty_inline"):
+                cells = [f"{ours[key]['net_cpu_ms'] / rows[key]['net_cpu_ms']:.2f}x" for key in settings]
+                lines.append(f"{'flightlog / ' + other:22}" + "".join(f"{cell:>20}" for cell in cells))
+        if inline := figures.get("empty_inline"):
+            for history in HISTORIES:
+                net = [
+                    ours[f"{mode}_{history}"]["net_cpu_ms"] - inline[f"{mode}_{history}"]["net_cpu_ms"]
+                    for mode in ("async", "sync")
+                ]
+                lines.append(f"(async - empty) / (sync - empty), history {history}: {net[0] / net[1]:.2f}x")
+        for key in settings[:2]:
+            sizes = f"flightlog {ours[key].get('bytes_per_invoke', 0):.0f}"
+            if naive:
+                sizes += f", naive {naive[key].get('bytes_per_invoke', 0):.0f}"
+            lines.append(f"bytes on disk per invoke, {key}: {sizes}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
