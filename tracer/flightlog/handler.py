@@ -181,11 +181,11 @@ class JsonlTracer(BaseCallbackHandler):
         try:
             name = run_name(serialized, kwargs.get("name"), "chain")
             about = metadata or _NO_METADATA
-            parent = self._runs.open.get(parent_run_id) if parent_run_id is not None else None
+            parent = self._runs.open.get(parent_run_id.int) if parent_run_id is not None else None
             kind = langgraph.chain_kind(
                 about, tags, parent.kind if parent is not None else None, name, "run_type" in kwargs
             )
-            self._recorder.start("chain", run_id, parent_run_id, name, inputs, about, tags, {"kind": kind})
+            self._recorder.start("chain", run_id, parent_run_id, name, inputs, about, tags, kind)
         except Exception as error:
             self._caught("on_chain_start", error)
 
@@ -251,11 +251,11 @@ class JsonlTracer(BaseCallbackHandler):
         if tools := invocation.get("tools"):
             inputs["tools"] = tools
         name = run_name(serialized, kwargs.get("name") or fields.get("request_model"), "llm")
-        self._recorder.start("llm", run_id, parent_run_id, name, inputs, about, tags, fields)
+        self._recorder.start("llm", run_id, parent_run_id, name, inputs, about, tags, None, fields)
 
     def on_llm_new_token(self, token: Any = "", *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         try:
-            run = self._runs.open.get(run_id)
+            run = self._runs.open.get(run_id.int)
             if run is not None:
                 run.chunks += 1
                 if not run.first_token_ns and (token or usage.has_tool_call(chunk)):
@@ -265,7 +265,7 @@ class JsonlTracer(BaseCallbackHandler):
 
     def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
         try:
-            run = self._runs.open.get(run_id)
+            run = self._runs.open.get(run_id.int)
             if run is not None and event.get("event") == "content-block-delta":
                 run.stream_events += 1
                 if not run.first_token_ns:
@@ -304,7 +304,9 @@ class JsonlTracer(BaseCallbackHandler):
             call = kwargs.get("tool_call_id")
             fields = {"tool_call_id": call} if isinstance(call, str) else None
             given = input_str if inputs is None else inputs
-            self._recorder.start("tool", run_id, parent_run_id, name, given, metadata or _NO_METADATA, tags, fields)
+            self._recorder.start(
+                "tool", run_id, parent_run_id, name, given, metadata or _NO_METADATA, tags, None, fields
+            )
         except Exception as error:
             self._caught("on_tool_start", error)
 

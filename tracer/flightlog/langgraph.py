@@ -34,38 +34,40 @@ _MOVED: Final = frozenset(
 )
 """Metadata that LangChain and LangGraph add themselves: it is in the span's own fields, or the same on every span."""
 
+_STEPS: Final = ("graph:step:", "seq:step:")
 _RESUME_ID_LENGTH: Final = 32
 """Hexadecimal digits of an interrupt id (xxh3_128)."""
 
 
-def graph_fields(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The span fields that LangGraph's metadata holds: thread_id, node, step, checkpoint_ns, task_id, checkpoint_id."""
-    fields: dict[str, Any] = {}
-    thread = metadata.get("thread_id")
+def take_graph_fields(metadata: dict[str, Any], record: dict[str, Any]) -> dict[str, Any] | None:
+    """Set thread_id, node, step, checkpoint_ns, task_id and checkpoint_id on a record; answers the user's metadata."""
+    own: dict[str, Any] | None = None
+    for key, value in metadata.items():
+        if key not in _MOVED:
+            if own is None:
+                own = {}
+            own[key] = value
+    get = metadata.get
+    thread = get("thread_id")
     if thread is not None:
-        fields["thread_id"] = thread if type(thread) is str else str(thread)
-    node = metadata.get("langgraph_node")
+        record["thread_id"] = thread if type(thread) is str else str(thread)
+    node = get("langgraph_node")
     if node is not None:
-        fields["node"] = str(node)
-        step = metadata.get("langgraph_step")
+        record["node"] = node if type(node) is str else str(node)
+        step = get("langgraph_step")
         if type(step) is int:
-            fields["step"] = step
-        namespace = metadata.get("langgraph_checkpoint_ns")
+            record["step"] = step
+        namespace = get("langgraph_checkpoint_ns")
         if type(namespace) is str:
-            fields["checkpoint_ns"] = namespace
-            last = namespace.rpartition("|")[2]
-            task = last.partition(":")[2]
+            record["checkpoint_ns"] = namespace
+            # The last segment is node:task_id; a numbered call of a subgraph has a number behind it.
+            task = namespace.rpartition("|")[2].partition(":")[2]
             if task:
-                fields["task_id"] = task
-    checkpoint = metadata.get("checkpoint_id")
-    if type(checkpoint) is str and checkpoint:
-        fields["checkpoint_id"] = checkpoint
-    return fields
-
-
-def own_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that is the user's."""
-    return {key: value for key, value in metadata.items() if key not in _MOVED}
+                record["task_id"] = task
+    checkpoint = get("checkpoint_id")
+    if checkpoint and type(checkpoint) is str:
+        record["checkpoint_id"] = checkpoint
+    return own
 
 
 def chain_kind(
@@ -78,8 +80,8 @@ def chain_kind(
     routing function is a later step of its node's sequence.
     """
     first = tags[-1] if tags else ""
-    if not first.startswith(("graph:step:", "seq:step:")):
-        first = next((tag for tag in tags or () if tag.startswith(("graph:step:", "seq:step:"))), "")
+    if first and not first.startswith(_STEPS):
+        first = next((tag for tag in tags or () if tag.startswith(_STEPS)), "")
     if first.startswith("graph:step:"):
         return "node"
     if from_runnable:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 _GENERATION: Final = 1_024
 """Messages remembered before the older half is forgotten."""
+_WORTH_A_LIST: Final = 6
+"""Messages from which a list is remembered as one."""
 _LISTS: Final = 4
 """Lists of messages remembered."""
 
@@ -72,6 +74,8 @@ class Memo:
     def messages(self, messages: list[Any], encode: Callable[[Any], bytes]) -> bytes:
         """The JSON of a list of messages, brackets included. A list that grew costs what was added to it."""
         count = len(messages)
+        if count < _WORTH_A_LIST:
+            return b"[" + b",".join([self._known(message, encode).json for message in messages]) + b"]"
         best: _KnownList | None = None
         for entry in self._lists:
             known = entry.messages

@@ -42,29 +42,30 @@ class PayloadEncoder:
         self._harmless: set[str] = set()
         """Keys that no rule hides, as far as met."""
 
-    def encode(self, field: str, value: Any, memo: Memo, mode: Mode = "all") -> Payload:
-        """The JSON of a value, redacted and bounded.
+    def quick(self, value: Any, memo: Memo) -> bytes | None:
+        """The JSON of a value that needs no care, or None."""
+        if self._walks_all:
+            return None
+        try:
+            json = orjson.dumps(self._prepare(value, memo, 0))
+        except (_Careful, TypeError, ValueError, RuntimeError, AttributeError):
+            return None
+        return json if len(json) <= self._max else None
+
+    def encode(self, field: str, value: Any, mode: Mode = "all") -> Payload:
+        """The JSON of any value, redacted and bounded.
 
         Raises what a redaction rule raises: the caller drops the field.
         """
-        json: bytes | None = None
-        if not self._walks_all:
-            try:
-                kind = type(value)
-                if kind is str and len(value) < MAX_STRING:
-                    json = orjson.dumps(value)
-                else:
-                    prepared = self._prepare(value, memo, 0)
-                    json = orjson.dumps(prepared)
-            except (_Careful, TypeError, ValueError, RuntimeError, AttributeError):
-                pass  # the careful walk takes everything
-        if json is None:
-            json = self._walk(field, value)
+        tree = Walk(self._redactor, MAX_STRING).value(value)
+        if self._redactor.callables:
+            tree = Walk(Redactor(None), MAX_STRING).value(self._redactor.payload(field, tree))
+        json = orjson.dumps(tree)
         if mode == "metadata":
             return Payload(orjson.dumps({"type": type_name(type(value)), **_measure(json)}))
         if len(json) <= self._max:
             return Payload(json)
-        return self._bounded(json)
+        return Payload(shorten(tree, self._max), _measure(json))
 
     def _prepare(self, value: Any, memo: Memo, depth: int) -> Any:
         """The value as what orjson takes, sharing what needs no change. Raises _Careful."""
@@ -79,10 +80,7 @@ class PayloadEncoder:
             return self._prepare_dict(value, memo, depth)
         if kind is list or kind is tuple:
             return self._prepare_list(value, memo, depth) if value else value
-        known = _is_message.get(kind)
-        if known is None:
-            known = _learn(kind)
-        if known:
+        if kind in _message_kinds or _learn(kind):
             return orjson.Fragment(memo.message(value, self._message))
         return self._prepare(convert(value), memo, depth + 1)
 
@@ -109,7 +107,7 @@ class PayloadEncoder:
             if str in kinds and any(type(item) is str and len(item) > MAX_STRING for item in value):
                 raise _Careful
             return value
-        if all(_is_message.get(kind) or _learn(kind) for kind in kinds):
+        if kinds <= _message_kinds or all(_learn(kind) for kind in kinds):
             return orjson.Fragment(memo.messages(value if type(value) is list else list(value), self._message))
         return [self._prepare(item, memo, depth + 1) for item in value]
 
@@ -125,18 +123,14 @@ class PayloadEncoder:
     def _message(self, message: Any) -> bytes:
         """The JSON of one message. Raises _Careful and what orjson raises."""
         short = compact(message.__dict__)
-        return orjson.dumps(self._prepare_dict(short, _no_memo, 1))
-
-    def _walk(self, field: str, value: Any) -> bytes:
-        tree = Walk(self._redactor, MAX_STRING).value(value)
-        if self._redactor.callables:
-            tree = Walk(Redactor(None), MAX_STRING).value(self._redactor.payload(field, tree))
-        return orjson.dumps(tree)
-
-    def _bounded(self, json: bytes) -> Payload:
-        """A payload that is too large: media as chips first, then the longest strings cut."""
-        tree = Walk(self._redactor, MAX_STRING).value(orjson.loads(json))
-        return Payload(shorten(tree, self._max), _measure(json))
+        for key, item in short.items():
+            kind = type(item)
+            if kind is str:
+                if len(item) > MAX_STRING:
+                    raise _Careful
+            elif kind not in _SCALARS:
+                short[key] = self._prepare(item, _no_memo, 1)
+        return orjson.dumps(short)
 
 
 class _Careful(Exception):
@@ -144,16 +138,26 @@ class _Careful(Exception):
 
 
 _no_memo: Final = Memo()
-_is_message: dict[type, bool] = {}
+_message_kinds: set[type] = set()
+_other_kinds: set[type] = set()
 
 
 def _learn(kind: type) -> bool:
-    known = _is_message.get(kind)
-    if known is None:
-        if len(_is_message) >= _MAX_NAMES:
-            _is_message.clear()
-        known = _is_message[kind] = is_message(kind)
-    return known
+    """Whether a class is one of messages; remembered."""
+    if kind in _message_kinds:
+        return True
+    if kind in _other_kinds:
+        return False
+    kinds = _message_kinds if is_message(kind) else _other_kinds
+    if len(kinds) >= _MAX_NAMES:
+        kinds.clear()
+    kinds.add(kind)
+    return kinds is _message_kinds
+
+
+def is_flat(value: dict[str, Any]) -> bool:
+    """Whether a dict holds nothing that can change inside."""
+    return _SCALARS.issuperset(map(type, value.values()))
 
 
 def _measure(json: bytes) -> Truncation:

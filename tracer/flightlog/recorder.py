@@ -18,14 +18,13 @@ import orjson
 from flightlog.capture import Mode
 from flightlog.containment import Containment
 from flightlog.failure import error_record, status_of
-from flightlog.langgraph import graph_fields, interrupt_records, own_metadata, raised_interrupts, resume_records
+from flightlog.langgraph import interrupt_records, raised_interrupts, resume_records, take_graph_fields
 from flightlog.line import LineWriter, light, started, started_span
-from flightlog.payload import PayloadEncoder
+from flightlog.payload import PayloadEncoder, is_flat
 from flightlog.runs import OpenRun, Root, Runs
 from flightlog.same_file import join
 from flightlog.sampling import Sampler
 from flightlog.sink import Sinks, SpanSink
-from flightlog.span import VERSION
 from flightlog.span_buffer import SpanBuffer
 from flightlog.span_file import SpanFile
 from flightlog.summary import Summary
@@ -76,12 +75,13 @@ class Recorder:
         inputs: Any,
         metadata: dict[str, Any],
         tags: list[str] | None,
+        kind: str | None = None,
         fields: dict[str, Any] | None = None,
     ) -> None:
-        """A run begins. ``fields`` are further light fields of its record."""
+        """A run begins. ``kind`` is for chains; ``fields`` are further light fields of its record."""
         same = self._same_file
         if same is None or not same.shared or not same.has_open(key, self.runs):
-            self._begin(type_, key, parent_key, name, inputs, metadata, tags, fields)
+            self._begin(type_, key, parent_key, name, inputs, metadata, tags, kind, fields)
 
     def _begin(
         self,
@@ -92,57 +92,56 @@ class Recorder:
         inputs: Any,
         metadata: dict[str, Any],
         tags: list[str] | None,
+        kind: str | None = None,
         fields: dict[str, Any] | None = None,
     ) -> OpenRun:
         runs = self.runs
         if runs.left_behind:
             self.close_left_behind(time.perf_counter_ns() - _GRACE_NS)
         run_id = str(key)
-        parent = runs.open.get(parent_key) if parent_key is not None and parent_key != key else None
-        if parent is not None:
-            root = parent.root
-        elif parent_key is None:
+        parent = None
+        if parent_key is None:
             root = Root(run_id)
         else:
-            # The parent ended already, or was never seen: its other children land in the same trace.
-            root = Root(runs.trace_of(parent_key) or str(parent_key))
-        run = OpenRun(key, run_id, type_, parent, root)
+            parent = runs.open.get(parent_key.int)
+            # If the parent has ended already, or was never seen, its other children land in the same trace.
+            root = parent.root if parent is not None else Root(runs.trace_of(parent_key) or str(parent_key))
+        seq = next(self._seq)
+        run = OpenRun(key.int, run_id, type_, kind, parent, root, seq)
         if self.sampler is not None:
             if parent is None and not self.sampler.takes(root.trace_id):
                 root.held = self.sampler.begin()
                 root.skipped = root.held is None
             if root.skipped:
-                run.seq = next(self._seq)
                 run.start_ns = time.perf_counter_ns()
                 runs.add(run)
                 return run
         file = self.file
-        record: dict[str, Any] = {"v": VERSION, "type": type_}
-        if fields is not None and "kind" in fields:
-            record["kind"] = run.kind = fields.pop("kind")
+        record = run.record
+        if kind is not None:
+            record["kind"] = kind
         record["name"] = name
         record["run_id"] = run_id
-        if parent_key is not None:
-            record["parent_run_id"] = parent.run_id if parent is not None else str(parent_key)
+        if parent is not None:
+            record["parent_run_id"] = parent.run_id
+        elif parent_key is not None:
+            record["parent_run_id"] = str(parent_key)
         record["trace_id"] = root.trace_id
         record["writer_id"] = self._own_id if file is None else file.writer_id
-        record["seq"] = run.seq = next(self._seq)
-        if metadata:
-            record.update(graph_fields(metadata))
-            if own := own_metadata(metadata):
-                run.metadata = self._payload(run, "metadata", own, "all")
+        record["seq"] = seq
+        if metadata and (own := take_graph_fields(metadata, record)):
+            run.metadata = self._metadata(run, own)
         if fields:
             record.update(fields)
             if "model_params" in fields:
-                record["model_params"] = self._fragment(run, "model_params", fields["model_params"])
+                self._set(record, run, "model_params", fields["model_params"])
         if tags:
             self._about_task(run, record, tags)
             record["tags"] = tags
-        if parent_key is None and type_ == "chain" and (resumes := resume_records(inputs)) is not None:
-            record["resumes"] = self._fragment(run, "resumes", resumes)
+        if parent_key is None and kind is not None and (resumes := resume_records(inputs)) is not None:
+            self._set(record, run, "resumes", resumes)
         if self._inputs_mode != "none":
             run.inputs = self._payload(run, "inputs", inputs, self._inputs_mode)
-        run.record = record
         now = time.time_ns()
         record["start_time"] = self._lines.time(now)
         run.start_ns = time.perf_counter_ns()
@@ -151,7 +150,7 @@ class Recorder:
             record["otel"] = run.otel = ids
         if file is not None:
             run.head = head = light(record)
-            file.open_span(run.seq, started(head, run.inputs))
+            file.open_span(seq, started(head, run.inputs))
         return run
 
     def _about_task(self, run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:
@@ -174,11 +173,9 @@ class Recorder:
 
     def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
         """A custom event, which carries its parent's run_id: a span of its own without duration."""
-        same = self._same_file
-        if same is not None and same.shared and key not in self.runs.open and same.has_open(key, self.runs):
-            return
-        run = self._begin("event", uuid4(), key, name, data, metadata or {}, tags)
-        self.end(run.key, "ok", time.perf_counter_ns())
+        own = uuid4()
+        self.start("event", own, key, name, data, metadata or {}, tags)
+        self.end(own, "ok", time.perf_counter_ns())
 
     # -- ends -----------------------------------------------------------------------------------------------------
 
@@ -223,7 +220,7 @@ class Recorder:
         """A run ends with an exception, which may be LangGraph's way to pause or to hand over."""
         fields = fields or {}
         status = status_of(error)
-        run = self.runs.open.get(key)
+        run = self.runs.open.get(key.int)
         if status == "interrupted":
             raised = raised_interrupts(error)
             fields["interrupts"] = interrupt_records(raised)
@@ -241,7 +238,7 @@ class Recorder:
 
     def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
         """LangGraph says that a graph waits for a human."""
-        run = self.runs.open.get(key)
+        run = self.runs.open.get(key.int)
         if run is not None:
             run.paused = True
             run.interrupts = [*(run.interrupts or ()), *interrupts]
@@ -250,7 +247,7 @@ class Recorder:
 
     def resumed(self, key: UUID, checkpoint_id: str) -> None:
         """LangGraph says from which checkpoint a graph goes on."""
-        run = self.runs.open.get(key)
+        run = self.runs.open.get(key.int)
         if run is not None:
             run.record["checkpoint_id"] = checkpoint_id
             run.head = None
@@ -263,17 +260,19 @@ class Recorder:
             fields = fields or {}
             if run.interrupts:
                 fields["interrupts"] = interrupt_records(run.interrupts)
-        duration_ms = max(0, now - run.start_ns) / 1e6
+        duration_ms = (now - run.start_ns) / 1e6
+        if duration_ms < 0.0:
+            duration_ms = 0.0
         if run.root.skipped and self.sampler is not None:
             self.sampler.sampled_out += 1
             self.summary.add(run.type, status, duration_ms, fields or {}, bool(run.chunks or run.stream_events))
             return
         tail: dict[str, Any] = {"duration_ms": duration_ms, "status": status}
         if fields:
+            tail.update(fields)
             for name in ("error", "interrupts"):
                 if name in fields:
-                    fields[name] = self._fragment(run, name, fields[name])
-            tail.update(fields)
+                    self._set(tail, run, name, fields[name])
         # One stream may be told of in both ways; each tells of all of it.
         chunks = run.chunks or run.stream_events
         if chunks:
@@ -347,7 +346,9 @@ class Recorder:
     def _payload(self, run: OpenRun, field: str, value: Any, mode: Mode) -> bytes | None:
         """The JSON of one field, or None when a redaction rule failed: then the field is dropped."""
         try:
-            payload = self._encoder.encode(field, value, run.root.memo, mode)
+            if mode == "all" and (json := self._encoder.quick(value, run.root.memo)) is not None:
+                return json
+            payload = self._encoder.encode(field, value, mode)
         except Exception as error:
             self.redaction_failures += 1
             self.containment.caught(f"the {field} of a span", error)
@@ -358,9 +359,23 @@ class Recorder:
             run.truncated[field] = payload.truncation
         return payload.json
 
-    def _fragment(self, run: OpenRun, field: str, value: Any) -> Any:
+    def _metadata(self, run: OpenRun, own: dict[str, Any]) -> bytes | None:
+        """The user's metadata, which most runs of a trace share: encoded when it differs from the last."""
+        root = run.root
+        known = root.metadata
+        if known is not None and known[0] == own:
+            return known[1]
+        json = self._payload(run, "metadata", own, "all")
+        root.metadata = (own, json) if json is not None and run.truncated is None and is_flat(own) else None
+        return json
+
+    def _set(self, record: dict[str, Any], run: OpenRun, field: str, value: Any) -> None:
+        """A light field that holds the application's values: redacted and bounded like a payload."""
         json = self._payload(run, field, value, "all")
-        return None if json is None else orjson.Fragment(json)
+        if json is None:
+            record.pop(field, None)
+        else:
+            record[field] = orjson.Fragment(json)
 
     def start_over(self) -> None:
         """In a forked child: the open runs are the parent's to end."""

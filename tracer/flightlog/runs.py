@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flightlog.memo import Memo
 from flightlog.sampling import Held
+from flightlog.span import VERSION
 
 _REMEMBERED: Final = 4_096
 """Ended runs of which the trace is remembered before the older half is forgotten."""
@@ -17,11 +18,13 @@ _REMEMBERED: Final = 4_096
 class Root:
     """What the runs of one trace share."""
 
-    __slots__ = ("error", "held", "memo", "skipped", "trace_id")
+    __slots__ = ("error", "held", "memo", "metadata", "skipped", "trace_id")
 
     def __init__(self, trace_id: str) -> None:
         self.trace_id: Final = trace_id
         self.memo = Memo()
+        self.metadata: tuple[dict[str, Any], bytes] | None = None
+        """The last user metadata met, and its JSON."""
         self.error: tuple[BaseException, dict[str, Any]] | None = None
         """The last error and its record: it passes through every run that encloses it."""
         self.skipped = False
@@ -58,17 +61,20 @@ class OpenRun:
         "type",
     )
 
-    def __init__(self, key: UUID, run_id: str, type_: str, parent: "OpenRun | None", root: Root) -> None:
+    def __init__(
+        self, key: int, run_id: str, type_: str, kind: str | None, parent: "OpenRun | None", root: Root, seq: int
+    ) -> None:
         self.key = key
+        """The run_id as a number: hashing a UUID costs five times as much."""
         self.run_id = run_id
         self.type = type_
-        self.kind: str | None = None
+        self.kind = kind
         self.parent = parent
         self.root = root
-        self.seq = 0
+        self.seq = seq
         self.start_ns = 0
         """Monotonic."""
-        self.record: dict[str, Any] = {}
+        self.record: dict[str, Any] = {"v": VERSION, "type": type_}
         """The fields known so far, in the order of the line, without payloads."""
         self.head: bytes | None = None
         """``record`` as JSON, as long as it has not changed since."""
@@ -103,15 +109,17 @@ class Runs:
     """The open runs of one tracer, by run_id, and the traces of those that ended lately."""
 
     def __init__(self) -> None:
-        self.open: dict[UUID, OpenRun] = {}
-        self._new: dict[UUID, str] = {}
-        self._old: dict[UUID, str] = {}
+        self.open: dict[int, OpenRun] = {}
+        """By ``run_id.int``."""
+        self._new: dict[int, str] = {}
+        self._old: dict[int, str] = {}
         self.left_behind: dict[int, tuple[OpenRun, int]] = {}
         """Open runs whose parent has ended, by ``seq``, and the monotonic time in ns when it did."""
 
     def add(self, run: OpenRun) -> None:
         """Take a run up; an open one of the same id stays open behind it."""
-        run.previous = self.open.get(run.key)
+        if run.key in self.open:
+            run.previous = self.open[run.key]
         self.open[run.key] = run
         parent = run.parent
         if parent is not None:
@@ -121,7 +129,7 @@ class Runs:
 
     def take(self, key: UUID) -> OpenRun | None:
         """Let go of the newest open run of an id."""
-        run = self.open.pop(key, None)
+        run = self.open.pop(key.int, None)
         if run is not None:
             self._release(run)
         return run
@@ -143,7 +151,7 @@ class Runs:
 
     def trace_of(self, key: UUID) -> str | None:
         """The trace_id of a run that ended lately."""
-        return self._new.get(key) or self._old.get(key)
+        return self._new.get(key.int) or self._old.get(key.int)
 
     def clear(self) -> None:
         """Forget every open run, but remember that they were there."""
@@ -156,7 +164,8 @@ class Runs:
         if run.previous is not None:
             self.open[run.key] = run.previous
             run.previous = None
-        self.left_behind.pop(run.seq, None)
+        if self.left_behind:
+            self.left_behind.pop(run.seq, None)
         parent = run.parent
         if parent is not None:
             if parent.children is not None:
@@ -164,7 +173,7 @@ class Runs:
             run.parent = None
         self._remember(run.key, run.root.trace_id)
 
-    def _remember(self, key: UUID, trace_id: str) -> None:
+    def _remember(self, key: int, trace_id: str) -> None:
         if len(self._new) >= _REMEMBERED:
             self._old, self._new = self._new, {}
         self._new[key] = trace_id

@@ -26,11 +26,11 @@ class SameFile:
 
     def has_open(self, key: UUID, own: "Runs") -> bool:
         """Whether another tracer is recording this run."""
-        return any(key in runs.open for runs in self._others(own))
+        return any(key.int in runs.open for runs in self._others(own))
 
     def knows(self, key: UUID, own: "Runs") -> bool:
         """Whether another tracer is recording this run or has recorded it lately."""
-        return any(key in runs.open or runs.trace_of(key) is not None for runs in self._others(own))
+        return any(key.int in runs.open or runs.trace_of(key) is not None for runs in self._others(own))
 
     def _others(self, own: "Runs") -> "list[Runs]":
         found = [ref() for ref in self._all]
