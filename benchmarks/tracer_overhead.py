@@ -29,11 +29,14 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-sys.path.insert(0, str(Path(__file__).parent))
-from tracer_subjects import SUBJECTS, Subject
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.tracer_subjects import SUBJECTS, Subject
 
 INVOKES = 20
 HISTORIES = (2, 100)
+SETTINGS = [f"{mode}_{history}" for mode in ("sync", "async") for history in HISTORIES]
+WARM_UP = 2
+"""Blocks that warm caches, imports and connections, and do not count."""
 
 
 class Model(BaseChatModel):
@@ -137,16 +140,23 @@ def measure(subject: Subject, is_async: bool, history: int, blocks: int) -> dict
     """Net figures of one subject in one setting."""
     graph = build(is_async)
     bare, traced = Arm(), Arm()
-    for index in range(blocks + 2):
-        if index == 2:  # the first blocks warm caches, imports and connections
-            bare, traced = Arm(), Arm()
-        for arm in (bare, traced) if index % 2 else (traced, bare):
-            if arm is bare:
-                subject.pause()
-                block(graph, is_async, history, arm, [], lambda: None)
-            else:
-                handlers, close = subject.attach()
-                block(graph, is_async, history, arm, handlers, close)
+
+    def without() -> None:
+        block(graph, is_async, history, bare, [], lambda: None)
+
+    def attached() -> None:
+        handlers, close = subject.attach()
+        block(graph, is_async, history, traced, handlers, close)
+
+    if subject.alternates:
+        pairs = [(without, attached) if index % 2 else (attached, without) for index in range(blocks + WARM_UP)]
+        steps = [step for pair in pairs for step in pair]
+    else:
+        steps = [without] * (blocks + WARM_UP) + [attached] * (blocks + WARM_UP)
+    for step in steps:
+        step()
+    for arm in (bare, traced):
+        del arm.cpu_ms[:WARM_UP], arm.wall_ms[: WARM_UP * INVOKES]
     net = [t - b for t, b in zip(traced.cpu_ms, bare.cpu_ms, strict=True)]
     return {
         "net_cpu_ms": statistics.median(net),
@@ -160,18 +170,42 @@ def percentile(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def child(name: str, blocks: int) -> None:
-    """One subject in this process; its figures as JSON on standard output."""
+def child(name: str, setting: str, blocks: int) -> None:
+    """One subject in one setting in this process; its figures as JSON on standard output."""
+    mode, _, history = setting.partition("_")
     with tempfile.TemporaryDirectory() as folder:
         subject = SUBJECTS[name](Path(folder))
-        figures = {}
-        for is_async in (False, True):
-            for history in HISTORIES:
-                key = f"{'async' if is_async else 'sync'}_{history}"
-                figures[key] = measure(subject, is_async, history, blocks)
-                if (size := subject.bytes_per_invoke(INVOKES * (blocks + 2))) is not None:
-                    figures[key]["bytes_per_invoke"] = size
+        figures = measure(subject, mode == "async", int(history), blocks)
+        if (size := subject.bytes_per_invoke(INVOKES * (blocks + WARM_UP))) is not None:
+            figures["bytes_per_invoke"] = size
         print(json.dumps(figures))
+
+
+def run_all(names: list[str], blocks: int) -> dict[str, Any]:
+    """Every subject in every setting, each in a process of its own, beside the accepting server."""
+    figures: dict[str, Any] = {}
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "accepting_server.py")], stdout=subprocess.PIPE, text=True
+    )
+    with server:
+        assert server.stdout is not None
+        environment = {**os.environ, "BENCH_SERVER": server.stdout.readline().strip()}
+        try:
+            for name in names:
+                rows = {}
+                for setting in SETTINGS:
+                    command = [sys.executable, __file__, "--child", name, setting, "--blocks", str(blocks)]
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                    if done.returncode:
+                        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+                        print(f"{name}: left out: {last}", file=sys.stderr)
+                        break
+                    rows[setting] = json.loads(done.stdout.splitlines()[-1])
+                else:
+                    figures[name] = rows
+        finally:
+            server.terminate()
+    return figures
 
 
 def main() -> None:
@@ -180,49 +214,27 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--only", default="")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.child, options.blocks)
+        child(*options.child, options.blocks)
         return
-    chosen = options.only.split(",") if options.only else list(SUBJECTS)
-    figures: dict[str, Any] = {}
-    with subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "accepting_server.py")], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
-        try:
-            for name in chosen:
-                done = subprocess.run(
-                    [sys.executable, __file__, "--child", name, "--blocks", str(options.blocks)],
-                    env={**os.environ, "BENCH_SERVER": address},
-                    capture_output=True,
-                    text=True,
-                )
-                if done.returncode:
-                    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-                    print(f"{name}: left out: {last}", file=sys.stderr)
-                else:
-                    figures[name] = json.loads(done.stdout.splitlines()[-1])
-        finally:
-            server.terminate()
+    figures = run_all(options.only.split(",") if options.only else list(SUBJECTS), options.blocks)
     print(json.dumps(figures, indent=1) if options.json else table(figures))
 
 
 def table(figures: dict[str, Any]) -> str:
     """The figures, and the ratios the budget speaks of."""
-    settings = [f"{mode}_{history}" for mode in ("sync", "async") for history in HISTORIES]
-    lines = ["net CPU ms per invoke (p99 wall ms)", f"{'':22}" + "".join(f"{name:>20}" for name in settings)]
+    lines = ["net CPU ms per invoke (p99 wall ms)", f"{'':22}" + "".join(f"{name:>20}" for name in SETTINGS)]
     for name, rows in figures.items():
-        cells = [f"{rows[key]['net_cpu_ms']:.3f} ({rows[key]['net_p99_wall_ms']:+.2f})" for key in settings]
+        cells = [f"{rows[key]['net_cpu_ms']:.3f} ({rows[key]['net_p99_wall_ms']:+.2f})" for key in SETTINGS]
         lines.append(f"{name:22}" + "".join(f"{cell:>20}" for cell in cells))
     ours, naive = figures.get("flightlog"), figures.get("naive")
     if ours:
         lines.append("")
         for other, rows in figures.items():
             if other not in ("flightlog", "empty", "empty_inline"):
-                cells = [f"{ours[key]['net_cpu_ms'] / rows[key]['net_cpu_ms']:.2f}x" for key in settings]
+                cells = [f"{ours[key]['net_cpu_ms'] / rows[key]['net_cpu_ms']:.2f}x" for key in SETTINGS]
                 lines.append(f"{'flightlog / ' + other:22}" + "".join(f"{cell:>20}" for cell in cells))
         if inline := figures.get("empty_inline"):
             for history in HISTORIES:
@@ -231,7 +243,7 @@ def table(figures: dict[str, Any]) -> str:
                     for mode in ("async", "sync")
                 ]
                 lines.append(f"(async - empty) / (sync - empty), history {history}: {net[0] / net[1]:.2f}x")
-        for key in settings[:2]:
+        for key in SETTINGS[:2]:
             sizes = f"flightlog {ours[key].get('bytes_per_invoke', 0):.0f}"
             if naive:
                 sizes += f", naive {naive[key].get('bytes_per_invoke', 0):.0f}"

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,10 @@ Attached = tuple[list[Any], Callable[[], None]]
 
 
 class Subject:
-    """One tracer: ``attach`` before each block, ``pause`` before each block without."""
+    """One tracer: ``attach`` before each block."""
+
+    alternates = True
+    """False for what cannot be switched off again: then all blocks without it come first."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -23,9 +27,6 @@ class Subject:
     def attach(self) -> Attached:
         """The handlers of a block, and what ends it."""
         raise NotImplementedError
-
-    def pause(self) -> None:
-        """Switch off what works without a handler."""
 
     def bytes_per_invoke(self, invokes: int) -> float | None:
         """Bytes on disk since the last call, or None when nothing goes to disk."""
@@ -153,6 +154,8 @@ class LangSmith(Subject):
 class OpenTelemetrySubject(Subject):
     """An instrumentor that patches LangChain, exporting OTLP over HTTP to the local server."""
 
+    alternates = False
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -173,30 +176,25 @@ class OpenTelemetrySubject(Subject):
         if not self.active:
             self.instrumentor.instrument(tracer_provider=self.provider)
             self.active = True
-        return [], lambda: self.provider.force_flush() and None
+        return [], self.flush
 
-    def pause(self) -> None:
-        if self.active:
-            self.instrumentor.uninstrument()
-            self.active = False
+    def flush(self) -> None:
+        """Send what is waiting."""
+        self.provider.force_flush()
 
 
 class OpenInference(OpenTelemetrySubject):
     """Arize's instrumentor."""
 
     def load(self) -> Any:
-        from openinference.instrumentation.langchain import LangChainInstrumentor
-
-        return LangChainInstrumentor()
+        return import_module("openinference.instrumentation.langchain").LangChainInstrumentor()
 
 
 class OpenLLMetry(OpenTelemetrySubject):
     """Traceloop's instrumentor."""
 
     def load(self) -> Any:
-        from opentelemetry.instrumentation.langchain import LangchainInstrumentor
-
-        return LangchainInstrumentor()
+        return import_module("opentelemetry.instrumentation.langchain").LangchainInstrumentor()
 
 
 class Langfuse(Subject):
@@ -204,14 +202,11 @@ class Langfuse(Subject):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        from langfuse import Langfuse as Client
-
-        self.client = Client(public_key="pk-bench", secret_key="sk-bench", base_url=os.environ["BENCH_SERVER"])
+        server = os.environ["BENCH_SERVER"]
+        self.client = import_module("langfuse").Langfuse(public_key="pk-x", secret_key="sk-x", base_url=server)
 
     def attach(self) -> Attached:
-        from langfuse.langchain import CallbackHandler
-
-        return [CallbackHandler()], self.client.flush
+        return [import_module("langfuse.langchain").CallbackHandler()], self.client.flush
 
 
 SUBJECTS: dict[str, type[Subject]] = {

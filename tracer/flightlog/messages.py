@@ -16,6 +16,18 @@ _MEDIA_MINIMUM: Final = 256
 """Characters below which data stays as it is: a chip would not be shorter."""
 
 _DATA_KEYS: Final = frozenset(("data", "base64", "file_data", "bytes"))
+_FURTHER: Final = frozenset(
+    (
+        "name",
+        "role",
+        "tool_calls",
+        "invalid_tool_calls",
+        "tool_call_id",
+        "usage_metadata",
+        "status",
+        "additional_kwargs",
+    )
+)
 _KWARGS_LEFT_OUT: Final = frozenset(("tool_calls", "function_call"))
 
 
@@ -23,16 +35,28 @@ def compact(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a message worth keeping, from its instance dictionary."""
     content = fields.get("content")
     short = {"type": fields.get("type"), "content": content if isinstance(content, str) else blocks(content)}
-    for name in ("id", "name", "role", "tool_calls", "invalid_tool_calls", "tool_call_id", "usage_metadata"):
-        if value := fields.get(name):
-            short[name] = value
-    if (status := fields.get("status")) is not None and status != "success":
-        short["status"] = status
-    if extra := fields.get("additional_kwargs"):
-        kept = {name: value for name, value in extra.items() if name not in _KWARGS_LEFT_OUT}
-        if kept:
-            short["additional_kwargs"] = kept
+    if extras := further(fields):
+        short.update(extras)
+    if identity := fields.get("id"):
+        short["id"] = identity
     return short
+
+
+def further(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """What is worth keeping beside type, content and id; most messages have nothing."""
+    found: dict[str, Any] | None = None
+    for name, value in fields.items():
+        if value and name in _FURTHER:
+            if name == "additional_kwargs":
+                value = {key: item for key, item in value.items() if key not in _KWARGS_LEFT_OUT}
+                if not value:
+                    continue
+            elif name == "status" and value == "success":
+                continue
+            if found is None:
+                found = {}
+            found[name] = value
+    return found
 
 
 def blocks(content: Any) -> Any:

@@ -12,7 +12,7 @@ import orjson
 
 from flightlog.capture import Mode
 from flightlog.memo import Memo
-from flightlog.messages import HASH_LIMIT, compact
+from flightlog.messages import HASH_LIMIT, blocks, further
 from flightlog.plain import MAX_DEPTH, Walk, convert, is_message, type_name
 from flightlog.redaction import Redactor
 from flightlog.span import Truncation
@@ -48,7 +48,7 @@ class PayloadEncoder:
             return None
         try:
             json = orjson.dumps(self._prepare(value, memo, 0))
-        except (_Careful, TypeError, ValueError, RuntimeError, AttributeError):
+        except (_Careful, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
             return None
         return json if len(json) <= self._max else None
 
@@ -121,15 +121,17 @@ class PayloadEncoder:
                 self._harmless.add(key)
 
     def _message(self, message: Any) -> bytes:
-        """The JSON of one message. Raises _Careful and what orjson raises."""
-        short = compact(message.__dict__)
-        for key, item in short.items():
-            kind = type(item)
-            if kind is str:
-                if len(item) > MAX_STRING:
-                    raise _Careful
-            elif kind not in _SCALARS:
-                short[key] = self._prepare(item, _no_memo, 1)
+        """The JSON of one message without its id. Raises _Careful and what orjson raises."""
+        fields = message.__dict__
+        content = fields["content"]
+        if type(content) is not str:
+            content = self._prepare(blocks(content), _no_memo, 1)
+        elif len(content) > MAX_STRING:
+            raise _Careful
+        short = {"type": fields["type"], "content": content}
+        if extras := further(fields):
+            for name, value in extras.items():
+                short[name] = self._prepare(value, _no_memo, 1)
         return orjson.dumps(short)
 
 

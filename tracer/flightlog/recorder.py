@@ -77,24 +77,14 @@ class Recorder:
         tags: list[str] | None,
         kind: str | None = None,
         fields: dict[str, Any] | None = None,
-    ) -> None:
-        """A run begins. ``kind`` is for chains; ``fields`` are further light fields of its record."""
-        same = self._same_file
-        if same is None or not same.shared or not same.has_open(key, self.runs):
-            self._begin(type_, key, parent_key, name, inputs, metadata, tags, kind, fields)
+    ) -> OpenRun | None:
+        """A run begins. ``kind`` is for chains; ``fields`` are further light fields of its record.
 
-    def _begin(
-        self,
-        type_: str,
-        key: UUID,
-        parent_key: UUID | None,
-        name: str,
-        inputs: Any,
-        metadata: dict[str, Any],
-        tags: list[str] | None,
-        kind: str | None = None,
-        fields: dict[str, Any] | None = None,
-    ) -> OpenRun:
+        None when another tracer of the same file records it.
+        """
+        same = self._same_file
+        if same is not None and same.shared and same.has_open(key, self.runs):
+            return None
         runs = self.runs
         if runs.left_behind:
             self.close_left_behind(time.perf_counter_ns() - _GRACE_NS)
@@ -200,7 +190,9 @@ class Recorder:
             same = self._same_file
             if self.runs.trace_of(key) is not None or (same is not None and same.knows(key, self.runs)):
                 return
-            run = self._begin(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+            run = self.start(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+            if run is None:
+                return
             run.inputs = None
             self.runs.take(key)
             now = run.start_ns

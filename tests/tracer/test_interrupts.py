@@ -1,0 +1,231 @@
+"""Pauses for a human: interrupted, never an error, with every question and every answer."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, interrupt
+
+from flightlog import JsonlTracer, Span
+from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
+from tests.tracer.models import call
+
+
+def config(tracer: JsonlTracer, thread: str = "t") -> Any:
+    return {"callbacks": [tracer], "configurable": {"thread_id": thread}}
+
+
+def values(span: Span) -> list[Any]:
+    return [question["value"] for question in span.interrupts or ()]
+
+
+def ask(state: Log) -> dict[str, Any]:
+    return {"log": [interrupt("sure?")]}
+
+
+def ask_twice(state: Log) -> dict[str, Any]:
+    return {"log": [interrupt("first?"), interrupt("second?")]}
+
+
+@tool
+def approve(what: str) -> str:
+    """Ask a human."""
+    return str(interrupt({"approve": what}))
+
+
+def test_an_interrupt_in_a_tool_marks_tool_node_and_root() -> None:
+    """The tool's span, its node and the root are interrupted, with the question and its id."""
+    tracer = JsonlTracer()
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode([approve])).add_edge(START, "tools")
+    app = graph.compile(checkpointer=InMemorySaver())
+    asking = {"messages": [AIMessage("", tool_calls=[call("approve", {"what": "pay"})])]}
+    (pending,) = app.invoke(asking, config(tracer))["__interrupt__"]
+    assert statuses(tracer) == [("approve", "interrupted"), ("tools", "interrupted"), ("LangGraph", "interrupted")]
+    assert [span.interrupts for span in tracer.spans] == [[{"id": pending.id, "value": {"approve": "pay"}}]] * 3
+    assert [span.error for span in tracer.spans] == [None] * 3
+    assert "errors" not in tracer.summary()["tool"] or not tracer.summary()["tool"]["errors"]
+
+
+async def test_an_async_interrupt_is_the_same() -> None:
+    """ainvoke records an interrupt as invoke does."""
+    tracer = JsonlTracer()
+    app = graph_of(Log, ask, checkpointer=InMemorySaver())
+    await app.ainvoke({"log": []}, config(tracer))
+    await app.ainvoke(Command(resume="yes"), config(tracer))
+    assert statuses(tracer) == [
+        ("ask", "interrupted"),
+        ("LangGraph", "interrupted"),
+        ("ask", "ok"),
+        ("LangGraph", "ok"),
+    ]
+    assert tracer.spans[-1].resumes == [{"value": "yes"}]
+
+
+def test_an_interrupt_in_a_subgraph_marks_every_level() -> None:
+    """The question is on the node that asked and on each graph and node around it, once."""
+    tracer = JsonlTracer()
+    outer: Any = StateGraph(Log)
+    outer.add_node("sub", graph_of(Log, ask, name="inner")).add_edge(START, "sub")
+    outer.compile(checkpointer=InMemorySaver()).invoke({"log": []}, config(tracer))
+    assert statuses(tracer) == [
+        ("ask", "interrupted"),
+        ("inner", "interrupted"),
+        ("sub", "interrupted"),
+        ("LangGraph", "interrupted"),
+    ]
+    assert [values(span) for span in tracer.spans] == [["sure?"]] * 4
+
+
+def test_two_interrupts_in_one_node_are_asked_and_answered_in_turn() -> None:
+    """Each run of the node carries the question it stopped at, each resumed root the answer that came."""
+    tracer = JsonlTracer()
+    app = graph_of(Log, ask_twice, checkpointer=InMemorySaver())
+    app.invoke({"log": []}, config(tracer))
+    app.invoke(Command(resume=1), config(tracer))
+    app.invoke(Command(resume=2), config(tracer))
+    nodes, roots = by_name(tracer, "ask_twice"), by_name(tracer, "LangGraph")
+    assert [values(span) for span in nodes] == [["first?"], ["second?"], []]
+    assert [values(span) for span in roots] == [["first?"], ["second?"], []]
+    assert [span.resumes for span in roots] == [None, [{"value": 1}], [{"value": 2}]]
+    assert len({span.task_id for span in nodes}) == 1
+    assert len({span.trace_id for span in roots}) == 3
+
+
+def test_parallel_interrupts_are_all_on_the_root_and_answered_by_id() -> None:
+    """Two nodes that ask in one step are two questions on the root; a resume by id says which answer is whose."""
+    tracer = JsonlTracer()
+
+    def left(state: Log) -> dict[str, Any]:
+        return {"log": [interrupt("left?")]}
+
+    def right(state: Log) -> dict[str, Any]:
+        return {"log": [interrupt("right?")]}
+
+    graph: Any = StateGraph(Log)
+    graph.add_node("left", left).add_node("right", right)
+    graph.add_edge(START, "left").add_edge(START, "right")
+    app = graph.compile(checkpointer=InMemorySaver())
+    app.invoke({"log": []}, config(tracer))
+    (root,) = by_name(tracer, "LangGraph")
+    assert sorted(values(root)) == ["left?", "right?"]
+    answers = {question["id"]: f"to {question['value']}" for question in root.interrupts or ()}
+    app.invoke(Command(resume=answers), config(tracer))
+    resumed = by_name(tracer, "LangGraph")[-1]
+    assert resumed.status == "ok"
+    assert resumed.resumes == [{"interrupt_id": key, "value": value} for key, value in answers.items()]
+
+
+@pytest.mark.parametrize("where", ["interrupt_before", "interrupt_after"])
+def test_a_static_breakpoint_interrupts_the_root(where: str) -> None:
+    """LangGraph's lifecycle event says that the root waits, and at which checkpoint."""
+
+    def first(state: Log) -> dict[str, Any]:
+        return {"log": [1]}
+
+    def second(state: Log) -> dict[str, Any]:
+        return {"log": [2]}
+
+    tracer = JsonlTracer()
+    stop = {"interrupt_before": ["second"]} if where == "interrupt_before" else {"interrupt_after": ["first"]}
+    app = graph_of(Log, first, second, checkpointer=InMemorySaver(), **stop)
+    app.invoke({"log": []}, config(tracer))
+    assert statuses(tracer) == [("first", "ok"), ("LangGraph", "interrupted")]
+    waiting = tracer.spans[-1].checkpoint_id
+    assert waiting == app.get_state(config(tracer)).config["configurable"]["checkpoint_id"]
+    app.invoke(None, config(tracer))
+    assert statuses(tracer)[2:] == [("second", "ok"), ("LangGraph", "ok")]
+    assert tracer.spans[-1].checkpoint_id == waiting
+    assert tracer.spans[-1].resumes is None
+
+
+async def test_a_static_breakpoint_interrupts_an_async_root() -> None:
+    """The same under ainvoke."""
+
+    def only(state: Log) -> dict[str, Any]:
+        return {"log": [1]}
+
+    tracer = JsonlTracer()
+    app = graph_of(Log, only, checkpointer=InMemorySaver(), interrupt_after=["only"])
+    await app.ainvoke({"log": []}, config(tracer))
+    assert statuses(tracer) == [("only", "ok"), ("LangGraph", "interrupted")]
+
+
+def test_an_interrupt_in_the_functional_api_is_the_same() -> None:
+    """An entrypoint that asks is interrupted, and its resumed run carries the answer."""
+
+    @entrypoint(checkpointer=InMemorySaver())
+    def work(n: int) -> Any:
+        return interrupt(n)
+
+    tracer = JsonlTracer()
+    work.invoke(7, config(tracer))
+    assert work.invoke(Command(resume="on"), config(tracer)) == "on"
+    assert statuses(tracer) == [
+        ("work", "interrupted"),
+        ("LangGraph", "interrupted"),
+        ("work", "ok"),
+        ("LangGraph", "ok"),
+    ]
+    assert values(tracer.spans[1]) == [7]
+    assert tracer.spans[-1].resumes == [{"value": "on"}]
+
+
+def test_a_graph_that_waits_inside_a_node_does_not_make_the_node_wait() -> None:
+    """A separate graph invoked in a node waits for itself; the node that got its answer is ok."""
+    inner = graph_of(Log, ask, checkpointer=InMemorySaver(), name="inner")
+
+    def caller(state: Log) -> dict[str, Any]:
+        found = inner.invoke({"log": []}, {"configurable": {"thread_id": "own"}})
+        return {"log": ["__interrupt__" in found]}
+
+    tracer = JsonlTracer()
+    answer = graph_of(Log, caller, name="outer").invoke({"log": []}, {"callbacks": [tracer]})
+    assert answer["log"] == [True]
+    found = dict(statuses(tracer))
+    assert (found["ask"], found["inner"]) == ("interrupted", "interrupted")
+    assert (found["caller"], found["outer"]) == ("ok", "ok")
+
+
+def test_a_node_that_catches_the_interrupt_does_not_make_the_root_wait() -> None:
+    """Whoever swallows the question goes on, and so does the graph."""
+
+    def stubborn(state: Log) -> dict[str, Any]:
+        try:
+            interrupt("stop?")
+        except Exception:
+            return {"log": ["went on"]}
+        return {"log": []}
+
+    tracer = JsonlTracer()
+    graph_of(Log, stubborn, checkpointer=InMemorySaver()).invoke({"log": []}, config(tracer))
+    assert statuses(tracer) == [("stubborn", "ok"), ("LangGraph", "ok")]
+
+
+def test_a_command_to_the_parent_graph_is_a_handoff() -> None:
+    """The node, its graph and the node around it hand over; nothing is an error and the root is ok."""
+
+    def leave(state: Log) -> Any:
+        return Command(goto="other", graph=Command.PARENT, update={"log": ["left"]})
+
+    def other(state: Log) -> dict[str, Any]:
+        return {"log": ["other"]}
+
+    tracer = JsonlTracer()
+    graph: Any = StateGraph(Log)
+    graph.add_node("sub", graph_of(Log, leave, name="inner")).add_node("other", other).add_edge(START, "sub")
+    graph.compile().invoke({"log": []}, {"callbacks": [tracer]})
+    assert statuses(tracer) == [
+        ("leave", "handoff"),
+        ("inner", "handoff"),
+        ("sub", "handoff"),
+        ("other", "ok"),
+        ("LangGraph", "ok"),
+    ]
+    assert tracer.summary()["chain"]["errors"] == 0
+    assert is_clean(tracer)
