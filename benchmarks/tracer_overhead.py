@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(*options.child, options.blocks)
+        child(options.child[0], options.child[1], options.blocks)
         return
     figures = run_all(options.only.split(",") if options.only else list(SUBJECTS), options.blocks)
     print(json.dumps(figures, indent=1) if options.json else table(figures))

@@ -127,7 +127,7 @@ class JsonlTracer(BaseCallbackHandler):
 
     def trace_id_of(self, run_id: UUID) -> str | None:
         """The trace of a run that has started and not ended; None when this tracer knows no such run."""
-        run = self._runs.open.get(run_id)
+        run = self._runs.open.get(run_id.int)
         return None if run is None else run.root.trace_id
 
     def flush(self) -> None:
