@@ -193,3 +193,24 @@ def test_the_schema_in_words_and_in_json(capsys: pytest.CaptureFixture[str]) -> 
     found = json.loads(capsys.readouterr().out)
     assert {"spans", "traces", "llm_calls", "rejects"} <= set(found["tables"])
     assert found["tables"]["spans"]["start_time"] == "TIMESTAMP"
+
+
+def test_a_report_is_text_that_stays_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page has totals, models, nodes, errors, lost work and what waits, and markup in the data shows as it is."""
+    bad = {"type": "E", "message": "<img src=x onerror=alert(1)> | [click](javascript:x)\x1b[2J\n# big"}
+    lines = story().add("evil", None, 90_000, name="a|b`c", status="error", error=bad)
+    lines.add("asked", None, 95_000, name="desk", status="interrupted", thread_id="t-9")
+    source = str(lines.write(tmp_path / "spans.jsonl"))
+    assert main(["report", source, "-o", str(tmp_path / "r.md")]) == 0
+    page = (tmp_path / "r.md").read_text()
+    for title in ("Models", "Slowest nodes", "Tools", "Where errors began", "Lost work", "Stopped to ask a human"):
+        assert f"## {title}" in page
+    assert "<img" not in page
+    assert "\\[click\\]" in page
+    assert "a\\|b\\`c" in page
+    assert "\x1b" not in page
+    assert "| retried | 2 | 30 ms |" in page
+    capsys.readouterr()
+    assert main(["report", source]) == 0
+    assert capsys.readouterr().out == page
+    assert main(["report", source, "-o", str(tmp_path / "none" / "r.md")]) == 2

@@ -36,6 +36,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
     Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference"),
+    Command("report", _CLI + "report", "report", "a page of Markdown about what happened"),
     Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send"),
     Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB"),
     Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats"),

@@ -71,7 +71,8 @@ def totals(store: "Store", selection: Selection) -> dict[str, Any]:
         name: row[name]
         for name in (
             "spans", "traces", "errors", "failed_traces", "interrupted", "interrupted_traces", "unfinished",
-            "llm_calls", "missing_usage", "input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs",
+            "llm_calls", "missing_usage", "input_tokens", "output_tokens", "total_tokens", "cost_usd",
+            "unknown_costs", "first_start", "last_end",
         )
     } | {"rejects": len(store.rejects)}  # fmt: skip
 

@@ -224,3 +224,14 @@ def spans_between(after: int, last: int, where: Filter = EVERYTHING) -> Statemen
 def price_sources() -> Statement:
     """Where the prices of the models come from: the library with its version, files of the user's own."""
     return "SELECT DISTINCT source FROM prices ORDER BY source", []
+
+
+@named
+def error_origins(where: Filter = EVERYTHING, limit: int = 10) -> Statement:
+    """Where errors began (no span inside failed), the most frequent first, each with its last trace."""
+    return (
+        f"""SELECT name, error.type AS type, arg_max(error.message, start_time) AS message, count(*) AS times,
+                max(start_time) AS last_seen, arg_max(trace_id, start_time) AS trace_id
+            FROM errors WHERE origin AND {_RUNS} AND ({where.where}) GROUP BY ALL ORDER BY times DESC, name LIMIT ?""",
+        [*where.params, limit],
+    )

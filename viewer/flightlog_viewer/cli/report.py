@@ -1,0 +1,147 @@
+"""``flightlog report``: a page of Markdown about span files, for an incident, a review or a weekly mail."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.doctor import examine
+from flightlog_viewer.cli.opening import Selection, opened
+from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
+from flightlog_viewer.cli.output import lines, note
+from flightlog_viewer.cli.summary import headline, totals
+from flightlog_viewer.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from flightlog_viewer import Store
+
+_ROWS: Final = 10
+_MARKUP: Final = re.compile(r"([\\`*_\[\]|~#])")
+
+
+def report(
+    paths: Paths = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write; without it, standard output.")
+    ] = None,
+    filter: Filter = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what started since then: 2026-11-20, 12:00, today, 2h.")
+    ] = None,
+    tz: Tz = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what waits, what is wrong.
+
+    Names and messages of the data are escaped, so that they stay text wherever the page is shown.
+
+    \b
+    Example:
+      flightlog report runs/ --since today -o report.md
+    """
+    selection = Selection(filter, since, tz)
+    with opened(paths, cache=not no_cache, quiet=True) as store:
+        page = "\n".join(_page(store, selection))
+    if output is None:
+        lines(page)
+        return
+    try:
+        output.write_text(page + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UnreadableError(f"{output} cannot be written: {error.strerror}") from None
+    note(f"the report is in {output}")
+
+
+def _page(store: "Store", selection: Selection) -> list[str]:
+    where = selection.over("spans")
+    about = totals(store, selection)
+    page = ["# Agent runs", "", *(f"{_text(text)}.\n" for text in headline(about))]
+    if about["first_start"] is not None:
+        at = figures.moment(selection.zone)
+        page.append(f"From {at(about['first_start'])} to {at(about['last_end'])} ({selection.tz or 'UTC'}).\n")
+    for title, by in (("Models", "model"), ("Slowest nodes", "node"), ("Tools", "tool")):
+        groups = store.query("summary", by=by, where=where, tz=selection.zone)
+        if groups:
+            page += [f"## {title}", "", *_groups(by, groups[:_ROWS]), *_more(len(groups)), ""]
+    errors = store.query("error_origins", where=where, limit=_ROWS)
+    if errors:
+        page += ["## Where errors began", "", *_errors(errors, selection), ""]
+    lost = [group for group in store.query("summary", by="waste", where=where) if group["key"] != "useful"]
+    if lost:
+        page += ["## Lost work", "", *_waste(lost), ""]
+    asked = Selection("root:status:interrupted", selection.since, selection.tz)
+    waiting = store.query("trace_rows", where=asked.over("traces"))
+    if waiting:
+        page += ["## Stopped to ask a human", "", *_waiting(waiting[:_ROWS], selection), *_more(len(waiting)), ""]
+    found = examine(store)
+    if found:
+        page += ["## What to look after", ""]
+        page += [f"- {_text(finding.what)}. {_text(finding.advice)}" for finding in found]
+    return page
+
+
+def _groups(by: str, groups: Sequence[dict[str, Any]]) -> list[str]:
+    return _table(
+        (by, "count", "errors", "p50", "p95", "total", "tokens", "cost"),
+        [
+            (
+                group["key"],
+                figures.count(group["count"]),
+                figures.some(group["errors"]),
+                figures.duration(group["p50_ms"]),
+                figures.duration(group["p95_ms"]),
+                figures.duration(group["total_ms"]),
+                figures.some(group["total_tokens"]),
+                "" if group["cost_usd"] is None else figures.money(group["cost_usd"]),
+            )
+            for group in groups
+        ],
+    )
+
+
+def _errors(errors: Sequence[dict[str, Any]], selection: Selection) -> list[str]:
+    at = figures.moment(selection.zone)
+    rows = [
+        (row["name"], row["type"], str(row["message"] or "")[:120], row["times"], at(row["last_seen"]), row["trace_id"])
+        for row in errors
+    ]
+    return _table(("where", "error", "message", "times", "last", "trace"), rows)
+
+
+def _waste(groups: Sequence[dict[str, Any]]) -> list[str]:
+    rows = [
+        (
+            group["key"],
+            figures.count(group["count"]),
+            figures.duration(group["total_ms"]),
+            figures.some(group["total_tokens"]),
+            "" if group["cost_usd"] is None else figures.money(group["cost_usd"]),
+        )
+        for group in groups
+    ]
+    return _table(("why", "spans", "time", "tokens", "cost"), rows)
+
+
+def _waiting(traces: Sequence[dict[str, Any]], selection: Selection) -> list[str]:
+    at = figures.moment(selection.zone)
+    rows = [(trace["thread_id"], trace["name"], at(trace["end_time"]), trace["trace_id"]) for trace in traces]
+    return _table(("thread", "name", "asked", "trace"), rows)
+
+
+def _more(count: int) -> list[str]:
+    return [f"\n{count - _ROWS:,} more."] if count > _ROWS else []
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    drawn = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
+    drawn += [f"| {' | '.join(_text('' if cell is None else str(cell)) for cell in row)} |" for row in rows]
+    return drawn
+
+
+def _text(text: str) -> str:
+    """Text as Markdown that shows just that text: no markup, no HTML, no line break."""
+    return _MARKUP.sub(r"\\\1", safe_text(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
