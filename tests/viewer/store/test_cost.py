@@ -21,14 +21,6 @@ def usage(tokens: int, output: int, **details: int) -> dict[str, object]:
         "input_token_details": details,
     }
 
-
-@pytest.fixture(autouse=True)
-def no_own_prices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the prices of whoever runs the tests out."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
-def test_each_call_by_its_own_size(tmp_path: Path) -> None:
     """A tier is chosen by the size of each request: three of 100k tokens cost less than one of 300k."""
     from genai_prices import Usage, calc_price
 

@@ -113,21 +113,25 @@ def suspicion() -> str:
     """A condition that is true for each row that needs a closer look at its line.
 
     True when a required value is missing or not allowed, and when a text may have been made from a JSON value that
-    was none (`name: 5` becomes the text 5, `model: {}` the text {}).
+    was none (`name: 5` becomes the text 5, `model: {}` the text {}). Written for speed, it runs over every row:
+    plain comparisons come before patterns, and an id shaped like a UUID is not tried as a number.
     """
-    number = r"^(-?[0-9.]+([eE][-+]?[0-9]+)?|true|false|[\[{].*)$"
-    required = [
-        "v IS NULL",
+    conditions = [
+        *(f"{name} IS NULL" for name in REQUIRED),
         "type NOT IN ('llm', 'tool', 'retriever', 'chain', 'event')",
         "status NOT IN ('ok', 'error', 'interrupted', 'handoff', 'cancelled', 'abandoned')",
-        "start_time IS NULL",
         "NOT (duration_ms >= 0 AND isfinite(duration_ms))",
-        *(f"regexp_matches({name}, '{number}', 's')" for name in ("name", "run_id", "trace_id")),
+        "NOT isfinite(time_to_first_token_ms)",
     ]
-    texts = [c.name for c in LIGHT if c.type == "VARCHAR" and c.name not in REQUIRED]
-    optional = [f"left({name}, 1) IN ('{{', '[')" for name in texts]
-    optional.append("NOT isfinite(time_to_first_token_ms)")
-    return (
-        f"coalesce({' OR '.join(required)}, true) OR "
-        f"{' OR '.join(f'coalesce({condition}, false)' for condition in optional)}"
-    )
+    for name in ("name", "run_id", "trace_id"):
+        conditions.append(
+            f"({name} < ':' AND {name} NOT LIKE '________-____-%' "
+            f"AND regexp_full_match({name}, '-?[0-9.]+([eE][-+]?[0-9]+)?'))"
+        )
+        conditions.append(f"{name} IN ('true', 'false')")
+    # A text that begins with a bracket or brace, as a range so that it is a plain comparison.
+    for column in LIGHT:
+        if column.type == "VARCHAR" and column.name not in ("type", "status"):
+            conditions.append(f"({column.name} >= '[' AND {column.name} < chr(92))")
+            conditions.append(f"({column.name} >= '{{' AND {column.name} < '|')")
+    return " OR ".join(conditions)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
 
 from flightlog_viewer.store.own_time import OWN_TIMES
 from flightlog_viewer.store.prices import COSTS, PriceTable
@@ -30,7 +31,8 @@ class Derived:
 
     def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None) -> None:
         self._cursor = cursor
-        self._price_file = price_file
+        self.price_file = price_file
+        """The user's own prices."""
         self._prices: PriceTable | None = None
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
@@ -58,6 +60,15 @@ class Derived:
         """Work everything out, for queries that are not known beforehand."""
         self.prepare("*", rows, changes)
 
+    def restore(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+        """Take over what the attached base has for its ``rows`` rows."""
+        values = connection.execute("FROM base.row_values").fetchnumpy()
+        self.own_times.values = np.ma.filled(np.ma.asarray(values["self_ms"], np.float64), np.nan)
+        self.costs.values = np.ma.filled(np.ma.asarray(values["cost_usd"], np.float64), np.nan)
+        for table in ("trace_rows", "llm_wrappers", "prices"):
+            connection.execute(f"INSERT INTO {table} FROM base.{table}")
+        self._own_rows = self._cost_rows = self._trace_rows = rows
+
     def _ensure_own(self, rows: int) -> None:
         if self._own_rows < rows:
             with self._cursor() as cursor:
@@ -68,7 +79,7 @@ class Derived:
         if self._cost_rows >= rows:
             return
         if self._prices is None:
-            self._prices = PriceTable(self._price_file)
+            self._prices = PriceTable(self.price_file)
         with self._cursor() as cursor:
             cursor.execute(
                 "INSERT INTO llm_wrappers SELECT DISTINCT parent.run_id FROM all_rows AS child JOIN all_rows AS parent "

@@ -17,6 +17,16 @@ class Started:
     open_span: OpenSpan
 
     @property
+    def writer_id(self) -> str | None:
+        """Of the record, as ``seq``."""
+        return self.open_span.span.writer_id
+
+    @property
+    def seq(self) -> int | None:
+        """The writer's counter: with ``writer_id`` the key of the record."""
+        return self.open_span.span.seq
+
+    @property
     def key(self) -> tuple[str | None, int | None, str, str]:
         """What tells a change from one look at the sidecars to the next."""
         span = self.open_span.span

@@ -7,9 +7,10 @@ or are loaded again from their cleaned light fields.
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -60,21 +61,19 @@ class Loader:
         """Records that repeated another one, and were dropped."""
         create_table(connection, table)
 
-    def load(
-        self,
-        source: SourceFile,
-        read_path: Path,
-        stop: int | None = None,
-        tick: Callable[[int], Any] | None = None,
-    ) -> None:
+    def load(self, source: SourceFile, read_path: Path, stop: int | None = None) -> None:
         """Append the spans of ``source`` from where it is loaded to ``stop``, else to its end.
 
         ``read_path`` is what DuckDB opens: the file itself when all of it is meant, else a copy of the stretch.
-        ``tick`` is told the byte offset reached.
         """
         first = len(self.locations)
-        rows = self._read(read_path, source.file_id)
-        lines = find_lines(source.descriptor, source.end, stop, tick)
+        stop = source.size() if stop is None else stop
+        with ThreadPoolExecutor(1) as beside:
+            finding = beside.submit(find_lines, source.descriptor, source.end, stop)
+            rows = self._read(read_path, source.file_id)
+            lines = finding.result()
+        if rows > len(lines):
+            lines = find_lines(source.descriptor, source.end)
         if rows > len(lines) or not self._aligned(source, lines, first, rows):
             self._connection.execute(f"DELETE FROM {self._table} WHERE rowid >= {first}")
             _rewrite(self._connection, self._table)
@@ -137,7 +136,7 @@ class Loader:
     def _suspects(self, source: SourceFile, lines: Lines, first: int, seen: int) -> NDArray[np.int64]:
         """The indices of lines that need a closer look."""
         found = self._connection.execute(
-            f"SELECT rowid FROM {self._table} WHERE rowid >= {first} AND ({suspicion()})"
+            f"SELECT rowid FROM {self._table} WHERE {f'rowid >= {first} AND ' if first else ''}({suspicion()})"
         ).fetchnumpy()
         suspects = np.asarray(found["rowid"], np.int64) - first
         long = np.flatnonzero(lines.sizes[:seen] > _DEPTH_BYTES)
@@ -190,7 +189,7 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     """Write a table anew, so that its row ids are dense after a DELETE."""
     connection.execute(f"CREATE TABLE {table}_dense AS SELECT * FROM {table} ORDER BY rowid")
     connection.execute(f"DROP TABLE {table}")
-    connection.execute(f"ALTER TABLE {table}_dense RENAME TO {table}")
+    connection.execute(f"ALTER TABLE {table}_dense RENAME TO {table.rpartition('.')[2]}")
 
 
 def _literal(path: Path) -> str:

@@ -1,7 +1,6 @@
 """Where each line of a span file begins: one pass over the bytes, with numpy."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,16 +33,12 @@ class Lines:
         return len(self.starts)
 
 
-def find_lines(
-    descriptor: int, start: int = 0, stop: int | None = None, tick: Callable[[int], None] | None = None
-) -> Lines:
-    """Find the lines of an open file from byte ``start`` (the beginning of a line) to ``stop``, else to its end.
-
-    ``tick`` is told the offset reached now and then.
-    """
+def find_lines(descriptor: int, start: int = 0, stop: int | None = None) -> Lines:
+    """Find the lines of an open file from byte ``start`` (the beginning of a line) to ``stop``, else to its end."""
     block = bytearray(_BLOCK)
     view = memoryview(block)
     values = np.frombuffer(block, np.uint8)
+    is_newline = np.empty(_BLOCK, np.bool_)
     found: list[NDArray[np.int64]] = []
     at = start
     while stop is None or at < stop:
@@ -51,12 +46,10 @@ def find_lines(
         size = os.preadv(descriptor, [view[:wanted]], at)
         if size == 0:
             break
-        newlines = np.flatnonzero(values[:size] == _NEWLINE)
+        newlines = np.flatnonzero(np.equal(values[:size], _NEWLINE, out=is_newline[:size]))
         newlines += at
         found.append(newlines)
         at += size
-        if tick is not None:
-            tick(at)
     ends = np.concatenate(found) if found else np.empty(0, np.int64)
     starts = np.empty(len(ends) + 1, np.int64)
     starts[0] = start

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 class Locations:
     """Grows with the rows of the store; kept in the cache beside them."""
 
+    file_ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
     def __init__(self) -> None:
-        self.file_ids: NDArray[np.int32] = np.empty(0, np.int32)
-        self.starts: NDArray[np.int64] = np.empty(0, np.int64)
-        self.sizes: NDArray[np.int64] = np.empty(0, np.int64)
+        self.clear()
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -25,6 +27,12 @@ class Locations:
         self.file_ids = np.concatenate([self.file_ids, file_ids]) if len(self.file_ids) else file_ids
         self.starts = np.concatenate([self.starts, starts]) if len(self.starts) else starts
         self.sizes = np.concatenate([self.sizes, sizes]) if len(self.sizes) else sizes
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.file_ids = np.empty(0, np.int32)
+        self.starts = np.empty(0, np.int64)
+        self.sizes = np.empty(0, np.int64)
 
     def drop(self, rows: NDArray[np.int64]) -> None:
         """Take rows out; those behind move up."""

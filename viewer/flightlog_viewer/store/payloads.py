@@ -1,7 +1,7 @@
 """Payloads on demand: the line of a row, read again from the file that was held open."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -9,29 +9,24 @@ import pyarrow as pa
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.columns import KNOWN
-from flightlog_viewer.store.in_flight import Started
-from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.rows import Rows
 from flightlog_viewer.store.sieve import LINE_LIMIT, decode
 
 
 class PayloadReader:
     """Reads lines by row id, by ``pread`` on held descriptors, so that rotation and deletion do not matter."""
 
-    def __init__(self, locations: Locations, descriptors: Sequence[int]) -> None:
-        self._locations = locations
-        self._descriptors = descriptors
-        """By file id."""
-        self.started: Sequence[Started] = ()
-        """What the rows in flight were made from: row id -1 is the first."""
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     def line(self, row_id: int) -> bytes:
         """The bytes of a row's line; empty when there is no such row or the file was cut short."""
-        if not 0 <= row_id < len(self._locations):
+        places = self._rows.locations
+        if not 0 <= row_id < len(places):
             return b""
-        size = min(int(self._locations.sizes[row_id]), LINE_LIMIT)
-        descriptor = self._descriptors[int(self._locations.file_ids[row_id])]
+        size = min(int(places.sizes[row_id]), LINE_LIMIT)
         try:
-            return os.pread(descriptor, size, int(self._locations.starts[row_id]))
+            return os.pread(self._rows.descriptors[int(places.file_ids[row_id])], size, int(places.starts[row_id]))
         except OSError:
             return b""
 
@@ -43,7 +38,7 @@ class PayloadReader:
         return record if run_id is None or record["run_id"] == run_id else None
 
     def _started(self, row_id: int) -> Any:
-        started = self.started
+        started = self._rows.started
         return started[-1 - row_id].record() if -row_id <= len(started) else None
 
     def _finished(self, row_id: int) -> Any:

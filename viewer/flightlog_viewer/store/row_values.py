@@ -18,26 +18,27 @@ class RowValues:
     def __init__(self, query: str) -> None:
         self._query = query
         """Gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
-        self._values: NDArray[np.float64] = np.empty(0)
+        self.values: NDArray[np.float64] = np.empty(0)
+        """By row id; NaN where there is none."""
 
     def compute(self, cursor: duckdb.DuckDBPyConnection, first: int, rows: int) -> None:
         """Work the values out for the rows from ``first`` on, and whatever else those change."""
         found = cursor.execute(self._query.format(first=first)).fetchnumpy()
         ids = np.asarray(found["row_id"], np.int64)
         values = np.full(rows, np.nan)
-        values[:first] = self._values[:first]
+        values[:first] = self.values[:first]
         kept = ids < rows  # rows that come in the meantime are the next turn's
         values[ids[kept]] = np.asarray(found["value"], np.float64)[kept]
-        self._values = values
+        self.values = values
 
     def sql_function(self) -> Callable[[pa.Array], pa.Array]:
         """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
 
         def value_of(row_ids: pa.Array) -> pa.Array:
             ids = row_ids.fill_null(-1).to_numpy(zero_copy_only=False)
-            known = (ids >= 0) & (ids < len(self._values))
+            known = (ids >= 0) & (ids < len(self.values))
             values = np.full(len(ids), np.nan)
-            values[known] = self._values[ids[known]]
+            values[known] = self.values[ids[known]]
             return pa.array(values, from_pandas=True)
 
         return value_of

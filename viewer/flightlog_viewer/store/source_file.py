@@ -34,6 +34,11 @@ class SourceFile:
         """Device and inode of the original."""
         return self.device, self.inode
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the file of this identity is still this one; an emptied file has to be read anew."""
+        return self.followed or self.read_path != self.path
+
     def size(self) -> int:
         """Bytes that the open file has now."""
         return os.fstat(self.descriptor).st_size

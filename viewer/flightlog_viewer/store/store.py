@@ -3,27 +3,26 @@
 import atexit
 import contextlib
 import os
-import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import duckdb
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store import derived, ingest, prices, session
+from flightlog_viewer.store import derived, prices, session
+from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.functions import create_functions
-from flightlog_viewer.store.in_flight import Started, read_started
-from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.payloads import PayloadReader
 from flightlog_viewer.store.queries import statement
-from flightlog_viewer.store.source_file import SourceFile, open_source
-from flightlog_viewer.store.sources import resolve
-from flightlog_viewer.store.spool import Spool
-from flightlog_viewer.store.staging import Staging
-from flightlog_viewer.store.views import create_views
-from flightlog_viewer.store.watch import Progress, Watch
+from flightlog_viewer.store.rows import Rows
+from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.sources import newest, resolve
+from flightlog_viewer.store.watch import Progress
+
+_MEMORY_LIMIT_BYTES: Final = 4 << 30
+"""What DuckDB may take at most; half of the machine's memory when that is less."""
 
 
 class Store:
@@ -32,25 +31,16 @@ class Store:
     Queries may come from any thread; each runs on a cursor of its own.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, threads: int | None = None) -> None:
-        self._paths = list(paths)
-        self._threads = threads
-        self._connection = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
-        self._spool = Spool()
-        self._staging = Staging(self._spool.new_file)
-        self._descriptors: list[int] = []
-        self._locations = Locations()
-        self._payloads = PayloadReader(self._locations, self._descriptors)
+    def __init__(
+        self, paths: Sequence[str | Path] = (), *, cache: Cache | None = None, threads: int | None = None
+    ) -> None:
+        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{_memory_limit() >> 20}MiB"}
+        if threads is not None:
+            config["threads"] = threads
+        self._connection = duckdb.connect(":memory:", config=config)
         self._derived = derived.Derived(self._connection.cursor, prices.override_file())
-        self._refresh_lock = threading.Lock()
-        self._open_changes = 0
-        self._closed = False
-        self.sources: list[SourceFile] = []
-        """The files, by file id."""
-        self.dropped_fields = 0
-        """Optional fields of unusable value that became NULL."""
-        self.duplicates = 0
-        """Records that repeated another one, and were dropped."""
+        self._rows = Rows(self._connection, paths, cache)
+        self._payloads = PayloadReader(self._rows)
         _OPEN.add(self)
 
     def sql(self, query: str, params: Any = None) -> session.Result:
@@ -69,7 +59,7 @@ class Store:
 
     def prepare(self, query: str) -> None:
         """Work out the computed columns and tables that a query names, so that a cursor can run it."""
-        self._derived.prepare(query, len(self._locations), self._open_changes)
+        self._derived.prepare(query, self.span_count, self._rows.started_changes)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor for the program's own queries, for use in one thread; close it. ``interrupt()`` cancels it.
@@ -94,23 +84,36 @@ class Store:
         return [{"file": file, "byte_offset": offset, "reason": reason} for file, offset, reason in rows]
 
     @property
+    def sources(self) -> list[SourceFile]:
+        """The files, by file id."""
+        return self._rows.sources
+
+    @property
     def span_count(self) -> int:
         """Finished spans in the store."""
-        return len(self._locations)
+        return len(self._rows.locations)
+
+    @property
+    def in_flight(self) -> int:
+        """Spans that have started and not ended."""
+        return len(self._rows.started)
+
+    @property
+    def dropped_fields(self) -> int:
+        """Optional fields of unusable value that became NULL."""
+        return self._rows.dropped_fields
+
+    @property
+    def duplicates(self) -> int:
+        """Records that repeated another one, and were dropped."""
+        return self._rows.duplicates
 
     def refresh(self) -> int:
         """Load what came since: lines, files, starts; the number of new finished spans. Row ids stay as they are.
 
         Rotation, truncation and deletion of a file are followed. A line that is still being written waits.
         """
-        with self._refresh_lock:
-            if self._closed:
-                return 0
-            # Sidecars before files: a span that ends meanwhile is then in both, not in none.
-            started = self._read_started()
-            new = self._grow()
-            self._show_started(started)
-            return new
+        return self._rows.refresh()
 
     def interrupt(self) -> None:
         """Cancel what runs on the store's own connection; a load then raises duckdb.InterruptException."""
@@ -118,14 +121,9 @@ class Store:
 
     def close(self) -> None:
         """Free memory and files; harmless when repeated."""
-        with self._refresh_lock:
-            _OPEN.discard(self)
-            self._closed = True
-            self._staging.close()
-            self._connection.close()
-            self._spool.close()
-            while self._descriptors:
-                os.close(self._descriptors.pop())
+        _OPEN.discard(self)
+        self._rows.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -133,118 +131,14 @@ class Store:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _load(self, paths: Sequence[Path], progress: Progress | None) -> None:
-        """Load whole files, then lock."""
-        connection = self._connection
-        create_functions(connection, self._payloads, self._derived)
-        connection.execute("CREATE TABLE sources (file_id INTEGER, path VARCHAR)")
-        connection.execute("CREATE TABLE reject_rows (file_id INTEGER, byte_offset BIGINT, reason VARCHAR)")
-        connection.execute(prices.TABLE)
-        derived.create_tables(connection)
-        ingest.create_table(connection, "open_rows")
-        files = [self._open(path) for path in paths]
-        started = self._read_started()
-        loader = ingest.Loader(connection, "span_rows", self._spool.new_file)
-        with Watch(connection, sum(source.size() for source in files), progress) as watch:
-            for source in files:
-                watch.file(source.size())
-                loader.load(source, source.read_path)
-                watch.file_done(len(loader.locations))
-            loader.finish()
-        places = loader.locations
-        self._locations.extend(places.file_ids, places.starts, places.sizes)
-        self._note(loader)
-        create_views(connection, None)
-        session.lock(connection)
-        self._show_started(started)
-
-    def _open(self, path: Path) -> SourceFile:
-        source = open_source(len(self.sources), path, self._spool)
-        self._descriptors.append(source.descriptor)
-        self.sources.append(source)
-        self._connection.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
-        return source
-
-    def _grow(self) -> int:
-        pieces: list[tuple[SourceFile, int]] = []
-        for source in list(self.sources):
-            change = source.change()
-            if change == "grown":
-                pieces.append((source, source.size()))
-            elif change in ("truncated", "replaced"):
-                source.followed = False
-        pieces += [(source, source.size()) for source in self._discover()]
-        if not pieces:
-            return 0
-        loader = self._staging.loader()
-        with self._connection.cursor() as cursor:
-            for source, stop in pieces:
-                cursor.execute(
-                    "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ?", [source.file_id, source.end]
-                )
-                copy = self._spool.stretch(source.descriptor, source.end, stop)
-                loader.load(source, copy, stop)
-                copy.unlink()
-            new = self._staging.hand_over(loader, cursor, self._locations)
-        self._note(loader)
-        return new
-
-    def _discover(self) -> list[SourceFile]:
-        """Open the files that are meant and were not there before, or were replaced."""
-        known = {
-            source.identity: source for source in self.sources if source.followed or source.read_path != source.path
-        }
-        opened: list[SourceFile] = []
-        try:
-            paths = resolve(self._paths)
-        except UnreadableError:
-            return []
-        for path in paths:
-            with contextlib.suppress(OSError, UnreadableError):
-                status = os.stat(path)
-                source = known.get((status.st_dev, status.st_ino))
-                if source is None:
-                    opened.append(self._open(path))
-                elif source.path != path:
-                    self._rename(source, path)
-        return opened
-
-    def _rename(self, source: SourceFile, path: Path) -> None:
-        source.path = path
-        with self._connection.cursor() as cursor:
-            cursor.execute("UPDATE sources SET path = ? WHERE file_id = ?", [str(path), source.file_id])
-
-    def _read_started(self) -> list[Started]:
-        return read_started([(source.file_id, source.path) for source in self.sources if source.followed])
-
-    def _show_started(self, started: list[Started]) -> None:
-        if started:
-            with self._connection.cursor() as cursor:
-                wanted = [[one.open_span.span.writer_id, one.open_span.span.seq] for one in started]
-                ended = set(
-                    cursor.execute(
-                        "SELECT writer_id, seq FROM all_rows WHERE row_id >= 0 AND seq IN (SELECT unnest(?::BIGINT[])) "
-                        "AND writer_id IN (SELECT unnest(?::VARCHAR[]))",
-                        [[seq for _, seq in wanted], [writer for writer, _ in wanted]],
-                    ).fetchall()
-                )
-            started = [one for one in started if (one.open_span.span.writer_id, one.open_span.span.seq) not in ended]
-        if [one.key for one in started] == [one.key for one in self._payloads.started]:
-            return
-        with self._connection.cursor() as cursor:
-            self._staging.replace_open_rows(started, cursor)
-        self._payloads.started = started
-        self._open_changes += 1
-
-    def _note(self, loader: ingest.Loader) -> None:
-        self.dropped_fields += loader.dropped_fields
-        self.duplicates += loader.duplicates
-        if loader.rejects:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(
-                    "INSERT INTO reject_rows VALUES (?, ?, ?)",
-                    [[reject.file_id, reject.byte_offset, reject.reason] for reject in loader.rejects],
-                )
+    def load(self, paths: Sequence[Path], progress: Progress | None = None) -> None:
+        """Load whole files, then lock the session; once, before anything else."""
+        create_functions(self._connection, self._payloads, self._derived)
+        self._connection.execute(prices.TABLE)
+        derived.create_tables(self._connection)
+        self._rows.load(paths, self._derived, progress)
+        session.lock(self._connection)
+        self._rows.refresh()
 
 
 def open_store(
@@ -258,14 +152,17 @@ def open_store(
 ) -> Store:
     """Load span files: files, folders, globs; without paths the newest span file here.
 
+    ``cache`` keeps an index of large files in the user's cache folder, so that opening them again is instant;
     ``allow_empty`` accepts files that hold no span yet, for those who wait for them; ``threads`` bounds the load
     (all cores by default). Raises UnreadableError when a path is missing, cannot be read, or is no span file, and
     LoadCancelledError when ``progress`` asked for that.
     """
-    store = Store([paths] if isinstance(paths, str | Path) else list(paths), threads=threads)
+    given = [paths] if isinstance(paths, str | Path) else list(paths) or [newest(Path())]
+    files = resolve(given)
+    store = Store(given, cache=Cache.open() if cache else None, threads=threads)
     try:
-        store._load(resolve(store._paths), progress)
-        if not store.span_count and not allow_empty and not store._payloads.started:
+        store.load(files, progress)
+        if not store.span_count and not allow_empty and not store.in_flight:
             raise UnreadableError(_nothing(store))
     except BaseException:
         store.close()
@@ -275,8 +172,8 @@ def open_store(
 
 def empty_store() -> Store:
     """A store without any file: its tables and views, for whoever asks what there is."""
-    store = Store(())
-    store._load((), None)
+    store = Store()
+    store.load(())
     return store
 
 
@@ -287,6 +184,14 @@ def _nothing(store: Store) -> str:
         return f"{names} is empty: no span has been recorded yet"
     lines = "its one line is" if len(rejects) == 1 else f"none of its {len(rejects)} lines is"
     return f"{names} is no span file: {lines} a span (the first: {rejects[0]['reason']})"
+
+
+def _memory_limit() -> int:
+    try:
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _MEMORY_LIMIT_BYTES
+    return min(_MEMORY_LIMIT_BYTES, physical // 2)
 
 
 _OPEN: "weakref.WeakSet[Store]" = weakref.WeakSet()

@@ -1,0 +1,150 @@
+import stat
+from pathlib import Path
+
+import duckdb
+import orjson
+import pytest
+
+from flightlog_viewer import Store, open_store
+from flightlog_viewer.store import cache, rows
+from tests.viewer.store.records import llm, span, write
+
+
+@pytest.fixture(autouse=True)
+def cache_small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cache files of any size."""
+    monkeypatch.setattr(rows, "CACHED_BYTES", 1)
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    """The bases in the cache."""
+    return sorted((tmp_path / "cache").rglob("*.duckdb"))
+
+
+def state(store: Store) -> list[object]:
+    """What a store answers."""
+    return [
+        store.sql("SELECT * EXCLUDE (payload_gone) FROM spans ORDER BY row_id").fetchall(),
+        store.query("overview"),
+        store.query("trace_rows"),
+        store.sql("SELECT * FROM llm_calls ORDER BY row_id").fetchall(),
+        store.rejects,
+        store.dropped_fields,
+        store.duplicates,
+        [store.payload(row) for row in range(store.span_count)],
+    ]
+
+
+def test_reopened_the_same(tmp_path: Path) -> None:
+    """A store from the cache answers as the one that was loaded, and as one without a cache."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r", inputs={"n": 1}),
+        llm("a", "r", provider="openai", duration_ms=7),
+        b"{bad",
+        span("s", "r", step="x", metadata={"n": "x" * 2000}),
+        span("t", "r", writer_id="w", seq=1),
+        span("t", "r", writer_id="w", seq=1),
+    )
+    with open_store(path, cache=False) as store:
+        expected = state(store)
+    assert kept(tmp_path) == []
+    for _ in range(2):
+        with open_store(path) as store:
+            assert state(store) == expected
+        assert len(kept(tmp_path)) == 1
+    assert stat.S_IMODE(kept(tmp_path)[0].stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept(tmp_path)[0].parent.stat().st_mode) == 0o700
+
+
+def test_grown_and_rotated(tmp_path: Path) -> None:
+    """A file that grew or was rotated keeps its base; only what is new is read."""
+    path = write(tmp_path / "a.jsonl", span("r"), llm("a", "r"))
+    with open_store(path):
+        pass
+    (base,) = kept(tmp_path)
+    before = base.stat().st_ino
+    with path.open("ab") as file:
+        file.write(orjson.dumps(llm("b", "r")) + b"\n")
+    path.rename(tmp_path / "a.20261120T120000.000001Z.jsonl")
+    write(path, llm("c", "r"))
+    with open_store(path) as store:
+        assert store.sql("SELECT run_id FROM spans ORDER BY row_id").fetchall() == [("r",), ("a",), ("b",), ("c",)]
+        assert store.query("trace_rows")[0]["total_tokens"] == 45
+        assert {Path(file).name for (file,) in store.sql("SELECT DISTINCT file FROM spans").fetchall()} == {
+            "a.20261120T120000.000001Z.jsonl",
+            "a.jsonl",
+        }
+    assert kept(tmp_path)[0].stat().st_ino == before
+
+
+@pytest.mark.parametrize("how", ["rewritten", "truncated", "deleted part", "damaged cache", "other prices"])
+def test_rebuilt_when_anything_changed(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base whose files changed under it, or that is damaged, is not used."""
+    write(tmp_path / "a.jsonl", span("r", name="one"), span("s", "r", name="two"))
+    write(tmp_path / "b.jsonl", span("b", name="one"))
+    with open_store(tmp_path):
+        pass
+    expected = [("one",), ("one",), ("two",)]
+    if how == "rewritten":
+        write(tmp_path / "a.jsonl", span("r", name="six"), span("s", "r", name="two"))
+        expected = [("one",), ("six",), ("two",)]
+    elif how == "truncated":
+        write(tmp_path / "a.jsonl", span("r", name="one"))
+        expected = [("one",), ("one",)]
+    elif how == "deleted part":
+        (tmp_path / "b.jsonl").unlink()
+        expected = [("one",), ("two",)]
+    elif how == "damaged cache":
+        kept(tmp_path)[0].write_bytes(b"no database")
+    else:
+        own = tmp_path / "prices.toml"
+        own.write_text('[[price]]\nmodel = "x"\ninput_mtok = 1\n')
+        monkeypatch.setenv("FLIGHTLOG_PRICES", str(own))
+    with open_store(tmp_path) as store:
+        assert sorted(store.sql("SELECT name FROM spans").fetchall()) == expected
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """Two viewers share a base, and the one that builds a new base does not disturb the other."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    with open_store(path), open_store(path) as first:
+        write(path, span("n"))
+        with open_store(path) as second:
+            assert second.sql("SELECT run_id FROM spans").fetchall() == [("n",)]
+            assert first.sql("SELECT run_id FROM spans").fetchall() == [("r",)]
+
+
+def test_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bases used longest ago go when the cache is over its limit."""
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 1)
+    for name in ("a", "b"):
+        with open_store(write(tmp_path / f"{name}.jsonl", span(name))):
+            pass
+        assert len(kept(tmp_path)) == 1
+
+
+def test_no_room_for_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room for a base the rows are held in memory."""
+
+    def full(*_: object) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr("flightlog_viewer.store.base.write_places", full)
+    path = write(tmp_path / "a.jsonl", span("r"), b"{bad", llm("a", "r"))
+    with open_store(path) as store:
+        assert store.query("overview")[0]["spans"] == 2
+        assert len(store.rejects) == 1
+    assert kept(tmp_path) == []
+    assert list((tmp_path / "cache").rglob("*.partial")) == []
+
+
+def test_file_backed_without_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large for the memory goes to a private file, gone with the store."""
+    monkeypatch.setattr(rows, "FILE_BACKED_BYTES", 1)
+    path = write(tmp_path / "a.jsonl", span("r", duration_ms=30), llm("a", "r", duration_ms=10))
+    with open_store(path, cache=False) as store:
+        assert store.sql("SELECT database_name FROM duckdb_databases() WHERE database_name = 'base'").fetchall()
+        assert store.sql("SELECT self_ms FROM spans WHERE run_id = 'r'").fetchall() == [(20,)]
+        assert store.query("trace_rows")[0]["total_tokens"] == 15
+    assert kept(tmp_path) == []

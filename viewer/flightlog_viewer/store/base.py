@@ -1,0 +1,175 @@
+"""The base: rows loaded once into a DuckDB file of their own, attached read-only from then on.
+
+It holds the rows, where their lines are, the rejects, the files they came from, and what is derived from them. It is
+built under a name of its own and never changed; what comes later stays in memory.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+
+from flightlog_viewer.store.derived import Derived
+from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.source_file import SourceFile
+
+_SAMPLES: Final = 16
+_SAMPLE_BYTES: Final = 4096
+_DERIVED_TABLES: Final = ("trace_rows", "llm_wrappers", "prices")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFile:
+    """A file that the base was built from, as it was then."""
+
+    file_id: int
+    device: int
+    inode: int
+    end: int
+    """Bytes loaded."""
+    followed: bool
+    """False for the unpacked copy of a file, which must not have changed at all."""
+    original_size: int
+    original_mtime_ns: int
+    fingerprint: str
+    """Of the bytes loaded: a hash of samples, the first and the last bytes among them."""
+
+
+def begin(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a new file for a base to be built in."""
+    connection.execute(f"ATTACH '{_quoted(path)}' AS base")
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a finished base, for good."""
+    connection.execute(f"ATTACH '{_quoted(path)}' AS base (READ_ONLY)")
+
+
+def attach_kept(
+    connection: duckdb.DuckDBPyConnection, kept: Path, paths: Sequence[Path]
+) -> list[tuple[BaseFile, Path]] | None:
+    """Attach the base kept at ``kept``, if every file it was built from is among ``paths`` and unchanged up to there.
+
+    Returns its files in the order of their ids, each with where it is now; None when there is no such base.
+    """
+    if not kept.exists():
+        return None
+    try:
+        attach(connection, kept)
+        files = [BaseFile(*row) for row in connection.execute("FROM base.files ORDER BY file_id").fetchall()]
+    except duckdb.Error:
+        # Damaged, or of a version that should have another name: it is built anew.
+        _detach(connection)
+        with contextlib.suppress(OSError):
+            kept.unlink()
+        return None
+    by_identity: dict[tuple[int, int], Path] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            by_identity[status.st_dev, status.st_ino] = path
+    found = [(file, by_identity.get((file.device, file.inode))) for file in files]
+    matched = [(file, path) for file, path in found if path is not None and _matches(file, path)]
+    if len(matched) == len(files):
+        return matched
+    _detach(connection)
+    return None
+
+
+def write_places(
+    connection: duckdb.DuckDBPyConnection, locations: Locations, files: Sequence[SourceFile], counts: tuple[int, int]
+) -> None:
+    """Write beside the rows: places, rejects, files, and the counts of dropped fields and duplicates."""
+    connection.register(
+        "place_arrays", {"file_id": locations.file_ids, "start": locations.starts, "size": locations.sizes}
+    )
+    connection.execute("CREATE TABLE base.places AS FROM place_arrays")
+    connection.unregister("place_arrays")
+    connection.execute("CREATE TABLE base.reject_rows AS FROM reject_rows")
+    connection.execute(
+        "CREATE TABLE base.files (file_id INTEGER, device UBIGINT, inode UBIGINT, end_offset BIGINT, followed BOOLEAN, "
+        "original_size BIGINT, original_mtime_ns BIGINT, fingerprint VARCHAR)"
+    )
+    for source in files:
+        file = _describe(source)
+        values = [getattr(file, name) for name in BaseFile.__slots__]
+        connection.execute("INSERT INTO base.files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    connection.execute("CREATE TABLE base.counts (dropped_fields BIGINT, duplicates BIGINT)")
+    connection.execute("INSERT INTO base.counts VALUES (?, ?)", list(counts))
+
+
+def read_places(connection: duckdb.DuckDBPyConnection, locations: Locations) -> tuple[int, int]:
+    """Take over where the lines of the rows are; returns the counts of dropped fields and duplicates."""
+    places = connection.execute("FROM base.places").fetchnumpy()
+    locations.extend(
+        np.asarray(places["file_id"], np.int32),
+        np.asarray(places["start"], np.int64),
+        np.asarray(places["size"], np.int64),
+    )
+    ((dropped_fields, duplicates),) = connection.execute("FROM base.counts").fetchall()
+    return dropped_fields, duplicates
+
+
+def write_derived(connection: duckdb.DuckDBPyConnection, derived: Derived) -> None:
+    """Write what was derived from the rows."""
+    arrays = {"self_ms": derived.own_times.values, "cost_usd": derived.costs.values}
+    connection.register("value_arrays", arrays)
+    connection.execute("CREATE TABLE base.row_values AS FROM value_arrays")
+    connection.unregister("value_arrays")
+    for table in _DERIVED_TABLES:
+        connection.execute(f"CREATE TABLE base.{table} AS FROM {table}")
+
+
+def _describe(source: SourceFile) -> BaseFile:
+    status = os.stat(source.path) if not source.followed else os.fstat(source.descriptor)
+    return BaseFile(
+        source.file_id,
+        source.device,
+        source.inode,
+        source.end,
+        source.followed,
+        status.st_size,
+        status.st_mtime_ns,
+        _fingerprint(source.descriptor, source.end),
+    )
+
+
+def _matches(file: BaseFile, path: Path) -> bool:
+    """Whether the file at ``path`` still begins with what the base has of it."""
+    try:
+        status = os.stat(path)
+        if not file.followed:
+            return (status.st_size, status.st_mtime_ns) == (file.original_size, file.original_mtime_ns)
+        if status.st_size < file.end:
+            return False
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return _fingerprint(descriptor, file.end) == file.fingerprint
+    finally:
+        os.close(descriptor)
+
+
+def _fingerprint(descriptor: int, end: int) -> str:
+    digest = hashlib.sha256()
+    last = max(0, end - _SAMPLE_BYTES)
+    for index in range(_SAMPLES):
+        at = last * index // (_SAMPLES - 1)
+        digest.update(os.pread(descriptor, min(_SAMPLE_BYTES, end - at), at))
+    return digest.hexdigest()
+
+
+def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+    with contextlib.suppress(duckdb.Error):
+        connection.execute("DETACH base")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,87 @@
+"""Where bases are kept between two openings: the user's cache folder, bounded in size, private."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from flightlog_viewer.store.columns import LIGHT
+
+LIMIT_BYTES: Final = 4 << 30
+"""What all of the cache may take; the files not used for longest go first."""
+_STALE_S: Final = 86400
+"""Age at which a half-built file is taken for left over."""
+
+
+class Cache:
+    """The cache folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls) -> "Cache | None":
+        """The user's cache, made if need be; None when there can be none."""
+        from platformdirs import user_cache_path
+
+        folder = user_cache_path("flightlog", appauthor=False) / "index"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = folder.stat()
+            if status.st_mode & 0o077:
+                folder.chmod(0o700)
+        except OSError:
+            return None
+        return cls(folder) if os.access(folder, os.W_OK) else None
+
+    def path(self, paths: Sequence[str | Path], price_file: Path | None) -> Path:
+        """Where the base of these paths is or would be; another version of anything that made it has another name."""
+        own_prices = b""
+        if price_file is not None:
+            with contextlib.suppress(OSError):
+                own_prices = price_file.read_bytes()
+        key = [
+            [os.path.abspath(path) for path in paths] or [os.getcwd(), ""],
+            [version(name) for name in ("flightlog", "duckdb", "genai-prices")],
+            [[column.name, column.type] for column in LIGHT],
+            hashlib.sha256(own_prices).hexdigest(),
+        ]
+        return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.duckdb"
+
+    def building(self, path: Path) -> Path:
+        """A name to build ``path`` under; ``publish`` gives it the right one."""
+        return path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}.partial")
+
+    def publish(self, built: Path, path: Path) -> None:
+        """Put a built file in its place; those who have the old one open keep it. Raises OSError."""
+        built.chmod(0o600)
+        os.replace(built, path)
+        self.prune(keep=path)
+
+    def used(self, path: Path) -> None:
+        """Note that a file was of use."""
+        with contextlib.suppress(OSError):
+            os.utime(path)
+
+    def prune(self, keep: Path) -> None:
+        """Delete what is over the limit, and what others left half-built."""
+        found: list[tuple[float, int, Path]] = []
+        for entry in self.folder.iterdir():
+            with contextlib.suppress(OSError):
+                status = entry.stat()
+                if ".partial" in entry.name and time.time() - status.st_mtime > _STALE_S:
+                    entry.unlink()
+                elif ".partial" not in entry.name and entry != keep:
+                    found.append((status.st_mtime, status.st_size, entry))
+        with contextlib.suppress(OSError):
+            total = keep.stat().st_size + sum(size for _, size, _ in found)
+            for _, size, entry in sorted(found):
+                if total <= LIMIT_BYTES:
+                    return
+                entry.unlink()
+                total -= size

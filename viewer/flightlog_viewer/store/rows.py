@@ -1,0 +1,259 @@
+"""The rows of the store and the files they come from: loaded at once, kept in a base, brought up to date."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.store import base, ingest
+from flightlog_viewer.store.cache import Cache
+from flightlog_viewer.store.derived import Derived
+from flightlog_viewer.store.in_flight import Started, read_started
+from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.source_file import SourceFile, open_source
+from flightlog_viewer.store.sources import resolve
+from flightlog_viewer.store.spool import Spool
+from flightlog_viewer.store.staging import Staging
+from flightlog_viewer.store.views import create_views
+from flightlog_viewer.store.watch import Progress, Watch
+
+CACHED_BYTES: Final = 16 << 20
+"""Smaller files load faster than a base is looked after."""
+REBUILT_BYTES: Final = 64 << 20
+"""What a base may lack, or a quarter of what it has, before it is built anew."""
+FILE_BACKED_BYTES: Final = 1 << 30
+"""About a million spans: more are kept in a file of their own, cached or not, to bound the memory."""
+_TABLES: Final = (
+    "CREATE TABLE sources (file_id INTEGER, path VARCHAR)",
+    "CREATE TABLE reject_rows (file_id INTEGER, byte_offset BIGINT, reason VARCHAR)",
+)
+
+
+class Rows:
+    """Everything that files bring in. Row ids stay as they are while the store is open."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, paths: Sequence[str | Path], cache: Cache | None) -> None:
+        self._connection = connection
+        self._paths = list(paths)
+        self._cache = cache
+        self._spool = Spool(cache.folder if cache is not None else None)
+        self._staging = Staging(self._spool.new_file)
+        self._lock = threading.Lock()
+        self._closed = False
+        self.locations = Locations()
+        self.sources: list[SourceFile] = []
+        """By file id."""
+        self.descriptors: list[int] = []
+        """Held open, by file id."""
+        self.started: Sequence[Started] = ()
+        """What is in flight; the first has row id -1."""
+        self.started_changes = 0
+        """How often ``started`` was replaced."""
+        self.dropped_fields = 0
+        self.duplicates = 0
+        for statement in _TABLES:
+            connection.execute(statement)
+        ingest.create_table(connection, "open_rows")
+
+    def load(self, paths: Sequence[Path], derived: Derived, progress: Progress | None) -> None:
+        """Load whole files, and create the views. Large ones go to a base, kept in the cache if there is one."""
+        kept = self._cache.path(self._paths, derived.price_file) if self._cache is not None else None
+        if kept is not None and self._reuse(kept, paths, derived):
+            return
+        files = [self._open(path) for path in paths]
+        size = sum(source.size() for source in files)
+        if (kept is not None and size >= CACHED_BYTES) or size >= FILE_BACKED_BYTES:
+            try:
+                self._build(files, kept, derived, progress)
+            except (duckdb.IOException, OSError):
+                # No room for it, most likely: then without.
+                self._start_over()
+            else:
+                return
+        self._fill("span_rows", files, progress)
+        create_views(self._connection, None)
+
+    def refresh(self) -> int:
+        """Load what came since; the number of new rows."""
+        with self._lock:
+            if self._closed:
+                return 0
+            # Sidecars before files: a span that ends meanwhile is then in both, not in none.
+            started = read_started([(source.file_id, source.path) for source in self.sources if source.followed])
+            new = self._grow()
+            self._show(started)
+            return new
+
+    def close(self) -> None:
+        """Free files; harmless when repeated."""
+        with self._lock:
+            self._closed = True
+            self._staging.close()
+            self._spool.close()
+            while self.descriptors:
+                os.close(self.descriptors.pop())
+
+    def _open(self, path: Path) -> SourceFile:
+        source = open_source(len(self.sources), path, self._spool)
+        self.descriptors.append(source.descriptor)
+        self.sources.append(source)
+        with self._connection.cursor() as cursor:
+            cursor.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
+        return source
+
+    def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
+        loader = ingest.Loader(self._connection, table, self._spool.new_file)
+        with Watch(self._connection, sum(source.size() for source in files), progress) as watch:
+            for source in files:
+                watch.file(source.size())
+                loader.load(source, source.read_path)
+                watch.file_done(len(loader.locations))
+            loader.finish()
+        places = loader.locations
+        self.locations.extend(places.file_ids, places.starts, places.sizes)
+        self._note(loader)
+
+    def _reuse(self, kept: Path, paths: Sequence[Path], derived: Derived) -> bool:
+        """Attach the base of an earlier opening, if it still is what the files begin with."""
+        found = base.attach_kept(self._connection, kept, paths)
+        if found is None:
+            return False
+        known = [path for _, path in found]
+        for path in [*known, *(path for path in paths if path not in known)]:
+            self._open(path)
+        for source, (file, _) in zip(self.sources, found, strict=False):
+            source.end = file.end
+        if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
+            self._connection.execute("DETACH base")
+            self._start_over()
+            self._close_files()
+            return False
+        self.dropped_fields, self.duplicates = base.read_places(self._connection, self.locations)
+        self._connection.execute("INSERT INTO reject_rows FROM base.reject_rows")
+        ingest.create_table(self._connection, "span_rows")
+        create_views(self._connection, len(self.locations))
+        derived.restore(self._connection, len(self.locations))
+        if self._cache is not None:
+            self._cache.used(kept)
+        return True
+
+    def _end(self) -> int:
+        return sum(source.end for source in self.sources)
+
+    def _build(
+        self, files: Sequence[SourceFile], kept: Path | None, derived: Derived, progress: Progress | None
+    ) -> None:
+        """Load into a new base and attach that."""
+        connection = self._connection
+        building = self._spool.new_file() if self._cache is None or kept is None else self._cache.building(kept)
+        try:
+            base.begin(connection, building)
+            self._fill("base.span_rows", files, progress)
+            ingest.create_table(connection, "span_rows")
+            create_views(connection, len(self.locations))
+            if kept is not None:
+                derived.prepare_all(len(self.locations), 0)
+                base.write_derived(connection, derived)
+            base.write_places(connection, self.locations, files, (self.dropped_fields, self.duplicates))
+            connection.execute("DETACH base")
+            if self._cache is not None and kept is not None:
+                self._cache.publish(building, kept)
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("DETACH base")
+            building.unlink(missing_ok=True)
+            raise
+        base.attach(connection, building if kept is None else kept)
+
+    def _start_over(self) -> None:
+        """Forget what was loaded, not what is open."""
+        self._connection.execute("DROP TABLE IF EXISTS span_rows")
+        self._connection.execute("DELETE FROM reject_rows")
+        self.locations.clear()
+        self.dropped_fields = self.duplicates = 0
+        for source in self.sources:
+            source.end = 0
+
+    def _close_files(self) -> None:
+        self._connection.execute("DELETE FROM sources")
+        self.sources.clear()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
+
+    def _grow(self) -> int:
+        pieces: list[tuple[SourceFile, int]] = []
+        for source in self.sources:
+            change = source.change()
+            if change == "grown":
+                pieces.append((source, source.size()))
+            elif change in ("truncated", "replaced"):
+                source.followed = False
+        pieces += [(source, source.size()) for source in self._discover()]
+        if not pieces:
+            return 0
+        loader = self._staging.loader()
+        with self._connection.cursor() as cursor:
+            for source, stop in pieces:
+                cursor.execute(
+                    "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ?", [source.file_id, source.end]
+                )
+                copy = self._spool.stretch(source.descriptor, source.end, stop)
+                loader.load(source, copy, stop)
+                copy.unlink()
+            new = self._staging.hand_over(loader, cursor, self.locations)
+        self._note(loader)
+        return new
+
+    def _discover(self) -> list[SourceFile]:
+        """Open the files that are meant and were not there before, or were replaced."""
+        known = {source.identity: source for source in self.sources if source.is_current}
+        opened: list[SourceFile] = []
+        try:
+            paths = resolve(self._paths) if self._paths else []
+        except UnreadableError:
+            return []
+        for path in paths:
+            with contextlib.suppress(OSError, UnreadableError):
+                status = os.stat(path)
+                source = known.get((status.st_dev, status.st_ino))
+                if source is None:
+                    opened.append(self._open(path))
+                elif source.path != path:
+                    source.path = path
+                    with self._connection.cursor() as cursor:
+                        cursor.execute("UPDATE sources SET path = ? WHERE file_id = ?", [str(path), source.file_id])
+        return opened
+
+    def _show(self, started: Sequence[Started]) -> None:
+        """Make the rows in flight those that did not end."""
+        if started:
+            with self._connection.cursor() as cursor:
+                ended = set(
+                    cursor.execute(
+                        "SELECT writer_id, seq FROM all_rows WHERE row_id >= 0 AND seq IN (SELECT unnest(?::BIGINT[])) "
+                        "AND writer_id IN (SELECT unnest(?::VARCHAR[]))",
+                        [[one.seq for one in started], [one.writer_id for one in started]],
+                    ).fetchall()
+                )
+            started = [one for one in started if (one.writer_id, one.seq) not in ended]
+        if [one.key for one in started] == [one.key for one in self.started]:
+            return
+        with self._connection.cursor() as cursor:
+            self._staging.replace_open_rows(started, cursor)
+        self.started = started
+        self.started_changes += 1
+
+    def _note(self, loader: ingest.Loader) -> None:
+        self.dropped_fields += loader.dropped_fields
+        self.duplicates += loader.duplicates
+        if loader.rejects:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO reject_rows VALUES (?, ?, ?)",
+                    [[reject.file_id, reject.byte_offset, reject.reason] for reject in loader.rejects],
+                )
