@@ -21,6 +21,8 @@ def usage(tokens: int, output: int, **details: int) -> dict[str, object]:
         "input_token_details": details,
     }
 
+
+def test_each_call_by_its_own_size(tmp_path: Path) -> None:
     """A tier is chosen by the size of each request: three of 100k tokens cost less than one of 300k."""
     from genai_prices import Usage, calc_price
 
