@@ -369,6 +369,7 @@ def test_killed_in_a_tool(tmp_path: Path, how: signal.Signals) -> None:
         ("add", "unfinished"),
     ]
     assert left[2].span.inputs == {"a": 1, "b": 2}
+    assert left[2].span.pid == child.pid
 
 
 def test_sigterm_that_is_handled(tmp_path: Path) -> None:

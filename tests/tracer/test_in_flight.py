@@ -69,7 +69,8 @@ def test_sidecar_is_private_and_named_after_its_writer(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     file = SpanFile(path)
     file.open_span(1, start(1, file.writer_id))
-    assert [one.name for one in tmp_path.iterdir()] == [f"trace.jsonl.{file.writer_id}.open"]
+    assert [one.name for one in sidecars(path)] == [f"trace.jsonl.{file.writer_id}.open"]
+    assert path.stat().st_size == 0, "readers look beside a span file"
     assert sidecars(path)[0].stat().st_mode & 0o777 == 0o600
 
 

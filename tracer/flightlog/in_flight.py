@@ -30,8 +30,9 @@ _ENDS_TOGETHER: Final = 32
 class InFlight:
     """The sidecar of one writer; created at its first start. Nothing here raises."""
 
-    def __init__(self, path: str) -> None:
-        self.path: Final = path
+    def __init__(self, span_file: str, writer_id: str) -> None:
+        self.path: Final = f"{span_file}.{writer_id}.open"
+        self._span_file = span_file
         self.lost = 0
         """Starts that could not be written."""
         self._lock = threading.RLock()
@@ -143,6 +144,11 @@ class InFlight:
             raise OSError("short write")
         self._spans[seq] = (end - len(line) - 1, len(line))
 
+    def _create_span_file(self) -> None:
+        """Readers look for sidecars beside a span file: a process that dies in its first span has one too."""
+        with contextlib.suppress(OSError):
+            os.close(os.open(self._span_file, _FLAGS, 0o600))
+
     def _take_ends(self) -> bytes:
         line = b'{"ended":%b}\n' % str(self._ended).encode()
         self._ended.clear()
@@ -176,6 +182,8 @@ class InFlight:
             with contextlib.suppress(OSError):
                 os.unlink(new)
             raise
+        if self._fd < 0:
+            self._create_span_file()
         self._forget()
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)

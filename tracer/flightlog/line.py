@@ -68,13 +68,13 @@ def light(record: dict[str, Any]) -> bytes:
         )
 
 
-def started(head: bytes, inputs: bytes | None) -> bytes:
-    """The line of the in-flight sidecar: the record so far, the inputs cut."""
+def started(head: bytes, process: bytes, inputs: bytes | None) -> bytes:
+    """The line of the in-flight sidecar: the record so far, which process, the inputs cut."""
     if inputs is None:
-        return head
+        return b"".join((head[:-1], process, b"}"))
     if len(inputs) > IN_FLIGHT_BYTES:
         inputs = orjson.dumps(inputs[:IN_FLIGHT_BYTES].decode("utf-8", "ignore") + "…")
-    return b"".join((head[:-1], b',"inputs":', inputs, b"}"))
+    return b"".join((head[:-1], process, b',"inputs":', inputs, b"}"))
 
 
 def started_span(run: OpenRun, start_ns: int) -> Span:

@@ -140,7 +140,7 @@ class Recorder:
             record["otel"] = run.otel = ids
         if file is not None:
             run.head = head = light(record)
-            file.open_span(seq, started(head, run.inputs))
+            file.open_span(seq, started(head, self._lines.process(record["writer_id"]), run.inputs))
         return run
 
     def _about_task(self, run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:

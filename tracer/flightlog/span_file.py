@@ -87,7 +87,7 @@ class SpanFile:
         self._closed = False
         self._appender = self._new_appender()
         self._opened = 0
-        self._in_flight = InFlight(f"{self.path}.{self.writer_id}.open")
+        self._in_flight = InFlight(self.path, self.writer_id)
         self._written = self._written_bytes = self._lost = self._lost_bytes = self._repeated = 0
         self._unreported = self._unreported_bytes = 0
         self._unreported_wall_ns = self._unreported_monotonic_ns = 0
