@@ -5,10 +5,12 @@ and an approval must not come from a page that someone happened to open.
 """
 
 import argparse
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import uvicorn
@@ -29,19 +31,27 @@ AppFactory = Callable[[Path, JsonlTracer, float | None], FastAPI]
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve `app` from a thread on a free port; gives its base URL. Raises RuntimeError when it does not start."""
+    """Serve `app` beside the caller on a free port; gives its base URL. Raises RuntimeError when it does not start."""
     server = uvicorn.Server(_config(app, 0))
-    thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)
-    thread.start()
+    running = asyncio.run_coroutine_threadsafe(server.serve(), _loop())
     try:
         while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("the server did not start")
+            if running.done():
+                raise RuntimeError("the server did not start") from running.exception()
             time.sleep(0.005)
         yield f"http://{HOST}:{_port(server)}"
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        running.result(timeout=30)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    # One for all servers of the process: providers' packages keep their connections for the next model that asks, and
+    # connections end with the loop that they were made in.
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="servers", daemon=True).start()
+    return loop
 
 
 def run_service(name: str, story: Story, create_app: AppFactory, argv: Sequence[str] | None = None) -> int:
@@ -63,6 +73,9 @@ def run_service(name: str, story: Story, create_app: AppFactory, argv: Sequence[
             _Announcing(_config(create_app(database, tracer, options.ttl), options.port)).run()
     except (FlightlogError, OSError) as error:
         return failed(str(error))
+    except SystemExit:
+        # Uvicorn has said why it could not start.
+        return 2
     return 0
 
 

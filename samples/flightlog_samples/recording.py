@@ -22,7 +22,8 @@ from flightlog.errors import FlightlogError, UsageError
 
 MARKER = ".flightlog-demo"
 DEFAULT_OUT = "flightlog-demo"
-_OURS = ("*.jsonl", "*.jsonl.*.open", "*.sqlite", "*.sqlite-wal", "*.sqlite-shm", "*.lock")
+_STEMS = ("spans", "checkpoints", "report_service", "chat_service", "support_desk")
+_ENDINGS = (".jsonl", ".jsonl.*.open", ".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock")
 
 
 class Recording:
@@ -68,7 +69,7 @@ def sqlite_saver(path: str | Path) -> SqliteSaver:
 
 def prepare(out: Path) -> None:
     """Make `out` ready for a new recording. Raises UsageError when it holds such files of someone else."""
-    found = [path for pattern in _OURS for path in out.glob(pattern)] if out.is_dir() else []
+    found = [path for stem in _STEMS for ending in _ENDINGS for path in out.glob(stem + ending)]
     if found and not (out / MARKER).exists():
         raise UsageError(f"{out} holds {found[0].name}, which no demo recorded: choose another folder with --out")
     try:

@@ -15,20 +15,21 @@ def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
     """A folder that a recording made is emptied of its recording and of nothing else."""
     prepare(tmp_path)
     (tmp_path / "spans.jsonl").write_text("old")
-    (tmp_path / "notes.txt").write_text("mine")
+    for mine in ("notes.txt", "mine.jsonl", "mine.sqlite", "uv.lock"):
+        (tmp_path / mine).write_text("mine")
     prepare(tmp_path)
-    assert not (tmp_path / "spans.jsonl").exists()
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".flightlog-demo", "mine.jsonl", "mine.sqlite", "notes.txt", "uv.lock"]
 
 
 def test_files_of_someone_else_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder with span files that no recording made is refused, with a sentence and exit status 2."""
-    (tmp_path / "production.jsonl").write_text("precious")
+    """A folder with a span file that no recording made is refused, with a sentence and exit status 2."""
+    (tmp_path / "spans.jsonl").write_text("precious")
     with pytest.raises(UsageError, match="another folder"):
         prepare(tmp_path)
     assert main(["--out", str(tmp_path)]) == 2
-    assert "production.jsonl" in capsys.readouterr().err
-    assert (tmp_path / "production.jsonl").read_text() == "precious"
+    assert "spans.jsonl" in capsys.readouterr().err
+    assert (tmp_path / "spans.jsonl").read_text() == "precious"
 
 
 def test_an_unknown_sample_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
