@@ -1,6 +1,8 @@
 """Where recordings go, and the command line that makes them."""
 
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,16 @@ def test_samples_are_selected_by_name() -> None:
     assert [sample.name for sample in select([])] == list(DEFAULT)
     assert select(["all"]) == list(SAMPLES)
     assert [sample.name for sample in select(["streaming", "streaming"])] == ["streaming"]
+
+
+@pytest.mark.parametrize("name", [sample.name for sample in SAMPLES])
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_every_sample_is_a_program(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m flightlog_samples.NAME` has a help of its own and ends with status 0."""
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"flightlog_samples.{name}", run_name="__main__", alter_sys=True)
+    assert ended.value.code == 0
+    assert f"python -m flightlog_samples.{name}" in capsys.readouterr().out

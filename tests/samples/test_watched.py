@@ -1,0 +1,121 @@
+"""The recordings, watched with the commands: doctor finds nothing wrong, approvals finds everything that was asked."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog.span_file import read_spans
+from flightlog_samples.catalogue import SAMPLES
+from flightlog_viewer.cli.app import main
+
+PAGES = Path(__file__).parents[2] / "docs" / "samples"
+ASKED = {
+    ("approval-pending", None),
+    ("approval-approved", "approve"),
+    ("approval-rejected", "reject"),
+    ("tracing-approval", "approve"),
+    ("tool-review", "edit"),
+    ("payment-large", "approve"),
+    ("payment-too-large", "reject"),
+    ("task-edited", "edit"),
+    ("task-approved", "approve"),
+    ("task-rejected", "reject"),
+    ("chat-clarified", "other"),
+    ("ticket-large", "approve"),
+    ("ticket-twice", "approve"),
+    ("ticket-merge", "approve"),
+    ("ticket-erase", "reject"),
+    ("ticket-later", "other"),
+    ("ticket-old", None),
+    ("Model Context Protocol (MCP)", "reject"),
+    ("Model Context Protocol (MCP)", "approve"),
+    ("Agent2Agent Protocol (A2A)", None),
+}
+"""Thread, or theme of a report, and decision, of every question asked with `interrupt()`; None is unanswered."""
+
+
+@pytest.fixture(scope="module")
+def approvals(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What `flightlog approvals` says about the recording."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        said = _printed(recorded)
+    rows: list[dict[str, Any]] = json.loads(said)["approvals"]
+    return rows
+
+
+def _printed(recorded: Path) -> str:
+    out = io.StringIO()
+    databases = [option for path in sorted(recorded.glob("*.sqlite")) for option in ("--checkpoints", str(path))]
+    with contextlib.redirect_stdout(out):
+        assert main(["approvals", str(recorded), *databases, "--json", "--no-cache"]) == 0
+    return out.getvalue()
+
+
+def subject(row: dict[str, Any]) -> str:
+    """The thread of a question, or the theme where the thread's id says nothing."""
+    question = row["question"]
+    return str(question["theme"] if isinstance(question, dict) and "theme" in question else row["thread_id"])
+
+
+def test_doctor_finds_nothing_wrong(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every span of every sample is whole."""
+    assert main(["doctor", str(recorded)]) == 0
+    assert "nothing wrong" in capsys.readouterr().out
+
+
+def test_every_question_is_among_the_approvals(approvals: list[dict[str, Any]]) -> None:
+    """Each `interrupt()` with its decision, once."""
+    asked = [(subject(row), row["decision"]) for row in approvals if not row["breakpoint"]]
+    assert {pair for pair in asked if pair[0] != "ticket-old"} == {pair for pair in ASKED if pair[0] != "ticket-old"}
+    assert ("ticket-old", None) in asked
+
+
+def test_lags_are_those_of_the_spans(recorded: Path, approvals: list[dict[str, Any]]) -> None:
+    """The time between the end of the run that asked and the start of the run that was answered, exactly."""
+    roots = sorted(
+        (s for file in recorded.glob("*.jsonl") for s in read_spans(file) if s.parent_run_id is None),
+        key=lambda span: span.start_ns,
+    )
+    answered = [row for row in approvals if row["status"] == "answered" and not row["breakpoint"]]
+    assert len(answered) >= 17
+    for row in answered:
+        if row["thread_id"] == "ticket-old":
+            continue
+        runs = [run for run in roots if run.thread_id == row["thread_id"]]
+        asking = next(
+            index
+            for index, run in enumerate(runs)
+            if row["interrupt_id"] in [i.get("id") for i in run.interrupts or []]
+        )
+        wait_ms = (runs[asking + 1].start_ns - (runs[asking].end_ns or 0)) / 1e6
+        assert row["exact"]
+        # The node asks a moment before its run ends.
+        assert wait_ms <= row["lag_min_ms"] == row["lag_max_ms"] <= wait_ms + (runs[asking].duration_ms or 0)
+
+
+def test_reviewers_and_their_notes_are_known(approvals: list[dict[str, Any]]) -> None:
+    """Where the answer names who decided and why, so does the approval."""
+    by_thread = {row["thread_id"]: row for row in approvals}
+    assert (by_thread["ticket-erase"]["decided_by"], by_thread["ticket-erase"]["notes"]) == (
+        "ben",
+        "there is an open invoice",
+    )
+    assert by_thread["ticket-merge"]["risk_score"] == 0.75
+    assert by_thread["task-approved"]["decided_by"] == "ben"
+
+
+@pytest.mark.parametrize("name", [sample.name for sample in SAMPLES])
+def test_every_sample_has_its_page_with_a_picture(name: str) -> None:
+    """The page says how to run it and shows a picture that fetches nothing."""
+    page = (PAGES / f"{name}.md").read_text()
+    assert f"flightlog demo {name}" in page
+    assert f"({name}.svg)" in page
+    picture = (PAGES / f"{name}.svg").read_text()
+    assert "@font-face" not in picture
+    assert "https:" not in picture
+    assert f"samples/{name}.md" in (PAGES.parent / "agents.md").read_text()
