@@ -7,11 +7,13 @@ the way, for what the fast encoder refuses (cycles, depth, surrogates, huge inte
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
+from uuid import UUID
 
 from flightlog.messages import chip, compact, media
 from flightlog.redaction import REDACTED, Redactor
@@ -36,12 +38,12 @@ _MAX_OPENERS: Final = 4_096
 def convert(value: Any) -> Any:
     """One object, opened by one level; raises nothing but KeyboardInterrupt."""
     kind = type(value)
-    opener = _openers.get(kind)
-    if opener is None:
-        if len(_openers) >= _MAX_OPENERS:  # an application that makes classes without end must not grow us
-            _openers.clear()
-        opener = _openers[kind] = _opener(kind)
     try:
+        opener = _openers.get(kind)
+        if opener is None:
+            if len(_openers) >= _MAX_OPENERS:  # an application that makes classes without end must not grow us
+                _openers.clear()
+            opener = _openers[kind] = _opener(kind)
         return opener(value)
     except KeyboardInterrupt:
         raise
@@ -104,8 +106,10 @@ def _opener(kind: type) -> Opener:
         return lambda value: chip(bytes(value))
     if issubclass(kind, Enum):
         return lambda value: value.value
-    if issubclass(kind, Decimal | PurePath | complex):
+    if issubclass(kind, Decimal | PurePath | complex | UUID | timedelta):
         return str
+    if issubclass(kind, date | time):
+        return kind.isoformat
     if issubclass(kind, BaseException):
         return lambda value: {"type": type_name(kind), "message": str(value)}
     if issubclass(kind, type):

@@ -1,0 +1,251 @@
+"""How runs end: errors and retries, cancellation, dropped generators, and runs that never end."""
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import StructuredTool, ToolException, tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import RetryPolicy
+
+from flightlog import JsonlTracer
+from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
+from tests.tracer.models import ScriptedModel, StreamingModel, call
+
+
+class Retriever(BaseRetriever):
+    """Finds one document, or fails."""
+
+    fails: bool = False
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        if self.fails:
+            raise KeyError(query)
+        return [Document("found", metadata={"source": "here"}), Document("more")]
+
+
+@tool
+def broken(x: int) -> int:
+    """Fail."""
+    raise ValueError("broken tool")
+
+
+def soft_failure(x: int) -> int:
+    """Fail softly."""
+    raise ToolException("not today")
+
+
+def run_tool(one: Any, **options: Any) -> JsonlTracer:
+    tracer = JsonlTracer()
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode([one], **options)).add_edge(START, "tools")
+    asking = {"messages": [AIMessage("", tool_calls=[call(one.name, {"x": 1})])]}
+    graph.compile().invoke(asking, {"callbacks": [tracer]})
+    return tracer
+
+
+def test_a_tool_error_handled_by_the_tool_node_is_the_tools_own() -> None:
+    """The tool span is an error; the node that turned it into a message, and the root, are ok."""
+    tracer = run_tool(broken, handle_tool_errors=True)
+    assert statuses(tracer) == [("broken", "error"), ("tools", "ok"), ("LangGraph", "ok")]
+    error = tracer.spans[0].error or {}
+    assert (error["type"], error["message"]) == ("ValueError", "broken tool")
+
+
+def test_a_tool_error_handled_by_the_tool_itself_is_an_error_too() -> None:
+    """A tool that answers its exception as an error message has failed."""
+    one = StructuredTool.from_function(soft_failure, handle_tool_error=True)
+    tracer = run_tool(one)
+    assert statuses(tracer)[0] == ("soft_failure", "error")
+    assert tracer.spans[0].error == {"type": "ToolException", "message": "not today"}
+
+
+def test_retrievers_record_their_documents_and_errors() -> None:
+    """A retriever span has its query, its documents and their number, or its error."""
+    tracer = JsonlTracer()
+    Retriever().invoke("q", {"callbacks": [tracer]})
+    with pytest.raises(KeyError):
+        Retriever(fails=True).invoke("q", {"callbacks": [tracer]})
+    found, failed = tracer.spans
+    assert (found.type, found.inputs, found.document_count) == ("retriever", "q", 2)
+    assert found.output[0]["page_content"] == "found"
+    assert found.output[0]["metadata"] == {"source": "here"}
+    assert (failed.status, (failed.error or {})["type"]) == ("error", "KeyError")
+
+
+def test_an_llm_error_is_recorded_and_its_fallback_too() -> None:
+    """The failed call is an error, the fallback's call and the chain around both are ok."""
+    tracer = JsonlTracer()
+    model = ScriptedModel(script=[RuntimeError("overloaded")])
+    model.with_fallbacks([ScriptedModel(script=["fine"])]).invoke("q", {"callbacks": [tracer]})
+    assert [span.status for span in tracer.spans] == ["error", "ok", "ok"]
+    assert (tracer.spans[0].error or {})["message"] == "overloaded"
+    assert tracer.summary()["llm"]["errors"] == 1
+
+
+class Flaky:
+    """Fails a number of times, then answers."""
+
+    def __init__(self, failures: int) -> None:
+        self.left = failures
+
+    def __call__(self, state: Any) -> dict[str, Any]:
+        self.left -= 1
+        if self.left >= 0:
+            raise ConnectionError("again")
+        return {"log": ["done"]}
+
+
+def test_attempts_of_a_retry_policy_are_numbered() -> None:
+    """Each attempt is a span of the same task, numbered from 1; the graph is ok when the last one is."""
+    tracer = JsonlTracer()
+    graph: Any = StateGraph(Log)
+    graph.add_node("flaky", Flaky(2), retry_policy=RetryPolicy(initial_interval=0.001, max_attempts=3))
+    graph.add_edge(START, "flaky")
+    graph.compile().invoke({"log": []}, {"callbacks": [tracer]})
+    attempts = by_name(tracer, "flaky")
+    assert [(span.attempt, span.status) for span in attempts] == [(1, "error"), (2, "error"), (3, "ok")]
+    assert len({span.task_id for span in attempts}) == 1
+    assert tracer.spans[-1].status == "ok"
+
+
+def test_attempts_of_with_retry_are_numbered() -> None:
+    """LangChain tags the second attempt and those after; the number is taken from there."""
+    tracer = JsonlTracer()
+    flaky: Any = RunnableLambda(Flaky(2), name="flaky").with_retry(
+        stop_after_attempt=3, wait_exponential_jitter=False, retry_if_exception_type=(ConnectionError,)
+    )
+    flaky.invoke({}, {"callbacks": [tracer]})
+    assert [span.attempt for span in tracer.spans] == [None, 2, 3, None]
+    assert [span.status for span in tracer.spans] == ["error", "error", "ok", "ok"]
+
+
+class Hanging(ScriptedModel):
+    """Never answers."""
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(60)
+
+
+@tool
+async def hanging(x: int) -> int:
+    """Never answer."""
+    await asyncio.sleep(60)
+    return x
+
+
+async def test_cancelling_a_task_cancels_every_open_run() -> None:
+    """LangChain gives a cancelled model no end; it is closed as cancelled with its parent, and nothing stays."""
+    model = Hanging(script=["never"])
+
+    async def think(state: Log) -> dict[str, Any]:
+        return {"log": [await model.ainvoke("q")]}
+
+    tracer = JsonlTracer()
+    running = asyncio.create_task(graph_of(Log, think).ainvoke({"log": []}, {"callbacks": [tracer]}))
+    while tracer.stats()["open"] < 3:
+        await asyncio.sleep(0.005)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert statuses(tracer) == [("scripted-1", "cancelled"), ("think", "cancelled"), ("LangGraph", "cancelled")]
+    assert is_clean(tracer)
+
+
+async def test_a_run_given_up_inside_a_node_is_abandoned() -> None:
+    """A tool that timed out gets no end from LangChain: it is closed when someone looks, its node stays ok."""
+
+    async def impatient(state: Log) -> dict[str, Any]:
+        try:
+            await asyncio.wait_for(hanging.ainvoke({"x": 1}), 0.02)
+        except TimeoutError:
+            return {"log": ["gave up"]}
+        return {"log": []}
+
+    tracer = JsonlTracer()
+    await graph_of(Log, impatient).ainvoke({"log": []}, {"callbacks": [tracer]})
+    assert sorted(statuses(tracer)) == [("LangGraph", "ok"), ("hanging", "abandoned"), ("impatient", "ok")]
+    assert is_clean(tracer)
+
+
+def first(state: Log) -> dict[str, Any]:
+    return {"log": [1]}
+
+
+def second(state: Log) -> dict[str, Any]:
+    return {"log": [2]}
+
+
+def test_leaving_a_stream_early_abandons_the_run() -> None:
+    """A break out of the loop ends the root as abandoned, and the next node never starts."""
+    tracer = JsonlTracer()
+    for _ in graph_of(Log, first, second).stream({"log": []}, {"callbacks": [tracer]}):
+        break
+    gc.collect()
+    assert statuses(tracer) == [("first", "ok"), ("LangGraph", "abandoned")]
+    assert is_clean(tracer)
+
+
+async def test_leaving_an_async_stream_early_abandons_the_run() -> None:
+    """The same for astream, once the generator is closed."""
+    tracer = JsonlTracer()
+    stream = graph_of(Log, first, second).astream({"log": []}, {"callbacks": [tracer]})
+    async for _ in stream:
+        break
+    await stream.aclose()
+    assert statuses(tracer) == [("first", "ok"), ("LangGraph", "abandoned")]
+
+
+def test_leaving_a_model_stream_early_abandons_the_call() -> None:
+    """What was streamed so far is the output of the abandoned call."""
+    tracer = JsonlTracer()
+    stream = StreamingModel(script=["one two three"]).stream("q", {"callbacks": [tracer]})
+    next(iter(stream))
+    stream.close()  # type: ignore[attr-defined]
+    (span,) = tracer.spans
+    assert (span.status, span.chunks) == ("abandoned", 1)
+    assert span.output["content"].strip() == "one"
+
+
+def test_what_never_ends_is_abandoned_at_close() -> None:
+    """A generator that is only held is open until close(), which writes it as abandoned; its late end is ignored."""
+    tracer = JsonlTracer()
+    stream = StreamingModel(script=["one two three"]).stream("q", {"callbacks": [tracer]})
+    next(iter(stream))
+    assert tracer.stats()["open"] == 1
+    tracer.close()
+    assert statuses(tracer) == [("scripted-1", "abandoned")]
+    stream.close()  # type: ignore[attr-defined]
+    assert len(tracer.spans) == 1
+
+
+def test_a_keyboard_interrupt_is_a_cancellation() -> None:
+    """Ctrl-C in a node reaches the application and is recorded as cancelled."""
+
+    def stopped(state: Log) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    tracer = JsonlTracer()
+    with pytest.raises(KeyboardInterrupt):
+        RunnableLambda(stopped).invoke({"log": []}, {"callbacks": [tracer]})
+    assert statuses(tracer) == [("stopped", "cancelled")]
+
+
+def test_a_drained_graph_is_cancelled_and_not_an_error() -> None:
+    """A graph asked to stop at a step boundary can go on later: cancelled."""
+    from langgraph.errors import GraphDrained
+
+    tracer = JsonlTracer()
+
+    def drained(_: Any) -> None:
+        raise GraphDrained("shutdown")
+
+    with pytest.raises(GraphDrained):
+        RunnableLambda(drained).invoke(1, {"callbacks": [tracer]})
+    assert statuses(tracer) == [("drained", "cancelled")]

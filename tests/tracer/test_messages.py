@@ -1,0 +1,160 @@
+"""Messages are recorded compactly, encoded once, and never stale."""
+
+import base64
+import hashlib
+from typing import Any
+
+import orjson
+import pytest
+from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+
+from flightlog import JsonlTracer
+from flightlog.memo import Memo
+from flightlog.payload import PayloadEncoder
+from flightlog.redaction import Redactor
+from tests.tracer.models import USAGE, ScriptedModel, call
+
+
+def recorded(value: Any, memo: Memo | None = None, encoder: PayloadEncoder | None = None) -> Any:
+    """What the fast path records; it must not leave this to the careful walk."""
+    json = (encoder or PayloadEncoder(Redactor(), 262_144)).quick(value, memo or Memo())
+    assert json is not None
+    assert orjson.loads(json) == orjson.loads(PayloadEncoder(Redactor(), 262_144).encode("inputs", value).json)
+    return orjson.loads(json)
+
+
+def test_a_message_keeps_what_was_said() -> None:
+    """Type, content, tool calls, id, name and usage stay; what a provider wraps around it goes."""
+    message = AIMessage(
+        "hi",
+        id="m-1",
+        name="bot",
+        tool_calls=[call("add", {"a": 1})],
+        usage_metadata=USAGE,
+        response_metadata={"headers": {"x": "y"}},
+        additional_kwargs={"tool_calls": [{"raw": True}], "refusal": "no"},
+    )
+    assert recorded(message) == {
+        "type": "ai",
+        "content": "hi",
+        "name": "bot",
+        "tool_calls": [call("add", {"a": 1})],
+        "usage_metadata": USAGE,
+        "additional_kwargs": {"refusal": "no"},
+        "id": "m-1",
+    }
+
+
+def test_every_kind_of_message_is_compact() -> None:
+    """System, human, tool and role messages carry only what they have."""
+    messages = [
+        SystemMessage("be kind"),
+        HumanMessage("hi", name="ann"),
+        ToolMessage("3", tool_call_id="c-1"),
+        ToolMessage("no", tool_call_id="c-2", status="error"),
+        ChatMessage(content="x", role="critic"),
+    ]
+    assert recorded(messages) == [
+        {"type": "system", "content": "be kind"},
+        {"type": "human", "content": "hi", "name": "ann"},
+        {"type": "tool", "content": "3", "tool_call_id": "c-1"},
+        {"type": "tool", "content": "no", "tool_call_id": "c-2", "status": "error"},
+        {"type": "chat", "content": "x", "role": "critic"},
+    ]
+
+
+IMAGE = bytes(range(256)) * 16
+TEXT = base64.b64encode(IMAGE).decode()
+CHIP = {"media_type": "image/png", "bytes": len(IMAGE), "sha256": hashlib.sha256(IMAGE).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{TEXT}"}},
+        {"type": "image", "base64": TEXT, "mime_type": "image/png"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": TEXT}},
+        {"type": "file", "source_type": "base64", "mime_type": "image/png", "data": TEXT},
+        {"type": "media", "mime_type": "image/png", "data": IMAGE},
+    ],
+)
+def test_media_is_a_chip(block: dict[str, Any]) -> None:
+    """Images and files, however a provider writes them, are recorded by type, size and hash of the data itself."""
+    found = recorded(HumanMessage([{"type": "text", "text": "look"}, block]))["content"]
+    assert found[0] == {"type": "text", "text": "look"}
+    text = orjson.dumps(found).decode()
+    assert TEXT[:100] not in text
+    assert CHIP in list(values(found[1]))
+
+
+def values(value: Any) -> Any:
+    yield value
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from values(item)
+
+
+def test_media_in_a_plain_input_is_a_chip_when_it_is_large() -> None:
+    """Messages given as dictionaries are cut like others; their data URLs become chips first."""
+    value = {"messages": [{"role": "user", "content": [{"image_url": {"url": f"data:image/png;base64,{TEXT}"}}]}]}
+    payload = PayloadEncoder(Redactor(), 2_000).encode("inputs", value)
+    assert orjson.loads(payload.json)["messages"][0]["content"][0]["image_url"]["url"] == CHIP
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_a_message_changed_in_place_is_recorded_as_it_is_now(count: int) -> None:
+    """Text, id, tool calls, arguments, usage and blocks changed between two spans are seen."""
+    messages: list[Any] = [HumanMessage(f"q{n}", id=f"h{n}") for n in range(count - 1)]
+    last = AIMessage("old", tool_calls=[call("add", {"a": [1]})], additional_kwargs={"note": {"x": 1}})
+    messages.append(last)
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+
+    def now() -> Any:
+        return recorded(messages, memo, encoder)[-1]
+
+    assert now() == now()
+    last.content = "new"
+    assert now()["content"] == "new"
+    last.id = "given"
+    assert now()["id"] == "given"
+    last.tool_calls[0]["args"]["a"].append(2)
+    assert now()["tool_calls"][0]["args"] == {"a": [1, 2]}
+    last.usage_metadata = USAGE
+    assert now()["usage_metadata"] == USAGE
+    last.additional_kwargs["note"]["x"] = 2
+    assert now()["additional_kwargs"] == {"note": {"x": 2}}
+    last.content = [{"type": "text", "text": "block"}]
+    assert now()["content"] == [{"type": "text", "text": "block"}]
+    last.content[0]["text"] = "changed"  # type: ignore[index]
+    assert now()["content"] == [{"type": "text", "text": "changed"}]
+    if count > 1:
+        messages[0].content = "the first one changed"
+        assert recorded(messages, memo, encoder)[0]["content"] == "the first one changed"
+
+
+def test_a_history_that_grows_shrinks_and_branches_is_always_whole() -> None:
+    """Remembered lists are used only as the beginning that they are."""
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+    history: list[Any] = [HumanMessage(f"m{n}", id=f"i{n}") for n in range(12)]
+
+    def check(messages: list[Any]) -> None:
+        assert [found["content"] for found in recorded(messages, memo, encoder)] == [one.content for one in messages]
+
+    check(history)
+    check([*history, HumanMessage("more")])
+    check(history[:8])
+    check([*history[:10], HumanMessage("branch"), HumanMessage("again")])
+    check(history[::-1])
+    check([history[0], *history[2:], history[1]])
+    check([HumanMessage("m0"), *history[1:]])
+
+
+def test_two_traces_share_no_messages() -> None:
+    """A message object that travels through two traces is recorded in both, each as it was then."""
+    shared = HumanMessage("before")
+    tracer = JsonlTracer()
+    model = ScriptedModel(script=["ok"])
+    model.invoke([shared], {"callbacks": [tracer]})
+    shared.content = "after"
+    model.invoke([shared], {"callbacks": [tracer]})
+    assert [span.inputs["messages"][0]["content"] for span in tracer.spans] == ["before", "after"]

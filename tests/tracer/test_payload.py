@@ -1,0 +1,306 @@
+"""Any value becomes one valid JSON value, whatever it does."""
+
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import hashlib
+import pathlib
+import uuid
+from typing import Any
+
+import numpy as np
+import orjson
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
+
+from flightlog import JsonlTracer
+from flightlog.memo import Memo
+from flightlog.payload import PayloadEncoder
+from flightlog.redaction import Redactor
+from flightlog.truncation import shorten
+from tests.tracer.graphs import is_clean
+
+LIMIT = 262_144
+NOTHING: Any = RunnableLambda(lambda _: None)
+
+
+def recorded(value: Any, limit: int = LIMIT) -> Any:
+    """What a span shows of a value that passes through a runnable as its input."""
+    tracer = JsonlTracer(max_field_bytes=limit)
+    NOTHING.invoke(value, {"callbacks": [tracer]})
+    (span,) = tracer.spans
+    assert is_clean(tracer)
+    return span.inputs
+
+
+def cycle() -> Any:
+    inner: list[Any] = [1]
+    inner.append({"again": inner})
+    return inner
+
+
+def deep(levels: int) -> Any:
+    value: Any = "bottom"
+    for _ in range(levels):
+        value = {"d": value}
+    return value
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Custom(enum.Enum):
+    THING = object()
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    tags: list[str]
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    secret: pydantic.SecretStr = pydantic.SecretStr("hush")
+    hidden: str = pydantic.Field(default="hide me", exclude=True)
+    point: Point = dataclasses.field(default_factory=lambda: Point(1, ["a"]))
+
+
+class Pair(collections.namedtuple("Pair", "left right")):
+    """A named tuple."""
+
+
+class Text(str):
+    """A subclass of str whose methods lie."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("nan"), None),
+        ([float("inf"), 1.5], [None, 1.5]),
+        ("\ud800 lone", "\\ud800 lone"),
+        ({"\udfff": "key"}, {"\\udfff": "key"}),
+        (2**63 - 1, 2**63 - 1),
+        (2**70, str(2**70)),
+        (10**5000, f"[integer of {(10**5000).bit_length()} bits]"),
+        ({1: "a", None: "b", False: "c", 2.5: "d"}, {"1": "a", "null": "b", "false": "c", "2.5": "d"}),
+        ({(1, 2): "tuple key"}, {"(1, 2)": "tuple key"}),
+        ({"s": {3}}, {"s": [3]}),
+        (frozenset(["x"]), ["x"]),
+        (collections.deque([1, 2]), [1, 2]),
+        (Pair(1, "r"), {"left": 1, "right": "r"}),
+        (Color.RED, "red"),
+        (Point(1, ["t"]), {"x": 1, "tags": ["t"]}),
+        (decimal.Decimal("1.10"), "1.10"),
+        (pathlib.PurePosixPath("/tmp/x"), "/tmp/x"),
+        (uuid.UUID(int=1), str(uuid.UUID(int=1))),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (np.float64(1.5), 1.5),
+        (np.arange(3), [0, 1, 2]),
+        (np.bool_(True), True),
+        (ValueError("bad"), {"type": "ValueError", "message": "bad"}),
+        (dict, "dict"),
+        (complex(1, 2), "(1+2j)"),
+        (Text("kept"), "kept"),
+        ((), []),
+        (None, None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_kinds_of_values(value: Any, expected: Any) -> None:
+    """Each kind has one plain form."""
+    assert recorded({"v": value}) == {"v": expected}
+    assert recorded(value) == expected
+
+
+def test_binary_data_is_a_chip() -> None:
+    """Bytes are recorded by size and hash, large arrays by type and shape too."""
+    assert recorded({"b": b"\x00" * 10}) == {
+        "b": {
+            "media_type": "application/octet-stream",
+            "bytes": 10,
+            "sha256": hashlib.sha256(b"\x00" * 10).hexdigest(),
+        }
+    }
+    large = recorded({"a": np.zeros((100, 50))})["a"]
+    assert (large["media_type"], large["bytes"], large["shape"]) == ("numpy/float64", 40_000, [100, 50])
+
+
+def test_models_are_read_by_their_fields() -> None:
+    """Pydantic models keep their fields, hide secrets, and leave out what is declared excluded."""
+    found = recorded({"m": Model(name="n", point=Point(2, []))})["m"]
+    assert found["name"] == "n"
+    assert found["point"] == {"x": 2, "tags": []}
+    assert "hush" not in str(found)
+    assert "hide me" not in str(found)
+
+
+def test_models_of_pydantic_v1_are_read_too() -> None:
+    """The compatibility classes of pydantic v1 are read in the same way."""
+    v1: Any = pytest.importorskip("pydantic.v1")
+    old = v1.create_model("Old", name=(str, "old"), inner=(list[int], [1]))
+    assert recorded({"m": old()}) == {"m": {"name": "old", "inner": [1]}}
+
+
+def test_cycles_and_depths_end() -> None:
+    """A cycle is named where it closes; nesting stops at a depth."""
+    assert recorded(cycle()) == [1, {"again": "[cycle]"}]
+    text = orjson.dumps(recorded(deep(100_000))).decode()
+    assert 50 < text.count("{") <= 101
+
+
+class Hostile:
+    """Raises whatever it can wherever it is asked."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def _raise(self, *args: Any, **kwargs: Any) -> Any:
+        raise self.error
+
+    __str__ = __repr__ = __iter__ = __len__ = __bool__ = __hash__ = __eq__ = _raise
+    model_dump = dict = to_json = _raise
+
+    def __getattr__(self, name: str) -> Any:
+        raise self.error
+
+
+class HostileModel(pydantic.BaseModel):
+    """A model that must not be dumped."""
+
+    x: int = 1
+
+    def model_dump(self, *args: Any, **kwargs: Any) -> Any:
+        raise SystemExit("dumped")
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+class Endless:
+    """Opens into ever new objects."""
+
+    @property
+    def __dataclass_fields__(self) -> Any:
+        return {"next": None}
+
+
+class Bomb(dict[str, Any]):
+    """A dict that changes while it is read."""
+
+    def items(self) -> Any:
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Hostile(RuntimeError("x")),
+        Hostile(SystemExit("x")),
+        Hostile(RecursionError()),
+        HostileModel(),
+        Endless(),
+        Bomb(a=1),
+        Slotted(),
+        Custom.THING,
+        object(),
+        lambda: None,
+        (n for n in range(3)),
+        memoryview(b"abc"),
+        type("Fake", (), {"__module__": None}),
+        type("numpy.ndarray", (), {"__module__": "numpy"})(),
+    ],
+    ids=lambda value: type.__getattribute__(type(value), "__name__"),
+)
+def test_hostile_objects_harm_nobody(value: Any) -> None:
+    """Objects that raise, lie or never end are recorded by what can be said of them."""
+    assert set(recorded({"before": 1, "value": value, "after": 2})) == {"before", "value", "after"}
+    recorded([value, {"deeper": [value]}])
+    recorded({"messages": [HumanMessage("hi", additional_kwargs={"x": value}), AIMessage("ho")]})
+
+
+def test_generators_are_not_consumed() -> None:
+    """Recording a generator takes nothing from it."""
+    numbers = (n for n in range(3))
+    recorded({"g": numbers})
+    assert list(numbers) == [0, 1, 2]
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=40),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+@given(PLAIN)
+@settings(max_examples=150, deadline=None)
+def test_any_value_is_one_valid_json_value(value: Any) -> None:
+    """Whatever the value, the JSON parses; the fast path and the careful walk agree."""
+    encoder = PayloadEncoder(Redactor(), LIMIT)
+    careful = orjson.loads(encoder.encode("inputs", value).json)
+    quick = encoder.quick(value, Memo())
+    assert quick is None or orjson.loads(quick) == careful
+
+
+@given(PLAIN, st.integers(min_value=64, max_value=2_000))
+@settings(max_examples=150, deadline=None)
+def test_any_value_fits_its_bound(value: Any, limit: int) -> None:
+    """A payload never exceeds the bound, and says so exactly when it was cut."""
+    payload = PayloadEncoder(Redactor(), limit).encode("inputs", {"v": [value] * 3, "text": "x" * 500})
+    assert len(payload.json) <= limit
+    orjson.loads(payload.json)
+    whole = PayloadEncoder(Redactor(), 10**9).encode("inputs", {"v": [value] * 3, "text": "x" * 500}).json
+    if len(whole) > limit:
+        assert payload.truncation == {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    else:
+        assert payload.truncation is None
+
+
+def test_long_strings_are_cut_first() -> None:
+    """What is short stays readable beside a long string that is cut, and the span says how long it was."""
+    tracer = JsonlTracer(max_field_bytes=1_000)
+    NOTHING.invoke({"id": 7, "text": "é" * 5_000, "list": [1, 2]}, {"callbacks": [tracer]})
+    (span,) = tracer.spans
+    assert (span.inputs["id"], span.inputs["list"]) == (7, [1, 2])
+    assert span.inputs["text"].startswith("ééé")
+    assert span.inputs["text"].endswith("…")
+    cut = (span.truncated or {})["inputs"]
+    whole = orjson.dumps({"id": 7, "text": "é" * 5_000, "list": [1, 2]})
+    assert cut == {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+
+
+def test_a_giant_string_costs_no_giant_copy() -> None:
+    """A string of 64 million characters is cut before it is encoded; no hash is taken."""
+    tracer = JsonlTracer()
+    NOTHING.invoke({"text": "x" * 64_000_000}, {"callbacks": [tracer]})
+    (span,) = tracer.spans
+    assert len(span.inputs["text"]) < LIMIT
+    assert "sha256" not in (span.truncated or {})["inputs"]
+
+
+def test_shorten_cuts_items_when_there_is_no_long_string() -> None:
+    """A list of many small numbers keeps its beginning and says how many are left out."""
+    found = orjson.loads(shorten(list(range(10_000)), 1_000))
+    assert found[:3] == [0, 1, 2]
+    assert found[-1].startswith("… ")

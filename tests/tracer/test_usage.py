@@ -1,0 +1,124 @@
+"""Tokens, times and models: what was reported, never a guess."""
+
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.language_models.fake import FakeListLLM
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import Generation, LLMResult
+
+from flightlog import JsonlTracer
+from flightlog.summary import USAGE_HINT
+from flightlog.usage import response_fields
+from tests.tracer.models import USAGE, ScriptedModel, StreamingModel
+
+DETAILED: Any = {
+    "input_tokens": 100,
+    "output_tokens": 40,
+    "total_tokens": 140,
+    "input_token_details": {"cache_read": 64, "audio": 0},
+    "output_token_details": {"reasoning": 32},
+}
+
+
+def answer(usage: Any, **metadata: Any) -> AIMessage:
+    return AIMessage("hello to you", usage_metadata=usage, response_metadata=metadata)
+
+
+def one(tracer: JsonlTracer) -> Any:
+    (span,) = tracer.spans
+    return span
+
+
+def test_details_of_usage_are_kept() -> None:
+    """Cached and reasoning tokens are recorded under LangChain's names; zeros too."""
+    tracer = JsonlTracer()
+    ScriptedModel(script=[answer(DETAILED)]).invoke("q", {"callbacks": [tracer]})
+    assert one(tracer).token_usage == DETAILED
+
+
+def test_streamed_usage_is_that_of_the_final_message() -> None:
+    """Streaming counts chunks and the time to the first token, and takes usage once."""
+    tracer = JsonlTracer()
+    model = StreamingModel(script=[answer(DETAILED, model_name="m-2", finish_reason="stop")])
+    list(model.stream("q", {"callbacks": [tracer]}))
+    span = one(tracer)
+    assert span.token_usage == DETAILED
+    assert span.chunks == 4, "three words, and the chunk that brings the usage"
+    assert 0 <= span.time_to_first_token_ms <= span.duration_ms
+    assert (span.model, span.finish_reason) == ("m-2", "stop")
+    assert "hint" not in tracer.summary()["llm"]
+
+
+def test_missing_usage_of_a_stream_comes_with_advice() -> None:
+    """No usage is no token_usage, and the summary says what to set."""
+    tracer = JsonlTracer()
+    list(StreamingModel(script=["a b"], usage_on_chunks=False).stream("q", {"callbacks": [tracer]}))
+    assert one(tracer).token_usage is None
+    summary = tracer.summary()["llm"]
+    assert (summary["usage_missing"], summary["hint"]) == (1, USAGE_HINT)
+    assert "total_tokens" not in summary
+
+
+async def test_event_streams_count_each_chunk_once() -> None:
+    """The v2 and v3 protocols tell of the same tokens as the token callback does."""
+    tracer = JsonlTracer()
+    async for _ in StreamingModel(script=["a b c"]).astream_events("q", {"callbacks": [tracer]}, version="v2"):
+        pass
+    assert one(tracer).chunks == 4
+
+
+def test_an_answer_from_the_cache_is_not_spending() -> None:
+    """The second call is a cache hit; only the first one's tokens count."""
+    tracer = JsonlTracer()
+    model = ScriptedModel(script=["same"], cache=InMemoryCache())
+    for _ in range(2):
+        model.invoke("q", {"callbacks": [tracer]})
+    fresh, cached = tracer.spans
+    assert (fresh.cache_hit, cached.cache_hit) == (None, True)
+    assert cached.token_usage == USAGE
+    assert tracer.summary()["llm"]["total_tokens"] == 15
+    assert tracer.summary()["llm"]["cache_hits"] == 1
+
+
+def test_a_model_that_answers_from_the_cache_without_usage_is_a_hit_too() -> None:
+    """A message that never had usage has none when it comes from the cache."""
+    tracer = JsonlTracer()
+    model = ScriptedModel(script=[AIMessage("bare")], cache=InMemoryCache())
+    for _ in range(2):
+        model.invoke("q", {"callbacks": [tracer]})
+    assert (tracer.spans[1].cache_hit, tracer.spans[1].token_usage) == (True, None)
+    assert "hint" not in tracer.summary()["llm"]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"token_usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}, "model_name": "old"},
+        {"usage": {"input_tokens": 3, "output_tokens": 4}, "model": "old"},
+    ],
+)
+def test_old_models_report_in_the_llm_output(reported: dict[str, Any]) -> None:
+    """Usage and model come from llm_output when the message has none."""
+    fields = response_fields(LLMResult(generations=[[Generation(text="hi")]], llm_output=reported))
+    assert fields["token_usage"] == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    assert fields["model"] == "old"
+
+
+def test_completion_models_record_prompt_and_text() -> None:
+    """A model that completes strings has prompts as inputs and a string as output."""
+    tracer = JsonlTracer()
+    FakeListLLM(responses=["done"]).invoke("say done", {"callbacks": [tracer]})
+    span = one(tracer)
+    assert (span.type, span.inputs, span.output) == ("llm", {"prompts": ["say done"]}, "done")
+
+
+def test_what_is_no_number_is_no_usage() -> None:
+    """Strings, booleans and None in a usage dict are left out rather than counted."""
+    message = AIMessage("x", usage_metadata=USAGE)
+    wrong: Any = {"input_tokens": True, "output_tokens": "5", "total_tokens": None}
+    message.usage_metadata = wrong
+    tracer = JsonlTracer()
+    ScriptedModel(script=[message]).invoke("q", {"callbacks": [tracer]})
+    assert one(tracer).token_usage is None
