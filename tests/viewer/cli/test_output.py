@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from flightlog_viewer.cli.output import Column, csv_rows, table
+from flightlog_viewer.cli.output import Column, csv_rows, fit, table
+from tests.viewer.span_lines import story
 
 ROWS = [
     {"name": "=HYPERLINK(1)", "ms": 12.5, "at": datetime(2026, 11, 20, 12)},
@@ -51,3 +55,28 @@ def test_values_json_does_not_know_are_written_plainly(capsys: pytest.CaptureFix
     """Decimals are numbers and bytes are hexadecimal."""
     table([Column("a")], [{"a": Decimal("1.5")}, {"a": b"\x01"}, {"a": datetime(2026, 1, 1, tzinfo=UTC)}], "json")
     assert [row["a"] for row in json.loads(capsys.readouterr().out)] == [1.5, "01", "2026-01-01T00:00:00+00:00"]
+
+
+@pytest.mark.parametrize("room", range(20, 140, 7))
+def test_a_table_fits_its_terminal(room: int) -> None:
+    """Numbers keep their width, text is cut before columns go, and what is free is used."""
+    widths, right, drop = [36, 9, 40, 12, 12], [False, True, False, True, True], [0, 0, 0, 1, 2]
+    fitted, left_out = fit(widths, right, drop, room)
+    used = sum(w for w in fitted if w >= 0) + 2 * (sum(w >= 0 for w in fitted) - 1)
+    assert used <= room or left_out == [3, 4]
+    assert all(fitted[i] in (widths[i], -1) for i in range(5) if right[i])
+    assert used == min(room, sum(widths) + 8) or left_out
+    if left_out == [4]:
+        assert fitted[3] == 12
+
+
+def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
+    """With `| head` every command ends with status 0 and nothing on stderr."""
+    source = str(story().write(tmp_path / "s.jsonl"))
+    command = [sys.executable, "-m", "flightlog", "sql", "FROM range(3000000)", source, "--format", "csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "range\n"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", 0)

@@ -35,11 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("stopped", _STOPPED)
     except BrokenPipeError:
-        # The reader (`| head`) has what it wanted. Python would complain again when it flushes at exit.
-        with suppress(OSError, ValueError):
-            out = sys.stdout.fileno()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out)
-        return 0
+        return _reader_left()
+    except SystemExit as end:
+        # typer's own answer to a broken pipe is sys.exit(1), behind a wrapper around stdout.
+        if isinstance(end.__context__, BrokenPipeError):
+            return _reader_left()
+        return end.code if isinstance(end.code, int) else 0
     except FlightlogError as error:
         return _complain(str(error), _USAGE)
     except MemoryError:
@@ -51,6 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status == _STOPPED:
         return _complain("stopped", _STOPPED)
     return status
+
+
+def _reader_left() -> int:
+    """The reader (`| head`) has what it wanted; without this Python complains when it flushes at exit."""
+    with suppress(OSError, ValueError):
+        out = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out)
+    return 0
 
 
 def _run(argv: list[str]) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from shutil import get_terminal_size
 from typing import Any, Literal
 
 import orjson
@@ -19,6 +20,8 @@ from flightlog_viewer.safe_text import safe_json, safe_text
 
 Form = Literal["table", "json", "csv"]
 
+_TEXT_MINIMUM = 13
+"""Narrowest a column of text gets; as much of an id finds its trace."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -32,6 +35,8 @@ class Column:
     show: Callable[[Any], str] | None = None
     """How a value looks in a table for people; JSON and CSV get the value itself."""
     right: bool = False
+    drop: int = 0
+    """On a narrow terminal the column with the highest goes first; 0 stays."""
 
 
 def line(text: str = "") -> None:
@@ -105,45 +110,67 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Fo
     else:
         titles = [column.title if column.title is not None else column.key for column in columns]
         cells = [[_cell(column, row.get(column.key)) for column in columns] for row in rows]
-        grid(titles, cells, right=[column.right for column in columns])
+        grid(titles, cells, right=[c.right for c in columns], drop=[c.drop for c in columns])
 
 
-def grid(titles: Sequence[str], cells: Sequence[Sequence[str]], *, right: Sequence[bool]) -> None:
-    """A table of finished texts. The first column keeps its width longest on a narrow terminal."""
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        _rich_grid(titles, cells, right)
-        return
-    from rich.cells import cell_len
+def grid(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], *, right: Sequence[bool], drop: Sequence[int] | None = None
+) -> None:
+    """A table of finished texts. In a pipe nothing is cut; a terminal gets what fits its width (``fit``)."""
+    from rich.cells import cell_len, set_cell_size
 
     safe = [[safe_text(text) for text in row] for row in (titles, *cells)]
     widths = [max(cell_len(row[index]) for row in safe) for index in range(len(titles))]
-    for row in safe:
-        padded = (
-            " " * (width - cell_len(text)) + text if to_right else text + " " * (width - cell_len(text))
-            for text, width, to_right in zip(row, widths, right, strict=True)
-        )
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    left_out: list[int] = []
+    if terminal:
+        widths, left_out = fit(widths, right, drop or [0] * len(titles), get_terminal_size().columns)
+    for number, row in enumerate(safe):
+        padded = []
+        for text, width, to_right in zip(row, widths, right, strict=True):
+            if width < 0:
+                continue
+            room = width - cell_len(text)
+            if room < 0:
+                text, room = set_cell_size(text, width - 1) + "…", 0
+            padded.append(" " * room + text if to_right else text + " " * room)
+        shown = "  ".join(padded).rstrip()
+        sys.stdout.write(f"\x1b[1m{shown}\x1b[0m\n" if terminal and number == 0 else f"{shown}\n")
+    if left_out:
+        names = ", ".join(safe[0][index] for index in left_out)
+        note(f"no room for {names}: widen the terminal, or --csv")
 
 
-def _rich_grid(titles: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def fit(widths: Sequence[int], right: Sequence[bool], drop: Sequence[int], room: int) -> tuple[list[int], list[int]]:
+    """Widths that fit ``room`` characters, -1 for a column left out, and the columns left out.
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for title, to_right in zip(titles, right, strict=True):
-        # Numbers are never cut: a cut number is a wrong number.
-        drawn.add_column(
-            Text(safe_text(title)),
-            justify="right" if to_right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=None if not to_right else 4,
-        )
-    for row in cells:
-        drawn.add_row(*(Text(safe_text(text)) for text in row))
-    Console(highlight=False, markup=False, emoji=False, soft_wrap=False).print(drawn)
+    Text is cut first, the widest column at a time; then columns go, those with the highest ``drop`` first (0: never).
+    A number is never cut: a cut number is a wrong number.
+    """
+    fitted = list(widths)
+    left_out: list[int] = []
+
+    def excess() -> int:
+        kept = [width for width in fitted if width >= 0]
+        return sum(kept) + 2 * (len(kept) - 1) - room
+
+    while (over := excess()) > 0:
+        texts = [i for i, width in enumerate(fitted) if not right[i] and width > _TEXT_MINIMUM]
+        if texts:
+            widest = max(texts, key=lambda i: fitted[i])
+            fitted[widest] = max(_TEXT_MINIMUM, fitted[widest] - max(1, over // len(texts)))
+            continue
+        spare = [i for i, width in enumerate(fitted) if width >= 0 and drop[i]]
+        if not spare:
+            break
+        last = max(spare, key=lambda i: drop[i])
+        fitted[last] = -1
+        left_out.append(last)
+    # What a dropped column left free goes back to the texts that were cut.
+    for index in sorted(range(len(fitted)), key=lambda i: widths[i]):
+        if 0 <= fitted[index] < widths[index]:
+            fitted[index] = min(widths[index], fitted[index] + max(0, -excess()))
+    return fitted, sorted(left_out)
 
 
 def _json(value: Any, option: int) -> str:

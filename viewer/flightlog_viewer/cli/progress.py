@@ -9,6 +9,8 @@ from typing import Self
 _AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 0.1
 _WIDTH = 24
+_FORESEEABLE = 0.02
+"""Share done from which the time left is worth saying."""
 
 
 class Progress:
@@ -27,8 +29,11 @@ class Progress:
         self._shown_at = now
         share = min(1.0, done / total) if total else 1.0
         filled = round(share * _WIDTH)
-        left = (now - self._started) * (1 - share) / share if share else 0.0
-        text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {share:4.0%} {rows:,} spans, {left:.0f} s left"
+        text = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {share:4.0%}"
+        if rows:
+            text += f" {rows:,} spans"
+        if share > _FORESEEABLE:
+            text += f", {(now - self._started) * (1 - share) / share:.0f} s left"
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 

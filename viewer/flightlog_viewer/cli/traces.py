@@ -1,7 +1,7 @@
 """``flightlog traces``: one line a trace."""
 
 from datetime import tzinfo
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def traces(
         if shape == "json":
             json_value(rows)
         else:
-            table(_columns(selection.zone), rows, shape)
+            table(_columns(rows, selection.zone), rows, shape)
         if not rows:
             note("no trace matches" if where.where != "true" else "no trace has a root span yet")
         elif shape == "table" and len(rows) == shown:
@@ -68,16 +68,25 @@ def traces(
                 note(f"{shown:,} of {total:,} traces shown: -n 0 shows all")
 
 
-def _columns(tz: tzinfo) -> list[Column]:
+def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
     return [
         Column("trace_id", "trace"),
-        Column("start_time", "start", show=figures.moment(tz)),
+        _start(rows, tz),
         Column("name"),
         Column("status"),
         Column("duration_ms", "duration", right=True, show=figures.duration),
-        Column("span_count", "spans", right=True, show=figures.count),
-        Column("error_count", "errors", right=True, show=figures.some),
-        Column("total_tokens", "tokens", right=True, show=figures.some),
-        Column("cost_usd", "cost", right=True, show=lambda value: "" if value is None else figures.money(value)),
-        Column("thread_id", "thread"),
+        Column("span_count", "spans", right=True, show=figures.count, drop=1),
+        Column("error_count", "errors", right=True, show=figures.some, drop=2),
+        Column("total_tokens", "tokens", right=True, show=figures.some, drop=3),
+        Column("cost_usd", "cost", right=True, show=lambda usd: "" if usd is None else figures.money(usd), drop=5),
+        Column("thread_id", "thread", drop=4),
     ]
+
+
+def _start(rows: list[dict[str, Any]], tz: tzinfo) -> Column:
+    """The start; when all are of one day, the day stands in the heading."""
+    show = figures.moment(tz)
+    days = {show(row["start_time"])[:10] for row in rows}
+    if len(days) == 1:
+        return Column("start_time", days.pop(), show=lambda moment: show(moment)[11:], right=True)
+    return Column("start_time", "start", show=show, right=True)
