@@ -2,20 +2,21 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 from textual.message import Message
+from textual.screen import Screen
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.tui import glyphs, handover, keymap, themes
+from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
 from flightlog_viewer.tui.faults import Guarded, record
 from flightlog_viewer.tui.following import Follower
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen, load_line
@@ -79,6 +80,10 @@ class FlightlogApp(Guarded, App[int]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._out]
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield from palette.commands(screen)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK

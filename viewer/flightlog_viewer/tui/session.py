@@ -5,12 +5,13 @@ Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder 
 
 import glob
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
 from flightlog_viewer.analysis.messages import ToolSpan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from flightlog_viewer.analysis.approvals import Approval
     from flightlog_viewer.analysis.filter import Filter
+    from flightlog_viewer.analysis.join import Link
     from flightlog_viewer.checkpoints import Step, ThreadSummary
     from flightlog_viewer.store.store import Store
 
@@ -65,6 +67,15 @@ class ThreadSteps(NamedTuple):
     thread_id: str
     steps: "list[Step]"
     runs: list[TraceRow]
+    links: "list[Link]"
+    """Which span ran from which checkpoint, and how sure that is."""
+
+
+def _refined(summary: "ThreadSummary", runs: Mapping[str, str]) -> "ThreadSummary":
+    from flightlog_viewer.analysis.thread_status import refine
+
+    status, inferred = refine(summary.status, summary.next, runs.get(summary.thread_id))
+    return replace(summary, status=cast(Any, status), inferred=inferred)
 
 
 class Session:
@@ -122,6 +133,10 @@ class Session:
     def reject_count(self) -> int:
         """Lines that are no spans."""
         return int(self.rows("SELECT count(*) FROM rejects")[0][0])
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        """Path, byte offset and reason of lines that are no spans, the first thousand."""
+        return self.rows("SELECT file, byte_offset, reason FROM rejects ORDER BY file, byte_offset LIMIT 1000")
 
     def watched(self) -> list[Path]:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
@@ -226,17 +241,19 @@ class Session:
         return {row[0]: ToolSpan._make(row[1:]) for row in self.rows(query, [trace_id])}
 
     def threads(self) -> list[ThreadEntry]:
-        """The threads of every database, newest first."""
+        """The threads of every database, newest first; the newest run of each says more of its status."""
         from flightlog_viewer.checkpoints import open_source
 
         found: list[ThreadEntry] = []
+        runs = {row["thread_id"]: row["status"] for row in self.store.query("newest_runs")} if self.loaded else {}
         for target in self.checkpoints:
             with open_source(target) as source:
-                found.extend(ThreadEntry(target, summary) for summary in source.threads())
+                found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in source.threads())
         return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
 
     def steps(self, thread_id: str) -> ThreadSteps:
         """Every step of a thread, oldest first, with its runs. An unknown thread has no steps."""
+        from flightlog_viewer.analysis.join import join, span_refs
         from flightlog_viewer.checkpoints import open_source
 
         steps: list[Step] = []
@@ -245,32 +262,15 @@ class Session:
                 if source.has_thread(thread_id):
                     steps = list(source.history(thread_id).steps)
                     break
-        return ThreadSteps(thread_id, steps, self.runs_of(thread_id) if self.loaded else [])
+        if not self.loaded:
+            return ThreadSteps(thread_id, steps, [], [])
+        links = join(steps, span_refs(self.store.query("thread_spans", thread_id=thread_id)))
+        return ThreadSteps(thread_id, steps, self.runs_of(thread_id), links)
 
     def runs_of(self, thread_id: str) -> list[TraceRow]:
         """The traces of a thread, oldest first."""
         query = f"SELECT {_TRACE_FIELDS} FROM traces WHERE thread_id = ? ORDER BY start_time LIMIT 1000"
         return [TraceRow._make(row[1:]) for row in self.rows(query, [thread_id])]
-
-    def span_of_step(self, step: "Step") -> tuple[str, int, bool] | None:
-        """Trace id and row id of a span that ran in a step, and whether that is certain."""
-        tasks = [task.task_id for task in step.tasks if task.task_id]
-        if tasks:
-            marks = ", ".join("?" * len(tasks))
-            query = (
-                f"SELECT trace_id, row_id FROM spans WHERE thread_id = ? AND task_id IN ({marks}) ORDER BY start_time"
-            )
-            rows = self.rows(f"{query} LIMIT 1", [step.thread_id, *tasks])
-            if rows:
-                return rows[0][0], rows[0][1], True
-        if step.step is None:
-            return None
-        query = (
-            "SELECT trace_id, row_id FROM spans WHERE thread_id = ? AND step = ? AND kind = 'node' "
-            "ORDER BY abs(epoch(start_time) - epoch(coalesce(TRY_CAST(? AS TIMESTAMP), start_time))) LIMIT 1"
-        )
-        rows = self.rows(query, [step.thread_id, step.step + 1, (step.ts or "")[:26]])
-        return (rows[0][0], rows[0][1], False) if rows else None
 
     def approvals(self) -> tuple[list["Approval"], datetime | None]:
         """Every question of databases and spans with what became of it, and when a database was last written."""

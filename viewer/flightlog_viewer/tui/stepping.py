@@ -1,7 +1,6 @@
 """Where one stands in a thread: namespace, branch, step, mark. Moves answer whether anything moved."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from flightlog_viewer.analysis.thread_map import RibbonPart, ThreadMap, thread_map
 from flightlog_viewer.checkpoints.model import Step
@@ -89,30 +88,14 @@ class Stepper:
         """Remember this step to compare others with it."""
         self.marked = self.step
 
-    def go_to_span(self, span: dict[str, Any]) -> str | None:
-        """Stand on the step a span belongs to; a sentence about how sure that is."""
-        exact = span.get("checkpoint_id")
-        task = span.get("task_id")
-        for step in self._all:
-            if exact is not None and step.checkpoint_id == exact:
-                self._stand_on(step)
-                return "exact: the span names this checkpoint"
-            if task and any(t.task_id == task for t in step.tasks):
-                self._stand_on(step)
-                return "exact: the span is a task of this step"
-        number, namespace = span.get("step"), str(span.get("checkpoint_ns") or "")
-        started = str(span.get("start_time") or "")[:26].replace(" ", "T")
-        near = [s for s in self._all if s.step is not None and number is not None and s.step == number - 1]
-        near = [s for s in near if not s.checkpoint_ns or namespace.startswith(s.checkpoint_ns)] or near
-        before = [s for s in near if (s.ts or "")[:26] <= started] or near
-        if not before:
-            return "no step of this thread fits the span"
-        self._stand_on(before[-1])
-        return "approximate: by step number and time"
-
-    def _stand_on(self, step: Step) -> None:
+    def go_to(self, checkpoint_id: str) -> bool:
+        """Stand on a checkpoint; False when the thread has none of this id."""
+        step = next((step for step in self._all if step.checkpoint_id == checkpoint_id), None)
+        if step is None:
+            return False
         self.namespace = step.checkpoint_ns
-        self._enter(step.checkpoint_id)
+        self._enter(checkpoint_id)
+        return True
 
     def _enter(self, checkpoint_id: str | None) -> None:
         self._steps: list[Step] = [step for step in self._all if step.checkpoint_ns == self.namespace]

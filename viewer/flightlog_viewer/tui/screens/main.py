@@ -56,6 +56,8 @@ class MainScreen(Guarded, Screen[None]):
         Binding("q", "back_or_quit", "Back / quit", id="quit"),
         Binding("y", "copy", "Copy", id="copy"),
         Binding("r", "load_again", "Load again", show=False, id="load.again"),
+        Binding("quotation_mark,apostrophe", "bookmarks", "Bookmarks", show=False, id="bookmarks"),
+        Binding("R", "rejects", "Bad lines", show=False, id="rejects"),
         Binding("F", "follow", "Follow", show=False, id="follow"),
         Binding("o", "pager", "Pager", show=False, id="pager"),
         Binding("O", "editor", "Editor", show=False, id="editor"),
@@ -176,6 +178,27 @@ class MainScreen(Guarded, Screen[None]):
                 "q",
             )
             self.notify(f"{key} quits; y copies", markup=False)
+
+    def action_bookmarks(self) -> None:
+        from flightlog_viewer.tui import bookmarks
+        from flightlog_viewer.tui.screens.menus import Menu
+
+        marks = {f"{mark.when}  {mark.name}  {mark.trace_id}": mark for mark in bookmarks.load()}
+        if not marks:
+            self.notify("no bookmark is set: B on a trace sets one", markup=False)
+            return
+
+        def chosen(label: str | None) -> None:
+            if label is not None:
+                self.viewer.open_trace(marks[label].trace_id)
+
+        self.app.push_screen(Menu("Bookmarks", list(marks)), chosen)
+
+    def action_rejects(self) -> None:
+        from flightlog_viewer.tui.screens.rejects import RejectsScreen
+
+        if self.viewer.session.loaded:
+            self.app.push_screen(RejectsScreen(self.viewer.session.rejects(), self.viewer.glyphs))
 
     def action_load_again(self) -> None:
         self.viewer.load_again()

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from flightlog_viewer.analysis import step_document
 from flightlog_viewer.analysis.document import Block, Document, preview
+from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -67,6 +68,8 @@ class ThreadsView(View):
     def __init__(self) -> None:
         super().__init__(id="threads")
         self._entries: list[ThreadEntry] = []
+        self._thread: str | None = None
+        """The thread asked for; ``_steps`` follows."""
         self._steps: ThreadSteps | None = None
         self._stepper = Stepper(())
         self._against: Literal["parent", "mark", "none"] = "parent"
@@ -126,9 +129,11 @@ class ThreadsView(View):
         self.viewer.set_pending(sum(len(entry.summary.pending) for entry in entries))
         rows = [self._cells(entry) for entry in entries]
         self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
-        if self._steps is None and entries:
+        if self._thread is not None:
+            self.table.go_to(self._thread)
+        elif entries:
             self._open(entries[0].summary.thread_id)
-        elif not entries:
+        else:
             self.body.show_document(Document([Block("this database has no threads yet", "dim")]))
 
     def _cells(self, entry: ThreadEntry) -> list[Cell]:
@@ -154,16 +159,18 @@ class ThreadsView(View):
         self.body.focus()
 
     def _open(self, thread_id: str, *, span: dict[str, Any] | None = None, keep: bool = False) -> None:
-        session = self.session
+        session, self._thread = self.session, thread_id
         self.ask("steps", lambda: session.steps(thread_id), lambda steps: self._opened(steps, span, keep=keep))
 
     def _opened(self, steps: ThreadSteps, span: dict[str, Any] | None, *, keep: bool) -> None:
         self._steps = steps
         self._stepper = self._stepper.again(steps.steps) if keep else Stepper(steps.steps)
         if span is not None:
-            note = self._stepper.go_to_span(span)
-            if note:
-                self.notify(note, markup=False)
+            link = next((link for link in steps.links if link.row_id == span.get("row_id")), None)
+            if link is None or not self._stepper.go_to(link.checkpoint_id):
+                self.notify("no step of this thread fits the span", markup=False)
+            else:
+                self.notify(sureness(link), markup=False)
         self._show_step()
 
     def _show_step(self) -> None:
@@ -225,7 +232,7 @@ class ThreadsView(View):
 
     def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
         event.stop()
-        if event.sender is self.table and not self.panes.alone:
+        if event.sender is self.table and not self.panes.alone and self.table.key != self._thread:
             self._open(str(self.table.key))
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
@@ -338,19 +345,27 @@ class ThreadsView(View):
 
     def action_span(self) -> None:
         step, session = self._stepper.step, self.session
-        if step is None:
+        if step is None or self._steps is None:
             return
-        if not session.loaded:
-            self.notify("the span files are still being loaded", markup=False)
-            return
-        self.ask("link", lambda: session.span_of_step(step), self._to_span)
-
-    def _to_span(self, found: tuple[str, int, bool] | None) -> None:
-        if found is None:
+        links = self._links(step.checkpoint_id)
+        if not links and step.parent_checkpoint_id:
+            # Nothing has run from the newest step: what led to it is the next best.
+            links = self._links(step.parent_checkpoint_id)
+        if not links:
             self.notify("no span of this step is in the span files", markup=False)
             return
-        trace_id, row_id, exact = found
-        self.notify(
-            "exact: the span names this checkpoint" if exact else "approximate: by step number and time", markup=False
-        )
-        self.post_message(TraceOpened(trace_id, row_id))
+        link = next((link for link in links if link.exact), links[0])
+        self.notify(sureness(link), markup=False)
+        self.ask("link", lambda: session.find_span("row_id", link.row_id), self._to_span)
+
+    def _links(self, checkpoint_id: str) -> list[Link]:
+        return [link for link in (self._steps.links if self._steps else ()) if link.checkpoint_id == checkpoint_id]
+
+    def _to_span(self, found: tuple[str, int] | None) -> None:
+        if found is not None:
+            self.post_message(TraceOpened(*found))
+
+
+def sureness(link: Link) -> str:
+    """How a span was matched with a checkpoint."""
+    return f"{'exact' if link.exact else 'approximate'}: by {link.by}"

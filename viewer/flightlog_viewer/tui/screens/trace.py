@@ -10,10 +10,11 @@ from textual.containers import Vertical
 from textual.timer import Timer
 
 from flightlog_viewer.analysis.document import Block, Document
+from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.span_document import TABS, document
 from flightlog_viewer.analysis.tree import Outline, SpanRow, build
-from flightlog_viewer.tui.screens.traces import sql_text
+from flightlog_viewer.tui.screens.traces import bookmark, sql_text
 from flightlog_viewer.tui.screens.view import CopyChoice, View
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
@@ -34,6 +35,7 @@ class TraceView(View):
         Binding("z", "zoom_pane", "Zoom pane", show=False, id="pane.zoom"),
         Binding("v", "next_tab", "Next tab", id="detail.tab"),
         Binding("V", "next_tab(-1)", "Previous tab", show=False, id="detail.tab.previous"),
+        Binding("B", "bookmark", "Bookmark", show=False, id="trace.bookmark"),
         Binding("x", "checkpoint", "Checkpoint", id="trace.checkpoint"),
     ]
 
@@ -247,6 +249,15 @@ class TraceView(View):
     def action_next_tab(self, step: int = 1) -> None:
         self.tabs.active = (self.tabs.active + step) % len(TABS)
         self._show_tab()
+
+    def action_bookmark(self) -> None:
+        trace_id, session = self.trace_id, self.session
+        if trace_id is not None:
+            self.ask("bookmark", lambda: session.find_trace(trace_id), self._bookmark)
+
+    def _bookmark(self, trace: TraceRow | None) -> None:
+        if trace is not None:
+            self.notify(bookmark(trace), markup=False)
 
     def action_checkpoint(self) -> None:
         thread_id = self._span.get("thread_id")

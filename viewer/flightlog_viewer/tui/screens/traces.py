@@ -9,6 +9,8 @@ from textual.message import Message
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.tree import Outline, build
+from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.screens.view import CopyChoice, View
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
@@ -62,6 +64,8 @@ class TracesView(View):
         Binding("e", "error(1)", "Next error", show=False, id="traces.error.next"),
         Binding("E", "error(-1)", "Previous error", show=False, id="traces.error.previous"),
         Binding("t", "thread", "Thread", show=False, id="traces.thread"),
+        Binding("B", "bookmark", "Bookmark", show=False, id="bookmark"),
+        Binding("c", "compare", "Compare (mark, then c on another)", show=False, id="compare"),
         Binding("a", "newer", "Show newer", show=False, id="newer"),
     ]
 
@@ -75,6 +79,8 @@ class TracesView(View):
         self._traces: dict[Hashable, TraceRow] = {}
         self._total = 0
         self._newer = 0
+        self._compared: TraceRow | None = None
+        self._marked: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield FilterLine("status:error dur>2s model:gpt*", id="traces-filter")
@@ -89,6 +95,7 @@ class TracesView(View):
         return self.query_one("#traces-filter", FilterLine)
 
     def on_mount(self) -> None:
+        self._marked = {mark.trace_id for mark in bookmarks.load()}
         if not self.session.loaded:
             self.show_excerpt(self.viewer.first_rows)
 
@@ -203,7 +210,7 @@ class TracesView(View):
         return [
             Cell(mark, tone),
             Cell(units.clock(row.start_us)),
-            Cell(row.name, "error" if row.status == "error" else ""),
+            Cell(("* " if row.trace_id in self._marked else "") + row.name, "error" if row.status == "error" else ""),
             Cell(units.duration(took) if took is not None else row.status[:6], ""),
             Cell(bar, "llm"),
             Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
@@ -319,12 +326,57 @@ class TracesView(View):
         else:
             self.table.move_to(row)
 
+    def action_bookmark(self) -> None:
+        trace = self.selected()
+        if trace is not None:
+            self.notify(bookmark(trace), markup=False)
+            self._marked = {mark.trace_id for mark in bookmarks.load()}
+            self.reload()
+
+    def action_compare(self) -> None:
+        trace = self.selected()
+        if trace is None:
+            return
+        if self._compared is None or self._compared.trace_id == trace.trace_id:
+            self._compared = trace
+            self.notify(
+                f"A is {trace.name} of {units.clock(trace.start_us)}; c on another trace compares", markup=False
+            )
+            return
+        first, session = self._compared, self.session
+        self._compared = None
+
+        def work() -> tuple[Outline, Outline]:
+            return build(session.spans_of(first.trace_id)), build(session.spans_of(trace.trace_id))
+
+        self.ask("compare", work, lambda outlines: self._compare(first, trace, outlines))
+
+    def _compare(self, first: TraceRow, second: TraceRow, outlines: "tuple[Outline, Outline]") -> None:
+        from flightlog_viewer.tui.screens.compare import CompareScreen
+
+        names = tuple(
+            f"{row.name} {units.clock(row.start_us)} {units.duration(row.duration_ms)}" for row in (first, second)
+        )
+        until = round(self.viewer.now().timestamp() * 1e6)
+        self.viewer.push_screen(CompareScreen((names[0], names[1]), outlines, until, self.glyphs))
+
     def action_thread(self) -> None:
         trace = self.selected()
         if trace is not None and trace.thread_id:
             self.viewer.open_thread(trace.thread_id)
         else:
             self.notify("this trace names no thread", markup=False)
+
+
+def bookmark(trace: TraceRow) -> str:
+    """Set or take away the bookmark of a trace; what happened, as a sentence."""
+    try:
+        is_set = bookmarks.toggle(
+            bookmarks.Bookmark(trace.trace_id, trace.name, units.clock(trace.start_us, date=True))
+        )
+    except OSError as error:
+        return f"bookmarks cannot be kept in {bookmarks.path()}: {error.strerror}"
+    return "bookmarked; ' lists the bookmarks" if is_set else "bookmark taken away"
 
 
 def sql_text(text: str) -> str:

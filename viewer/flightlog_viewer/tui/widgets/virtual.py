@@ -14,7 +14,7 @@ from textual.strip import Strip
 from flightlog_viewer.tui.text import strip
 
 
-class VirtualRows(ScrollView, can_focus=True):
+class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     """A scrolling list of rows. Subclasses say how many rows there are and draw one."""
 
     HEADER: ClassVar[int] = 0

@@ -1,0 +1,286 @@
+"""What each key does, screen by screen."""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+
+import flightlog_viewer.tui
+from flightlog_viewer.tui.screens.compare import CompareScreen
+from flightlog_viewer.tui.screens.rejects import RejectsScreen
+from flightlog_viewer.tui.screens.sql import SqlView, export
+from flightlog_viewer.tui.screens.threads import ThreadsView
+from flightlog_viewer.tui.screens.trace import TraceView
+from flightlog_viewer.tui.screens.traces import TracesView
+from tests.viewer.tui.driving import Driven, driven
+from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.threads import checkpoint_file
+
+
+@pytest.fixture(scope="module")
+def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty support traces, two of them failed, and a line that is no span."""
+    path = support_file(tmp_path_factory.mktemp("flights") / "support.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"v": 1, "broken": true}\n')
+    return path
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three threads: forked, waiting, short."""
+    return checkpoint_file(tmp_path_factory.mktemp("threads") / "checkpoints.sqlite")
+
+
+def traces(viewer: Driven) -> TracesView:
+    """The list screen."""
+    view = viewer.app.main.view("traces")
+    assert isinstance(view, TracesView)
+    return view
+
+
+def trace(viewer: Driven) -> TraceView:
+    """The trace screen."""
+    view = viewer.app.main.view("trace")
+    assert isinstance(view, TraceView)
+    return view
+
+
+async def test_moving_in_the_list(spans: Path) -> None:
+    """j k g G ^d ^u and the arrows move; nothing runs over an end."""
+    async with driven([spans]) as viewer:
+        table = traces(viewer).table
+        places = []
+        for key in ("j", "down", "k", "G", "j", "up", "ctrl+u", "g", "k", "ctrl+d", "pagedown", "home", "end"):
+            await viewer.press(key)
+            places.append(table.cursor)
+        half = round(table.page_rows * 0.5)
+        assert places[:7] == [1, 2, 1, 29, 29, 28, 28 - half]
+        assert places[7:] == [0, 0, half, half + table.page_rows, 0, 29]
+
+
+async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, home: Path) -> None:
+    """s sorts, B marks for good, c twice compares, R lists what was left out, : finds any of it by name."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("s", "j", "enter")
+        assert traces(viewer).sort == "duration"
+        await viewer.press("g", "B")
+        assert "* support" in viewer.text()
+        await viewer.press("c", "j", "c")
+        assert isinstance(viewer.app.screen, CompareScreen)
+        assert "B - A" in viewer.text()
+        await viewer.press("escape", "R")
+        assert isinstance(viewer.app.screen, RejectsScreen)
+        assert "at byte" in viewer.text()
+        await viewer.press("escape", "colon")
+        await viewer.write("bad lin")
+        await viewer.press("enter", "enter")
+        assert isinstance(viewer.app.screen, RejectsScreen)
+    async with driven([spans]) as viewer:
+        await viewer.press("apostrophe", "enter")
+        assert trace(viewer).trace_id is not None
+
+
+async def test_moving_in_a_trace(spans: Path) -> None:
+    """h l fold, . , go to siblings, w b zoom, f fits, H L pan, c marks the critical path, i unfolds idle time."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("enter")
+        tree = trace(viewer).waterfall
+        assert tree.row_count == 6
+        await viewer.press("space")
+        assert tree.row_count == 1
+        await viewer.press("l", "j")
+        assert tree.selected is not None
+        assert tree.selected.name == "agent"
+        await viewer.press("full_stop")
+        assert tree.selected.name == "tools"
+        await viewer.press("j", "l", "l", "l")
+        assert tree.row_count == 10
+        await viewer.press("h", "h")
+        assert tree.row_count == 6
+        await viewer.press("comma", "g", "w", "w", "L", "H", "b", "b")
+        assert tree._window == tree._whole
+        await viewer.press("j", "f")
+        assert tree._window != tree._whole
+        await viewer.press("f", "c", "i")
+        assert tree._window == tree._whole
+        assert tree._critical is not None
+        assert "≈" not in viewer.text()
+
+
+async def test_a_filter_in_a_trace_keeps_ancestors(spans: Path) -> None:
+    """/ narrows the tree to what matches and what stands above; n goes round the matches; Esc gives all back."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("enter", "slash")
+        await viewer.write("name:refund OR type:llm")
+        await viewer.press("enter")
+        tree = trace(viewer).waterfall
+        assert tree.row_count == 5
+        await viewer.press("n", "n")
+        assert tree.selected is not None
+        assert tree.selected.name in ("refund", "gpt-4o")
+        await viewer.press("escape")
+        assert tree.row_count == 6
+
+
+async def test_the_detail_shows_messages_raw_arguments_and_costs(spans: Path) -> None:
+    """v goes through the tabs; the cost shows how it was reckoned; Tab and z change panes."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("enter", "j", "j")
+        assert "call search(q: order 9)" in viewer.text()
+        await viewer.press("v")
+        assert "token_usage" in viewer.text()
+        await viewer.press("v")
+        assert "temperature" in viewer.text()
+        await viewer.press("v")
+        assert "1,200 x $2.5/M = $0.003000" in viewer.text()
+        await viewer.press("tab", "z")
+        assert trace(viewer).panes.alone
+        await viewer.press("z", "V")
+        assert not trace(viewer).panes.alone
+        assert "temperature" in viewer.text()
+
+
+async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
+    """[ ] step, { } jump, f changes the branch, d and m compare, n the namespace, P plays, v changes the tab."""
+    async with driven([spans], [database], size=(120, 40)) as viewer:
+        await viewer.press("3", "G", "enter")
+        view = viewer.app.main.view("threads")
+        assert isinstance(view, ThreadsView)
+        assert "t-0  < step 3/3 >  fork" in viewer.text()
+        await viewer.press("f")
+        assert "step 3/4" in viewer.text()
+        await viewer.press("left_square_bracket")
+        assert "step 2/4" in viewer.text()
+        assert "fork 1'" in viewer.text()
+        await viewer.press("right_square_bracket")
+        assert "cart.total 40 -> 55" in viewer.text()
+        await viewer.press("left_curly_bracket", "m", "right_square_bracket", "right_square_bracket", "d")
+        assert "against the marked step" in viewer.text()
+        await viewer.press("d", "v", "V", "P")
+        await viewer.press("escape")
+        assert view._playing is None
+        await viewer.press("escape", "k", "enter", "n")
+        assert "ns: billing" in viewer.text()
+
+
+async def test_the_inbox_leads_to_the_thread(spans: Path, database: Path) -> None:
+    """The pending question is listed with what may be answered; y copies the snippet; t opens the thread."""
+    async with driven([spans], [database], size=(120, 40)) as viewer:
+        await viewer.press("4")
+        assert "1 pending" in viewer.text()
+        assert "accept edit respond" in viewer.text()
+        await viewer.press("y", "enter")
+        assert viewer.app.clipboard.startswith("graph.invoke(Command(resume={'int-1': ...})")
+        await viewer.press("t")
+        assert "t-1  < step" in viewer.text()
+
+
+async def test_the_sql_console_runs_exports_and_jumps(spans: Path, tmp_path: Path) -> None:
+    """A query fills the grid, says when there is more, exports all of it, and an id leads to its trace."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("6", "ctrl+a")
+        view = viewer.app.main.view("sql")
+        assert isinstance(view, SqlView)
+        view.editor.text = "SELECT trace_id, a.range FROM traces, range(40) a"
+        await viewer.press("ctrl+r")
+        assert "500 shown, more exist" in viewer.text()
+        await viewer.press("enter")
+        assert trace(viewer).trace_id is not None
+        await viewer.press("escape", "slash")
+        view.editor.text = "SELECT * FROM nowhere"
+        await viewer.press("ctrl+r")
+        assert "nowhere" in viewer.text()
+        view.editor.text = "DROP TABLE spans"
+        await viewer.press("ctrl+r")
+        assert not viewer.app.faults
+        said = export(tmp_path / "out.csv", *viewer.app.session.sql("SELECT '=1+1' AS x FROM range(600)", None))
+        assert said.startswith("600 rows written")
+        assert (tmp_path / "out.csv").read_text().startswith("x\n'=1+1\n")
+        assert "exists already" in export(tmp_path / "out.csv", ["x"], [])
+
+
+async def test_completion_and_history_of_queries(spans: Path) -> None:
+    """Tab completes names of tables and columns; Alt+Up brings the query before."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("6")
+        view = viewer.app.main.view("sql")
+        assert isinstance(view, SqlView)
+        view.editor.text = ""
+        await viewer.press("t", "r", "a", "c", "e", "s", "space", "t", "o", "o", "l", "underscore", "tab")
+        assert view.editor.text.startswith("traces tool_call")
+        view.editor.text = "SELECT 1"
+        await viewer.press("ctrl+r", "slash")
+        view.editor.text = "SELECT 2"
+        await viewer.press("ctrl+r", "slash", "alt+up", "alt+up")
+        assert view.editor.text == "SELECT 1"
+
+
+async def test_the_mouse_does_what_the_keys_do(spans: Path) -> None:
+    """A click selects, a double click opens, a title sorts, a tab leads to its screen, the divider can be dragged."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        table = traces(viewer).table
+        await viewer.pilot.click("#traces-rows", offset=(20, 5))
+        await viewer.settle()
+        assert table.cursor == 4
+        await viewer.pilot.click("#traces-rows", offset=(14, 0))
+        await viewer.settle()
+        assert traces(viewer).sort == "name"
+        await viewer.pilot.click("#traces-rows", offset=(20, 3), times=2)
+        await viewer.settle()
+        assert viewer.app.main._front == "trace"
+        panes = trace(viewer).panes
+        await viewer.pilot.mouse_down("Divider")
+        await viewer.pilot.hover("#trace-tree", offset=(30, 8))
+        await viewer.pilot.mouse_up("#trace-tree", offset=(30, 8))
+        await viewer.settle()
+        assert panes._first.size.width < 50
+        await viewer.pilot.click("#tabs", offset=(34, 0))
+        await viewer.settle()
+        assert viewer.app.main._front == "inbox"
+
+
+async def test_help_lists_every_binding_and_keys_can_be_changed(spans: Path, home: Path) -> None:
+    """Help is made from the bindings; a keymap file gives them other keys; a broken one is said and not used."""
+    folder = home / ".config" / "flightlog"
+    folder.mkdir(parents=True)
+    (folder / "keymap.json").write_text('{"move.down": "w", "sort": "ctrl+s"}')
+    async with driven([spans], size=(120, 60)) as viewer:
+        await viewer.press("w")
+        assert traces(viewer).table.cursor == 1
+        await viewer.press("question_mark")
+        assert "w" in viewer.text()
+        assert "(move.down)" in viewer.text()
+        assert "^s" in viewer.text()
+    (folder / "keymap.json").write_text("[1")
+    async with driven([spans]) as viewer:
+        assert "no JSON object" in viewer.toasts()
+
+
+def test_every_binding_has_an_id_and_no_forbidden_key() -> None:
+    """All can be remapped, and none needs a key that terminals keep for themselves."""
+    forbidden = {"ctrl+s", "ctrl+j", "ctrl+i", "ctrl+m", "ctrl+z"} | {f"f{n}" for n in range(1, 25)}
+    checked = 0
+    for module in iter_modules(flightlog_viewer.tui.__path__, "flightlog_viewer.tui."):
+        names = [module.name]
+        if module.ispkg:
+            package = import_module(module.name)
+            names += [inner.name for inner in iter_modules(package.__path__, f"{module.name}.")]
+        for made in (
+            thing for name in names for thing in vars(import_module(name)).values() if isinstance(thing, type)
+        ):
+            for binding in vars(made).get("BINDINGS", ()) if made.__module__.startswith("flightlog_viewer") else ():
+                assert binding.id, binding
+                assert forbidden.isdisjoint(binding.key.split(",")), binding
+                checked += 1
+    assert checked > 80
+
+
+async def test_quitting_goes_back_first(spans: Path) -> None:
+    """q leaves the detail, then the trace, then the program."""
+    async with driven([spans]) as viewer:
+        await viewer.press("enter", "enter", "q", "q")
+        assert viewer.app.main._front == "traces"
+        await viewer.press("q")
+        assert viewer.app.return_code == 0

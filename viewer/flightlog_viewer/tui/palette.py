@@ -1,0 +1,22 @@
+"""The commands of the palette: every binding of the screen in front, so that nothing needs its key to be known."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+
+def commands(screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """One command a binding: its description, its key as the help, its action."""
+    seen: set[str] = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not binding.description or not active.enabled or binding.description in seen or binding.id is None:
+            continue
+        seen.add(binding.description)
+        key = screen.app.get_key_display(binding)
+        yield SystemCommand(
+            binding.description, f"key {key}", partial(screen.app.run_action, binding.action, active.node)
+        )
