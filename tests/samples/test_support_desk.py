@@ -1,5 +1,6 @@
 """The support desk, on a real Postgres."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,6 +12,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from flightlog_samples.support_desk.__main__ import main
+from flightlog_samples.support_desk.checkpoint_copy import copy_threads
 from flightlog_samples.support_desk.desk import HOLDING_REPLY, Desk, now, open_pool
 from flightlog_samples.support_desk.graph import build_graph
 from flightlog_samples.support_desk.review_queue import (
@@ -24,6 +26,7 @@ from flightlog_samples.support_desk.review_queue import (
 from flightlog_samples.support_desk.risk import priority, score, skill
 from flightlog_samples.support_desk.state import Action, migrate
 from flightlog_samples.support_desk.version_1 import build_graph_1
+from flightlog_viewer.cli.app import main as flightlog
 
 ERASE = "Please delete all data about me"
 REFUND = "Please refund 900 EUR"
@@ -235,3 +238,35 @@ def test_a_server_that_does_not_answer_is_a_sentence(tmp_path: Path, capsys: pyt
     said = capsys.readouterr().err
     assert "no PostgreSQL server" in said
     assert "hunter2" not in said
+
+
+def test_the_server_tells_who_decided_when(
+    postgres_database: str, pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`flightlog approvals` reads question, risk, reviewer, notes and exact lag from the server itself."""
+    desk = Desk(pool, reviewers=ANYONE)
+    desk.open("t", ERASE)
+    desk.decide("t", "ana", "reject", "there is an open invoice")
+    assert flightlog(["approvals", "--checkpoints", postgres_database, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["approvals"]
+    assert (row["decision"], row["decided_by"], row["notes"]) == ("reject", "ana", "there is an open invoice")
+    assert row["risk_score"] == row["question"]["risk_score"] == 0.9
+    assert row["exact"]
+
+
+def test_copied_threads_read_as_they_did_on_the_server(
+    postgres_database: str, pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`flightlog replay` says the same of the copy as of the original."""
+    desk = Desk(pool, reviewers=ANYONE)
+    desk.open("t", ERASE)
+    desk.decide("t", "ana", "approve", "checked")
+    desk.regret("t")
+    copy = tmp_path / "copy.sqlite"
+    copy_threads(desk.saver, pool, ["t"], copy)
+    said = []
+    for database in (postgres_database, str(copy)):
+        assert flightlog(["replay", "t", "--checkpoints", database, "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert len(said[0]["steps"]) == 7
+    assert said[0] == said[1]
