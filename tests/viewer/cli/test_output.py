@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -80,3 +82,33 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
         assert process.stdout.readline() == "range\n"
         process.stdout.close()
         assert (process.stderr.read(), process.wait(60)) == ("", 0)
+
+
+def test_ctrl_c_cancels_a_query(tmp_path: Path) -> None:
+    """A query that would run for hours ends with status 130 and one line."""
+    source = str(story().write(tmp_path / "s.jsonl"))
+    endless = "SELECT max(hash(a.range + b.range)) FROM range(10000000) a, range(10000000) b"
+    query = f"SELECT 1 UNION ALL SELECT * FROM ({endless})"
+    command = [sys.executable, "-c", _SAYS_WHEN, "sql", query, source]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asking\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "flightlog: stopped\n")
+        assert process.returncode == 130
+
+
+_SAYS_WHEN = """
+import sys
+from flightlog_viewer.cli.app import main
+from flightlog_viewer.store.store import Store
+ask = Store.sql
+def sql(self, query, params=None):
+    if "hash" in query:
+        print("asking", flush=True)
+    return ask(self, query, params)
+Store.sql = sql
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line, telling when it puts its query, so that the signal comes neither before nor by chance."""

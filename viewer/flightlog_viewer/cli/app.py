@@ -21,6 +21,8 @@ from flightlog_viewer.safe_text import safe_text
 
 _USAGE = 2
 _STOPPED = 130
+_DUCKDB_STOPPED = "Query interrupted"
+"""What DuckDB makes of Ctrl-C in the middle of a query."""
 _LOG_LIMIT = 1 << 20
 
 
@@ -46,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _complain("out of memory: give fewer files, or a machine with more", _USAGE)
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == _DUCKDB_STOPPED:
+            return _complain("stopped", _STOPPED)
         if (message := _usage_message(error)) is not None:
             return _complain(message, _USAGE)
         return _complain(_unexpected(error), _USAGE)

@@ -103,7 +103,7 @@ def headline(row: dict[str, Any]) -> list[str]:
 
 def columns(by: str) -> list[Column]:
     """The columns of a summary."""
-    kind = [Column("type", drop=2)] if by == "name" else []
+    kind = [Column("type", drop=3)] if by == "name" else []
     # Spans of every kind are wasted, some inside others: percentiles over them would say nothing.
     timed = (
         []
@@ -114,13 +114,13 @@ def columns(by: str) -> list[Column]:
         Column("key", by),
         *kind,
         Column("count", right=True),
-        Column("errors", right=True, show=figures.some, drop=1),
+        Column("errors", right=True, show=figures.some),
         *timed,
         Column("total_ms", "total", right=True, show=figures.duration),
-        Column("input_tokens", "in", right=True, show=figures.some, drop=4),
-        Column("output_tokens", "out", right=True, show=figures.some, drop=5),
-        Column("total_tokens", "tokens", right=True, show=figures.some),
-        Column("cost_usd", "cost", right=True, show=lambda value: "" if value is None else figures.money(value)),
+        Column("input_tokens", "in", right=True, show=figures.some, drop=5),
+        Column("output_tokens", "out", right=True, show=figures.some, drop=6),
+        Column("total_tokens", "tokens", right=True, show=figures.some, drop=1),
+        Column("cost_usd", "cost", right=True, show=lambda usd: "" if usd is None else figures.money(usd), drop=2),
     ]
 
 
