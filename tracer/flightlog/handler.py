@@ -5,15 +5,15 @@ A raw handler, not LangChain's ``BaseTracer``: that one copies every payload and
 
 import os
 import sys
-import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 
 from flightlog import langgraph, usage
 from flightlog.capture import modes
+from flightlog.clock import SYSTEM, Clock
 from flightlog.errors import UsageError
 from flightlog.failure import tool_message_error
 from flightlog.inline import counts_as_inline
@@ -28,7 +28,6 @@ from flightlog.span_file import SpanFile
 
 DEFAULT_MAX_FIELD_BYTES: Final = 262_144
 
-_clock = time.perf_counter_ns
 _NO_METADATA: Final[dict[str, Any]] = {}
 
 
@@ -58,6 +57,7 @@ class JsonlTracer(BaseCallbackHandler):
         service: str | None = None,
         service_version: str | None = None,
         environment: str | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         """
         sinks: further consumers of live spans.
@@ -69,6 +69,7 @@ class JsonlTracer(BaseCallbackHandler):
         fsync: make each span survive the machine, not only the process.
         max_bytes, max_total_bytes: when the file rotates, and how much disk it may use; None means unlimited.
         service, service_version, environment: what this process is, on every span.
+        clock: what times are read from; another one than the system's is for tests.
         """
         super().__init__()
         if max_field_bytes < 64:
@@ -90,8 +91,10 @@ class JsonlTracer(BaseCallbackHandler):
             sinks,
             {name: value for name, value in process.items() if value is not None},
             Sampler(sample, always_keep) if sample != 1 else None,
+            clock,
         )
         self._runs: Final = self._recorder.runs
+        self._now: Final = self._recorder.now
         self._caught: Final = self._recorder.containment.caught
 
     @property
@@ -133,7 +136,7 @@ class JsonlTracer(BaseCallbackHandler):
     def flush(self) -> None:
         """Write the runs that were left open when their parent ended. Finished spans are always written already."""
         with self._recorder.containment.guard("flush"):
-            self._recorder.close_left_behind(_clock())
+            self._recorder.close_left_behind(self._now())
 
     def close(self) -> None:
         """Write every open run as ``abandoned``, close the sinks and the file. A span that ends later still lands."""
@@ -144,7 +147,7 @@ class JsonlTracer(BaseCallbackHandler):
         if recorder.file is not None:
             recorder.file.close()
 
-    def __enter__(self) -> "JsonlTracer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -155,17 +158,13 @@ class JsonlTracer(BaseCallbackHandler):
         """True: see flightlog.inline for the one exception."""
         return counts_as_inline(sys._getframe(1), JsonlTracer)
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         """A class that is LangGraph's own callback class too, once the application has loaded LangGraph.
 
         LangGraph reports interrupts and resumes only to instances of it, and importing it ourselves costs a second.
         """
         return langgraph.aware_class(type(self))
-
-    @__class__.setter
-    def __class__(self, value: Any) -> None:
-        raise TypeError("the class of a tracer cannot be changed")
 
     def on_chain_start(
         self,
@@ -190,7 +189,7 @@ class JsonlTracer(BaseCallbackHandler):
             self._caught("on_chain_start", error)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        now = _clock()
+        now = self._now()
         try:
             self._recorder.end(run_id, "ok", now, outputs, parent_key=parent_run_id)
         except Exception as error:
@@ -213,8 +212,8 @@ class JsonlTracer(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         try:
-            inputs: dict[str, Any] = {"messages": messages[0] if len(messages) == 1 else messages}
-            self._model_start(serialized, inputs, run_id, parent_run_id, tags, metadata, kwargs)
+            given = {"messages": messages[0] if len(messages) == 1 else messages}
+            self._model_start(serialized, given, run_id, parent_run_id, tags, metadata, kwargs)
         except Exception as error:
             self._caught("on_chat_model_start", error)
 
@@ -259,7 +258,7 @@ class JsonlTracer(BaseCallbackHandler):
             if run is not None:
                 run.chunks += 1
                 if not run.first_token_ns and (token or usage.has_tool_call(chunk)):
-                    run.first_token_ns = _clock()
+                    run.first_token_ns = self._now()
         except Exception as error:
             self._caught("on_llm_new_token", error)
 
@@ -269,12 +268,12 @@ class JsonlTracer(BaseCallbackHandler):
             if run is not None and event.get("event") == "content-block-delta":
                 run.stream_events += 1
                 if not run.first_token_ns:
-                    run.first_token_ns = _clock()
+                    run.first_token_ns = self._now()
         except Exception as error:
             self._caught("on_stream_event", error)
 
     def on_llm_end(self, response: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        now = _clock()
+        now = self._now()
         try:
             fields = usage.response_fields(response)
             output = usage.output(response)
@@ -311,7 +310,7 @@ class JsonlTracer(BaseCallbackHandler):
             self._caught("on_tool_start", error)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        now = _clock()
+        now = self._now()
         try:
             failed = tool_message_error(output)
             status, fields = ("ok", None) if failed is None else ("error", {"error": failed})
@@ -344,7 +343,7 @@ class JsonlTracer(BaseCallbackHandler):
     def on_retriever_end(
         self, documents: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        now = _clock()
+        now = self._now()
         try:
             fields = {"document_count": len(documents)} if isinstance(documents, list | tuple) else None
             self._recorder.end(run_id, "ok", now, documents, fields, type_="retriever", parent_key=parent_run_id)
@@ -371,8 +370,6 @@ class JsonlTracer(BaseCallbackHandler):
         except Exception as error:
             self._caught("on_custom_event", error)
 
-    # -- LangGraph's lifecycle ------------------------------------------------------------------------------------
-
     def on_interrupt(self, event: Any) -> None:
         """LangGraph: a graph pauses, for an ``interrupt()`` or at a static breakpoint."""
         try:
@@ -390,7 +387,7 @@ class JsonlTracer(BaseCallbackHandler):
     def _failed(
         self, type_: str, error: BaseException, run_id: UUID, parent_run_id: UUID | None, response: Any = None
     ) -> None:
-        now = _clock()
+        now = self._now()
         try:
             output, fields = NOTHING, None
             if response is not None:

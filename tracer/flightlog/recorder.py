@@ -7,7 +7,6 @@ the interpreter, so callbacks may come from any number of threads, and from insi
 import atexit
 import itertools
 import os
-import time
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -16,6 +15,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from flightlog.capture import Mode
+from flightlog.clock import SYSTEM, Clock
 from flightlog.containment import Containment
 from flightlog.failure import error_record, status_of
 from flightlog.langgraph import interrupt_records, raised_interrupts, resume_records, take_graph_fields
@@ -47,6 +47,7 @@ class Recorder:
         sinks: Iterable[SpanSink],
         service: dict[str, Any],
         sampler: Sampler | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.runs: Final = Runs()
         self.summary: Final = Summary()
@@ -61,6 +62,8 @@ class Recorder:
         self._own_id = os.urandom(8).hex()
         self._seq = itertools.count()
         self.sampler: Final = sampler
+        self.now: Final = clock.monotonic_ns
+        self._wall: Final = clock.wall_ns
         self._same_file = join(file.path, self.runs) if file is not None else None
         _recorders.add(self)
 
@@ -87,7 +90,7 @@ class Recorder:
             return None
         runs = self.runs
         if runs.left_behind:
-            self.close_left_behind(time.perf_counter_ns() - _GRACE_NS)
+            self.close_left_behind(self.now() - _GRACE_NS)
         run_id = str(key)
         parent = None
         if parent_key is None:
@@ -103,7 +106,7 @@ class Recorder:
                 root.held = self.sampler.begin()
                 root.skipped = root.held is None
             if root.skipped:
-                run.start_ns = time.perf_counter_ns()
+                run.start_ns = self.now()
                 runs.add(run)
                 return run
         file = self.file
@@ -132,9 +135,9 @@ class Recorder:
             self._set(record, run, "resumes", resumes)
         if self._inputs_mode != "none":
             run.inputs = self._payload(run, "inputs", inputs, self._inputs_mode)
-        now = time.time_ns()
+        now = self._wall()
         record["start_time"] = self._lines.time(now)
-        run.start_ns = time.perf_counter_ns()
+        run.start_ns = self.now()
         runs.add(run)
         if self.sinks.all and (ids := self.sinks.started(lambda: started_span(run, now))):
             record["otel"] = run.otel = ids
@@ -165,7 +168,7 @@ class Recorder:
         """A custom event, which carries its parent's run_id: a span of its own without duration."""
         own = uuid4()
         self.start("event", own, key, name, data, metadata or {}, tags)
-        self.end(own, "ok", time.perf_counter_ns())
+        self.end(own, "ok", self.now())
 
     # -- ends -----------------------------------------------------------------------------------------------------
 
@@ -324,7 +327,7 @@ class Recorder:
 
     def close_all(self) -> None:
         """Write every open run as abandoned."""
-        now = time.perf_counter_ns()
+        now = self.now()
         for run in sorted(self.runs.open.values(), key=lambda run: -run.seq):
             older: OpenRun | None = run
             while older is not None:
