@@ -162,3 +162,20 @@ def test_refused_sql(tmp_path: Path, query: str) -> None:
         with pytest.raises(UsageError) as caught:
             store.sql(query).fetchall()
         assert "\n" not in str(caught.value)
+
+
+def test_opentelemetry_lines(tmp_path: Path) -> None:
+    """A file of OTLP JSON lines is recognised by its content, packed or not, and its bad lines are rejects."""
+    import gzip
+
+    fixture = Path(__file__).parents[2] / "exporters/fixtures/openinference.jsonl"
+    path = tmp_path / "spans.jsonl.gz"
+    path.write_bytes(gzip.compress(fixture.read_bytes() + b'{"resourceSpans":5}\n'))
+    with open_store(path) as store:
+        assert store.span_count > 5
+        assert store.sql("SELECT count(*) > 0 FROM llm_calls WHERE token_usage.total_tokens > 0").fetchall() == [
+            (True,)
+        ]
+        assert [reject["file"] for reject in store.rejects] == [str(path)]
+        assert store.payload(0)
+        assert store.query("trace_rows")

@@ -79,6 +79,10 @@ _JSON: Final = frozenset({"pending", "metadata", "value", "before", "after", "qu
 _SQL_TYPES: Final = {_TEXT: "VARCHAR", _NUMBER: "BIGINT", _TIME: "TIMESTAMP", _FLAG: "BOOLEAN", pa.float64(): "DOUBLE"}
 
 
+HISTORY: Final = frozenset(TABLES) - {"thread_states"}
+"""The tables that every checkpoint has to be decoded for."""
+
+
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables, empty."""
     for table, columns in TABLES.items():

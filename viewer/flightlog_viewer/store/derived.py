@@ -6,13 +6,14 @@ that came since are added by the traces they belong to.
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import numpy as np
 
+from flightlog_viewer.store.checkpoint_ingest import HISTORY, ingest_history
 from flightlog_viewer.store.own_time import OWN_TIMES
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
@@ -21,18 +22,21 @@ from flightlog_viewer.store.views import TRACES
 _COUNT_STAR: Final = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
 _ALL: Final = re.compile(r"\*|^\s*(FROM|TABLE|SUMMARIZE)\b|\bcolumns\s*\(", re.IGNORECASE)
 _OWN: Final = re.compile(r"\bself_ms\b", re.IGNORECASE)
-_COST: Final = re.compile(r"cost|\bprices\b|\bllm_calls\b|\bcounted\b|\bwaste\b", re.IGNORECASE)
-_TRACES: Final = re.compile(r"\btraces\b|\btrace_rows\b|\bthreads\b", re.IGNORECASE)
+_COST: Final = re.compile(r"cost|\bcounted\b", re.IGNORECASE)
 _TABLES: Final = "CREATE TABLE llm_wrappers (run_id VARCHAR)"
 
 
 class Derived:
     """Keeps what is derived up to date with the rows."""
 
-    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None) -> None:
+    def __init__(
+        self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None, databases: Sequence[str]
+    ) -> None:
         self._cursor = cursor
         self.price_file = price_file
         """The user's own prices."""
+        self._databases = list(databases)
+        """Checkpoint databases whose histories are not loaded yet."""
         self._prices: PriceTable | None = None
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
@@ -46,19 +50,33 @@ class Derived:
         ``changes`` counts how often the rows in flight were replaced.
         """
         text = _COUNT_STAR.sub("", query)
+        tables = self._tables(query)
         everything = _ALL.search(text) is not None
         with self._lock:
             if everything or _OWN.search(text):
                 self._ensure_own(rows)
-            if everything or _TRACES.search(text):
+            if everything or "prices" in tables or "trace_rows" in tables or _COST.search(text):
                 self._ensure_costs(rows)
+            if "trace_rows" in tables:
                 self._ensure_traces(rows, changes)
-            elif _COST.search(text):
-                self._ensure_costs(rows)
+            if not HISTORY.isdisjoint(tables):
+                self._ensure_history()
+
+    def _tables(self, query: str) -> set[str]:
+        """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
+        with self._cursor() as cursor:
+            try:
+                return cursor.get_table_names(query)
+            except duckdb.Error:
+                words = set(re.findall(r"\w+", query.lower()))
+                return words | ({"trace_rows"} if words & {"traces", "threads"} else set())
 
     def prepare_all(self, rows: int, changes: int) -> None:
-        """Work everything out, for queries that are not known beforehand."""
-        self.prepare("*", rows, changes)
+        """Work out all that comes from spans."""
+        with self._lock:
+            self._ensure_own(rows)
+            self._ensure_costs(rows)
+            self._ensure_traces(rows, changes)
 
     def restore(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         """Take over what the attached base has for its ``rows`` rows."""
@@ -68,6 +86,12 @@ class Derived:
         for table in ("trace_rows", "llm_wrappers", "prices"):
             connection.execute(f"INSERT INTO {table} FROM base.{table}")
         self._own_rows = self._cost_rows = self._trace_rows = rows
+
+    def _ensure_history(self) -> None:
+        while self._databases:
+            with self._cursor() as cursor:
+                ingest_history(cursor, self._databases[-1])
+            self._databases.pop()
 
     def _ensure_own(self, rows: int) -> None:
         if self._own_rows < rows:

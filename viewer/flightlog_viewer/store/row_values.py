@@ -35,7 +35,8 @@ class RowValues:
         """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
 
         def value_of(row_ids: pa.Array) -> pa.Array:
-            ids = row_ids.fill_null(-1).to_numpy(zero_copy_only=False)
+            # Without `fill_null`: it makes pyarrow import pandas.
+            ids = np.nan_to_num(row_ids.to_numpy(zero_copy_only=False), nan=-1).astype(np.int64)
             known = (ids >= 0) & (ids < len(self.values))
             values = np.full(len(ids), np.nan)
             values[known] = self.values[ids[known]]

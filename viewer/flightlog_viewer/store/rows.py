@@ -104,6 +104,7 @@ class Rows:
         self.sources.append(source)
         with self._connection.cursor() as cursor:
             cursor.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
+        self._note_rejects([ingest.Reject(source.file_id, *reject) for reject in source.rejects])
         return source
 
     def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
@@ -130,10 +131,11 @@ class Rows:
             source.end = file.end
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
             self._connection.execute("DETACH base")
-            self._start_over()
             self._close_files()
+            self._start_over()
             return False
         self.dropped_fields, self.duplicates = base.read_places(self._connection, self.locations)
+        self._connection.execute("DELETE FROM reject_rows")
         self._connection.execute("INSERT INTO reject_rows FROM base.reject_rows")
         ingest.create_table(self._connection, "span_rows")
         create_views(self._connection, len(self.locations))
@@ -174,6 +176,9 @@ class Rows:
         """Forget what was loaded, not what is open."""
         self._connection.execute("DROP TABLE IF EXISTS span_rows")
         self._connection.execute("DELETE FROM reject_rows")
+        self._note_rejects(
+            [ingest.Reject(source.file_id, *reject) for source in self.sources for reject in source.rejects]
+        )
         self.locations.clear()
         self.dropped_fields = self.duplicates = 0
         for source in self.sources:
@@ -251,9 +256,12 @@ class Rows:
     def _note(self, loader: ingest.Loader) -> None:
         self.dropped_fields += loader.dropped_fields
         self.duplicates += loader.duplicates
-        if loader.rejects:
+        self._note_rejects(loader.rejects)
+
+    def _note_rejects(self, rejects: Sequence[ingest.Reject]) -> None:
+        if rejects:
             with self._connection.cursor() as cursor:
                 cursor.executemany(
                     "INSERT INTO reject_rows VALUES (?, ?, ?)",
-                    [[reject.file_id, reject.byte_offset, reject.reason] for reject in loader.rejects],
+                    [[reject.file_id, reject.byte_offset, reject.reason] for reject in rejects],
                 )

@@ -1,7 +1,7 @@
 """One opened span file: its held descriptor, how far it is loaded, and what became of it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,8 @@ class SourceFile:
     """Bytes loaded; reading goes on there."""
     followed: bool = True
     """False when nothing more can come: an unpacked copy, or a file that another one replaced."""
+    rejects: list[tuple[int, str]] = field(default_factory=list)
+    """Byte offset and reason of what an import could not read."""
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -67,12 +69,14 @@ def open_source(file_id: int, path: Path, spool: Spool) -> SourceFile:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
     try:
         status = os.fstat(descriptor)
-        read_path = spool.readable(path, descriptor)
-        if read_path == path:
+        readable = spool.readable(path, descriptor)
+        if readable.path == path:
             return SourceFile(file_id, path, path, descriptor, status.st_dev, status.st_ino)
-        copy = os.open(read_path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        copy = os.open(readable.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except BaseException:
         os.close(descriptor)
         raise
     os.close(descriptor)
-    return SourceFile(file_id, path, read_path, copy, status.st_dev, status.st_ino, followed=False)
+    source = SourceFile(file_id, path, readable.path, copy, status.st_dev, status.st_ino, followed=False)
+    source.rejects.extend(readable.rejects)
+    return source

@@ -6,15 +6,27 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
 from flightlog.errors import UnreadableError
+from flightlog_exporters.readers import recognise
 from flightlog_viewer.store.sources import compression_of
 
 _BLOCK: Final = 1 << 20
+_HEAD_BYTES: Final = 1 << 20
 _FREE_BYTES: Final = 1 << 30
 """Unpacking stops before the disk has less than this left: a small file can hold a huge one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A file of span lines to read in place of the one that was named."""
+
+    path: Path
+    rejects: list[tuple[int, str]] = field(default_factory=list)
+    """Byte offset and reason of what could not be converted."""
 
 
 class Spool:
@@ -25,12 +37,29 @@ class Spool:
         self._folder = Path(tempfile.mkdtemp(prefix="flightlog-"))
         self._count = 0
 
-    def readable(self, path: Path, descriptor: int) -> Path:
-        """The path of plain span lines: the file itself, or its unpacked copy. Raises UnreadableError."""
+    def readable(self, path: Path, descriptor: int) -> Readable:
+        """Plain span lines: the file itself, its unpacked copy, or what its spans become. Raises UnreadableError."""
         kind = compression_of(os.pread(descriptor, 4, 0))
-        if kind is None:
-            return path
-        return self._copy(path, descriptor, _gunzip if kind == "gzip" else _unzstd)
+        plain = path if kind is None else self._copy(path, descriptor, _gunzip if kind == "gzip" else _unzstd)
+        return self._converted(plain) or Readable(plain)
+
+    def _converted(self, plain: Path) -> Readable | None:
+        with plain.open("rb") as file:
+            head = file.readline(_HEAD_BYTES)
+            if b'"run_id"' in head:
+                return None
+            while head and head.isspace():
+                head = file.readline(_HEAD_BYTES)
+            reader = recognise(head)
+            if reader is None:
+                return None
+            file.seek(0)
+            target = self.new_file()
+            found = Readable(target)
+            with _private(target) as lines:
+                for span in reader.read(file, lambda offset, reason: found.rejects.append((offset, reason))):
+                    lines.write(span.to_json() + b"\n")
+        return found
 
     def stretch(self, descriptor: int, start: int, stop: int) -> Path:
         """A copy of the bytes of an open file from ``start`` to ``stop``."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import duckdb
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store import derived, prices, session
+from flightlog_viewer.store import checkpoint_ingest, derived, prices, session
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.payloads import PayloadReader
@@ -32,13 +32,19 @@ class Store:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path] = (), *, cache: Cache | None = None, threads: int | None = None
+        self,
+        paths: Sequence[str | Path] = (),
+        *,
+        checkpoints: Sequence[str] = (),
+        cache: Cache | None = None,
+        threads: int | None = None,
     ) -> None:
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{_memory_limit() >> 20}MiB"}
         if threads is not None:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
-        self._derived = derived.Derived(self._connection.cursor, prices.override_file())
+        self._derived = derived.Derived(self._connection.cursor, prices.override_file(), checkpoints)
+        self._databases = list(checkpoints)
         self._rows = Rows(self._connection, paths, cache)
         self._payloads = PayloadReader(self._rows)
         _OPEN.add(self)
@@ -136,6 +142,9 @@ class Store:
         create_functions(self._connection, self._payloads, self._derived)
         self._connection.execute(prices.TABLE)
         derived.create_tables(self._connection)
+        checkpoint_ingest.create_tables(self._connection)
+        for database in self._databases:
+            checkpoint_ingest.ingest_threads(self._connection, database)
         self._rows.load(paths, self._derived, progress)
         session.lock(self._connection)
         self._rows.refresh()
@@ -152,17 +161,24 @@ def open_store(
 ) -> Store:
     """Load span files: files, folders, globs; without paths the newest span file here.
 
-    ``cache`` keeps an index of large files in the user's cache folder, so that opening them again is instant;
-    ``allow_empty`` accepts files that hold no span yet, for those who wait for them; ``threads`` bounds the load
-    (all cores by default). Raises UnreadableError when a path is missing, cannot be read, or is no span file, and
-    LoadCancelledError when ``progress`` asked for that.
+    ``checkpoints`` are databases (paths or postgresql:// URLs) whose threads and histories become tables; with them
+    span files may be missing. ``cache`` keeps an index of large files in the user's cache folder, so that opening them
+    again is instant; ``allow_empty`` accepts files that hold no span yet, for those who wait for them; ``threads``
+    bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read, or is no
+    span file, and LoadCancelledError when ``progress`` asked for that.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths) or [newest(Path())]
-    files = resolve(given)
-    store = Store(given, cache=Cache.open() if cache else None, threads=threads)
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if not given:
+        try:
+            given = [newest(Path())]
+        except UnreadableError:
+            if not checkpoints:
+                raise
+    files = resolve(given) if given else []
+    store = Store(given, checkpoints=checkpoints, cache=Cache.open() if cache else None, threads=threads)
     try:
         store.load(files, progress)
-        if not store.span_count and not allow_empty and not store.in_flight:
+        if files and not store.span_count and not allow_empty and not store.in_flight:
             raise UnreadableError(_nothing(store))
     except BaseException:
         store.close()

@@ -55,6 +55,42 @@ FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
 """
 """One row a trace: its root, or the earliest span of those whose parent is in no file."""
 
+# Waiting is the time between a run that stopped for a human and the next run of the thread. A thread that no database
+# was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
+THREADS: Final = """
+WITH run AS (
+    SELECT thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms, span_count,
+        error_count, total_tokens, cost_usd, unknown_costs,
+        lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
+    FROM traces WHERE thread_id IS NOT NULL),
+recorded AS (
+    SELECT thread_id, count(*) AS runs, arg_max(status, start_time) AS newest,
+        min(start_time) AS first_start, max(end_time) AS last_end,
+        sum(duration_ms) AS active_ms,
+        sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')
+            AS waiting_ms,
+        (max(epoch_us(end_time)) - min(epoch_us(start_time))) / 1000.0 AS wall_ms,
+        sum(span_count)::BIGINT AS span_count, sum(error_count)::BIGINT AS error_count,
+        sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
+        sum(unknown_costs)::BIGINT AS unknown_costs
+    FROM run GROUP BY thread_id)
+SELECT coalesce(state.thread_id, recorded.thread_id) AS thread_id,
+    CASE WHEN state.status IS NULL THEN CASE newest WHEN 'ok' THEN 'finished' WHEN 'error' THEN 'errored'
+            WHEN 'unfinished' THEN 'crashed' ELSE newest END
+        WHEN state.status <> 'paused_or_running' OR newest IS NULL THEN state.status
+        WHEN newest = 'running' THEN 'running'
+        WHEN newest = 'unfinished' THEN 'crashed'
+        WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
+        ELSE state.status END AS status,
+    coalesce(state.inferred, true) OR (
+        state.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted'), false)) AS inferred,
+    database, checkpoints, steps, created_at, updated_at, next, pending, error,
+    runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
+    unknown_costs
+FROM thread_states AS state FULL JOIN recorded ON recorded.thread_id = state.thread_id
+"""
+"""One row a thread, of the databases and of the spans."""
+
 _VIEWS: Final[dict[str, str]] = {
     "spans": SPANS,
     "llm_costs": CALLS,
@@ -67,6 +103,7 @@ SELECT *, run_id NOT IN (
 FROM spans WHERE status = 'error'
 """,
     "traces": "SELECT * FROM trace_rows",
+    "threads": THREADS,
     "rejects": "SELECT path AS file, byte_offset, reason FROM reject_rows JOIN sources USING (file_id)",
 }
 

@@ -1,0 +1,45 @@
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer import open_store
+from tests.viewer.store.records import llm, span, write
+
+
+def run(run_id: str, second: int, **fields: Any) -> dict[str, Any]:
+    """A root span of one second."""
+    return span(
+        run_id, trace=run_id, start_time=f"2026-11-20T12:00:{second:02}Z", duration_ms=1000, thread_id="t", **fields
+    )
+
+
+def test_active_waiting_and_wall_time(tmp_path: Path) -> None:
+    """Waiting is the time from a run that stopped for a human to the thread's next run."""
+    path = write(
+        tmp_path / "a.jsonl",
+        run("a", 0, status="interrupted"),
+        run("b", 31),
+        llm("call", "b", trace="b", thread_id="t"),
+        run("c", 41, status="error"),
+    )
+    with open_store(path) as store:
+        rows = store.sql(
+            "SELECT thread_id, status, runs, active_ms, waiting_ms, wall_ms, total_tokens, span_count, first_start "
+            "FROM threads"
+        ).fetchall()
+    assert rows == [("t", "errored", 3, 3000, 30000, 42000, 15, 4, datetime(2026, 11, 20, 12))]
+
+
+def test_a_database_without_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoint databases can be asked without any span file, and what is no database is refused."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableError):
+        open_store(checkpoints=[str(tmp_path / "missing.sqlite")])
+    with sqlite3.connect(tmp_path / "c.sqlite") as database:
+        database.execute("CREATE TABLE other (x)")
+    with pytest.raises(UnreadableError):
+        open_store(checkpoints=[str(tmp_path / "c.sqlite")])
