@@ -103,3 +103,13 @@ def test_run_imports_no_langchain(tmp_path: Path) -> None:
     done = flightlog("run", "--", sys.executable, "-c", script, cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("[]\n", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_run_says_when_that_python_has_no_flightlog(tmp_path: Path) -> None:
+    """A Python of another environment without flightlog runs as ever, and one sentence says it is not recorded."""
+    other = tmp_path / "python3"
+    other.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # -S: no site-packages
+    other.chmod(0o755)
+    done = flightlog("run", "--", str(other), "-c", "print(1)", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert done.stderr.startswith(f"flightlog: {other} has no flightlog")

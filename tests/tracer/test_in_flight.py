@@ -150,3 +150,19 @@ def test_hostile_sidecar_is_passed_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "trace.jsonl.y.open")
     (tmp_path / "trace.jsonl.z.open").symlink_to(sidecar)
     assert open_seqs(tmp_path / "trace.jsonl") == [4]
+
+
+def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
+    """Of many dead writers the latest 64 sidecars stay; a living writer's stays however old."""
+    path = tmp_path / "trace.jsonl"
+    living = SpanFile(path)
+    living.open_span(1, start(1, living.writer_id))
+    os.utime(sidecars(path)[0], (0, 0))
+    for n in range(100):
+        dead = tmp_path / f"trace.jsonl.{n:016x}.open"
+        dead.write_bytes(start(n, "dead") + b"\n")
+        os.utime(dead, (n, n))
+    file = SpanFile(path)
+    file.open_span(1, start(1, file.writer_id))
+    names = {one.name.split(".")[2] for one in sidecars(path)}
+    assert names == {living.writer_id, file.writer_id, *(f"{n:016x}" for n in range(36, 100))}

@@ -88,7 +88,9 @@ def _run(arguments: list[str]) -> int:
     if program is None:
         return _complain(f"run: there is no command {command[0]!r}", _NOT_FOUND_STATUS)
     environment = {**os.environ, **_attached(os.path.abspath(path))}
-    if sys.stderr.isatty():
+    if not _has_flightlog(program):
+        print(f"flightlog: {program} has no flightlog, so it will not be recorded: install it there", file=sys.stderr)
+    elif sys.stderr.isatty():
         print(f"flightlog: recording to {path}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -137,6 +139,20 @@ def _attached(path: str) -> dict[str, str]:
     inherited = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder != startup]
     kept = os.pathsep.join(inherited)
     return {"FLIGHTLOG_PATH": path, "PYTHONPATH": startup + (os.pathsep + kept if kept else "")}
+
+
+def _has_flightlog(program: str) -> bool:
+    """False when the program is a Python, and another one than ours, that cannot import flightlog."""
+    here = os.path.dirname(os.path.abspath(sys.executable))
+    if not os.path.basename(program).startswith("python") or os.path.dirname(os.path.abspath(program)) == here:
+        return True
+    import subprocess
+
+    try:
+        tried = subprocess.run([program, "-c", "import flightlog"], capture_output=True, check=False, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return True  # not for us to judge
+    return tried.returncode == 0
 
 
 def _complain(sentence: str, status: int) -> int:

@@ -125,6 +125,15 @@ class Appender:
             return self._forget(close=True)
         return self._fd
 
+    def _sync_folder(self) -> None:
+        """A new file survives the machine only when its name does."""
+        with contextlib.suppress(OSError):
+            fd = os.open(os.path.dirname(self.path), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def _sync(self, fd: int) -> None:
         try:
             os.fsync(fd)
@@ -143,6 +152,8 @@ class Appender:
             raise
         self._fd, self._inode, self._device, self._end = fd, now.st_ino, now.st_dev, _UNKNOWN
         self.opened += 1
+        if self.fsync and now.st_size == 0:
+            self._sync_folder()
         return fd, now.st_size
 
     def _open_or_create(self) -> int:

@@ -12,6 +12,8 @@ import os
 import threading
 from typing import Final
 
+from flightlog.reader import sweep
+
 _FLAGS: Final = (
     os.O_RDWR
     | os.O_APPEND
@@ -23,6 +25,8 @@ _FLAGS: Final = (
 )
 _COMPACT_BYTES: Final = 256 * 1024
 """Size from which the sidecar is rewritten, and then again at twice of what was left."""
+_KEPT_DEAD: Final = 64
+"""Sidecars of dead writers that stay beside a span file: a process that crashes in a loop must not fill the disk."""
 _ENDS_TOGETHER: Final = 32
 """Ends that wait for a start to travel with; a few in one piece cost less than each alone."""
 
@@ -184,6 +188,7 @@ class InFlight:
             raise
         if self._fd < 0:
             self._create_span_file()
+            sweep(self._span_file, _KEPT_DEAD)
         self._forget()
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)

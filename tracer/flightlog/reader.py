@@ -23,6 +23,10 @@ from flightlog.span import Span
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """A longer line is passed over: nothing the tracer writes comes near it."""
 
+_SIDECAR_FLAGS: Final = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+)
+
 Key = tuple[str | None, int | None]
 """``(writer_id, seq)``: the key of a record."""
 
@@ -67,6 +71,25 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
     return sorted(Path(found) for found in glob.glob(glob.escape(name) + ".*.open"))
 
 
+def sweep(path: str | os.PathLike[str], keep: int) -> None:
+    """Delete the oldest sidecars of dead writers when there are more than ``keep``. Never raises."""
+    found = sidecars(path)
+    if len(found) <= keep:
+        return
+    dead: list[tuple[int, Path]] = []
+    for sidecar in found:
+        with contextlib.suppress(OSError):
+            fd = os.open(sidecar, _SIDECAR_FLAGS)
+            try:
+                if not _is_locked(fd):
+                    dead.append((os.fstat(fd).st_mtime_ns, sidecar))
+            finally:
+                os.close(fd)
+    for _, sidecar in sorted(dead)[: max(0, len(dead) - keep)]:
+        with contextlib.suppress(OSError):
+            sidecar.unlink()
+
+
 def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] | None = None) -> list[OpenSpan]:
     """What the sidecars beside a span file say is in flight and the span file does not have, by start time.
 
@@ -88,9 +111,8 @@ def _keys(path: str | os.PathLike[str]) -> set[Key]:
 
 
 def _read_sidecar(sidecar: Path) -> list[OpenSpan]:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        fd = os.open(sidecar, flags)
+        fd = os.open(sidecar, _SIDECAR_FLAGS)
     except OSError:
         return []
     spans: dict[int, Span] = {}

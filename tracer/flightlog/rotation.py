@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _SUFFIX = ".jsonl"
-_STAMP = r"\d{8}T\d{6}\.\d{6}Z(?:-\d+)?"
+_STAMP = r"\d{8}T\d{6}(?:\.\d{1,9})?Z(?:-\d+)?"  # without a fraction too: logrotate can write that
 _ENDINGS = r"\.jsonl(?:\.gz|\.zst)?"
 
 

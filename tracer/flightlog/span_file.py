@@ -138,14 +138,16 @@ class SpanFile:
     def close(self) -> None:
         """Report what was lost, remove the sidecar, close. A later write still lands. Never raises."""
         with self._lock:
-            if self._closed or self._busy:
+            if self._busy:
                 return
             self._busy = True
             try:
-                with contextlib.suppress(Exception):
-                    self._report_loss(self._appender)
-                self._closed = True
-                self._appender.close()
+                if not self._closed:
+                    with contextlib.suppress(Exception):
+                        self._report_loss(self._appender)
+                    self._closed = True
+                    self._appender.close()
+                # Also when closed before: a run that began after that has brought the sidecar back.
                 self._in_flight.finish()
             finally:
                 self._busy = False
