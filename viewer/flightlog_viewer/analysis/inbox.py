@@ -67,7 +67,7 @@ def age_seconds(approval: Approval, now: datetime) -> float | None:
 def document(approval: Approval, now: datetime, as_of: datetime | None) -> Document:
     """One question: what is known about it, then, set off below, what the data says."""
     seconds = age_seconds(approval, now)
-    blocks = [heading(f"{approval.thread_id}  {approval.node}", "wait" if approval.status == "pending" else "strong")]
+    blocks = [heading(f"{preview(approval.thread_id, 40)}  {preview(approval.node, 30)}", "wait" if approval.status == "pending" else "strong")]
     if approval.status == "pending":
         seen = "" if as_of is None else f", as of {as_of:%Y-%m-%d %H:%M:%S} UTC"
         waits = "?" if seconds is None else units.age(seconds)
@@ -77,12 +77,12 @@ def document(approval: Approval, now: datetime, as_of: datetime | None) -> Docum
     else:
         blocks.append(Block("abandoned: the thread moved on without an answer", "dim"))
     blocks.append(Block(_when(approval.asked), "", "asked   "))
-    blocks.append(Block(approval.interrupt_id, "dim", "id      ", value=approval.interrupt_id))
+    blocks.append(Block(preview(approval.interrupt_id, 40), "dim", "id      ", value=approval.interrupt_id))
     if approval.risk is not None:
         blocks.append(Block(f"{approval.risk:g}", "", "risk    "))
     choices = allowed(approval.question)
     if choices:
-        blocks.append(Block(" ".join(choices), "", "allowed "))
+        blocks.append(Block(preview(" ".join(choices), 60), "", "allowed "))
     blocks += [gap(), _quoted("question", approval.question)]
     if approval.answer_recorded:
         blocks.append(_quoted("answer", approval.answer))
@@ -94,7 +94,7 @@ def document(approval: Approval, now: datetime, as_of: datetime | None) -> Docum
 
 def _answered(approval: Approval) -> list[Block]:
     decision = approval.decision or "not recorded"
-    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    by = f" by {preview(approval.decided_by, 30)}" if approval.decided_by else ""
     least, most = approval.lag_min_ms, approval.lag_max_ms
     if approval.exact:
         lag = f"after {units.duration(most)} (exact)"
