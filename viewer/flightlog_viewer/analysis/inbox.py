@@ -67,7 +67,12 @@ def age_seconds(approval: Approval, now: datetime) -> float | None:
 def document(approval: Approval, now: datetime, as_of: datetime | None) -> Document:
     """One question: what is known about it, then, set off below, what the data says."""
     seconds = age_seconds(approval, now)
-    blocks = [heading(f"{preview(approval.thread_id, 40)}  {preview(approval.node, 30)}", "wait" if approval.status == "pending" else "strong")]
+    blocks = [
+        heading(
+            f"{preview(approval.thread_id, 40)}  {preview(approval.node, 30)}",
+            "wait" if approval.status == "pending" else "strong",
+        )
+    ]
     if approval.status == "pending":
         seen = "" if as_of is None else f", as of {as_of:%Y-%m-%d %H:%M:%S} UTC"
         waits = "?" if seconds is None else units.age(seconds)
