@@ -110,7 +110,9 @@ def test_every_command_is_described_with_an_example() -> None:
 def test_every_query_of_the_page_runs(query: str, folder: Path, tmp_path: Path) -> None:
     """Each query answers over the demo's recording and a file with failures, retries and a question."""
     story().write(tmp_path / "story.jsonl")
-    with open_store([folder / "flightlog-demo", tmp_path / "story.jsonl"]) as store:
+    demo = folder / "flightlog-demo"
+    databases = [str(demo / "checkpoints.sqlite")]
+    with open_store([demo, tmp_path / "story.jsonl"], checkpoints=databases, cache=False) as store:
         result = store.sql(query)
         assert result.columns
         result.fetchall()
