@@ -144,6 +144,8 @@ class HistoryReader:
 
     def _notes(self, opened: Opened, parent: _Parent | None) -> Sequence[str]:
         notes = [] if opened.closed is None else [opened.closed]
+        if opened.row.writes_damage is not None:
+            notes.append(f"the rows of its tasks cannot be read: {opened.row.writes_damage}")
         if opened.row.parent_checkpoint_id is not None and parent is None:
             notes.append("the parent checkpoint is no longer in the database")
         return notes

@@ -34,6 +34,7 @@ class PostgresRows:
         except ImportError:
             raise MissingExtraError("reading a Postgres checkpoint database", "postgres") from None
         self._psycopg = psycopg
+        self.problems: list[str] = []
         self.name, self._secrets = _without_password(url)
         try:
             self._connection = psycopg.connect(

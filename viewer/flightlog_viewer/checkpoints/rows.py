@@ -53,6 +53,8 @@ class CheckpointRow:
     committed_at: str | None = None
     damage: str | None = None
     """Why the row could not be read, when it could not."""
+    writes_damage: str | None = None
+    """Why the rows of its tasks could not be read."""
     writes: Sequence[WriteRow] = field(default=())
     """The rows of the tasks that start from this checkpoint, in the order in which LangGraph applies them."""
 
@@ -62,6 +64,8 @@ class Rows(Protocol):
 
     name: str
     """For messages: a path or a URL without its password."""
+    problems: list[str]
+    """What could not be read and was left out, a sentence each."""
 
     def heads(self) -> Iterator[Head]:
         """Every namespace of every thread; a thread's namespaces follow one another."""

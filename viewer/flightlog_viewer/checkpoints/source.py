@@ -38,6 +38,11 @@ class CheckpointSource:
         """Where the rows come from, without a password."""
         return self.rows.name
 
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read so far and was left out, a sentence each."""
+        return self.rows.problems
+
     def threads(self) -> Iterator[ThreadSummary]:
         """Every thread with its status, by thread id."""
         return summaries(self.rows)

@@ -1,5 +1,6 @@
 """Rows of a SQLite checkpoint database, read without changing a byte of it and without holding its writer up."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,9 +9,21 @@ from urllib.parse import quote
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
+from flightlog_viewer.checkpoints.salvage import readable_rows
 
 _MAGIC = b"SQLite format 3\x00"
-_BUSY_SECONDS = 5.0
+BUSY_SECONDS = 5.0
+"""How long a lock of another program is waited for."""
+_PAGE = 2000
+
+
+class DamagedError(UnreadableError):
+    """Pages of the database are broken; others may be whole."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name} is damaged: {detail}")
+        self.detail = detail
+        """SQLite's own words."""
 
 
 class SqliteRows:
@@ -21,6 +34,8 @@ class SqliteRows:
         self.name = str(path)
         self._path = path
         _check_header(path)
+        self.problems: list[str] = []
+        self._salvaged: dict[Key, int] | None = None
         self._connection = self._open()
         try:
             self._check_schema()
@@ -33,17 +48,21 @@ class SqliteRows:
         after = ("", "")
         first = True
         while True:
-            # In pages, so that no read transaction lasts and the writer's log is never pinned.
-            rows = self._all(
-                "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id) FROM checkpoints "
-                f"WHERE {'1 OR ' if first else ''}(thread_id, checkpoint_ns) > (?, ?) "
-                "GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT 2000",
-                after,
-            )
+            try:
+                # In pages, so that no read transaction lasts and the writer's log is never pinned.
+                rows = self._all(
+                    "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id) "
+                    f"FROM checkpoints WHERE {'1 OR ' if first else ''}(thread_id, checkpoint_ns) > (?, ?) "
+                    f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {_PAGE}",
+                    after,
+                )
+            except DamagedError as error:
+                yield from self._salvaged_heads(error, None if first else after)
+                return
             first = False
             for thread_id, checkpoint_ns, count, newest, oldest in rows:
                 yield Head(Key(_text(thread_id), _text(checkpoint_ns), _text(newest)), count, _text(oldest))
-            if len(rows) < 2000:
+            if len(rows) < _PAGE:
                 return
             after = (rows[-1][0], rows[-1][1])
 
@@ -53,15 +72,21 @@ class SqliteRows:
             rows = self._all("SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?", (thread_id,))
         except UnicodeEncodeError:  # an argument that is no text in any encoding names no thread
             return []
-        keys = [Key(thread_id, _text(checkpoint_ns), _text(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
+        except DamagedError as error:
+            keys = [key for key in self._salvage(error) if key.thread_id == thread_id]
+        else:
+            keys = [Key(thread_id, _text(checkpoint_ns), _text(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
 
     def asking_threads(self) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
-        rows = self._all(
-            "SELECT DISTINCT thread_id FROM writes WHERE channel IN ('__interrupt__', '__resume__') "
-            f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' ORDER BY thread_id"
-        )
+        try:
+            rows = self._all(
+                "SELECT DISTINCT thread_id FROM writes WHERE channel IN ('__interrupt__', '__resume__') "
+                f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' ORDER BY thread_id"
+            )
+        except DamagedError as error:
+            return sorted({key.thread_id for key in self._salvage(error)})
         return [_text(thread_id) for (thread_id,) in rows]
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
@@ -77,19 +102,25 @@ class SqliteRows:
         self._connection.close()
 
     def _checkpoint(self, key: Key) -> CheckpointRow | None:
+        damage = writes_damage = None
+        found, writes = None, []
         try:
-            found = self._connection.execute(
+            found = self._one(
                 "SELECT parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints "
                 "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
                 key,
-            ).fetchone()
+            )
+        except DamagedError as error:
+            damage, found = error.detail, self._salvaged_row(key)
             if found is None:
-                return None
-            writes = self._connection.execute(self._writes_query, key).fetchall()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise UnreadableError(f"{self.name} is locked by another program: try again") from error
-            return CheckpointRow(key, None, None, damage=str(error))
+                self._lost(error)
+        if found is None:
+            return None if damage is None else CheckpointRow(key, None, None, damage=damage)
+        try:
+            writes = self._all(self._writes_query, key)
+        except DamagedError as error:
+            writes_damage = error.detail
+            self._lost(error)
         parent, tag, blob, metadata = found
         return CheckpointRow(
             key,
@@ -97,24 +128,46 @@ class SqliteRows:
             metadata if isinstance(metadata, bytes | str) else None,
             type=None if tag is None else _text(tag),
             blob=_bytes(blob),
-            writes=[
-                WriteRow(
-                    _text(task),
-                    _text(path),
-                    idx if isinstance(idx, int) else 0,
-                    _text(channel),
-                    None if tag is None else _text(tag),
-                    _bytes(value),
-                    order,
-                )
-                for task, path, idx, channel, tag, value, order in writes
-            ],
+            writes=[_write_row(row) for row in writes],
+            writes_damage=writes_damage,
         )
+
+    def _lost(self, error: "DamagedError") -> None:
+        """Note, once, that rows could not be read."""
+        if not self.problems:
+            self.problems.append(f"{error}; what can be read is shown")
+
+    def _salvage(self, error: "DamagedError") -> dict[Key, int]:
+        """Checkpoints that can be read although the index cannot, with their row numbers."""
+        if self._salvaged is None:
+            self._lost(error)
+            rows = readable_rows(self._connection, "checkpoints", "thread_id, checkpoint_ns, checkpoint_id")
+            self._salvaged = {Key(*(_text(part) for part in row)): number for number, row in rows.items()}
+        return self._salvaged
+
+    def _salvaged_heads(self, error: "DamagedError", after: tuple[str, str] | None) -> Iterator[Head]:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for key in self._salvage(error):
+            groups.setdefault((key.thread_id, key.checkpoint_ns), []).append(key.checkpoint_id)
+        for group, names in sorted(groups.items()):
+            if after is None or group > after:
+                yield Head(Key(*group, max(names)), len(names), min(names))
+
+    def _salvaged_row(self, key: Key) -> tuple[Any, ...] | None:
+        number = (self._salvaged or {}).get(key)
+        columns = "parent_checkpoint_id, type, checkpoint, metadata"
+        with contextlib.suppress(DamagedError):
+            return self._one(f"SELECT {columns} FROM checkpoints NOT INDEXED WHERE rowid = ?", (number,))
+        return None
+
+    def _one(self, query: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
+        rows = self._all(query, parameters)
+        return rows[0] if rows else None
 
     def _all(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, parameters).fetchall()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
     def _open(self) -> sqlite3.Connection:
@@ -123,19 +176,19 @@ class SqliteRows:
         except sqlite3.OperationalError as error:
             # A cleanly closed write-ahead-log database in a folder that we cannot write to: SQLite would have to make
             # its shared-memory file. Nobody has it open for writing, or a -wal file were there.
-            if Path(f"{self._path}-wal").exists():
+            if "locked" in str(error) or Path(f"{self._path}-wal").exists():
                 raise self._unreadable(error) from error
             try:
                 return self._connect("mode=ro&immutable=1")
             except sqlite3.DatabaseError as again:
                 raise self._unreadable(again) from again
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
     def _connect(self, options: str) -> sqlite3.Connection:
         address = f"file:{quote(str(self._path.absolute()))}?{options}"
         connection = sqlite3.connect(
-            address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA query_only = ON")
@@ -168,12 +221,12 @@ class SqliteRows:
             f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? ORDER BY {path}, task_id, idx"
         )
 
-    def _unreadable(self, error: sqlite3.DatabaseError) -> UnreadableError:
+    def _unreadable(self, error: sqlite3.Error) -> UnreadableError:
         text = str(error)
         if "locked" in text:
             return UnreadableError(f"{self.name} is locked by another program: try again")
         if "malformed" in text or "not a database" in text or "disk I/O" in text:
-            return UnreadableError(f"{self.name} is damaged: {text}")
+            return DamagedError(self.name, text)
         return UnreadableError(f"{self.name} cannot be read: {text}")
 
 
@@ -191,6 +244,13 @@ def _check_header(path: Path) -> None:
         raise UnreadableError(f"{path} is empty: no checkpoint has been written to it")
     if head != _MAGIC:
         raise UnreadableError(f"{path} is not a SQLite database")
+
+
+def _write_row(row: tuple[Any, ...]) -> WriteRow:
+    task, path, idx, channel, tag, value, order = row
+    number = idx if isinstance(idx, int) else 0
+    packed = None if tag is None else _text(tag)
+    return WriteRow(_text(task), _text(path), number, _text(channel), packed, _bytes(value), order)
 
 
 def _text(value: object) -> str:

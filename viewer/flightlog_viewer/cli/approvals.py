@@ -35,7 +35,7 @@ def approvals(
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
-) -> None:
+) -> int:
     """List questions to humans with their answers, lags and agreement, from checkpoints, spans or both.
 
     From a database alone an answer lies between two checkpoints: its lag is a window. Spans and Postgres commit
@@ -56,6 +56,7 @@ def approvals(
     if not checkpoints and not paths:
         raise UsageError("give span files, --checkpoints FILE, or both")
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
+    problems: list[str] = []
     found, regretted = [], set()
     for target in checkpoints or []:
         with open_source(target) as source:
@@ -63,6 +64,7 @@ def approvals(
                 found.append(approval)
                 if regret:
                     regretted.add(approval.interrupt_id)
+            problems += source.problems
     asked, answered = _from_spans(paths, cache=not no_cache) if paths else ((), ())
     merged = merge(found, asked, answered)
     metrics = measure(merged, datetime.now(UTC), limit)
@@ -80,6 +82,9 @@ def approvals(
         output.table([output.Column(name) for name in _COLUMNS], [row(approval) for approval in merged], shape)
     else:
         _show([row(approval) for approval in merged], metrics, advice)
+    for problem in problems:
+        output.note(problem)
+    return 2 if problems else 0
 
 
 def row(approval: Any) -> dict[str, Any]:

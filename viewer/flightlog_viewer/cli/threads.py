@@ -31,7 +31,7 @@ def threads(
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
-) -> None:
+) -> int:
     """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
 
     With span files the status tells a thread that runs, one whose process died and one that stopped at a breakpoint
@@ -45,14 +45,18 @@ def threads(
 
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
+    problems: list[str] = []
     for target in _targets(checkpoints):
         with open_source(target) as source:
             for found in source.threads():
                 status, inferred = refine(found.status, found.next, runs.get(found.thread_id), breakpoint or ())
                 rows.append(thread_form(found) | {"status": status, "inferred": inferred})
+            problems += source.problems
+    if not rows and not problems:
+        output.note(f"no thread has been checkpointed in {', '.join(checkpoints or [])}")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
-        return
+        return _status(problems)
     for row in rows:
         row["asks"] = "; ".join(f"{asked['node']}: {cut(to_json(asked['value']))}" for asked in row["pending"])
     columns = [
@@ -64,6 +68,7 @@ def threads(
         output.Column("asks", "waits for an answer"),
     ]
     output.table(columns, rows)
+    return _status(problems)
 
 
 def replay(
@@ -73,7 +78,7 @@ def replay(
     diff: Diff = None,
     ns: Namespace = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Show what happened at every super-step of a thread, from its checkpoints alone.
 
     Example: flightlog replay approval-pending --checkpoints checkpoints.sqlite
@@ -93,7 +98,7 @@ def replay(
                 _stream(run.json_parts())
             else:
                 run.show()
-            return
+            return _status(source.problems)
     raise UsageError(f"no thread {thread!r} in {', '.join(targets)}: `flightlog threads` lists them")
 
 
@@ -119,6 +124,13 @@ def _thread_id(source: Any, given: str) -> str | None:
     if len(matches) > 1:
         raise UsageError(f"{given!r} is the beginning of {len(matches)} or more threads, {', '.join(matches[:3])}")
     return matches[0] if matches else None
+
+
+def _status(problems: list[str]) -> int:
+    """Say what could not be read, after what could; the exit status."""
+    for problem in problems:
+        output.note(problem)
+    return 2 if problems else 0
 
 
 def _stream(parts: Iterator[str]) -> None:

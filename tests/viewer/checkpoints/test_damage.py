@@ -1,0 +1,142 @@
+"""Databases that are cut, scrambled, locked, old, or miss rows: a sentence, and whatever can be shown."""
+
+import json
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints import open_source, sqlite
+from flightlog_viewer.cli.app import main
+from tests.viewer.checkpoints.graphs import refunds, thread
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a database of 40 threads."""
+    path = tmp_path_factory.mktemp("whole") / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = refunds().compile(checkpointer=saver)
+        for number in range(40):
+            graph.invoke({"amount": number, "outcome": {"text": "x" * 500}}, thread(f"t{number}"))
+            if number % 2:
+                graph.invoke(Command(resume="yes"), thread(f"t{number}"))
+    return path.read_bytes()
+
+
+def look(path: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str, str]]:
+    """Run every reading command; each must end well, with a sentence when something is wrong, and change nothing."""
+    before = path.read_bytes()
+    results = []
+    for command in (["threads", "--json"], ["replay", "t1", "--json"], ["replay", "t7"], ["approvals", "--json"]):
+        status = main([*command, "--checkpoints", str(path)])
+        printed = capsys.readouterr()
+        assert status in (0, 2)
+        assert "fault of flightlog" not in printed.err
+        assert "Traceback" not in printed.err
+        assert status == 0 or printed.err.startswith("flightlog: ")
+        results.append((status, printed.out, printed.err))
+    assert path.read_bytes() == before
+    return results
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
+def test_a_cut_database(share: float, whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A truncated file is named as damaged, and what lies before the cut is shown where SQLite still reaches it."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    statuses = [status for status, _, _ in look(path, capsys)]
+    assert 2 in statuses
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_scrambled_pages(seed: int, whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Random damage never gives a traceback, and never changes the file."""
+    chance = random.Random(seed)
+    content = bytearray(whole)
+    for _ in range(1 << (seed % 6)):
+        at = chance.randrange(100, len(content) - 64)
+        content[at : at + 64] = chance.randbytes(64)
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(content)
+    look(path, capsys)
+
+
+def test_a_broken_index_is_read_around(whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the primary key's index destroyed, threads are found by their rows; a sentence and status 2 say so."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    connection = sqlite3.connect(path)
+    query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_checkpoints_1'"
+    page = connection.execute(query).fetchone()[0]
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    connection.close()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+    (status, out, err), (replayed, steps, _), _, _ = look(path, capsys)
+    assert (status, replayed) == (2, 2)
+    assert len(json.loads(out)) == 40
+    assert len(json.loads(steps)["steps"]) == 5
+    assert "is damaged" in err
+
+
+def test_a_missing_parent(whole: bytes, tmp_path: Path) -> None:
+    """A checkpoint whose parent has been pruned says so, and is shown."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    with open_source(path) as source:
+        second = list(source.history("t1").steps)[1]
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM checkpoints WHERE checkpoint_id = ?", (second.checkpoint_id,))
+    connection.commit()
+    connection.close()
+    with open_source(path) as source:
+        steps = list(source.history("t1").steps)
+    assert [step.step for step in steps] == [-1, 1, 2, 3]
+    assert steps[1].notes == ["the parent checkpoint is no longer in the database"]
+
+
+def test_a_locked_database(whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that another program has locked for itself is named as locked."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode = DELETE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UnreadableError, match="is locked by another program"):
+        open_source(path)
+    holder.execute("ROLLBACK")
+    holder.close()
+
+
+def test_a_database_without_task_paths(whole: bytes, tmp_path: Path) -> None:
+    """In a database of 2024, whose writes carry no task path, nodes are found by their task ids."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    with open_source(path) as source:
+        expected = [[(task.node, task.status) for task in step.tasks] for step in source.history("t1").steps]
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE writes DROP COLUMN task_path")
+    connection.commit()
+    connection.close()
+    with open_source(path) as source:
+        assert [[(task.node, task.status) for task in step.tasks] for step in source.history("t1").steps] == expected
+
+
+def test_a_database_without_rows(whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables without rows are no error: there is just no thread."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    connection = sqlite3.connect(path)
+    connection.executescript("DELETE FROM checkpoints; DELETE FROM writes")
+    connection.close()
+    assert main(["threads", "--checkpoints", str(path), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == []
+    assert "no thread has been checkpointed" in printed.err

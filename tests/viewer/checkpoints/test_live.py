@@ -1,0 +1,86 @@
+"""Reading while an application writes at full speed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.cli.app import main
+
+WRITER = """
+import sys, time
+from langgraph.checkpoint.sqlite import SqliteSaver
+from tests.viewer.checkpoints.graphs import payments, thread
+slowest = 0.0
+with SqliteSaver.from_conn_string(sys.argv[1]) as saver:
+    graph = payments().compile(checkpointer=saver)
+    deadline = time.monotonic() + float(sys.argv[2])
+    number = 0
+    while time.monotonic() < deadline:
+        started = time.monotonic()
+        graph.invoke({"amount": number, "outcome": {"text": "x" * 4000}}, thread(f"t{number % 3}"))
+        slowest = max(slowest, time.monotonic() - started)
+        number += 1
+        print(number, flush=True)
+print("slowest", slowest, flush=True)
+"""
+STEPS = 4
+"""Checkpoints of one invocation."""
+
+
+def watch(path: Path, seconds: float, capsys: pytest.CaptureFixture[str]) -> int:
+    """Read in a loop while a process of its own writes; gives how often everything was read."""
+    command = [sys.executable, "-c", WRITER, str(path), str(seconds)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    rounds = done = 0
+    slowest = 0.0
+    for text in writer.stdout:
+        if text.startswith("slowest"):
+            slowest = float(text.split()[1])
+            continue
+        done = int(text)
+        if done % 8 or writer.poll() is not None:
+            continue
+        assert main(["threads", "--checkpoints", str(path), "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)
+        assert sum(thread["checkpoints"] for thread in listed) >= done * STEPS
+        assert main(["replay", "t0", "--checkpoints", str(path), "--json"]) == 0
+        steps = json.loads(capsys.readouterr().out)["steps"]
+        assert len(steps) >= (done + 2) // 3 * STEPS
+        rounds += 1
+    assert writer.wait(30) == 0, writer.stderr.read() if writer.stderr else ""
+    writer.stdout.close()
+    if writer.stderr:
+        writer.stderr.close()
+    assert slowest < 4, "the writer waited for a reader"  # SQLite's own limit is 5 s; a blocked writer reaches it
+    with open_source(path) as source:
+        assert sum(thread.checkpoints for thread in source.threads()) == done * STEPS
+    return rounds
+
+
+def test_a_writer_at_full_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`threads` and `replay` never fail, see every finished step, and never hold the writer up."""
+    assert watch(tmp_path / "x.sqlite", 1.0, capsys) > 0
+
+
+@pytest.mark.soak
+def test_a_writer_at_full_speed_for_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for a minute."""
+    assert watch(tmp_path / "x.sqlite", 60, capsys) > 0
+
+
+def test_a_slow_reader_does_not_pin_the_log(tmp_path: Path) -> None:
+    """A reader that stops in the middle of a history holds no transaction: the writer's log stays short."""
+    path = tmp_path / "x.sqlite"
+    subprocess.run([sys.executable, "-c", WRITER, str(path), "0.2"], check=True, capture_output=True)
+    with open_source(path) as source:
+        steps = source.history("t0").steps
+        next(steps)
+        subprocess.run([sys.executable, "-c", WRITER, str(path), "0.6"], check=True, capture_output=True)
+        log = path.with_name("x.sqlite-wal")
+        assert log.stat().st_size < 8 * 1024 * 1024
+        assert next(steps) is not None
