@@ -9,6 +9,15 @@ from typing import Any
 
 import ormsgpack
 
+PATHS = (
+    "~__pregel_pull, node",
+    "~__pregel_push, 9999999999999999999999, False",
+    "~__pregel_push, ~__pregel_push, ~, \u00b2, True",
+    "~__interrupt__, x",
+    "node_error_handler",
+    "~__pregel_pull, a, node_error_handler, False",
+    "",
+)
 CHECKPOINT_ID = "1f1e4ca7-d8a7-6f44-8000-20fedd937284"
 
 
@@ -60,6 +69,13 @@ def blobs(marker: Path) -> Iterator[tuple[str, str, bytes]]:
     yield "surrogate", "json", b'"\\ud800 \\u001b[31m \\u202e"'
     yield "infinite", "json", b"1e999"
     yield "not utf-8", "json", b'"\xff\xfe"'
+    odd = {
+        "channel_versions": {1: 2, "branch:to:x": [1], "join:a:b": 1, "__pregel_tasks": {}},
+        "versions_seen": {1: {2: 3}, "a": 5, "x": {"branch:to:x": {}, 4: 4}, "__interrupt__": {"a": 1}},
+        "channel_values": {1: 2, "branch:to:x": None, "join:a:b": {"items": 7}, "__pregel_tasks": [{"__type__": 1}, 5]},
+        "ts": 7,
+    }
+    yield "odd keys", "msgpack", ormsgpack.packb(odd, option=ormsgpack.OPT_NON_STR_KEYS)
     nested = ormsgpack.packb("end")
     for _ in range(200):
         nested = ormsgpack.packb(ormsgpack.Ext(5, ormsgpack.packb(["os", "system", {"x": 1}]) + nested))
@@ -96,10 +112,11 @@ def write(path: Path, marker: Path) -> list[str]:
                 )
             connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             for idx, channel in ((0, "state"), (-3, "__interrupt__"), (-4, "__resume__"), (-1, "__error__")):
-                connection.execute(
-                    "INSERT INTO writes VALUES (?, '', ?, ?, ?, ?, ?, ?, ?)",
-                    (thread, CHECKPOINT_ID, f"task{idx}", "~__pregel_pull, node", idx, channel, tag, blob),
-                )
+                for number, task_path in enumerate(PATHS):
+                    connection.execute(
+                        "INSERT INTO writes VALUES (?, '', ?, ?, ?, ?, ?, ?, ?)",
+                        (thread, CHECKPOINT_ID, f"task{idx}.{number}", task_path, idx, channel, tag, blob),
+                    )
             connection.execute(
                 "INSERT INTO writes VALUES (?, '', ?, ?, '', -4, '__resume__', ?, ?)",
                 (thread, CHECKPOINT_ID, "00000000-0000-0000-0000-000000000000", tag, blob),

@@ -6,6 +6,7 @@ hand-made Pregel graphs) `versions_seen` and the rows of tasks tell it for nodes
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from flightlog_viewer.checkpoints.decode import TYPE, Inert
 
@@ -28,6 +29,7 @@ _JOIN = "join:"
 _NOT_NODES = frozenset({"__input__", INTERRUPT, "__snapshot_bumps__"})
 
 
+@lru_cache(maxsize=4096)
 def is_state(channel: str) -> bool:
     """Whether a channel belongs to the application's state and not to the engine."""
     if channel.startswith("__") and channel.endswith("__"):
@@ -61,22 +63,18 @@ class Triggers:
     def learn(self, seen: Mapping[str, Mapping[str, Inert]]) -> None:
         """Take in a checkpoint's `versions_seen`."""
         for node, channels in seen.items():
-            if node in _NOT_NODES or not isinstance(channels, dict):
+            known = self.triggers.get(node)
+            # Entries only grow: one of the known size is known, which is so in nearly every checkpoint.
+            if (known is not None and len(known) == len(channels)) or node in _NOT_NODES:
                 continue
-            for channel in channels:
-                if not channel.startswith("__") or channel == START:
-                    self._add(node, channel)
-            self.triggers.setdefault(node, set())
+            known = self.triggers.setdefault(node, set())
+            known.update(channel for channel in channels if not channel.startswith("__") or channel == START)
+            self.functional = self.functional or (START in known and node != START)
 
     @property
     def names(self) -> Iterable[str]:
         """Every name of a node or task that has been seen."""
         return self.triggers
-
-    def _add(self, node: str, channel: str) -> None:
-        self.triggers.setdefault(node, set()).add(channel)
-        if channel == START and node != START:
-            self.functional = True
 
     def due(
         self,
@@ -99,7 +97,7 @@ class Triggers:
         return sorted(nodes)
 
     def _triggered(self, channel: str, ran: Iterable[str]) -> Iterable[str]:
-        node = routed_to(channel) or _join_target(channel) or _old_trigger(channel)
+        node = _target(channel)
         if node is not None:
             return (node,)
         known = [name for name, channels in self.triggers.items() if channel in channels]
@@ -108,6 +106,12 @@ class Triggers:
             self.functional = self.functional or bool(others)
             return others or (START,)
         return known
+
+
+@lru_cache(maxsize=4096)
+def _target(channel: str) -> str | None:
+    """The node that a channel's name says it triggers."""
+    return routed_to(channel) or _join_target(channel) or _old_trigger(channel)
 
 
 def _join_target(channel: str) -> str | None:
@@ -135,7 +139,8 @@ def _available(channel: str, value: Inert) -> bool:
 
 
 def _complete(channel: str, value: Inert) -> bool:
-    names: Sequence[Inert] = value.get("items", ()) if isinstance(value, dict) else ()
+    items = value.get("items") if isinstance(value, dict) else None
+    names: Sequence[Inert] = items if isinstance(items, list) else ()
     sources = channel[len(_JOIN) :].rsplit(":", 1)[0]
     # A node's name may hold a "+": comparing lengths stays right where splitting would not.
     return bool(names) and sum(len(str(name)) + 1 for name in names) - 1 == len(sources)

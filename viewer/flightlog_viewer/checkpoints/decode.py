@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import orjson
 import ormsgpack
 import xxhash
 
@@ -94,6 +95,17 @@ class Decoder:
         self._memo: dict[bytes, Inert] = {}
         self._memo_used = 0
         self._depth = 0
+        self._hook = self._make_hook()
+
+    def _make_hook(self) -> Callable[[int, bytes], Inert]:
+        """The decoder of extension objects as msgpack calls it: nearly always it just looks the payload up."""
+        look_up, decode = self._memo.get, self._extension
+
+        def hook(code: int, data: bytes) -> Inert:
+            known = look_up(data)
+            return decode(code, data) if known is None else known
+
+        return hook
 
     def typed(self, tag: str | None, data: bytes | str | None) -> Inert:
         """The inert value of a blob with its type tag; never raises because of what the blob holds."""
@@ -107,7 +119,7 @@ class Decoder:
         if len(data) > self._max_blob_bytes:
             return undecodable("larger than what is decoded", len(data))
         if tag == "msgpack":
-            return self._msgpack(data, self._extension)
+            return self._msgpack(data, self._hook)
         if tag == "json":
             return self.json(data)
         if tag in ("bytes", "bytearray"):
@@ -124,7 +136,7 @@ class Decoder:
         """A value of an outline decoded: the closed object that it is, or those in the list that it is."""
         if isinstance(value, Extension):
             try:
-                return self._extension(value.code, value.data)
+                return self._hook(value.code, value.data)
             except ValueError as error:
                 return undecodable(str(error), len(value.data))
         if isinstance(value, list):
@@ -138,6 +150,13 @@ class Decoder:
         except (ValueError, RecursionError) as error:
             return undecodable(f"broken JSON: {_first_line(error)}", len(data))
 
+    def plain_json(self, data: bytes | str) -> Inert:
+        """The inert value of JSON text that LangGraph writes itself, without envelopes."""
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:  # NaN, half a surrogate pair, or broken
+            return self.json(data)
+
     def _msgpack(self, data: bytes, hook: Callable[[int, bytes], Inert]) -> Inert:
         self._depth = 0
         try:
@@ -146,9 +165,6 @@ class Decoder:
             return undecodable(f"broken msgpack: {_first_line(error)}", len(data))
 
     def _extension(self, code: int, data: bytes) -> Inert:
-        known = self._memo.get(data)
-        if known is not None:
-            return known
         if self._depth >= MAX_DEPTH:
             raise _TooDeepError("objects nested too deep")
         self._depth += 1
@@ -170,7 +186,7 @@ class Decoder:
     def _object(self, code: int, data: bytes) -> Inert:
         if code > _DELTA or code < 0:
             return {TYPE: "__ext__", "code": code, "nbytes": len(data)}
-        parts = ormsgpack.unpackb(data, ext_hook=self._extension, option=_OPTIONS)
+        parts = ormsgpack.unpackb(data, ext_hook=self._hook, option=_OPTIONS)
         if code == _DELTA:
             return {TYPE: "langgraph.checkpoint.serde.types._DeltaSnapshot", "value": parts}
         if code == _NUMPY:

@@ -9,6 +9,7 @@ from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque,
 from flightlog_viewer.checkpoints.rows import CheckpointRow
 
 _DELTA_SNAPSHOT = "langgraph.checkpoint.serde.types._DeltaSnapshot"
+_TEXT = {str}
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 
 
@@ -22,15 +23,11 @@ class Opened:
     versions: dict[str, Inert] = field(default_factory=dict)
     seen: dict[str, dict[str, Inert]] = field(default_factory=dict)
     metadata: dict[str, Inert] = field(default_factory=dict)
+    step: int | None = None
+    """The step number, None where the writer left none."""
     snapshots: set[str] = field(default_factory=set)
     """Delta channels that hold a snapshot here; their values are already unwrapped."""
     closed: str | None = None
-
-    @property
-    def step(self) -> int | None:
-        """The step number, None where the writer left none."""
-        step = self.metadata.get("step")
-        return step if isinstance(step, int) and not isinstance(step, bool) else None
 
     @property
     def delta_channels(self) -> set[str]:
@@ -40,19 +37,23 @@ class Opened:
 
 def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> Opened:
     """Decode a row; with `outline` the objects in its values stay closed, which is all that a status needs."""
-    opened = Opened(row, time_of_id(row.key.checkpoint_id), metadata=_dict(_metadata(row, decoder)))
+    metadata = _dict(_metadata(row, decoder))
+    step = metadata.get("step")
+    opened = Opened(row, None, metadata=metadata, step=step if type(step) is int else None)
     if row.damage is not None:
+        opened.ts = time_of_id(row.key.checkpoint_id)
         opened.closed = f"this row cannot be read: {row.damage}"
         return opened
     read = decoder.outline if outline else decoder.typed
     document = _document(row, decoder, read)
     if not isinstance(document, dict) or is_opaque(document):
+        opened.ts = time_of_id(row.key.checkpoint_id)
         opened.closed = _why_closed(document)
         return opened
-    if isinstance(ts := document.get("ts"), str):
-        opened.ts = ts
+    ts = document.get("ts")
+    opened.ts = ts if isinstance(ts, str) else time_of_id(row.key.checkpoint_id)
     opened.versions = _dict(document.get("channel_versions"))
-    opened.seen = {node: seen for node, seen in _dict(document.get("versions_seen")).items() if isinstance(seen, dict)}
+    opened.seen = {node: _dict(seen) for node, seen in _dict(document.get("versions_seen")).items()}
     opened.values = _dict(document.get("channel_values"))
     for channel, tag, blob in row.blobs:
         if tag != "empty":
@@ -79,13 +80,13 @@ def time_of_id(checkpoint_id: str) -> str | None:
 
 def _document(row: CheckpointRow, decoder: Decoder, read: Callable[[str | None, bytes | None], Inert]) -> Inert:
     if row.document is not None:
-        return decoder.json(row.document)
+        return decoder.plain_json(row.document)
     # Databases of early 2024 have no type column filled in: they hold JSON.
     return read(row.type or ("json" if row.blob is not None else None), row.blob)
 
 
 def _metadata(row: CheckpointRow, decoder: Decoder) -> Inert:
-    return None if row.metadata is None else decoder.json(row.metadata)
+    return None if row.metadata is None else decoder.plain_json(row.metadata)
 
 
 def _why_closed(document: Inert) -> str:
@@ -101,4 +102,6 @@ def _why_closed(document: Inert) -> str:
 def _dict(value: Any) -> dict[str, Inert]:
     if not isinstance(value, dict):
         return {}
+    if set(map(type, value)) <= _TEXT:
+        return value
     return {key if isinstance(key, str) else str(key): item for key, item in value.items()}

@@ -137,7 +137,7 @@ class PostgresRows:
 
     def _versions(self, key: Key, document: str) -> list[tuple[str, ...]]:
         """What names the blobs of a checkpoint: one version of each of its channels."""
-        content = self._decoder.json(document)
+        content = self._decoder.plain_json(document)
         versions = content.get("channel_versions") if isinstance(content, dict) else None
         if not isinstance(versions, dict):
             return []

@@ -1,7 +1,8 @@
 """The tasks of a super-step, from the rows that they left and from what was due."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from xxhash import xxh3_128_hexdigest
 
@@ -63,9 +64,7 @@ class StepRows:
 
 def pulled_nodes(writes: Iterable[WriteRow]) -> set[str]:
     """Nodes that ran by their edges, by their rows."""
-    return {
-        write.task_path[len(_PULL) :].split(", ")[0] for write in writes if write.task_path.startswith(_PULL)
-    }  # fmt: skip
+    return {write.task_path[len(_PULL) :] for write in writes if write.task_path.startswith(_PULL)}
 
 
 def has_unnamed_calls(writes: Iterable[WriteRow]) -> bool:
@@ -91,15 +90,18 @@ def step_rows(
             elif not control:
                 null_writes[write.channel] = value
             continue
-        rows = found.setdefault(write.task_id, _Rows(write.task_id, write.task_path))
+        rows = found.get(write.task_id)
+        if rows is None:
+            rows = found[write.task_id] = _Rows(write.task_id, write.task_path)
         if write.task_path.startswith(_UPDATE):
             rows.by_update = True
         else:  # update_state writes in the name of a due task: the task's own rows say where it stands
             rows.path = write.task_path
         _sort(rows, write, value)
     namer = _Namer(opened, known, found.values())
-    tasks = [_task(rows, null, namer) for rows in found.values()]
-    return StepRows(_in_order(tasks, due, opened), null_writes, null.value, null.committed_at)
+    waiting = namer.sends()
+    tasks = [_task(rows, null, namer, due, waiting) for rows in found.values()]
+    return StepRows(_in_order(tasks, due, waiting), null_writes, null.value, null.committed_at)
 
 
 def interrupts_of(value: Inert) -> list[Interrupt]:
@@ -138,7 +140,7 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.output.append((write.channel, value))
 
 
-def _task(rows: _Rows, null: _NullResume, namer: "_Namer") -> Task:
+def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], waiting: Mapping[str, str]) -> Task:
     node, kind = namer.name(rows.task_id, rows.path)
     status: TaskStatus = "pending"
     if rows.output:
@@ -158,6 +160,7 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer") -> Task:
         resumes=rows.resumes,
         error=rows.error,
         path=rows.path,
+        due=rows.task_id in waiting if kind == "push" else kind == "pull" and node in due,
         error_handled=rows.error_handled,
         by_update=rows.by_update,
         asked_at=rows.asked_at,
@@ -200,27 +203,41 @@ class _Namer:
     """Finds each task's node, from the path in its rows (`langgraph.pregel._algo`, `task_path_str`) or from its id."""
 
     def __init__(self, opened: Opened, known: Triggers, rows: Iterable[_Rows]) -> None:
-        key = opened.row.key
-        self._ids = TaskIds(key.checkpoint_ns, key.checkpoint_id, opened.step)
-        self._sent = [str(send.get("node")) for send in channels.sends(opened.values.get(channels.SENDS))]
+        self._opened = opened
         self._known = known
-        self._by_path = {row.path: row.task_id for row in rows if row.path}
+        self._rows = rows
+        waiting = opened.values.get(channels.SENDS)
+        self._sent = [str(send.get("node")) for send in channels.sends(waiting)] if waiting else []
+
+    def sends(self) -> dict[str, str]:
+        """Task id to node of the Sends that wait, in their order."""
+        return {self._ids.send(node, index): node for index, node in enumerate(self._sent)}
 
     def name(self, task_id: str, path: str) -> tuple[str, TaskKind]:
-        parts = path.split(", ")
-        if HANDLER in parts:
+        """The node and the kind of a task."""
+        if HANDLER in path and HANDLER in (parts := path.split(", ")):
             failed = self._by_path.get(", ".join(parts[: parts.index(HANDLER)]), "")
-            return self._ids.handler_name(task_id, failed, self._known.names) or parts[1], "error_handler"
+            name = self._ids.handler_name(task_id, failed, self._known.names)
+            return name or path[len(_PULL) :].partition(", ")[0], "error_handler"
         if path.startswith(_PULL):
-            return parts[1], "pull"
+            return path[len(_PULL) :], "pull"
         if path.startswith(_UPDATE):
             return self._by_id(task_id) or ("update_state", "update")
         if path.startswith(_CALL):
             return self._called(task_id, path) or UNNAMED, "call"
         if path.startswith(_PUSH):
-            index = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else len(self._sent)
-            return (self._sent[index] if index < len(self._sent) else "(send)"), "push"
+            index = _number(path[len(_PUSH) :].partition(", ")[0])
+            return (self._sent[index] if 0 <= index < len(self._sent) else "(send)"), "push"
         return self._by_id(task_id) or ("(unknown)", "other")
+
+    @cached_property
+    def _ids(self) -> TaskIds:
+        key = self._opened.row.key
+        return TaskIds(key.checkpoint_ns, key.checkpoint_id, self._opened.step)
+
+    @cached_property
+    def _by_path(self) -> dict[str, str]:
+        return {row.path: row.task_id for row in self._rows if row.path}
 
     def _by_id(self, task_id: str) -> tuple[str, TaskKind] | None:
         if (node := self._ids.sent_name(task_id, self._sent)) is not None:
@@ -233,31 +250,32 @@ class _Namer:
         """The name of a `@task` call; its path is the caller's path, the number of the call, and True."""
         caller, _, rest = path[len(_PUSH) :].rpartition(", ")
         caller, _, number = caller.rpartition(", ")
-        if rest != "True" or not number.isdigit():
+        if rest != "True" or _number(number) < 0:
             return None
         caller_id = self._by_path.get(caller)
         caller_name, _ = self.name(caller_id or "", caller)
         if caller_id is None:  # a caller still at work has left no row
             caller_id = self._ids.pull(caller_name, [channels.START])
         namespace = self._ids.below(caller_name, caller_id)
-        return self._ids.called_name(task_id, caller, int(number), namespace, self._known.names)
+        return self._ids.called_name(task_id, caller, _number(number), namespace, self._known.names)
 
 
-def _in_order(tasks: list[Task], due: Sequence[str], opened: Opened) -> list[Task]:
+def _number(text: str) -> int:
+    """A number in a task path, which has ten digits; -1 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 20 else -1
+
+
+def _in_order(tasks: list[Task], due: Sequence[str], waiting: Mapping[str, str]) -> list[Task]:
     """Tasks as LangGraph orders them, those that are due but left no row included."""
-    ids = TaskIds(opened.row.key.checkpoint_ns, opened.row.key.checkpoint_id, opened.step)
-    by_send = {task.task_id: task for task in tasks if task.kind == "push"}
+    if not waiting and len(tasks) == len(due) <= 1 and all(task.due for task in tasks):
+        return tasks
+    by_id = {task.task_id: task for task in tasks if task.kind == "push"}
     by_node = {task.node: task for task in tasks if task.kind == "pull"}
-    ordered = []
-    for index, send in enumerate(channels.sends(opened.values.get(channels.SENDS))):
-        node = str(send.get("node"))
-        task_id = ids.send(node, index)
-        ordered.append(by_send.get(task_id) or _idle(task_id, node, "push"))
+    ordered = [by_id.get(task_id) or _idle(task_id, node, "push") for task_id, node in waiting.items()]
     ordered += [by_node.get(node) or _idle("", node, "pull") for node in due]
-    ordered = [replace(task, due=True) for task in ordered]
     placed = {task.task_id for task in ordered}
     return ordered + [task for task in tasks if task.task_id not in placed]
 
 
 def _idle(task_id: str, node: str, kind: TaskKind) -> Task:
-    return Task(task_id, node, kind, "pending", {}, (), (), (), None, "")
+    return Task(task_id, node, kind, "pending", {}, (), (), (), None, "", due=True)

@@ -1,5 +1,6 @@
 """How one thread's steps are printed."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -12,6 +13,7 @@ from flightlog_viewer.cli import output
 
 _SHOWN = 100
 """Characters of a value in the text form; `--json` shows all."""
+_STEP_NUMBER = re.compile(r"-?[0-9]{1,7}")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -88,7 +90,7 @@ class Replay:
 
 
 def _is(step: Step, wanted: str) -> bool:
-    if wanted.lstrip("-").isdigit() and len(wanted) < 8:
+    if _STEP_NUMBER.fullmatch(wanted):
         return step.step == int(wanted)
     return step.checkpoint_id.startswith(wanted)
 
