@@ -8,7 +8,8 @@ import pytest
 from flightlog_viewer.cli.app import main
 from tests.viewer.span_lines import story
 
-COMMANDS = [["summary"], ["traces"], ["show", "aroot"], ["sql", "SELECT 1"], ["report"]]
+COMMANDS = [["summary"], ["traces"], ["show", "aroot"], ["sql", "SELECT 1"], ["report"], ["view"]]
+DATABASE_COMMANDS = [["threads"], ["replay", "t"], ["approvals"], ["sql", "FROM threads"], ["view"]]
 
 
 def bad(tmp_path: Path, kind: str) -> str:
@@ -33,7 +34,7 @@ def bad(tmp_path: Path, kind: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "binary", "folder", "glob", "odd name"])
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [*COMMANDS, ["approvals"]], ids=lambda command: command[0])
 def test_an_input_that_cannot_be_read_is_one_sentence(
     command: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +69,22 @@ def test_broken_lines_are_left_out_and_counted(
     assert main([*command, str(story().write(tmp_path / "s.jsonl", torn))]) == 0
     shown = capsys.readouterr()
     assert "3 lines are no spans" in (shown.out if command == ["report"] else shown.err)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder", "nobody listens"])
+@pytest.mark.parametrize("command", DATABASE_COMMANDS, ids=lambda command: command[0])
+def test_a_database_that_is_none_is_one_sentence(
+    command: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is status 2 and one clear line on stderr, without the password of its URL."""
+    target = "postgresql://ann:hunter2@127.0.0.1:1/x" if kind == "nobody listens" else bad(tmp_path, kind)
+    assert main([*command, "--checkpoints", target]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("flightlog: ")
+    assert shown.err.count("\n") == 1
+    assert "hunter2" not in shown.err
+    assert "fault of flightlog" not in shown.err
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

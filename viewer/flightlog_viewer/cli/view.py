@@ -23,7 +23,7 @@ def view(
 ) -> int:
     """Browse span files and checkpoint databases in the terminal; `?` shows the keys.
 
-    An empty file is waited for. Without a terminal it prints the summary.
+    An empty file is waited for. Without a terminal it prints the summary and the threads.
 
     \b
     Example:
@@ -31,8 +31,12 @@ def view(
     """
     if not interactive():
         from flightlog_viewer.cli.summary import summary
+        from flightlog_viewer.cli.threads import threads
 
-        summary(paths, no_cache=no_cache)
+        if paths or not checkpoints:
+            summary(paths, no_cache=no_cache)
+        if checkpoints:
+            threads(paths, checkpoints)
         return 0
     from flightlog_viewer.analysis.times import milliseconds
     from flightlog_viewer.tui.app import run

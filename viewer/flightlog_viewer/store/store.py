@@ -198,8 +198,10 @@ def _nothing(store: Store) -> str:
     rejects = store.rejects
     if not rejects:
         return f"{names} is empty: no span has been recorded yet"
-    lines = "its one line is" if len(rejects) == 1 else f"none of its {len(rejects)} lines is"
-    return f"{names} is no span file: {lines} a span (the first: {rejects[0]['reason']})"
+    reason = rejects[0]["reason"]
+    if len(rejects) == 1:
+        return f"{names} is no span file: its one line is no span ({reason})"
+    return f"{names} is no span file: none of its {len(rejects):,} lines is a span (the first: {reason})"
 
 
 def _memory_limit() -> int:
