@@ -38,12 +38,13 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
 def check(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
     """The one statement of ``query``. Raises UsageError when it is not exactly one that only reads."""
     statement = _single(connection, query)
-    if statement.type == duckdb.StatementType.SELECT:
+    kind = _kind(statement)
+    if kind == duckdb.StatementType.SELECT:
         return statement
-    if statement.type == duckdb.StatementType.EXPLAIN:
+    if kind == duckdb.StatementType.EXPLAIN:
         # What follows EXPLAIN must stand as a SELECT by itself: ANALYZE, and options in parentheses, do not.
         explained = _EXPLAIN.sub("", statement.query, count=1)
-        if _single(connection, explained).type == duckdb.StatementType.SELECT:
+        if _kind(_single(connection, explained)) == duckdb.StatementType.SELECT:
             return statement
     raise UsageError("only SELECT and EXPLAIN (without ANALYZE) are allowed: the store is read-only")
 
@@ -56,6 +57,13 @@ def _single(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stateme
     if len(statements) != 1:
         raise UsageError("exactly one SQL statement is allowed" if statements else "the SQL query is empty")
     return statements[0]
+
+
+def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    try:
+        return statement.type
+    except ValueError:  # a kind that the Python module has no name for
+        return None
 
 
 def first_line(error: Exception) -> str:

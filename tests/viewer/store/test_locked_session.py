@@ -1,0 +1,210 @@
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flightlog.errors import UsageError
+from flightlog_viewer import Store, open_store
+from flightlog_viewer.store import rows
+from tests.viewer.store.records import span, write
+
+SECRET = "out of reach"
+
+WAYS_OUT = [
+    # Files to read.
+    "SELECT * FROM read_text('{folder}/secret.txt')",
+    "SELECT * FROM read_blob('{folder}/secret.txt')",
+    "SELECT * FROM read_csv('{folder}/secret.csv')",
+    "SELECT * FROM read_csv_auto('{folder}/secret.csv')",
+    "SELECT * FROM read_json('{folder}/a.jsonl')",
+    "SELECT * FROM read_ndjson_objects('{folder}/a.jsonl')",
+    "SELECT * FROM read_parquet('{folder}/x.parquet')",
+    "SELECT * FROM '{folder}/secret.csv'",
+    "FROM '{folder}/a.jsonl'",
+    "SELECT * FROM sniff_csv('{folder}/secret.csv')",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM parquet_metadata('{folder}/x.parquet')",
+    "SELECT * FROM read_duckdb('{folder}/x.duckdb')",
+    "SELECT * FROM query('SELECT * FROM read_text(''{folder}/secret.txt'')')",
+    "SELECT * FROM query_table('{folder}/secret.csv')",
+    "WITH x AS (SELECT * FROM read_text('{folder}/secret.txt')) SELECT * FROM x",
+    "EXPLAIN SELECT * FROM read_csv('{folder}/secret.csv')",
+    "SELECT json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''{folder}/secret.txt'')'))",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM read_text(''{folder}/secret.txt'')'))",
+    "SELECT getenv('HOME')",
+    # Files to write.
+    "COPY (SELECT 1) TO '{folder}/out.csv'",
+    "COPY spans FROM '{folder}/a.jsonl'",
+    "EXPORT DATABASE '{folder}/out'",
+    "IMPORT DATABASE '{folder}/out'",
+    "ATTACH '{folder}/out.duckdb'",
+    "ATTACH ':memory:' AS other",
+    "ATTACH '/tmp/out.duckdb' AS out",
+    "DETACH base",
+    "USE base",
+    "SELECT write_log('x'), * FROM read_text('{folder}/secret.txt')",
+    "CREATE TABLE x (a INT)",
+    "CREATE TEMP TABLE x AS SELECT 1",
+    "CREATE MACRO f() AS 1",
+    "CREATE SECRET s (TYPE s3)",
+    "CREATE VIEW x AS SELECT 1",
+    "CREATE FUNCTION f() AS TABLE SELECT 1",
+    # The network and extensions.
+    "SELECT * FROM read_csv('https://example.invalid/x.csv')",
+    "SELECT * FROM 's3://bucket/x.parquet'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "FORCE INSTALL json FROM community",
+    "UPDATE EXTENSIONS",
+    "LOAD '{folder}/x.duckdb_extension'",
+    # Settings.
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "RESET lock_configuration",
+    "SET temp_directory = '{folder}'",
+    "SET memory_limit = '1TB'",
+    "SET VARIABLE x = 1",
+    "PRAGMA enable_profiling",
+    "PRAGMA profiling_output = '{folder}/out'",
+    "PRAGMA database_list",
+    "CALL pragma_version()",
+    "CALL force_checkpoint()",
+    # What is loaded.
+    "DROP TABLE reject_rows",
+    "DROP VIEW spans",
+    "DELETE FROM span_rows",
+    "INSERT INTO reject_rows VALUES (1, 1, 'x')",
+    "UPDATE reject_rows SET reason = 'x'",
+    "MERGE INTO reject_rows USING reject_rows AS r ON false WHEN NOT MATCHED THEN INSERT VALUES (1, 1, 'x')",
+    "TRUNCATE reject_rows",
+    "ALTER TABLE reject_rows ADD COLUMN x INT",
+    "WITH x AS (DELETE FROM reject_rows RETURNING *) SELECT * FROM x",
+    "WITH x AS (INSERT INTO reject_rows VALUES (1, 1, 'x') RETURNING *) SELECT * FROM x",
+    "WITH x AS MATERIALIZED (UPDATE reject_rows SET reason = 'x' RETURNING *) SELECT * FROM x",
+    "EXPLAIN ANALYZE DELETE FROM reject_rows",
+    "EXPLAIN ANALYZE SELECT 1",
+    "explain /* a comment */ analyze delete from reject_rows",
+    "-- a comment\nEXPLAIN ANALYZE DELETE FROM reject_rows",
+    "EXPLAIN (ANALYZE) DELETE FROM reject_rows",
+    "EXPLAIN DELETE FROM reject_rows",
+    "SELECT 1; DELETE FROM reject_rows",
+    "DELETE FROM reject_rows; SELECT 1",
+    "SELECT 1;;DROP TABLE reject_rows;",
+    "BEGIN",
+    "COMMIT; DELETE FROM reject_rows",
+    "ROLLBACK",
+    "PREPARE p AS DELETE FROM reject_rows",
+    "EXECUTE p",
+    "VACUUM",
+    "CHECKPOINT",
+    "SELECT nextval('missing')",
+    # Python.
+    "SELECT * FROM python_secret",
+    "SELECT python_secret",
+    "SELECT * FROM pandas_scan(1)",
+    "SELECT * FROM arrow_scan(1, 2, 3)",
+    "SELECT * FROM arrow_scan(1::UBIGINT::POINTER, 2, 3)",
+    "SELECT * FROM python_map_function(1)",
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with a base, and a secret beside its file."""
+    folder = tmp_path_factory.mktemp("locked")
+    (folder / "secret.txt").write_text(SECRET)
+    (folder / "secret.csv").write_text(f"a\n{SECRET}\n")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(rows, "FILE_BACKED_BYTES", 1)
+    patch.setattr("flightlog_viewer.store.store._MEMORY_LIMIT_BYTES", 200 << 20)
+    with open_store(write(folder / "a.jsonl", span("r"), b"{bad"), cache=False) as opened:
+        yield opened
+    patch.undo()
+
+
+@pytest.mark.parametrize("query", WAYS_OUT)
+def test_no_way_out(store: Store, query: str) -> None:
+    """No query gets at files, the network, settings, Python or a change of what is loaded."""
+    python_secret = [SECRET]
+    folder = store.sources[0].path.parent
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(UsageError) as caught:
+        store.sql(query.format(folder=folder)).fetchall()
+    assert SECRET not in str(caught.value)
+    assert python_secret
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert store.sql("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM rejects)").fetchall() == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1",
+        "FROM spans",
+        "TABLE rejects",
+        "VALUES (1)",
+        "WITH a AS (SELECT 1) FROM a",
+        "DESCRIBE spans",
+        "SUMMARIZE traces",
+        "SHOW TABLES",
+        "EXPLAIN SELECT * FROM spans",
+        "explain (select 1)",
+        "-- a comment\nSELECT 1;",
+        "SELECT * FROM query('SELECT 1')",
+        "SELECT current_setting('enable_external_access')",
+        "SELECT * FROM spans WHERE name = ';DROP TABLE x'",
+    ],
+)
+def test_reading_is_allowed(store: Store, query: str) -> None:
+    """What only reads runs."""
+    result = store.sql(query)
+    assert result.columns
+    result.fetchall()
+
+
+def test_payload_function_reads_nothing_but_spans(store: Store) -> None:
+    """The functions behind the views answer NULL for rows that do not exist."""
+    for row in (-1, -(2**62), 1, 2**62):
+        query = f"SELECT payload_json({row}, 'r', 'inputs'), own_time_of({row}), cost_of({row})"
+        assert store.sql(query).fetchall() == [(None, None, None)]
+
+
+def test_memory_is_limited(store: Store) -> None:
+    """A query that wants too much memory fails with a sentence, and the store goes on."""
+    with pytest.raises(UsageError, match="[Mm]emory"):
+        store.sql("SELECT list(repeat('x', 100000) || i) FROM range(1000000) t(i)").fetchall()
+    assert store.sql("SELECT 1").fetchall() == [(1,)]
+
+
+def test_a_query_can_be_cancelled(store: Store) -> None:
+    """interrupt() on its cursor ends a query that would run for hours."""
+    cursor = store.cursor()
+    stop = threading.Event()
+
+    def cancel() -> None:
+        while not stop.wait(0.05):
+            cursor.interrupt()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    begin = time.monotonic()
+    try:
+        with pytest.raises(Exception, match="[Ii]nterrupt"):
+            cursor.execute("SELECT count(*) FROM range(1000000000) a, range(1000000000) b").fetchall()
+    finally:
+        stop.set()
+        thread.join()
+        cursor.close()
+    assert time.monotonic() - begin < 60
+
+
+def test_wrong_sql_is_one_sentence(tmp_path: Path) -> None:
+    """The sentence of DuckDB comes without the excerpt of the query."""
+    with (
+        open_store(write(tmp_path / "a.jsonl", span("r"))) as store,
+        pytest.raises(UsageError, match='^Binder Error: Referenced column "nope"') as caught,
+    ):
+        store.sql("SELECT nope FROM spans")
+    assert "\n" not in str(caught.value)
