@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -173,7 +176,7 @@ def test_payload_function_reads_nothing_but_spans(store: Store) -> None:
 
 def test_memory_is_limited(store: Store) -> None:
     """A query that wants too much memory fails with a sentence, and the store goes on."""
-    with pytest.raises(UsageError, match="[Mm]emory"):
+    with pytest.raises(UsageError, match=r"[Mm]emory"):
         store.sql("SELECT list(repeat('x', 100000) || i) FROM range(1000000) t(i)").fetchall()
     assert store.sql("SELECT 1").fetchall() == [(1,)]
 
@@ -191,7 +194,7 @@ def test_a_query_can_be_cancelled(store: Store) -> None:
     thread.start()
     begin = time.monotonic()
     try:
-        with pytest.raises(Exception, match="[Ii]nterrupt"):
+        with pytest.raises(Exception, match=r"[Ii]nterrupt"):
             cursor.execute("SELECT count(*) FROM range(1000000000) a, range(1000000000) b").fetchall()
     finally:
         stop.set()
@@ -200,11 +203,38 @@ def test_a_query_can_be_cancelled(store: Store) -> None:
     assert time.monotonic() - begin < 60
 
 
+def test_ctrl_c_cancels(tmp_path: Path) -> None:
+    """SIGINT ends a command whose query would run for hours."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    code = (
+        "import sys; from flightlog_viewer import open_store; store = open_store(sys.argv[1], cache=False); "
+        "print('ready', flush=True); "
+        "store.sql('SELECT count(*) FROM range(100000000) a, range(1000000) b').fetchall()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            while True:
+                process.send_signal(signal.SIGINT)
+                try:
+                    _, errors = process.communicate(timeout=0.5)
+                except subprocess.TimeoutExpired:
+                    continue
+                break
+        finally:
+            process.kill()
+    assert b"KeyboardInterrupt" in errors
+    assert b"leaked" not in errors
+
+
 def test_wrong_sql_is_one_sentence(tmp_path: Path) -> None:
     """The sentence of DuckDB comes without the excerpt of the query."""
     with (
         open_store(write(tmp_path / "a.jsonl", span("r"))) as store,
-        pytest.raises(UsageError, match='^Binder Error: Referenced column "nope"') as caught,
+        pytest.raises(UsageError, match=r'^Binder Error: Referenced column "nope"') as caught,
     ):
         store.sql("SELECT nope FROM spans")
     assert "\n" not in str(caught.value)

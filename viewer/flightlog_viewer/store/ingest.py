@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from flightlog_viewer.store.columns import REQUIRED, kept_columns, read_columns, suspicion, table_columns
 from flightlog_viewer.store.duplicates import duplicates_within
+from flightlog_viewer.store.interruptible import interruptible
 from flightlog_viewer.store.lines import Lines, find_lines
 from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.sieve import LINE_LIMIT, look
@@ -111,13 +112,17 @@ class Loader:
             self._drop(again)
 
     def _read(self, path: Path, file_id: int) -> int:
-        found = self._connection.execute(
+        query = (
             f"INSERT INTO {self._table} SELECT {kept_columns()}, {file_id} FROM read_json(?, "
             f"format = 'newline_delimited', columns = {read_columns()}, ignore_errors = true, "
-            "compression = 'uncompressed')",
-            [_literal(path)],
-        ).fetchall()
-        return int(found[0][0])
+            "compression = 'uncompressed')"
+        )
+
+        def read() -> int:
+            ((rows,),) = self._connection.execute(query, [_literal(path)]).fetchall()
+            return int(rows)
+
+        return interruptible(self._connection, read)
 
     def _aligned(self, source: SourceFile, lines: Lines, first: int, rows: int) -> bool:
         if not rows:

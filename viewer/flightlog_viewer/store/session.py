@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from flightlog.errors import MissingExtraError, UsageError
+from flightlog_viewer.store.interruptible import interruptible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +88,12 @@ class Result:
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All remaining rows. Raises UsageError when a value cannot be computed."""
         with self._ended():
-            return self._cursor.fetchall()
+            return interruptible(self._cursor, self._cursor.fetchall)
 
     def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
         """Up to ``size`` more rows; an empty list at the end."""
         try:
-            rows = self._cursor.fetchmany(size)
+            rows = interruptible(self._cursor, lambda: self._cursor.fetchmany(size))
         except duckdb.Error as error:
             self.close()
             raise UsageError(first_line(error)) from None
@@ -105,7 +106,7 @@ class Result:
         with self._ended(), warnings.catch_warnings():
             # DuckDB would rather be asked through a relation, which cannot run inside our read-only transaction.
             warnings.simplefilter("ignore", UserWarning)
-            return self._cursor.to_arrow_table()
+            return interruptible(self._cursor, self._cursor.to_arrow_table)
 
     def df(self) -> "pd.DataFrame":
         """All remaining rows as a pandas frame. Raises MissingExtraError without pandas."""
@@ -114,7 +115,7 @@ class Result:
         except ImportError:
             raise MissingExtraError(".df()", "notebook") from None
         with self._ended():
-            return self._cursor.df()
+            return interruptible(self._cursor, self._cursor.df)
 
     def close(self) -> None:
         """Free the cursor; harmless when repeated."""
@@ -138,7 +139,7 @@ def run(cursor: duckdb.DuckDBPyConnection, query: str, params: Any = None) -> Re
     try:
         statement = check(cursor, query)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
-        cursor.execute(statement, params)
+        interruptible(cursor, lambda: cursor.execute(statement, params))
     except duckdb.InterruptException:
         cursor.close()
         raise UsageError("the query was cancelled") from None
