@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import os
 import subprocess
@@ -166,3 +167,18 @@ def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
     file.open_span(1, start(1, file.writer_id))
     names = {one.name.split(".")[2] for one in sidecars(path)}
     assert names == {living.writer_id, file.writer_id, *(f"{n:016x}" for n in range(36, 100))}
+
+
+def test_sidecar_comes_back_after_its_descriptor_is_closed(tmp_path: Path) -> None:
+    """When the application closes our descriptors, what is in flight is there again, locked, with the next span."""
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path)
+    file.write(b"{}")
+    file.open_span(1, start(1, file.writer_id))
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        with contextlib.suppress(OSError):
+            if str(tmp_path) in os.readlink(f"/proc/self/fd/{name}"):
+                os.close(int(name))
+    file.write(b"{}")
+    file.open_span(2, start(2, file.writer_id))
+    assert [(one.span.seq, one.state) for one in read_open_spans(path)] == [(1, "running"), (2, "running")]

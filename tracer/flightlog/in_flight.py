@@ -10,21 +10,17 @@ free lock means that the owner is dead. It is emptied or rewritten as it grows a
 import contextlib
 import os
 import threading
+import time
 from typing import Final
 
 from flightlog.reader import sweep
 
-_FLAGS: Final = (
-    os.O_RDWR
-    | os.O_APPEND
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+_ONLY_OURS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _ONLY_OURS
 _COMPACT_BYTES: Final = 256 * 1024
 """Size from which the sidecar is rewritten, and then again at twice of what was left."""
+_LOOK_NS: Final = 5_000_000
+"""How long a look at the descriptor is good for; a span file that lost its own says so at once."""
 _KEPT_DEAD: Final = 64
 """Sidecars of dead writers that stay beside a span file: a process that crashes in a loop must not fill the disk."""
 _ENDS_TOGETHER: Final = 32
@@ -43,6 +39,7 @@ class InFlight:
         self._busy = False
         self._fd = -1
         self._inode = self._device = 0
+        self._looked_ns = -_LOOK_NS  # when the descriptor was last known to be ours, monotonic
         self._size = 0
         self._limit = _COMPACT_BYTES
         self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
@@ -94,16 +91,17 @@ class InFlight:
                 self._busy = False
 
     def restore(self) -> None:
-        """Put the sidecar back if its folder or it was deleted from outside."""
+        """Put the sidecar back if its folder or it was deleted from outside, or its descriptor closed."""
         with self._lock:
-            if self._fd >= 0 and not self._busy and not os.path.lexists(self.path):
-                self._busy = True
-                try:
-                    self._rewrite()
-                except OSError:
-                    self.lost += len(self._spans)
-                finally:
-                    self._busy = False
+            if self._fd < 0 or self._busy or (self._is_ours() and os.path.lexists(self.path)):
+                return
+            self._busy = True
+            try:
+                self._rewrite()
+            except OSError:
+                self.lost += len(self._spans)
+            finally:
+                self._busy = False
 
     def finish(self) -> None:
         """A clean exit: remove the sidecar."""
@@ -136,8 +134,12 @@ class InFlight:
         self._fd, self._size = -1, 0
 
     def _open(self, seq: int, line: bytes) -> None:
-        if self._size > self._limit or not self._is_ours():
+        now = time.monotonic_ns()
+        looks = now - self._looked_ns > _LOOK_NS
+        if self._fd < 0 or self._size > self._limit or (looks and not self._is_ours()):
             self._rewrite()
+        if looks:
+            self._looked_ns = now
         data = line + b"\n"
         if len(self._ended) >= _ENDS_TOGETHER:
             data = self._take_ends() + data
@@ -147,6 +149,22 @@ class InFlight:
             self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
             raise OSError("short write")
         self._spans[seq] = (end - len(line) - 1, len(line))
+
+    def _lines(self) -> list[tuple[int, bytes]]:
+        """What is still in flight, read back; what cannot be read is given up, so that later starts are not."""
+        if not self._spans:
+            return []
+        ours = self._is_ours()  # or the application closed our descriptor
+        try:
+            fd = self._fd if ours else os.open(self.path, os.O_RDONLY | _ONLY_OURS)
+            try:
+                return [(seq, os.pread(fd, length, offset)) for seq, (offset, length) in self._spans.items()]
+            finally:
+                if not ours:
+                    os.close(fd)
+        except OSError:
+            self.lost += len(self._spans)
+            return []
 
     def _create_span_file(self) -> None:
         """Readers look for sidecars beside a span file: a process that dies in its first span has one too."""
@@ -160,9 +178,7 @@ class InFlight:
 
     def _rewrite(self) -> None:
         """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
-        lines = []
-        if self._is_ours():
-            lines = [(seq, os.pread(self._fd, length, offset)) for seq, (offset, length) in self._spans.items()]
+        lines = self._lines()
         new = self.path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)

@@ -44,7 +44,7 @@ class LineWriter:
         return json
 
     def finished(self, run: OpenRun, tail: dict[str, Any], output: bytes | None) -> bytes:
-        """The line of a finished run."""
+        """The line of a finished run, with its newline: adding it later would copy the line once more."""
         head = run.head or light(run.record)
         pieces = [head[:-1], b",", light(tail)[1:-1], self.process(run.record["writer_id"])]
         if run.metadata is not None:
@@ -53,7 +53,7 @@ class LineWriter:
             pieces += (b',"inputs":', run.inputs)
         if output is not None:
             pieces += (b',"output":', output)
-        pieces.append(b"}")
+        pieces.append(b"}\n")
         return b"".join(pieces)
 
 

@@ -97,7 +97,7 @@ class SpanFile:
         return Appender(self.path, fsync=self.fsync, max_bytes=self.max_bytes, max_total_bytes=self.max_total_bytes)
 
     def write(self, line: bytes) -> bool:
-        """Append one line, given without its newline. True when it is in the file; never raises."""
+        """Append one line; its newline is added when it has none. True when it is in the file; never raises."""
         try:
             with self._lock:
                 if self._busy or self._closed:
@@ -158,7 +158,7 @@ class SpanFile:
             self.close()
 
     def _write(self, appender: Appender, line: bytes) -> bool:
-        data = line + b"\n"
+        data = line if line.endswith(b"\n") else line + b"\n"
         error: Exception | None = None
         errors = 0
         for _ in range(_ATTEMPTS):
