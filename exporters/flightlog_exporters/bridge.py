@@ -17,6 +17,7 @@ from flightlog_exporters.resume_links import ResumeLinks
 from flightlog_exporters.semconv import genai, names
 
 _KEPT_LIVE: Final = 100_000
+_SDK_LIMIT: Final = 100
 _INT64: Final = range(-(2**63), 2**63)
 _BULK: Final = (
     names.OI_INPUT_MESSAGES + ".",
@@ -97,40 +98,48 @@ class OTelBridge:
         if live is None:
             return
         started, attached, start_ns = live
+        # The record's own start is cut to microseconds; the duration is exact.
+        end_ns = start_ns + round((span.duration_ms or 0) * 1e6)
         try:
             if started.is_recording():
-                self._describe(started, span)
+                self._describe(started, span, end_ns)
         finally:
             attached.let_go()
-            # The record's own start is cut to microseconds; the duration is exact.
-            started.end(start_ns + round((span.duration_ms or 0) * 1e6))
+            started.end(end_ns)
 
     def close(self) -> None:
         """Forget what is still open. The tracer provider is the application's to shut down."""
         self._live.clear()
 
-    def _describe(self, started: trace.Span, span: Span) -> None:
-        described = semconv.describe(
+    def _describe(self, started: trace.Span, span: Span, end_ns: int) -> None:
+        if span.type == "llm":
+            # The model may have become known with the answer.
+            started.update_name(semconv.span_name(span))
+        attributes = semconv.attributes_of(
             span, conventions=self._conventions, content=self._content, cache_write=self._cache_write
         )
-        started.update_name(described.name)
-        started.set_attributes(_in_order(described.attributes))
-        for event in described.events:
-            started.add_event(event.name, event.attributes, event.time_ns)
-        if described.status == ERROR:
-            started.set_status(StatusCode.ERROR, described.status_message)
+        started.set_attributes(_acceptable(attributes))
+        if span.status != "ok":
+            for event in semconv.events(span, end_ns, content=self._content):
+                started.add_event(event.name, event.attributes, event.time_ns)
+            code, message = semconv.status(span)
+            if code == ERROR:
+                started.set_status(StatusCode.ERROR, message)
 
 
-def _in_order(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Messages and documents first: an SDK keeps 128 attributes and drops the oldest, which must not be the model.
+def _acceptable(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes as an SDK can take them.
 
-    A number beyond 64 bits would make the exporter drop its whole batch.
+    Numbers beyond 64 bits would make the exporter drop its whole batch. Messages and documents come first where there
+    are many: an SDK keeps 128 attributes and drops the oldest, which must not be the model.
     """
-    ordered = {name: value for name, value in attributes.items() if name.startswith(_BULK)}
     for name, value in attributes.items():
-        if name not in ordered:
-            ordered[name] = str(value) if type(value) is int and value not in _INT64 else value
-    return ordered
+        if type(value) is int and value not in _INT64:
+            attributes[name] = str(value)
+    if len(attributes) < _SDK_LIMIT:
+        return attributes
+    bulk = {name: value for name, value in attributes.items() if name.startswith(_BULK)}
+    return bulk | {name: value for name, value in attributes.items() if name not in bulk}
 
 
 def _sdk_link(trace_id: bytes, span_id: bytes, attributes: Mapping[str, Any]) -> Link:

@@ -5,6 +5,7 @@ as a trace id it defeats samplers that expect randomness. Hashes are uniform, an
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -47,6 +48,7 @@ def context_of(span: Span) -> Context:
     return Context(trace_id(span.trace_id), span_id(span.run_id), parent)
 
 
+@lru_cache(4096)
 def _hash(text: str, size: int) -> bytes:
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
     return digest if any(digest) else bytes(size - 1) + b"\x01"

@@ -21,27 +21,35 @@ _INT64: Final = range(-(2**63), 2**63)
 _DOUBLE: Final = struct.Struct("<d")
 _FIXED64: Final = struct.Struct("<Q")
 _SPAN_TIMES: Final = struct.Struct("<BQBQ")
-_TRUE: Final = b"\x12\x02\x10\x01"
-_FALSE: Final = b"\x12\x02\x10\x00"
+_ONE_BYTE: Final = [bytes((number,)) for number in range(128)]
+_SHORT_TEXT: Final = [bytes((0x12, size + 2, 0x0A, size)) for size in range(126)]
 _KEYS_KEPT: Final = 4096
 
 
 def encode(spans: Iterable[OtelSpan]) -> bytes:
     """An ExportTraceServiceRequest. Spans of one process and library share their resource and scope."""
-    groups: dict[bytes, dict[str, list[bytes]]] = {}
+    groups: dict[Any, tuple[Attributes, dict[str, list[bytes]]]] = {}
     for span in spans:
-        resource = _attributes(span.resource, b"\x0a")
-        groups.setdefault(resource, {}).setdefault(span.scope, []).append(_field(b"\x12", _span(span)))
+        resource = span.resource
+        key: Any = tuple(resource.items())
+        try:
+            group = groups.get(key)
+        except TypeError:
+            # A foreign resource may hold lists.
+            group = groups.get(key := repr(key))
+        if group is None:
+            group = groups[key] = (resource, {})
+        group[1].setdefault(span.scope, []).append(_field(b"\x12", _span(span)))
     return b"".join(
         _field(
             b"\x0a",
-            _field(b"\x0a", resource)
+            _field(b"\x0a", _attributes(resource, b"\x0a"))
             + b"".join(
                 _field(b"\x12", _field(b"\x0a", _text(b"\x0a", name)) + b"".join(members))
                 for name, members in scopes.items()
             ),
         )
-        for resource, scopes in groups.items()
+        for resource, scopes in groups.values()
     )
 
 
@@ -81,25 +89,34 @@ def _link(link: Link) -> bytes:
 def _attributes(attributes: Attributes, tag: bytes) -> bytes:
     """Every pair as a KeyValue under the tag: key 1, value 2."""
     parts: list[bytes] = []
+    add = parts.append
     for key, value in attributes.items():
-        pair = _key(key)
-        if isinstance(value, str):
+        name = _keys.get(key) or _key(key)
+        if type(value) is str:
             # The common case, flattened: AnyValue.string_value is field 1.
-            data = value.encode("utf-8", "replace")
+            try:
+                data = value.encode()
+            except UnicodeEncodeError:
+                data = value.encode("utf-8", "replace")
             size = len(data)
-            if size < 120:
-                pair += bytes((0x12, size + 2, 0x0A, size)) + data
-            else:
-                pair += _field(b"\x12", b"\x0a" + _varint(size) + data)
-        elif value is True:
-            pair += _TRUE
-        elif value is False:
-            pair += _FALSE
+            head = _SHORT_TEXT[size] if size < 126 else _long_text(size)
         else:
-            pair += _field(b"\x12", _value(value))
-        size = len(pair)
-        parts.append((tag + bytes((size,)) if size < 128 else tag + _varint(size)) + pair)
+            data = _value(value)
+            head = b"\x12" + _varint(len(data))
+            size = len(data)
+        size += len(name) + len(head)
+        add(tag)
+        add(_ONE_BYTE[size] if size < 128 else _varint(size))
+        add(name)
+        add(head)
+        add(data)
     return b"".join(parts)
+
+
+def _long_text(size: int) -> bytes:
+    """What comes before a text in a KeyValue: the lengths of the AnyValue and of the text."""
+    inner = b"\x0a" + _varint(size)
+    return b"\x12" + _varint(size + len(inner)) + inner
 
 
 def _value(value: Any) -> bytes:
@@ -131,6 +148,8 @@ def _field(tag: bytes, data: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
+    if number < 128:
+        return _ONE_BYTE[number]
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)

@@ -183,13 +183,12 @@ class Span:
             raise UnreadableError("`duration_ms` is not a finite number")
         values: dict[str, Any] = {"start_ns": parse_time(record.get("start_time")), "extra": {}}
         for name, value in record.items():
-            if name in ("v", "start_time"):
-                continue
-            if name in _NAME_SET and name != "start_ns":
-                check = _OPTIONAL.get(name)
-                values[name] = value if check is None or _is(value, check) else None
-            else:
-                values["extra"][name] = value
+            check = _CHECKS.get(name, _UNKNOWN)
+            if check is _UNKNOWN:
+                if name not in ("v", "start_time"):
+                    values["extra"][name] = value
+            elif check is None or type(value) is check or _is(value, check):
+                values[name] = value
         return cls(**values)
 
     @classmethod
@@ -235,7 +234,6 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES = tuple(f.name for f in fields(Span) if f.name != "extra")
-_NAME_SET = frozenset(_NAMES)
 _PAYLOADS = ("metadata", "inputs", "output")
 _NUMBER = (int, float)
 _OPTIONAL: dict[str, type | tuple[type, ...]] = {
@@ -276,3 +274,5 @@ _OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "pid": int,
     "otel": dict,
 }
+_UNKNOWN = type("_Unknown", (), {})
+_CHECKS = {name: _OPTIONAL.get(name) for name in _NAMES if name != "start_ns"}

@@ -12,13 +12,15 @@ from typing import Any, Final, Literal, get_args
 from flightlog.errors import UsageError
 from flightlog.span import Span
 from flightlog_exporters import ids
-from flightlog_exporters.otel_span import CLIENT, ERROR, INTERNAL, UNSET, Event, Link, OtelSpan
+from flightlog_exporters.otel_span import CLIENT, ERROR, INTERNAL, UNSET, Attributes, Event, Link, OtelSpan
 from flightlog_exporters.semconv import genai, names, openinference, own
 from flightlog_exporters.semconv.json_text import dump
+from flightlog_exporters.semconv.messages import Talk, talk_of
 
 Conventions = Literal["both", "genai", "openinference"]
 
 CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_SILENT: Final = Talk()
 _ALLOWING = frozenset(("span_only", "span_and_event", "true"))
 
 
@@ -46,18 +48,27 @@ def describe(
         start_ns=span.start_ns,
         end_ns=span.start_ns if end_ns is None else end_ns,
         links=list(links),
+        attributes=attributes_of(span, conventions=conventions, content=content, cache_write=cache_write),
         resource=own.resource(span),
         scope=names.SCOPE,
     )
-    attributes = described.attributes
-    if conventions != "openinference":
-        genai.add(attributes, span, content=content, cache_write=cache_write)
-    if conventions != "genai":
-        openinference.add(attributes, span, content=content)
-    own.add(attributes, span, content=content, payloads=conventions == "genai")
     described.status, described.status_message = status(span)
     described.events = events(span, described.end_ns, content=content)
     return described
+
+
+def attributes_of(
+    span: Span, *, conventions: Conventions = "both", content: bool = False, cache_write: bool = False
+) -> Attributes:
+    """The attributes of a finished span, in the vocabularies asked for and in our own."""
+    attributes: Attributes = {}
+    talk = talk_of(span) if content and span.type == "llm" else _SILENT
+    if conventions != "openinference":
+        genai.add(attributes, span, talk, content=content, cache_write=cache_write)
+    if conventions != "genai":
+        openinference.add(attributes, span, talk, content=content)
+    own.add(attributes, span, content=content, payloads=conventions == "genai")
+    return attributes
 
 
 def span_name(span: Span) -> str:

@@ -6,7 +6,7 @@ from flightlog.span import Span
 from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import dump
-from flightlog_exporters.semconv.messages import input_messages, is_completion, output_messages, tool_definitions
+from flightlog_exporters.semconv.messages import Talk, is_completion
 
 _PARAMETERS = {
     "temperature": "gen_ai.request.temperature",
@@ -65,14 +65,14 @@ def identity(span: Span) -> Attributes:
     return attributes
 
 
-def add(attributes: Attributes, span: Span, *, content: bool, cache_write: bool = False) -> None:
+def add(attributes: Attributes, span: Span, talk: Talk, *, content: bool, cache_write: bool = False) -> None:
     """Add everything the conventions can say of a finished span. Times are seconds, counts are tokens."""
     attributes.update(identity(span))
     if span.error:
         attributes[names.ERROR_TYPE] = span.error.get("type") or "_OTHER"
     match span.type:
         case "llm":
-            _add_llm(attributes, span, content, cache_write)
+            _add_llm(attributes, span, talk, cache_write)
         case "tool":
             attributes[names.TOOL_TYPE] = "function"
             if span.tool_call_id is not None:
@@ -87,7 +87,7 @@ def add(attributes: Attributes, span: Span, *, content: bool, cache_write: bool 
                 _put_json(attributes, names.RETRIEVAL_DOCUMENTS, span.output)
 
 
-def _add_llm(attributes: Attributes, span: Span, content: bool, cache_write: bool) -> None:
+def _add_llm(attributes: Attributes, span: Span, talk: Talk, cache_write: bool) -> None:
     if span.model is not None:
         attributes[names.RESPONSE_MODEL] = span.model
     if span.response_id is not None:
@@ -102,13 +102,12 @@ def _add_llm(attributes: Attributes, span: Span, content: bool, cache_write: boo
         _add_parameters(attributes, span.model_params)
     if span.token_usage and not span.cache_hit:
         _add_usage(attributes, span, cache_write)
-    if content:
-        if tools := tool_definitions(span.inputs):
-            attributes[names.TOOL_DEFINITIONS] = dump(tools)
-        if asked := input_messages(span.inputs):
-            attributes[names.INPUT_MESSAGES] = dump(asked)
-        if answered := output_messages(span.output, span.finish_reason):
-            attributes[names.OUTPUT_MESSAGES] = dump(answered)
+    if talk.tools:
+        attributes[names.TOOL_DEFINITIONS] = dump(talk.tools)
+    if talk.asked:
+        attributes[names.INPUT_MESSAGES] = dump(talk.asked)
+    if talk.answered:
+        attributes[names.OUTPUT_MESSAGES] = dump(talk.answered)
 
 
 def _add_parameters(attributes: Attributes, parameters: dict[str, Any]) -> None:

@@ -5,9 +5,12 @@ list of lists), all of them occur in payloads, and payloads may be cut or hostil
 Source of the parts: gen-ai-input-messages.json and gen-ai-output-messages.json of the GenAI conventions.
 """
 
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import orjson
+
+from flightlog.span import Span
 
 Part = dict[str, Any]
 
@@ -19,6 +22,24 @@ class Message(TypedDict, total=False):
     parts: list[Part]
     name: str
     finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What an LLM was asked and offered, and what it answered; empty for other spans and without content."""
+
+    asked: list[Message] = field(default_factory=list)
+    answered: list[Message] = field(default_factory=list)
+    tools: list[Any] = field(default_factory=list)
+
+
+def talk_of(span: Span) -> Talk:
+    """The messages of an LLM span."""
+    return Talk(
+        input_messages(span.inputs),
+        output_messages(span.output, span.finish_reason),
+        tool_definitions(span.inputs),
+    )
 
 
 def input_messages(inputs: Any) -> list[Message]:

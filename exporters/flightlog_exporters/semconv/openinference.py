@@ -7,12 +7,12 @@ from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.genai import is_agent
 from flightlog_exporters.semconv.json_text import dump, encode
-from flightlog_exporters.semconv.messages import Message, input_messages, output_messages, text_of, tool_definitions
+from flightlog_exporters.semconv.messages import Message, Talk, text_of
 
 _KINDS = {"llm": "LLM", "tool": "TOOL", "retriever": "RETRIEVER"}
 
 
-def add(attributes: Attributes, span: Span, *, content: bool) -> None:
+def add(attributes: Attributes, span: Span, talk: Talk, *, content: bool) -> None:
     """Add everything OpenInference can say of a finished span."""
     attributes[names.OI_KIND] = "AGENT" if is_agent(span) else _KINDS.get(span.type, "CHAIN")
     if span.thread_id is not None:
@@ -29,7 +29,7 @@ def add(attributes: Attributes, span: Span, *, content: bool) -> None:
         _put_value(attributes, names.OI_OUTPUT, names.OI_OUTPUT_MIME, span.output)
     match span.type:
         case "llm":
-            _add_llm(attributes, span, content)
+            _add_llm(attributes, span, talk)
         case "tool":
             attributes[names.OI_TOOL_NAME] = span.name
             if span.tool_call_id is not None:
@@ -44,7 +44,7 @@ def add(attributes: Attributes, span: Span, *, content: bool) -> None:
                 attributes[names.OI_NODE_ID] = attributes[names.OI_NODE_NAME] = span.node or span.name
 
 
-def _add_llm(attributes: Attributes, span: Span, content: bool) -> None:
+def _add_llm(attributes: Attributes, span: Span, talk: Talk) -> None:
     if model := span.model or span.request_model:
         attributes[names.OI_MODEL] = model
     if span.provider is not None:
@@ -55,11 +55,10 @@ def _add_llm(attributes: Attributes, span: Span, content: bool) -> None:
         attributes[names.OI_PARAMS] = encode(span.model_params)
     if span.token_usage and not span.cache_hit:
         _add_usage(attributes, span.token_usage)
-    if content:
-        _add_messages(attributes, names.OI_INPUT_MESSAGES, input_messages(span.inputs))
-        _add_messages(attributes, names.OI_OUTPUT_MESSAGES, output_messages(span.output))
-        for index, tool in enumerate(tool_definitions(span.inputs)):
-            attributes[f"{names.OI_TOOLS}.{index}.tool.json_schema"] = dump(tool)
+    _add_messages(attributes, names.OI_INPUT_MESSAGES, talk.asked)
+    _add_messages(attributes, names.OI_OUTPUT_MESSAGES, talk.answered)
+    for index, tool in enumerate(talk.tools):
+        attributes[f"{names.OI_TOOLS}.{index}.tool.json_schema"] = dump(tool)
 
 
 def _add_usage(attributes: Attributes, usage: Any) -> None:
