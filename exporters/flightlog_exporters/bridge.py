@@ -17,7 +17,7 @@ from flightlog_exporters.resume_links import ResumeLinks
 from flightlog_exporters.semconv import genai, names
 
 _KEPT_LIVE: Final = 100_000
-_SDK_LIMIT: Final = 100
+_SDK_LIMIT: Final = 128
 _INT64: Final = range(-(2**63), 2**63)
 _BULK: Final = (
     names.OI_INPUT_MESSAGES + ".",
@@ -58,6 +58,7 @@ class OTelBridge:
         self._links = ResumeLinks()
         self._live: dict[str, tuple[trace.Span, DelegatingSpan, int]] = {}
         self._pid = os.getpid()
+        self._limit = _attribute_limit()
 
     def on_start(self, span: Span) -> dict[str, str] | None:
         """Start the OpenTelemetry span and make it the current one; answers its ids, in hex."""
@@ -118,7 +119,7 @@ class OTelBridge:
         attributes = semconv.attributes_of(
             span, conventions=self._conventions, content=self._content, cache_write=self._cache_write
         )
-        started.set_attributes(_acceptable(attributes))
+        started.set_attributes(_acceptable(attributes, self._limit))
         if span.status != "ok":
             for event in semconv.events(span, end_ns, content=self._content):
                 started.add_event(event.name, event.attributes, event.time_ns)
@@ -127,19 +128,30 @@ class OTelBridge:
                 started.set_status(StatusCode.ERROR, message)
 
 
-def _acceptable(attributes: dict[str, Any]) -> dict[str, Any]:
+def _acceptable(attributes: dict[str, Any], limit: int) -> dict[str, Any]:
     """The attributes as an SDK can take them.
 
-    Numbers beyond 64 bits would make the exporter drop its whole batch. Messages and documents come first where there
-    are many: an SDK keeps 128 attributes and drops the oldest, which must not be the model.
+    Numbers beyond 64 bits would make the exporter drop its whole batch. Of more attributes than the limit the SDK would
+    drop the oldest, with a warning each: what is left out are the first of many messages or documents.
     """
     for name, value in attributes.items():
         if type(value) is int and value not in _INT64:
             attributes[name] = str(value)
-    if len(attributes) < _SDK_LIMIT:
+    if len(attributes) <= limit:
         return attributes
-    bulk = {name: value for name, value in attributes.items() if name.startswith(_BULK)}
-    return bulk | {name: value for name, value in attributes.items() if name not in bulk}
+    bulk = [name for name in attributes if name.startswith(_BULK)]
+    for name in bulk[: len(attributes) - limit]:
+        del attributes[name]
+    return attributes
+
+
+def _attribute_limit() -> int:
+    """How many attributes the SDK keeps of a span, by the environment; 128 by default."""
+    for name in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"):
+        text = os.environ.get(name, "")
+        if text.isdigit():
+            return int(text)
+    return _SDK_LIMIT
 
 
 def _sdk_link(trace_id: bytes, span_id: bytes, attributes: Mapping[str, Any]) -> Link:

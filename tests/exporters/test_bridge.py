@@ -230,8 +230,8 @@ def test_content_is_left_out_unless_allowed(sdk: Sdk, monkeypatch: pytest.Monkey
     assert ["hush" in str(span.attributes) for span in spans] == [False, False, True]
 
 
-def test_a_long_conversation_does_not_push_out_the_facts(sdk: Sdk) -> None:
-    """Beyond the SDK's limit of 128 attributes messages go first, never the model or the ids."""
+def test_a_long_conversation_does_not_push_out_the_facts(sdk: Sdk, caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond the SDK's limit of 128 attributes the first messages go, never the model or the ids, and in silence."""
     model = HttpModel(tracer=sdk.tracer)
     model.invoke([("user", "a"), *(("user", str(n)) for n in range(200))], config(sdk, content=True))
     (span,) = (span for span in sdk.spans() if span.name == "chat HttpModel")
@@ -239,6 +239,9 @@ def test_a_long_conversation_does_not_push_out_the_facts(sdk: Sdk) -> None:
     assert span.attributes["gen_ai.operation.name"] == "chat"
     assert span.attributes["openinference.span.kind"] == "LLM"
     assert "flightlog.run_id" in span.attributes
+    assert span.attributes["llm.output_messages.0.message.content"] == "ok"
+    assert span.attributes["llm.input_messages.200.message.content"] == "199"
+    assert not caplog.records
 
 
 def test_metrics_count_tokens_and_time(sdk: Sdk) -> None:

@@ -15,6 +15,8 @@ IN_FLIGHT_BYTES: Final = 4_096
 
 _MAX_LIGHT: Final = 8_192
 """Characters kept of a light field that is not what it should be."""
+_PLAIN: Final = frozenset((str, int))
+"""Types of light fields that are what they will be in the file."""
 _UNREDACTED: Final = Redactor(None)
 
 
@@ -79,8 +81,14 @@ def started(head: bytes, process: bytes, inputs: bytes | None) -> bytes:
 
 def started_span(run: OpenRun, start_ns: int) -> Span:
     """A run as a span that has not ended, for sinks."""
-    span = Span.from_record(orjson.loads(light({**run.record, "duration_ms": 0, "status": "ok"})))
-    span.start_ns, span.duration_ms, span.status = start_ns, None, None
+    record = run.record
+    if all(type(value) in _PLAIN or name == "tags" for name, value in record.items()):
+        span = Span(**{name: record[name] for name in record if name not in ("v", "start_time")}, start_ns=start_ns)
+        if span.tags is not None:
+            span.tags = [str(tag) for tag in span.tags]
+    else:
+        span = Span.from_record(orjson.loads(light({**record, "duration_ms": 0, "status": "ok"})))
+        span.start_ns, span.duration_ms, span.status = start_ns, None, None
     if run.inputs is not None:
         span.inputs = orjson.loads(run.inputs)
     if run.metadata is not None:

@@ -6,8 +6,6 @@ from flightlog_exporters.otel_span import OtelSpan
 from flightlog_exporters.semconv import names, own
 from flightlog_exporters.semconv.json_text import decode
 
-_NESTED = (*own.NESTED, *own.QUESTIONS, "metadata", *own.PAYLOADS)
-
 _ERROR = (
     ("type", names.EXCEPTION_TYPE),
     ("message", names.EXCEPTION_MESSAGE),
@@ -16,9 +14,8 @@ _ERROR = (
 
 
 def recognises(span: OtelSpan) -> bool:
-    """Whether the span carries the record's key fields."""
-    attributes = span.attributes
-    return names.OWN + "run_id" in attributes and names.OWN + "type" in attributes
+    """Whether the span carries its record."""
+    return own.RECORD in span.attributes
 
 
 def fill(record: dict[str, Any], span: OtelSpan) -> None:
@@ -33,10 +30,10 @@ def fill(record: dict[str, Any], span: OtelSpan) -> None:
     if isinstance(extra, dict):
         for name, value in extra.items():
             record.setdefault(name, value)
-    for field in own.SCALARS:
-        if (value := attributes.get(names.OWN + field)) is not None:
-            record[field] = value
-    for field in _NESTED:
+    light = decode(attributes[own.RECORD])
+    if isinstance(light, dict):
+        record.update((field, light[field]) for field in own.LIGHT if field in light)
+    for field in own.PAYLOADS:
         if (text := attributes.get(names.OWN + field)) is not None:
             record[field] = decode(text)
     if (metadata := attributes.get(names.OI_METADATA)) is not None:

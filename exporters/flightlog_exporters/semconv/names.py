@@ -105,7 +105,7 @@ OI_PROJECT: Final = "openinference.project.name"
 # Our own: what neither vocabulary can say
 SCOPE: Final = "flightlog"
 OWN: Final = "flightlog."
-"""Prefix of a field of the span record, under the field's own name: ``flightlog.checkpoint_ns``."""
+"""Prefix of what is ours, like ``flightlog.record``."""
 INTERRUPT_EVENT: Final = "flightlog.interrupt"
 INTERRUPT_ID: Final = "flightlog.interrupt.id"
 INTERRUPT_VALUE: Final = "flightlog.interrupt.value"

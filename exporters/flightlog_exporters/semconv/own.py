@@ -1,5 +1,10 @@
-"""A span in our own words, ``flightlog.<field>``, so that an export can be imported again without loss."""
+"""A span in our own words, so that an export can be imported again without loss.
 
+The light fields of the record travel as one JSON text, ``flightlog.record``: an attribute each would triple what
+OpenTelemetry has to copy and what people have to scroll past. The few that people search by are attributes as well.
+"""
+
+from dataclasses import fields
 from typing import Any, Final
 
 from flightlog.span import Span
@@ -7,42 +12,12 @@ from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import encode
 
-SCALARS: Final = (
-    "type",
-    "kind",
-    "name",
-    "run_id",
-    "parent_run_id",
-    "trace_id",
-    "writer_id",
-    "seq",
-    "status",
-    "model",
-    "request_model",
-    "provider",
-    "service_tier",
-    "finish_reason",
-    "response_id",
-    "message_id",
-    "cache_hit",
-    "time_to_first_token_ms",
-    "chunks",
-    "tool_call_id",
-    "document_count",
-    "thread_id",
-    "node",
-    "step",
-    "checkpoint_ns",
-    "task_id",
-    "checkpoint_id",
-    "attempt",
-)
-"""Fields that are an attribute as they are."""
-NESTED: Final = ("model_params", "token_usage", "tags", "truncated", "otel")
-"""Fields that are JSON in an attribute."""
+RECORD: Final = names.OWN + "record"
+SEARCHED: Final = ("run_id", "node", "step")
+"""Fields that are an attribute of their own, too."""
 QUESTIONS: Final = ("interrupts", "resumes")
-"""Fields that are JSON in an attribute, their ``value`` only with content."""
-PAYLOADS: Final = ("inputs", "output")
+"""Fields whose ``value`` is content."""
+PAYLOADS: Final = ("metadata", "inputs", "output")
 RESOURCE: Final = {
     "service": names.SERVICE,
     "service_version": names.SERVICE_VERSION,
@@ -52,27 +27,29 @@ RESOURCE: Final = {
 }
 """Fields that describe the process, not the span."""
 
-_SCALAR_NAMES = tuple((field, names.OWN + field) for field in SCALARS)
-_NESTED_NAMES = tuple((field, names.OWN + field) for field in NESTED)
+_ELSEWHERE: Final = frozenset(("start_ns", "duration_ms", "error", "extra", *PAYLOADS, *RESOURCE))
+"""What an OpenTelemetry span has a place for, or what is content."""
+LIGHT: Final = tuple(field.name for field in fields(Span) if field.name not in _ELSEWHERE)
+_SEARCHED_NAMES: Final = tuple((field, names.OWN + field) for field in SEARCHED)
 
 
 def add(attributes: Attributes, span: Span, *, content: bool, payloads: bool) -> None:
-    """Add the record's fields. ``payloads`` when no other vocabulary carries them as they are."""
-    for field, name in _SCALAR_NAMES:
+    """Add the record. ``payloads`` when no other vocabulary carries them as they are."""
+    record = {field: value for field in LIGHT if (value := getattr(span, field)) is not None}
+    if not content:
+        for field in QUESTIONS:
+            if field in record:
+                record[field] = [_without_value(item) for item in record[field]]
+    attributes[RECORD] = encode(record)
+    for field, name in _SEARCHED_NAMES:
         if (value := getattr(span, field)) is not None:
             attributes[name] = value
-    for field, name in _NESTED_NAMES:
-        if (value := getattr(span, field)) is not None:
-            attributes[name] = encode(value)
-    for field in QUESTIONS:
-        if (items := getattr(span, field)) is not None:
-            attributes[names.OWN + field] = encode(items if content else [_without_value(item) for item in items])
     if payloads and span.metadata is not None:
         attributes[names.OWN + "metadata"] = encode(span.metadata)
     if content:
         if span.extra:
             attributes[names.OWN + "extra"] = encode(span.extra)
-        for field in PAYLOADS if payloads else ():
+        for field in ("inputs", "output") if payloads else ():
             if (value := getattr(span, field)) is not None:
                 attributes[names.OWN + field] = encode(value)
 
