@@ -17,6 +17,7 @@ from flightlog_samples.chat_service import agent
 from flightlog_samples.chat_service.api import create_app
 from flightlog_samples.chat_service.outbox import Outbox
 from flightlog_samples.chat_service.story import story
+from flightlog_samples.decision_log import Decision, DecisionLog
 from flightlog_samples.http_server import only_server, run_service, served
 from flightlog_samples.scripted_model import Reply
 from tests.samples.served_process import service_process
@@ -208,6 +209,21 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     roots = [span for span in read_spans(tmp_path / "chat_service.jsonl") if span.parent_run_id is None]
     assert [span.status for span in roots] == ["interrupted", "interrupted", "ok"]
     assert len({span.writer_id for span in roots}) == 2
+
+
+def test_an_approval_taken_by_a_server_that_died_in_the_middle_of_it_sends_one_email(database: Path) -> None:
+    """The call had run and its checkpoint was never written: the next server runs it again, and the email is one."""
+    with service(database) as client:
+        standing = to_the_email(client, "s")
+        (call,) = standing["pending_tool_calls"]
+    log = DecisionLog(database)
+    assert log.take(Decision("s", standing["pause_id"], {"action": "approve", "decided_by": "ana"}))
+    log.close()
+    Outbox(database).send("s", call["id"], call["args"]["to"], call["args"]["subject"])
+    with service(database) as client:
+        assert client.get("/s").json()["status"] == "complete"
+        assert client.post("/approve/s").status_code == 409
+    assert Outbox(database).sent() == [("s", "team@example.org", DATES, 2)]
 
 
 def test_a_failed_run_is_said_and_the_session_takes_its_next_question(
