@@ -75,6 +75,39 @@ def test_every_question_is_among_the_approvals(approvals: list[dict[str, Any]]) 
     assert ("ticket-old", None) in asked
 
 
+def test_every_breakpoint_is_among_the_approvals_as_inferred(recorded: Path, approvals: list[dict[str, Any]]) -> None:
+    """Each run that stopped without a question, once, with who decided from the metadata of the run that went on."""
+    stops = [
+        str(span.checkpoint_id)
+        for file in recorded.glob("*.jsonl")
+        for span in read_spans(file)
+        if span.parent_run_id is None and span.status == "interrupted" and not span.interrupts
+    ]
+    inferred = [row for row in approvals if row["inferred"]]
+    assert sorted(row["checkpoint_id"] for row in inferred) == sorted(stops)
+    assert {row["thread_id"] for row in inferred if row["status"] == "pending"} == {
+        "breakpoint-before-waiting",
+        "chat-waiting",
+    }
+    assert all(row["exact"] and row["node"] in ("execute", "tools") for row in inferred)
+    decided = {(row["thread_id"], row["decision"], row["decided_by"], row["notes"]) for row in inferred}
+    assert decided >= {
+        ("breakpoint-before-approved", "approve", "ana", None),
+        ("breakpoint-after-declined", "reject", "ana", "not during the release"),
+        ("chat-email", "approve", "ana", None),
+        ("chat-rejected", "reject", "ben", "not before it is announced"),
+        ("chat-modified", "edit", "ana", None),
+        ("chat-redirected", "edit", "ben", "Just say hello"),
+        ("chat-clarified", "approve", "policy:clarification", None),
+    }
+
+
+def test_nothing_else_is_among_the_approvals(approvals: list[dict[str, Any]]) -> None:
+    """Going back in time, settling a small ticket and plain runs are no approvals."""
+    threads = {row["thread_id"] for row in approvals}
+    assert not threads & {"time-travel", "ticket-small", "payment-small", "react-agent", "chat-hello", "chat-blocked"}
+
+
 def test_lags_are_those_of_the_spans(recorded: Path, approvals: list[dict[str, Any]]) -> None:
     """The time between the end of the run that asked and the start of the run that was answered, exactly."""
     roots = sorted(

@@ -182,11 +182,8 @@ class AgentExecutionManager:
         snapshot = await self._agent.aget_state(config)
         calls = pending_calls(snapshot)
         if calls and not snapshot.interrupts and all(call["name"] == CLARIFY for call in calls):
-            passed: RunnableConfig = {
-                **self._config(session_id),
-                "metadata": {"action": "pass", "decided_by": "policy"},
-            }
-            await self._agent.ainvoke(None, passed)
+            passed = {"decision": "approve", "decided_by": "policy:clarification"}
+            await self._agent.ainvoke(None, {**self._config(session_id), "metadata": passed})
 
     async def _find(self, session_id: str) -> StateSnapshot:
         snapshot = await self._agent.aget_state(self._config(session_id))

@@ -32,7 +32,8 @@ def story(out: Path) -> None:
             _post(chat, "approve/chat-email", decided_by="ana")
             _post(chat, "reject/chat-rejected", reason="not before it is announced", decided_by="ben")
             _modify(chat, "chat-modified", {"to": "board@example.org", "subject": "Closed over the holidays"})
-            _read(chat.post("/redirect/chat-redirected", json={"instruction": "Just say hello"}))
+            hello = {"instruction": "Just say hello"}
+            _read(chat.post("/redirect/chat-redirected", json=hello, params={"decided_by": "ben"}))
             _post(chat, "clarify/chat-clarified", answer="team@example.org")
             _post(chat, "approve/chat-clarified", decided_by="ana")
 

@@ -1,6 +1,6 @@
 """Questions that a graph asked a human, and the answers: one record an interrupt, from a database, spans, or both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -115,12 +115,34 @@ class SpanAnswer:
     answered_at: datetime
 
 
-def merge(recorded: Iterable[Approval], asked: Iterable[SpanQuestion], answers: Iterable[SpanAnswer]) -> list[Approval]:
+@dataclass(frozen=True, slots=True)
+class SpanPause:
+    """A run that stopped at a static breakpoint, and the run of its thread that went on from there."""
+
+    thread_id: str
+    checkpoint_id: str
+    """Where it stopped."""
+    asked_at: datetime
+    answered_at: datetime | None
+    """The start of the run that went on; None while there is none."""
+    said: Mapping[str, Any]
+    """`decision`, `decided_by` and `notes` in that run's metadata."""
+
+
+def merge(
+    recorded: Iterable[Approval],
+    asked: Iterable[SpanQuestion],
+    answers: Iterable[SpanAnswer],
+    pauses: Iterable[SpanPause] = (),
+) -> list[Approval]:
     """The questions of a database and of spans as one list, oldest first; spans give the exact times.
 
     A question that stands in several spans (each graph around it ends with it too) counts where it was asked.
     """
     found = {approval.interrupt_id: approval for approval in recorded}
+    for pause in pauses:
+        name = breakpoint_id(pause.checkpoint_id)
+        found[name] = _with_pause(found.get(name), pause)
     innermost: dict[str, SpanQuestion] = {}
     for question in asked:
         known = innermost.get(question.interrupt_id)
@@ -131,6 +153,11 @@ def merge(recorded: Iterable[Approval], asked: Iterable[SpanQuestion], answers: 
         answer = by_question.get(name) or _next_unnamed(question, unnamed, innermost.values())
         found[name] = _with_span(found.get(name), question, answer)
     return sorted(found.values(), key=lambda approval: (_order(approval.asked_at), approval.interrupt_id))
+
+
+def breakpoint_id(checkpoint_id: str) -> str:
+    """What stands for the interrupt id of a static breakpoint, which has none."""
+    return f"breakpoint:{checkpoint_id}"
 
 
 def parse_time(text: Any) -> datetime | None:
@@ -172,6 +199,32 @@ def _with_span(known: Approval | None, question: SpanQuestion, answer: SpanAnswe
     if not known.answer_recorded:
         known = replace(known, answer=answer.answer, answer_recorded=True)
     return replace(known, status="answered", answered=at(answer.answered_at))
+
+
+def _with_pause(known: Approval | None, pause: SpanPause) -> Approval:
+    if known is None:
+        known = Approval(
+            interrupt_id=breakpoint_id(pause.checkpoint_id),
+            thread_id=pause.thread_id,
+            node="",
+            checkpoint_ns="",
+            checkpoint_id=pause.checkpoint_id,
+            question=None,
+            question_recorded=False,
+            status="pending",
+            asked=Moment(),
+            answered=Moment(),
+            origin="spans",
+            breakpoint=True,
+        )
+    else:
+        known = replace(known, origin="both")
+    known = replace(known, asked=at(pause.asked_at))
+    if pause.answered_at is None or known.status == "abandoned":
+        return known
+    if not known.answer_recorded and pause.said:
+        known = replace(known, answer=dict(pause.said), answer_recorded=True)
+    return replace(known, status="answered", answered=at(pause.answered_at))
 
 
 def _sorted_answers(answers: Iterable[SpanAnswer]) -> tuple[dict[str, SpanAnswer], list[SpanAnswer]]:

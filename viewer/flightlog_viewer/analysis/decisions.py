@@ -62,6 +62,15 @@ def notes(answer: Any) -> str | None:
     return _text_field(answer, _WHY_FIELDS, 0)
 
 
+def said_in(metadata: Mapping[Any, Any]) -> dict[str, str]:
+    """What a run's metadata says of the decision that it carries out: `decision`, `decided_by`, `notes`.
+
+    A static breakpoint keeps no answer, so the run that goes on is the one place where an application can say it.
+    """
+    named = ((name, metadata.get(name)) for name in ("decision", "decided_by", "notes"))
+    return {name: value for name, value in named if isinstance(value, str) and value}
+
+
 def risk_score(*places: Any) -> float | None:
     """The first `risk_score` in a question or a state, at most a few levels deep."""
     for place in places:

@@ -78,6 +78,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "exact": approval.exact,
         "origin": approval.origin,
         "breakpoint": approval.breakpoint,
+        "inferred": approval.breakpoint,
     }
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from xxhash import xxh3_128_hexdigest
 
-from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, parse_time
-from flightlog_viewer.analysis.decisions import risk_score
+from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
+from flightlog_viewer.analysis.decisions import risk_score, said_in
 from flightlog_viewer.checkpoints.decode import Inert, same
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.tasks import task_namespace
@@ -26,13 +26,18 @@ class _Place:
     risk: float | None
     update: Mapping[str, Inert]
     """What an update_state changed here."""
+    said: Mapping[str, str]
+    """What the metadata of the run that made it says of a decision."""
 
 
-def thread_questions(steps: Iterable[Step], breakpoints: Collection[str] = ()) -> list[Approval]:
+def thread_questions(
+    steps: Iterable[Step], breakpoints: Collection[str] = (), pauses: Collection[str] = ()
+) -> list[Approval]:
     """Every question of a thread, oldest first.
 
-    A pause at a static breakpoint counts as a question when an update_state answered it, or when its node is among
-    `breakpoints`. Without exact times the answer lies between the checkpoint that asked and the one that followed.
+    A pause at a static breakpoint counts as a question when an update_state answered it, when its node is among
+    `breakpoints`, or when its checkpoint is among `pauses`. Without exact times the answer lies between the checkpoint
+    that asked and the one that followed.
     """
     places: dict[tuple[str, str], _Place] = {}
     thread_id = ""
@@ -49,7 +54,7 @@ def thread_questions(steps: Iterable[Step], breakpoints: Collection[str] = ()) -
         if parent is not None:
             children.setdefault((namespace, parent), []).append((namespace, name))
     approvals = [_settled(places, children, *item) for item in found]
-    approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints)]
+    approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     return _innermost(approvals)
 
 
@@ -69,6 +74,7 @@ def _place(step: Step, asks: bool) -> _Place:
         asks=asks,
         risk=risk_score(step.values),
         update=update,
+        said=said_in(step.metadata),
     )
 
 
@@ -183,30 +189,40 @@ def _breakpoints(
     places: Mapping[tuple[str, str], _Place],
     children: Mapping[tuple[str, str], list[tuple[str, str]]],
     wanted: Collection[str],
+    pauses: Collection[str],
 ) -> Iterable[Approval]:
     """Pauses before a node that no `interrupt()` explains."""
     for key, place in places.items():
         followers = sorted(children.get(key, ()), key=lambda child: child[1])
         first = places[followers[0]] if followers else None
-        if place.asks or place.source == "update" or not place.next or _ran_on(first):
+        paused = key[1] in pauses
+        passed = place.asks or _ran_on(first)
+        if place.source == "update" or not place.next or (passed and not paused):
             continue
         updates = [child for child in followers if places[child].source == "update"]
         node = next((name for name in place.next if name in wanted), None)
-        went_on = any(places[after].resumed for child in updates for after in children.get(child, ()))
-        if node is None and not went_on:
+        went_on = [after for child in updates for after in children.get(child, ()) if places[after].resumed]
+        # A copied checkpoint that goes on after an update is time travel: nobody was asked there.
+        if node is None and not paused and (not went_on or place.source == "fork"):
             continue
         started = parse_time(place.ts)
         status: QuestionStatus = "pending" if first is None else "answered"
         answer: Inert = True  # going on unchanged is consent
         answered = Moment()
-        if updates:
-            answer, answered = dict(places[updates[-1]].update), at(parse_time(places[updates[-1]].ts))
-        elif first is not None and first.resumed:
+        if place.asks:
+            # Let through, and then the node asked in its own words: what followed answers that question, not this.
+            status, answer = "answered", None
+        elif updates:
+            said = places[went_on[-1]].said if went_on else {}
+            answer = {**places[updates[-1]].update, **said}
+            answered = at(parse_time(places[updates[-1]].ts))
+        elif first is not None and (first.resumed or paused):
+            answer = dict(first.said) or answer
             answered = Moment(started, parse_time(first.ts))
         elif first is not None:
             status = "abandoned"
         yield Approval(
-            interrupt_id=f"breakpoint:{key[1]}",
+            interrupt_id=breakpoint_id(key[1]),
             thread_id="",
             node=node or place.next[0],
             checkpoint_ns=key[0],
@@ -217,7 +233,7 @@ def _breakpoints(
             asked=at(started),  # the run stops as soon as this checkpoint is written
             answered=answered,
             answer=answer if status == "answered" else None,
-            answer_recorded=status == "answered",
+            answer_recorded=status == "answered" and answer is not None,
             risk=place.risk,
             breakpoint=True,
         )

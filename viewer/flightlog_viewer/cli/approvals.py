@@ -58,15 +58,20 @@ def approvals(
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     problems: list[str] = []
     found, regretted = [], set()
+    asked, answered, pauses = _from_spans(paths, cache=not no_cache) if paths else ((), (), ())
+    paused: dict[str, set[str]] = {}
+    for pause in pauses:
+        paused.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
     for target in checkpoints or []:
         with open_source(target) as source:
-            for approval, regret in database_approvals(source, breakpoints=breakpoint or (), regret_path=regret_path):
+            for approval, regret in database_approvals(
+                source, breakpoints=breakpoint or (), pauses=paused, regret_path=regret_path
+            ):
                 found.append(approval)
                 if regret:
                     regretted.add(approval.interrupt_id)
             problems += source.problems
-    asked, answered = _from_spans(paths, cache=not no_cache) if paths else ((), ())
-    merged = merge(found, asked, answered)
+    merged = merge(found, asked, answered, pauses)
     metrics = measure(merged, datetime.now(UTC), limit)
     advice = None if threshold is None else advise(merged, threshold, regretted if regret_path else None)
     shape = form(json, csv)
@@ -100,12 +105,16 @@ _COLUMNS = (
 )
 
 
-def _from_spans(paths: list[str], *, cache: bool) -> tuple[Any, Any]:
-    from flightlog_viewer.analysis.span_approvals import span_answers, span_questions
+def _from_spans(paths: list[str], *, cache: bool) -> tuple[Any, Any, Any]:
+    from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:
-        return list(span_questions(store.query("questions"))), list(span_answers(store.query("answers")))
+        return (
+            list(span_questions(store.query("questions"))),
+            list(span_answers(store.query("answers"))),
+            list(span_pauses(store.query("pauses"))),
+        )
 
 
 def _metrics(metrics: Any) -> dict[str, Any]:

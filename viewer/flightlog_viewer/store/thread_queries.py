@@ -24,6 +24,28 @@ def answers() -> Statement:
 
 
 @named
+def pauses() -> Statement:
+    """Runs that stopped at a static breakpoint, each with the start and metadata (JSON) of the run that went on.
+
+    Such a run is interrupted and none of its spans asks anything. Writing to the state by hand is a run too, by the
+    graph's name and ``UpdateState``, but goes on with nothing.
+    """
+    return (
+        """WITH runs AS (
+            SELECT trace_id, thread_id, checkpoint_id, status, end_time,
+                lead(start_time) OVER later AS next_start, lead(metadata::VARCHAR) OVER later AS next_metadata
+            FROM spans
+            WHERE parent_run_id IS NULL AND thread_id IS NOT NULL AND NOT ends_with(name, 'UpdateState')
+            WINDOW later AS (PARTITION BY thread_id ORDER BY start_time, row_id))
+        SELECT thread_id, checkpoint_id, end_time, next_start, next_metadata FROM runs
+        WHERE status = 'interrupted' AND checkpoint_id IS NOT NULL AND end_time IS NOT NULL
+            AND trace_id NOT IN (SELECT trace_id FROM spans WHERE interrupts IS NOT NULL)
+        ORDER BY end_time, checkpoint_id""",
+        [],
+    )
+
+
+@named
 def newest_runs() -> Statement:
     """The newest run of each thread: ``thread_id``, ``status``, ``start_time``."""
     return (

@@ -1,0 +1,66 @@
+"""Static breakpoints that spans tell of: runs that stopped without a question."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog_viewer import open_store
+from flightlog_viewer.analysis.approvals import SpanPause, merge
+from flightlog_viewer.analysis.span_approvals import span_pauses
+from tests.viewer.span_lines import SpanLines
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def paused(tmp_path: Path, lines: SpanLines) -> list[SpanPause]:
+    """The pauses that the store finds in a span file."""
+    path = lines.write(tmp_path / "spans.jsonl")
+    with open_store([str(path)], cache=False) as store:
+        return list(span_pauses(store.query("pauses")))
+
+
+def stop(checkpoint: str, **fields: Any) -> dict[str, Any]:
+    """The fields of a run that stopped."""
+    return {"status": "interrupted", "thread_id": "t", "checkpoint_id": checkpoint, "name": "graph", **fields}
+
+
+def test_the_run_that_went_on_answers_the_one_that_stopped(tmp_path: Path) -> None:
+    """The answer is the next run's start and what its metadata says; writing to the state by hand is no run."""
+    lines = SpanLines()
+    lines.add("a", None, 0, 10, **stop("c1"))
+    lines.add("b", None, 100, 1, name="graphUpdateState", thread_id="t")
+    lines.add("c", None, 500, 10, **stop("c2"), metadata={"decision": "reject", "decided_by": "ana", "other": 1})
+    first, second = paused(tmp_path, lines)
+    assert (first.checkpoint_id, second.checkpoint_id) == ("c1", "c2")
+    assert first.answered_at is not None
+    assert first.answered_at - first.asked_at == timedelta(milliseconds=490)
+    assert first.said == {"decision": "reject", "decided_by": "ana"}
+    assert (second.answered_at, second.said) == (None, {})
+
+
+def test_a_run_that_asked_is_no_breakpoint(tmp_path: Path) -> None:
+    """A question anywhere in the trace explains the pause."""
+    lines = SpanLines()
+    lines.add("a", None, 0, 10, **stop("c1"))
+    lines.add("n", "a", 1, 5, status="interrupted", thread_id="t", interrupts=[{"id": "i", "value": "sure?"}])
+    lines.add("b", None, 100, 10, thread_id="t", status="interrupted")
+    assert paused(tmp_path, lines) == []
+
+
+@pytest.mark.parametrize(
+    ("answered", "said", "expected"),
+    [
+        (None, {}, ("pending", None, None)),
+        (NOON + timedelta(seconds=2), {}, ("answered", None, 2000.0)),
+        (NOON + timedelta(seconds=2), {"decision": "approve"}, ("answered", "approve", 2000.0)),
+    ],
+)
+def test_without_a_database_the_spans_are_enough(
+    answered: datetime | None, said: dict[str, str], expected: tuple[str, str | None, float | None]
+) -> None:
+    """A pause that only spans know is an approval, and its decision is unknown unless the metadata says it."""
+    (approval,) = merge([], [], [], [SpanPause("t", "c1", NOON, answered, said)])
+    assert (approval.status, approval.decision, approval.lag_min_ms) == expected
+    assert (approval.interrupt_id, approval.breakpoint, approval.origin) == ("breakpoint:c1", True, "spans")
