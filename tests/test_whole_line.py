@@ -16,7 +16,7 @@ from flightlog_viewer import open_store
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `flightlog demo` ran without a terminal."""
     folder = tmp_path_factory.mktemp("demo")
-    done = flightlog(folder, "demo")
+    done = flightlog(folder, "demo", "--no-view", "--out", "flightlog-demo")
     assert "40 spans in 11 traces" in done.stdout
     assert not done.stderr
     return folder

@@ -22,6 +22,7 @@ from flightlog_viewer.cli.schema import tables
 from tests.viewer.span_lines import story
 
 ROOT = Path(__file__).parents[2]
+DEMO = ["demo", "--no-view", "--out", "flightlog-demo"]
 APP = """
 from langchain_core.runnables import RunnableLambda
 print(RunnableLambda(lambda text: text.upper()).invoke("recorded"))
@@ -57,8 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(command: str) -> str:
     """Run one command line of a page and return what it printed; it must succeed."""
     program, *arguments = shlex.split(command)
-    if program == "make":
-        return ""  # .ci/run runs these from a clean checkout
+    if program == "make" or arguments == DEMO:
+        return ""  # .ci/run runs make from a clean checkout; tests/test_whole_line.py runs the demo
     assert program == "flightlog", command
     if arguments[0] == "run":  # it takes the place of the process
         arguments = [sys.executable if argument == "python" else argument for argument in arguments]
@@ -106,16 +107,22 @@ def test_every_command_is_described_with_an_example() -> None:
         assert "xample" in out.getvalue(), command.name
 
 
-@pytest.mark.parametrize("query", blocks("docs/sql.md", "sql"))
-def test_every_query_of_the_page_runs(query: str, folder: Path, tmp_path: Path) -> None:
+def test_every_query_of_the_page_runs(folder: Path, tmp_path: Path) -> None:
     """Each query answers over the demo's recording and a file with failures, retries and a question."""
     story().write(tmp_path / "story.jsonl")
     demo = folder / "flightlog-demo"
     databases = [str(demo / "checkpoints.sqlite")]
+    queries = blocks("docs/sql.md", "sql")
+    assert len(queries) > 15
+    answered = set()
     with open_store([demo, tmp_path / "story.jsonl"], checkpoints=databases, cache=False) as store:
-        result = store.sql(query)
-        assert result.columns
-        result.fetchall()
+        for query in queries:
+            result = store.sql(query)
+            assert result.columns, query
+            if result.fetchall():
+                answered.add(query)
+    # Nothing died in flight and no line was rejected there; every other query has something to show.
+    assert len(answered) >= len(queries) - 2
 
 
 def test_the_notebook_example_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

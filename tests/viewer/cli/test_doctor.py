@@ -102,8 +102,15 @@ def test_a_problem_is_counted_shown_and_explained(
     assert findings[kind]["count"] == count
     assert findings[kind]["problem"]
     assert findings[kind]["examples"]
-    assert main(["doctor", str(path)]) == 1
-    assert findings[kind]["advice"] in capsys.readouterr().out
+
+
+def test_findings_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json each finding has its example and what to do."""
+    assert main(["doctor", str(sick("losses", tmp_path))]) == 1
+    shown = capsys.readouterr().out
+    assert "problem: 7 spans could not be written" in shown
+    assert "max_total_bytes" in shown
+    assert shown.endswith("3 spans: 1 problem\n") or shown.endswith("2 spans: 1 problem\n")
 
 
 @pytest.mark.parametrize("kind", ["abandoned", "truncated", "unpriced", "unfinished_line"])
