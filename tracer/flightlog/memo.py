@@ -25,7 +25,7 @@ _AI: Final = itemgetter(
     "id", "content", "name", "additional_kwargs", "tool_calls", "invalid_tool_calls", "usage_metadata"
 )
 _TOOL: Final = itemgetter("id", "content", "name", "additional_kwargs", "tool_call_id", "status")
-_FIELDS: Final[dict[str, Fields]] = {
+_CLASSES: Final[dict[str, Fields]] = {
     "HumanMessage": _BASE,
     "SystemMessage": _BASE,
     "AIMessage": _AI,
@@ -33,15 +33,20 @@ _FIELDS: Final[dict[str, Fields]] = {
     "ToolMessage": _TOOL,
 }
 """The recorded fields of LangChain's own classes, the id first; other messages are encoded every time."""
+_fields: dict[type, Fields | None] = {}
+_MAX_CLASSES: Final = 1_024
 
 _NO_DICT: Final[dict[str, Any]] = {}
 _NO_LIST: Final[list[Any]] = []
+_PLAIN_CONTENT: Final = 1_000_000
+"""Characters up to which a text is taken without a second look."""
+
+Short = dict[str, Any]
+Encode = Callable[[Any], Short]
+"""Gives what to record of a message as what orjson takes, without the id."""
 
 Known = tuple[Any, Fields, tuple[Any, ...], bytes, bytes]
 """A message, the getter of its recorded fields, their snapshot, its JSON without and with the id."""
-
-Encode = Callable[[Any], bytes]
-"""Gives the JSON of a message without its id."""
 
 
 class _KnownList:
@@ -49,10 +54,10 @@ class _KnownList:
 
     __slots__ = ("getters", "json", "messages", "snapshots")
 
-    def __init__(self, messages: list[Any], known: list[Known], json: bytes) -> None:
+    def __init__(self, messages: list[Any], getters: list[Fields], snapshots: list[Any], json: bytes) -> None:
         self.messages = messages
-        self.getters = [entry[1] for entry in known]
-        self.snapshots = [entry[2] for entry in known]
+        self.getters = getters
+        self.snapshots = snapshots
         self.json = json
 
 
@@ -86,21 +91,38 @@ class Memo:
                 and (best is None or length > len(best.messages))
             ):
                 best = entry
-        start = 0
-        if best is not None and _is_unchanged(best, messages):
-            start = len(best.messages)
-            if start == count:
-                return best.json
+        if best is None or not _is_unchanged(best, messages):
+            return self._all(messages, encode)
+        start = len(best.messages)
+        if start == count:
+            return best.json
         entries = [self._known(message, encode) for message in messages[start:]]
-        json = b",".join([entry[4] for entry in entries])
-        json = b"".join((best.json[:-1], b",", json, b"]")) if start and best is not None else b"[" + json + b"]"
-        if all([entry[2] for entry in entries]):  # noqa: C419 - a list is faster than a generator
-            grown = _KnownList(list(messages), entries, json)
-            if start and best is not None:
-                grown.getters = best.getters + grown.getters
-                grown.snapshots = best.snapshots + grown.snapshots
-            self._lists = [grown, *self._lists[: _LISTS - 1]]
+        json = b"".join((best.json[:-1], b",", b",".join([entry[4] for entry in entries]), b"]"))
+        snapshots = [entry[2] for entry in entries]
+        if all(snapshots):
+            getters = best.getters + [entry[1] for entry in entries]
+            self._remember(_KnownList(list(messages), getters, best.snapshots + snapshots, json))
         return json
+
+    def _all(self, messages: list[Any], encode: Encode) -> bytes:
+        """A list of which nothing is known: encoded in one piece."""
+        getters, snapshots, shorts = [], [], []
+        for message in messages:
+            fields, snapshot, short = _look(message)
+            if short is None:
+                short = encode(message)
+            if identity := message.__dict__["id"]:
+                short["id"] = identity
+            getters.append(fields)
+            snapshots.append(snapshot)
+            shorts.append(short)
+        json = orjson.dumps(shorts)
+        if all(snapshots):
+            self._remember(_KnownList(list(messages), getters, snapshots, json))
+        return json
+
+    def _remember(self, entry: _KnownList) -> None:
+        self._lists = [entry, *self._lists[: _LISTS - 1]]
 
     def _known(self, message: Any, encode: Encode) -> Known:
         key = id(message)
@@ -115,20 +137,44 @@ class Memo:
                 entry = (message, entry[1], (now[0], *snapshot[1:]), entry[3], _with_id(entry[3], now[0]))
                 self._new[key] = entry
                 return entry
-        body = encode(message)
-        values = message.__dict__
-        json = _with_id(body, values["id"])
-        fields = _FIELDS.get(type(message).__name__)
-        if fields is None:
-            return (message, _BASE, (), body, json)
-        try:
-            entry = (message, fields, _snapshot(fields(values)), body, json)
-        except (TypeError, KeyError):
-            return (message, fields, (), body, json)
-        if len(self._new) >= _GENERATION:
-            self._old, self._new = self._new, {}
-        self._new[key] = entry
+        fields, snapshot, short = _look(message)
+        body = orjson.dumps(encode(message) if short is None else short)
+        entry = (message, fields, snapshot, body, _with_id(body, message.__dict__["id"]))
+        if snapshot:
+            if len(self._new) >= _GENERATION:
+                self._old, self._new = self._new, {}
+            self._new[key] = entry
         return entry
+
+
+def _look(message: Any) -> tuple[Fields, tuple[Any, ...], Short | None]:
+    """The getter of a message's fields, their snapshot (empty when it cannot be known again), and, for the many
+    messages that are a text and nothing else, what to record."""
+    kind = type(message)
+    fields = _fields[kind] if kind in _fields else _learn(kind)
+    if fields is None:
+        return _BASE, (), None
+    known = message.__dict__
+    values = fields(known)
+    content = values[1]
+    if type(content) is str and values[2] is None and not values[3] and len(content) < _PLAIN_CONTENT:
+        if fields is _BASE:
+            return fields, (values[0], content, None, _NO_DICT), {"type": known["type"], "content": content}
+        if fields is _AI and not values[4] and not values[5] and values[6] is None:
+            snapshot = (values[0], content, None, _NO_DICT, _NO_LIST, _NO_LIST, None)
+            return fields, snapshot, {"type": known["type"], "content": content}
+    try:
+        return fields, tuple([_copy(value, 0) for value in values]), None
+    except TypeError:
+        return fields, (), None
+
+
+def _learn(kind: type) -> Fields | None:
+    fields = _CLASSES.get(kind.__name__) if kind.__module__.startswith("langchain_core.messages.") else None
+    if len(_fields) >= _MAX_CLASSES:
+        _fields.clear()
+    _fields[kind] = fields
+    return fields
 
 
 def _with_id(body: bytes, identity: Any) -> bytes:
@@ -145,21 +191,6 @@ def _is_unchanged(entry: _KnownList, messages: list[Any]) -> bool:
         return [get(message.__dict__) for get, message in zip(entry.getters, messages, strict=False)] == entry.snapshots
     except KeyError:
         return False
-
-
-def _snapshot(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values, containers as copies. Raises TypeError for what is not plain data."""
-    copies: list[Any] = []
-    for value in values:
-        if value is None or type(value) is str:
-            copies.append(value)
-        elif value == _NO_DICT:
-            copies.append(_NO_DICT)
-        elif value == _NO_LIST:
-            copies.append(_NO_LIST)
-        else:
-            copies.append(_copy(value, 0))
-    return tuple(copies)
 
 
 def _copy(value: Any, depth: int) -> Any:

@@ -120,8 +120,8 @@ class PayloadEncoder:
                     self._harmless = set()
                 self._harmless.add(key)
 
-    def _message(self, message: Any) -> bytes:
-        """The JSON of one message without its id. Raises _Careful and what orjson raises."""
+    def _message(self, message: Any) -> dict[str, Any]:
+        """What to record of one message without its id, as what orjson takes. Raises _Careful."""
         fields = message.__dict__
         content = fields["content"]
         if type(content) is not str:
@@ -132,7 +132,7 @@ class PayloadEncoder:
         if extras := further(fields):
             for name, value in extras.items():
                 short[name] = self._prepare(value, _no_memo, 1)
-        return orjson.dumps(short)
+        return short
 
 
 class _Careful(Exception):
