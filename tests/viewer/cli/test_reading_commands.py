@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flightlog_viewer.cli.app import main
-from tests.viewer.span_lines import story
+from tests.viewer.span_lines import SpanLines, story
 
 Run = Callable[..., str]
 
@@ -86,6 +86,20 @@ def test_days_are_those_of_the_zone(run: Run, spans: str) -> None:
 def test_wasted_time_counts_once(run: Run, spans: str) -> None:
     """The retried attempt's 30 ms are its own 2 and its tool's 28."""
     assert groups(run, spans, "--by", "waste")["retried"]["total_ms"] == pytest.approx(30)
+
+
+def test_what_a_dead_run_finished_is_not_lost(run: Run, tmp_path: Path) -> None:
+    """With a thread only the nodes that were given up are abandoned, without one everything is."""
+    for thread, abandoned in (("t", {"root", "n2", "call"}), (None, {"root", "n1", "n2", "call"})):
+        lines = (
+            SpanLines()
+            .add("root", None, 0, 10, kind="graph", status="abandoned", thread_id=thread)
+            .add("n1", "root", 1, 2, kind="node", thread_id=thread)
+            .add("n2", "root", 4, 5, kind="node", status="cancelled", thread_id=thread)
+            .add("call", "n2", 5, 1, type="llm", thread_id=thread)
+        )
+        found = groups(run, str(lines.write(tmp_path / "s.jsonl")), "--by", "waste")
+        assert found["abandoned"]["count"] == len(abandoned)
 
 
 def test_a_filter_holds_for_the_totals_as_well(run: Run, spans: str) -> None:

@@ -43,13 +43,14 @@ _DEEPEST: Final = 200
 
 
 def bundle(
-    trace: Annotated[str, typer.Argument(help=TRACE)],
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help=TRACE)],
     paths: Paths = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file to write.", show_default=False)
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write.", show_default=False)
     ] = None,
     redact: Annotated[
-        list[str] | None, typer.Option("--redact", help="A regular expression of texts to hide as well; repeatable.")
+        list[str] | None,
+        typer.Option("--redact", metavar="REGEX", help="A regular expression of texts to hide as well; repeatable."),
     ] = None,
     payloads: Annotated[
         bool, typer.Option("--payloads/--no-payloads", help="Keep inputs, output and metadata (redacted).")

@@ -28,7 +28,7 @@ def compare(
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same sort.")],
     paths: Paths = None,
-    by: Annotated[str, typer.Option("--by", help="name, type, model, tool or node.")] = "name",
+    by: Annotated[str, typer.Option("--by", metavar="KEY", help="name, type, model, tool or node.")] = "name",
     json: Json = False,
     no_cache: NoCache = False,
 ) -> None:

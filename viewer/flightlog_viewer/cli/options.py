@@ -9,22 +9,39 @@ from flightlog_viewer.cli.output import Form
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(help="Span files, folders or globs. Without them: the newest span file here.", show_default=False),
+    typer.Argument(
+        metavar="PATHS",
+        help="Span files, folders or globs. Without them: the newest span file here.",
+        show_default=False,
+    ),
 ]
 Checkpoints = Annotated[
     list[str] | None,
-    typer.Option("--checkpoints", help="Checkpoint database: a SQLite file or postgresql:// URL.", show_default=False),
+    typer.Option(
+        "--checkpoints",
+        metavar="DB",
+        help="Checkpoint database: a SQLite file or postgresql:// URL.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew; leave the index cache alone.")]
 Tz = Annotated[
     str | None,
-    typer.Option("--tz", help="Time zone for times, days and --since, like Europe/Paris. Default: UTC."),
+    typer.Option(
+        "--tz", metavar="ZONE", help="Time zone for times, days and --since, like Europe/Paris. Default: UTC."
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only what started since then: 2026-11-20, 12:00, today, 2h (ago)."),
 ]
 Filter = Annotated[
     str | None,
-    typer.Option("--filter", help="Only what matches, like 'status:error dur>2s model:gpt*' (docs/filter.md)."),
+    typer.Option(
+        "--filter", metavar="FILTER", help="Only what matches, like 'status:error dur>2s model:gpt*' (docs/filter.md)."
+    ),
 ]
 
 

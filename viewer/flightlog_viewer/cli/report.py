@@ -11,7 +11,7 @@ from flightlog.errors import UnreadableError
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.doctor import examine
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
+from flightlog_viewer.cli.options import Filter, NoCache, Paths, Since, Tz
 from flightlog_viewer.cli.output import lines, note
 from flightlog_viewer.cli.summary import headline, totals
 from flightlog_viewer.safe_text import safe_text
@@ -26,12 +26,10 @@ _MARKUP: Final = re.compile(r"([\\`*_\[\]|~#])")
 def report(
     paths: Paths = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write; without it, standard output.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; without it, standard output.")
     ] = None,
     filter: Filter = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Only what started since then: 2026-11-20, 12:00, today, 2h.")
-    ] = None,
+    since: Since = None,
     tz: Tz = None,
     no_cache: NoCache = False,
 ) -> None:

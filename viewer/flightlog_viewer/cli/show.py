@@ -32,7 +32,7 @@ NAMED: Final = {
 
 
 def show(
-    trace: Annotated[str, typer.Argument(help=TRACE)],
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help=TRACE)],
     paths: Paths = None,
     payloads: Annotated[bool, typer.Option("--payloads", help="With inputs, output and metadata.")] = False,
     tz: Tz = None,

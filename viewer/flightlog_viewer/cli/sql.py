@@ -23,12 +23,15 @@ _BATCH = 2000
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN; `-` reads it from standard input.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="One SELECT or EXPLAIN; `-` reads it from standard input.")
+    ],
     paths: Paths = None,
     checkpoints: Checkpoints = None,
-    format: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
+    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or parquet.")] = "table",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File for parquet; without it, standard output.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="File for parquet; without it, standard output."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     no_cache: NoCache = False,

@@ -6,7 +6,7 @@ import typer
 
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Tz, form
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
 from flightlog_viewer.cli.output import Column, json_value, line, table
 
 if TYPE_CHECKING:
@@ -24,14 +24,13 @@ def summary(
         str,
         typer.Option(
             "--by",
+            metavar="KEY",
             help="name, type, model, tool, node (spans); thread, day, status, service (whole runs); waste (where work "
             "was lost).",
         ),
     ] = "name",
     filter: Filter = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Only what started since then: 2026-11-20, 12:00, today, 2h.")
-    ] = None,
+    since: Since = None,
     tz: Tz = None,
     json: Json = False,
     csv: Csv = False,

@@ -23,7 +23,7 @@ _MARKS: Final = {"ok": " ", "error": "x", "interrupted": "?", "handoff": ">", "c
 def tail(
     paths: Paths = None,
     filter: Filter = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Finished spans to begin with.")] = 10,
+    lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="Finished spans to begin with.")] = 10,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more until Ctrl-C.")] = True,
     tz: Tz = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,

@@ -9,7 +9,7 @@ from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Tz, form
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
 from flightlog_viewer.cli.output import Column, json_value, note, table
 
 _SHOWN = 50
@@ -18,19 +18,22 @@ _SHOWN = 50
 def traces(
     paths: Paths = None,
     status: Annotated[
-        str | None, typer.Option("--status", help="Only with that status of the run, like error or interrupted,error.")
+        str | None,
+        typer.Option(
+            "--status", metavar="STATUS", help="Only with that status of the run, like error or interrupted,error."
+        ),
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Only started since then: 2026-11-20, 12:00, today, 2h.")
-    ] = None,
+    since: Since = None,
     min_duration: Annotated[
-        str | None, typer.Option("--min-duration", help="Only as long or longer: 250ms, 2s, 1m30s.")
+        str | None, typer.Option("--min-duration", metavar="LENGTH", help="Only as long or longer: 250ms, 2s, 1m30s.")
     ] = None,
     filter: Filter = None,
-    sort: Annotated[str, typer.Option("--sort", help="newest, oldest or slowest first.")] = "newest",
+    sort: Annotated[str, typer.Option("--sort", metavar="ORDER", help="newest, oldest or slowest first.")] = "newest",
     limit: Annotated[
         int | None,
-        typer.Option("-n", "--limit", min=0, help="At most so many; 0 is all. Default: 50 in a table, else all."),
+        typer.Option(
+            "-n", "--limit", metavar="N", min=0, help="At most so many; 0 is all. Default: 50 in a table, else all."
+        ),
     ] = None,
     tz: Tz = None,
     json: Json = False,

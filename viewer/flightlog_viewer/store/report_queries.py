@@ -29,6 +29,8 @@ _SPENT: Final = """
     count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs"""
 # The tracer's own record of what it could not write is no run.
 _RUNS: Final = "NOT (type = 'event' AND name = 'flightlog.loss')"
+_GIVEN_UP: Final = "(status IN ('abandoned', 'cancelled', 'unfinished'))"
+_RESUMABLE: Final = "(coalesce(kind = 'graph', false) AND thread_id IS NOT NULL)"
 _TRACE_ORDER: Final = {
     "newest": "start_time DESC",
     "oldest": "start_time",
@@ -116,12 +118,13 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
 def waste(where: Filter = EVERYTHING) -> Statement:
     """Where the work went: useful, retried (a failed attempt), rerun (repeated after a human answered) or abandoned.
 
-    A span belongs to the class of the nearest cause at or above it. ``total_ms`` sums the time each span spent outside
-    its children, so that nothing counts twice.
+    A span belongs to the class of the worst cause at or above it. A graph with a thread that was given up takes nothing
+    along: what its nodes finished is in the checkpoints, and going on does not repeat it. ``total_ms`` sums the time
+    each span spent outside its children, so that nothing counts twice.
     """
     return (
         f"""WITH RECURSIVE cause AS (
-            SELECT run_id, trace_id, 1 AS class FROM spans WHERE status IN ('abandoned', 'cancelled', 'unfinished')
+            SELECT run_id, trace_id, 1 AS class FROM spans WHERE {_GIVEN_UP} AND NOT {_RESUMABLE}
             UNION ALL
             SELECT s.run_id, s.trace_id, 2 FROM spans s
             WHERE s.status = 'error' AND s.kind IN ('node', 'task') AND EXISTS (
@@ -142,7 +145,10 @@ def waste(where: Filter = EVERYTHING) -> Statement:
             UNION
             SELECT s.run_id, s.trace_id, w.class
             FROM spans s JOIN wasted w ON s.parent_run_id = w.run_id AND s.trace_id = w.trace_id
-        ), worst AS (SELECT run_id, trace_id, min(class) AS class FROM wasted GROUP BY ALL)
+        ), worst AS (
+            SELECT run_id, trace_id, min(class) AS class FROM (
+                FROM wasted UNION ALL SELECT run_id, trace_id, 1 FROM spans WHERE {_GIVEN_UP} AND {_RESUMABLE})
+            GROUP BY ALL)
         SELECT CASE class WHEN 1 THEN 'abandoned' WHEN 2 THEN 'retried' WHEN 3 THEN 'rerun' ELSE 'useful' END AS key,
             'span' AS type, {_MEASURES.replace("sum(duration_ms) AS total_ms", "sum(self_ms) AS total_ms")}, {_SPENT}
         FROM spans LEFT JOIN worst USING (run_id, trace_id) WHERE {_RUNS} AND ({where.where}) GROUP BY ALL {_ORDER}""",
