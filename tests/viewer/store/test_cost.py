@@ -124,3 +124,26 @@ def test_prices_change_with_time() -> None:
             if price.above_input_tokens is None:
                 assert price.units["input"] / 1000 == pytest.approx(float(expected))
         assert len({price.valid_from for price in prices}) > 1
+
+
+def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:
+    """Numbers at the limits of their types stay one line's own problem."""
+    most = 2**63 - 1
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r", duration_ms=1e299, start_time="9999-12-31T23:59:59Z"),
+        span("early", "r", start_time="0001-01-01T00:00:00Z", duration_ms=1e15),
+        *(llm(f"a{n}", "r", provider="openai", token_usage=usage(most, most)) for n in range(3)),
+        *(llm(f"b{n}", "r", provider="openai", token_usage=usage(5, 5, cache_read=most, audio=most)) for n in range(3)),
+        llm("c", "r", provider="openai", token_usage=usage(5, 5, cache_read=-most), seq=most, pid=-most - 1),
+    )
+    with open_store(path) as store:
+        store.sql("SELECT * FROM spans").fetchall()
+        store.sql("SELECT * FROM llm_calls").fetchall()
+        store.sql("SELECT * FROM threads").fetchall()
+        for by in ("name", "model", "day", "waste", "thread"):
+            store.query("summary", by=by)
+        (trace,) = store.query("trace_rows")
+        assert trace["total_tokens"] == 40
+        assert (trace["span_count"], trace["end_time"]) == (9, None)
+        assert store.rejects == []

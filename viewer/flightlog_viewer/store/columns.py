@@ -90,6 +90,8 @@ KNOWN: Final = LIGHT_NAMES | frozenset(PAYLOADS)
 """Every field of record version 1; others are kept in ``raw``."""
 
 
+TOKEN_LIMIT: Final = 10**15
+"""More tokens than that are no count, and would make sums overflow."""
 REQUIRED: Final = ("v", "type", "name", "run_id", "trace_id", "start_time", "duration_ms", "status")
 
 
@@ -120,8 +122,10 @@ def suspicion() -> str:
         *(f"{name} IS NULL" for name in REQUIRED),
         "type NOT IN ('llm', 'tool', 'retriever', 'chain', 'event')",
         "status NOT IN ('ok', 'error', 'interrupted', 'handoff', 'cancelled', 'abandoned')",
+        "start_time NOT BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
         "NOT (duration_ms >= 0 AND isfinite(duration_ms))",
         "NOT isfinite(time_to_first_token_ms)",
+        *(f"abs(token_usage.{name}) > {TOKEN_LIMIT}" for name in ("input_tokens", "output_tokens", "total_tokens")),
     ]
     for name in ("name", "run_id", "trace_id"):
         conditions.append(

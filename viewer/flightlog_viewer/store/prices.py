@@ -16,10 +16,11 @@ CREATE TABLE IF NOT EXISTS prices (
     {", ".join(f"{unit}_usd_per_mtok DOUBLE" for unit in UNITS)}, request_usd DOUBLE, source VARCHAR)
 """
 
-_DETAIL: Final = "coalesce(token_usage.input_token_details['{}'], 0)"
+# Bounded, so that what a broken line claims cannot overflow.
+_DETAIL: Final = "greatest(0, least(coalesce(token_usage.input_token_details['{}'], 0), 1000000000000))"
 _READ: Final = " + ".join(_DETAIL.format(key) for key in ("cache_read", "priority_cache_read", "flex_cache_read"))
 _WRITE: Final = " + ".join(_DETAIL.format(key) for key in ("cache_creation", "ephemeral_5m_input_tokens"))
-_OUT: Final = "coalesce(token_usage.output_token_details['{}'], 0)"
+_OUT: Final = "greatest(0, least(coalesce(token_usage.output_token_details['{}'], 0), 1000000000000))"
 
 
 def _part(tokens: str, *prices: str) -> str:

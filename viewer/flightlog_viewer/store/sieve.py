@@ -10,7 +10,7 @@ import orjson
 
 from flightlog.errors import UnreadableError
 from flightlog.span import STATUSES, TYPES, format_time, parse_time
-from flightlog_viewer.store.columns import LIGHT
+from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 
 LINE_LIMIT: Final = 16 * 1024 * 1024
 """Bytes; a longer line is no span."""
@@ -41,7 +41,10 @@ def look(line: bytes) -> Verdict:
     if reason := _missing(record):
         return Verdict(reason, {})
     kept, dropped = clean(record)
-    kept["start_time"] = format_time(parse_time(record["start_time"]))
+    try:
+        kept["start_time"] = format_time(parse_time(record["start_time"]))
+    except (ValueError, OverflowError):
+        return Verdict("`start_time` is out of range", {})
     return Verdict(None, kept, dropped)
 
 
@@ -155,8 +158,9 @@ def _is_usage(value: Any) -> bool:
                 isinstance(item, dict) and all(count is None or _is_int(count) for count in item.values())
             ):
                 return False
-        elif name in ("input_tokens", "output_tokens", "total_tokens") and item is not None and not _is_int(item):
-            return False
+        elif name in ("input_tokens", "output_tokens", "total_tokens") and item is not None:
+            if not _is_int(item) or abs(int(item)) > TOKEN_LIMIT:
+                return False
     return True
 
 

@@ -13,9 +13,13 @@ _LIGHT: Final = ", ".join(name for name in _NAMES if name != "metadata")
 COUNTED: Final = "type = 'llm' AND cache_hit IS NOT TRUE AND run_id NOT IN (SELECT run_id FROM llm_wrappers)"
 """An LLM call whose tokens were spent, and are not counted a second time by an LLM call around it."""
 
+_LAST_US: Final = 253_402_300_799_999_000
+"""The end of the year 9999, microseconds since the epoch: what Python can show. An end beyond it is unknown."""
+
 SPANS: Final = f"""
 SELECT row_id, {_LIGHT},
-    start_time + to_microseconds(round(duration_ms * 1000)::BIGINT) AS end_time,
+    CASE WHEN epoch_us(start_time) + duration_ms * 1000 < {_LAST_US}
+        THEN start_time + to_microseconds(round(duration_ms * 1000)::BIGINT) END AS end_time,
     own_time_of(row_id) AS self_ms,
     CASE WHEN type = 'llm' THEN cost_of(row_id) END AS cost_usd,
     {COUNTED} AS counted,
