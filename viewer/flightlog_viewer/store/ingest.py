@@ -22,7 +22,7 @@ from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.interruptible import interruptible
 from flightlog_viewer.store.lines import Lines, find_lines
 from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.sieve import LINE_LIMIT, look
+from flightlog_viewer.store.sieve import LINE_LIMIT, encode, look
 from flightlog_viewer.store.source_file import SourceFile
 
 _SAMPLE: Final = 16
@@ -99,17 +99,28 @@ class Loader:
             for file_id, start, size, record in self._again:
                 by_file.setdefault(file_id, []).append((start, size, record))
             for file_id, entries in by_file.items():
-                path = self._new_file()
-                path.write_bytes(b"\n".join(record for _, _, record in entries))
-                self._read(path, file_id)
-                path.unlink()
-                starts, sizes = (np.asarray([entry[i] for entry in entries], np.int64) for i in (0, 1))
-                self.locations.append(file_id, starts, sizes)
+                self._load_again(file_id, entries)
             self._again.clear()
         again = duplicates_within(self._connection, self._table)
         if len(again):
             self.duplicates += len(again)
             self._drop(again)
+
+    def _load_again(self, file_id: int, entries: list[tuple[int, int, bytes]]) -> None:
+        """Load spans from their cleaned light fields; what DuckDB still cannot read becomes a reject."""
+        first = len(self.locations)
+        path = self._new_file()
+        path.write_bytes(b"\n".join(record for _, _, record in entries))
+        self._read(path, file_id)
+        path.unlink()
+        starts, sizes = (np.asarray([entry[i] for entry in entries], np.int64) for i in (0, 1))
+        self.locations.append(file_id, starts, sizes)
+        every = np.arange(first, first + len(entries))
+        broken = np.setdiff1d(every, np.fromiter(self._whole_rows(every), np.int64))
+        if len(broken):
+            for index in (broken - first).tolist():
+                self.rejects.append(Reject(file_id, entries[index][0], "has a value that cannot be read"))
+            self._drop(broken)
 
     def _read(self, path: Path, file_id: int) -> int:
         query = (
@@ -162,7 +173,7 @@ class Loader:
                 self.dropped_fields += len(verdict.dropped)
                 if first is not None and first + index in whole and not verdict.dropped:
                     continue
-                self._again.append((source.file_id, start, size, orjson.dumps(verdict.record)))
+                self._again.append((source.file_id, start, size, encode(verdict.record)))
             elif index == unfinished:
                 self.rejects.append(Reject(source.file_id, start, f"unfinished line: {verdict.reason}"))
                 source.end = start

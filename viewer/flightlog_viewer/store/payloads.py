@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.columns import KNOWN
 from flightlog_viewer.store.rows import Rows
-from flightlog_viewer.store.sieve import LINE_LIMIT, decode
+from flightlog_viewer.store.sieve import LINE_LIMIT, decode, encode
 
 
 class PayloadReader:
@@ -81,7 +80,7 @@ class PayloadReader:
         if field == "payload_gone":
             return "false"
         value = unknown_fields(record) or None if field == "raw" else record.get(field)
-        return None if value is None else orjson.dumps(value).decode()
+        return None if value is None else encode(value).decode()
 
 
 def unknown_fields(record: dict[str, Any]) -> dict[str, Any]:

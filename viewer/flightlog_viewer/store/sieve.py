@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,7 @@ from flightlog.errors import UnreadableError
 from flightlog.span import STATUSES, TYPES, format_time, parse_time
 from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 LINE_LIMIT: Final = 16 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
@@ -75,11 +77,25 @@ def decode(line: bytes) -> Any:
         if reason is not None:
             raise UnreadableError(reason) from None
         try:
-            return json.loads(line)
+            value = json.loads(line)
+            if _SURROGATE.search(line):
+                json.dumps(value, ensure_ascii=False).encode()
         except RecursionError:
             raise UnreadableError("nested too deep") from None
         except ValueError:
             raise UnreadableError(f"not JSON: {first}") from None
+        return value
+
+
+def encode(value: Any) -> bytes:
+    """JSON of what ``decode`` gave: orjson's, or Python's own where a number or the depth is beyond orjson."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        try:
+            return json.dumps(value).encode()
+        except RecursionError:
+            return b'"nested too deep"'
 
 
 def _reason(line: bytes, error: orjson.JSONDecodeError) -> str | None:
@@ -158,12 +174,12 @@ def _is_usage(value: Any) -> bool:
                 isinstance(item, dict) and all(count is None or _is_int(count) for count in item.values())
             ):
                 return False
-        elif name in ("input_tokens", "output_tokens", "total_tokens") and item is not None:
-            if not _is_int(item) or abs(int(item)) > TOKEN_LIMIT:
-                return False
+        elif name in _COUNTS and item is not None and not (_is_int(item) and abs(int(item)) <= TOKEN_LIMIT):
+            return False
     return True
 
 
+_COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 _BY_TYPE: Final[dict[str, Callable[[Any], bool]]] = {
     "VARCHAR": _is_text,
     "BIGINT": _is_int,

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import duckdb
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from flightlog_viewer.store.columns import LIGHT, kept_columns, read_columns
@@ -17,6 +16,7 @@ from flightlog_viewer.store.duplicates import duplicates_of
 from flightlog_viewer.store.in_flight import Started
 from flightlog_viewer.store.ingest import Loader
 from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.sieve import encode
 
 # A JSON value that DuckDB's reader let through may still be refused by its cast.
 _TYPED: Final = ", ".join(
@@ -68,7 +68,7 @@ class Staging:
     def replace_open_rows(self, started: Sequence[Started], cursor: duckdb.DuckDBPyConnection) -> None:
         """Make the rows in flight those of ``started``, in its order."""
         path = self._new_file()
-        path.write_bytes(b"\n".join(orjson.dumps(one.light_record()) for one in started))
+        path.write_bytes(b"\n".join(encode(one.light_record()) for one in started))
         rows = self._arrow(
             f"SELECT {kept_columns()}, 0 AS file_id FROM read_json(?, format = 'newline_delimited', "
             f"columns = {read_columns()}, ignore_errors = true)",
