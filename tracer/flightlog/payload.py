@@ -22,6 +22,10 @@ MAX_STRING: Final = 16 * 1024 * 1024
 """Characters of a string above which it is cut before it is encoded at all."""
 
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
+_UNREDACTED: Final = Redactor(None)
+_PLAIN_ONLY: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+_MANY: Final = 64
+"""Rows from which a list is taken in one piece rather than looked through."""
 _MAX_NAMES: Final = 4_096
 
 
@@ -37,35 +41,40 @@ class PayloadEncoder:
 
     def __init__(self, redactor: Redactor, max_field_bytes: int) -> None:
         self._redactor = redactor
-        self._max = max_field_bytes
+        self.max_field_bytes: Final = max_field_bytes
         self._walks_all = bool(redactor.patterns or redactor.callables)
         self._harmless: set[str] = set()
         """Keys that no rule hides, as far as met."""
 
     def quick(self, value: Any, memo: Memo) -> bytes | None:
-        """The JSON of a value that needs no care, or None."""
+        """The JSON of a value that needs no care, of any size, or None."""
         if self._walks_all:
             return None
         try:
-            json = orjson.dumps(self._prepare(value, memo, 0))
+            return orjson.dumps(self._prepare(value, memo, 0))
         except (_Careful, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
             return None
-        return json if len(json) <= self._max else None
 
-    def encode(self, field: str, value: Any, mode: Mode = "all") -> Payload:
-        """The JSON of any value, redacted and bounded.
+    def encode(self, field: str, value: Any, mode: Mode = "all", quick: bytes | None = None) -> Payload:
+        """The JSON of any value, redacted and bounded; ``quick`` is what the quick path made of it.
 
         Raises what a redaction rule raises: the caller drops the field.
         """
-        tree = Walk(self._redactor, MAX_STRING).value(value)
-        if self._redactor.callables:
-            tree = Walk(Redactor(None), MAX_STRING).value(self._redactor.payload(field, tree))
-        json = orjson.dumps(tree)
+        json = self.careful(field, value) if quick is None else quick
         if mode == "metadata":
             return Payload(orjson.dumps({"type": type_name(type(value)), **_measure(json)}))
-        if len(json) <= self._max:
+        if len(json) <= self.max_field_bytes:
             return Payload(json)
-        return Payload(shorten(tree, self._max), _measure(json))
+        # Media that were given as plain data become chips before anything is cut.
+        tree = Walk(_UNREDACTED, MAX_STRING).value(orjson.loads(json)) if b"data:" in json else orjson.loads(json)
+        return Payload(shorten(tree, self.max_field_bytes), _measure(json))
+
+    def careful(self, field: str, value: Any) -> bytes:
+        """The JSON of any value, redacted. Raises what a redaction rule raises."""
+        tree = Walk(self._redactor, MAX_STRING).value(value)
+        if self._redactor.callables:
+            tree = Walk(_UNREDACTED, MAX_STRING).value(self._redactor.payload(field, tree))
+        return orjson.dumps(tree)
 
     def _prepare(self, value: Any, memo: Memo, depth: int) -> Any:
         """The value as what orjson takes, sharing what needs no change. Raises _Careful."""
@@ -109,7 +118,17 @@ class PayloadEncoder:
             return value
         if kinds <= _message_kinds or all(_learn(kind) for kind in kinds):
             return orjson.Fragment(memo.messages(value if type(value) is list else list(value), self._message))
+        if len(value) >= _MANY and kinds == {dict} and (json := self._plain_table(value)) is not None:
+            return orjson.Fragment(json)
         return [self._prepare(item, memo, depth + 1) for item in value]
+
+    def _plain_table(self, rows: Any) -> bytes | None:
+        """Many rows of plain data in one piece, or None when one of them is more than that."""
+        try:
+            json = orjson.dumps(rows, option=_PLAIN_ONLY)
+        except (TypeError, RecursionError):
+            return None
+        return None if len(json) > MAX_STRING or self._redactor.may_be_in(json) else json
 
     def _learn_keys(self, value: dict[Any, Any]) -> None:
         for key in value:

@@ -341,9 +341,10 @@ class Recorder:
     def _payload(self, run: OpenRun, field: str, value: Any, mode: Mode) -> bytes | None:
         """The JSON of one field, or None when a redaction rule failed: then the field is dropped."""
         try:
-            if mode == "all" and (json := self._encoder.quick(value, run.root.memo)) is not None:
+            json = self._encoder.quick(value, run.root.memo)
+            if json is not None and mode == "all" and len(json) <= self._encoder.max_field_bytes:
                 return json
-            payload = self._encoder.encode(field, value, mode)
+            payload = self._encoder.encode(field, value, mode, json)
         except Exception as error:
             self.redaction_failures += 1
             self.containment.caught(f"the {field} of a span", error)

@@ -10,6 +10,8 @@ import string
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import orjson
+
 REDACTED: Final = "[redacted]"
 
 DEFAULT_KEYS: Final = (
@@ -39,6 +41,7 @@ DEFAULT_KEYS: Final = (
 
 Rule = str | re.Pattern[str] | Callable[[str, Any], Any]
 
+_FOLD_BYTES = bytes.maketrans(string.ascii_uppercase.encode() + b"-", string.ascii_lowercase.encode() + b"_")
 _FOLD = str.maketrans(string.ascii_uppercase + "-", string.ascii_lowercase + "_")
 
 
@@ -59,6 +62,16 @@ class Redactor:
                 else:
                     self.callables.append(rule)
         self.keys: Final = frozenset(keys)
+        self._needles: Final = tuple(orjson.dumps(key) + b":" for key in keys)
+
+    def may_be_in(self, json: bytes) -> bool:
+        """Whether a key to hide is in JSON text as orjson writes it; for large texts, where looking at each key costs.
+
+        The encoder writes a quote inside a string as ``\\"``, so that only a key stands between plain quotes before a
+        colon.
+        """
+        folded = json.translate(_FOLD_BYTES)
+        return any(needle in folded for needle in self._needles)
 
     def hides(self, key: str) -> bool:
         """Whether the value of this key is to be hidden."""

@@ -1,5 +1,6 @@
 """Cuts a JSON value to a size, keeping it valid: the longest strings first, then the ends of the longest containers."""
 
+from itertools import accumulate
 from typing import Any, Final
 
 import orjson
@@ -9,45 +10,62 @@ _SHORTEST: Final = 64
 
 
 def shorten(tree: Any, limit: int) -> bytes:
-    """The JSON of a tree of plain values, at most ``limit`` bytes long (but never shorter than a few bytes)."""
-    longest = _longest_string(tree)
-    width = min(longest, limit)
+    """The JSON of a tree of plain values, at most ``limit`` bytes long; ``null`` where nothing else fits."""
+    size = len(orjson.dumps(tree))
+    if size <= limit:
+        return orjson.dumps(tree)
+    lengths: list[int] = []
+    longest = _survey(tree, lengths)
+    width = _width(sorted(lengths), size, limit)
     while width >= _SHORTEST:
         json = orjson.dumps(_cut_strings(tree, width))
         if len(json) <= limit:
             return json
-        # Aim by how far off the last try was, and always make progress.
-        width = min(int(width * limit / len(json) * 0.95), width - 1)
-    items = _longest_container(tree)
+        # Characters are not bytes: aim by how far off the last try was, and always make progress.
+        width = min(int(width * limit / len(json) * 0.9), width - 1)
     tree = _cut_strings(tree, _SHORTEST)
+    items = longest
     while items >= 1:
-        tree = _cut_items(tree, items)
         json = orjson.dumps(tree)
         if len(json) <= limit:
             return json
-        items //= 2
+        items = min(int(items * limit / len(json) * 0.95), items - 1)
+        tree = _cut_items(tree, items)
     json = orjson.dumps("…")
     return json if len(json) <= limit else b"null"
 
 
-def _longest_string(value: Any) -> int:
+def _width(lengths: list[int], size: int, limit: int) -> int:
+    """The length to which the longest strings must be cut so that the rest fits; ``lengths`` ascending."""
+    room = int(limit * 0.98) - (size - sum(lengths))
+    shorter = [0, *accumulate(lengths)]
+    for index in range(len(lengths) - 1, -1, -1):
+        # Strings from ``index`` on are cut to one width, those before stay.
+        width = (room - shorter[index]) // (len(lengths) - index)
+        if index == 0 or width > lengths[index - 1]:
+            return width
+    return 0
+
+
+def _survey(value: Any, lengths: list[int]) -> int:
+    """Note the length of every string; answers the number of items of the longest container."""
     kind = type(value)
     if kind is str:
-        return len(value)
+        lengths.append(len(value))
+        return 0
     if kind is dict:
-        return max((_longest_string(item) for item in value.values()), default=0)
-    if kind is list:
-        return max((_longest_string(item) for item in value), default=0)
-    return 0
-
-
-def _longest_container(value: Any) -> int:
-    kind = type(value)
-    if kind is dict:
-        return max(len(value), max((_longest_container(item) for item in value.values()), default=0))
-    if kind is list:
-        return max(len(value), max((_longest_container(item) for item in value), default=0))
-    return 0
+        items = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return 0
+    longest = len(items)
+    for item in items:
+        if type(item) is str:
+            lengths.append(len(item))
+        elif (inside := _survey(item, lengths)) > longest:
+            longest = inside
+    return longest
 
 
 def _cut_strings(value: Any, width: int) -> Any:
@@ -55,7 +73,9 @@ def _cut_strings(value: Any, width: int) -> Any:
     if kind is str:
         return value if len(value) <= width else value[:width] + "…"
     if kind is dict:
-        return {_cut_strings(key, width): _cut_strings(item, width) for key, item in value.items()}
+        return {
+            key if len(key) <= width else key[:width] + "…": _cut_strings(item, width) for key, item in value.items()
+        }
     if kind is list:
         return [_cut_strings(item, width) for item in value]
     return value
@@ -64,9 +84,13 @@ def _cut_strings(value: Any, width: int) -> Any:
 def _cut_items(value: Any, items: int) -> Any:
     kind = type(value)
     if kind is dict:
-        pairs = list(value.items())
-        cut = {key: _cut_items(item, items) for key, item in pairs[:items]}
-        return cut if len(pairs) <= items else {**cut, "…": len(pairs) - items}
+        cut: dict[str, Any] = {}
+        for key, item in value.items():
+            if len(cut) == items:
+                cut["…"] = len(value) - items
+                break
+            cut[key] = _cut_items(item, items)
+        return cut
     if kind is list:
         kept = [_cut_items(item, items) for item in value[:items]]
         return kept if len(value) <= items else [*kept, f"… {len(value) - items} more"]
