@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INTEROP := .venv-interop
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 2
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed
 
-.PHONY: demo test check format bench snapshots soak clean
+.PHONY: demo test check format bench snapshots interop soak clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,8 +40,17 @@ bench: $(STAMP)  ## every benchmark, as ratios taken in one run
 snapshots: $(STAMP)  ## record the SVG snapshots anew; look at each before committing
 	@$(BIN)/python -m pytest -q tests/snapshots --snapshot-update
 
+$(INTEROP)/.installed: tests/interop/requirements.txt
+	@test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	@$(INTEROP)/bin/python -m pip install -q -U 'pip>=25.1'
+	@$(INTEROP)/bin/python -m pip install -q -r $<
+	@touch $@
+
+interop: $(STAMP) $(INTEROP)/.installed  ## spans in a real Phoenix, MLflow and ClickHouse, in an environment of their own
+	@$(BIN)/python -m pytest -q tests/interop -m interop
+
 soak: $(STAMP)  ## the long loops and sweeps that make test runs in small
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600
 
 clean:
-	rm -rf $(VENV) flightlog-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage snapshot_report.html
+	rm -rf $(VENV) $(INTEROP) flightlog-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage snapshot_report.html

@@ -26,21 +26,26 @@ def fill(record: dict[str, Any], span: OtelSpan) -> None:
     exception = next((event.attributes for event in span.events if event.name == names.EXCEPTION), None)
     if exception is not None:
         record["error"] = {field: exception[name] for field, name in _ERROR if name in exception}
-    extra = decode(attributes.get(names.OWN + "extra"))
+    extra = _json(attributes.get(names.OWN + "extra"))
     if isinstance(extra, dict):
         for name, value in extra.items():
             record.setdefault(name, value)
-    light = decode(attributes[own.RECORD])
+    light = _json(attributes[own.RECORD])
     if isinstance(light, dict):
         record.update((field, light[field]) for field in own.LIGHT if field in light)
     for field in own.PAYLOADS:
         if (text := attributes.get(names.OWN + field)) is not None:
-            record[field] = decode(text)
+            record[field] = _json(text)
     if (metadata := attributes.get(names.OI_METADATA)) is not None:
-        record["metadata"] = decode(metadata)
+        record["metadata"] = _json(metadata)
     for field, name, mime in (
         ("inputs", names.OI_INPUT, names.OI_INPUT_MIME),
         ("output", names.OI_OUTPUT, names.OI_OUTPUT_MIME),
     ):
         if (text := attributes.get(name)) is not None:
-            record[field] = decode(text) if attributes.get(mime) == names.JSON_MIME else text
+            record[field] = _json(text) if attributes.get(mime) == names.JSON_MIME else text
+
+
+def _json(value: Any) -> Any:
+    """A JSON text, or what a backend that took it apart (MLflow) has made of it."""
+    return decode(value) if isinstance(value, str) else value
