@@ -46,7 +46,9 @@ def foreign(output: bytes) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("extra", [{}, {"NO_COLOR": "1"}], ids=["colour", "no-colour"])
+@pytest.mark.parametrize(
+    "extra", [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.soak)], ids=["colour", "no-colour"]
+)
 def test_nothing_foreign_reaches_the_terminal(evil: tuple[Path, Path], extra: dict[str, str], home: Path) -> None:
     """Through every screen no escape sequence of the data's comes out, and the program is alive at the end."""
     command = flightlog("view", str(evil[0]), "--checkpoints", str(evil[1]), "--no-cache")

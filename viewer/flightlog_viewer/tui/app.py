@@ -66,7 +66,7 @@ class FlightlogApp(Guarded, App[int]):
         self.ttl_seconds = ttl_seconds
         self.now = now
         self.faults: list[Exception] = []
-        self._out = OutputFilter()
+        self._out = OutputFilter(ascii_only=ascii_only)
         self._clock = clock
         self._started = clock()
         self._cancelled = False
@@ -77,6 +77,10 @@ class FlightlogApp(Guarded, App[int]):
         self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
         self.set_keymap(keymap.load())
         self.faulty_keys = keymap.problem()
+
+    def get_key_display(self, binding: Binding) -> str:
+        shown = super().get_key_display(binding)
+        return shown if shown.isascii() or self.glyphs is glyphs.UNICODE else binding.key
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._out]

@@ -221,9 +221,13 @@ class Session:
 
     def span(self, row_id: int) -> dict[str, Any]:
         """The light fields of one span by name; of a model call the prices and kinds of tokens as well."""
-        kind = self.rows("SELECT type FROM spans WHERE row_id = ?", [row_id])
-        table = "llm_calls" if kind == [("llm",)] else "spans"
-        cursor = self._execute(f"SELECT * EXCLUDE (inputs, output, raw) FROM {table} WHERE row_id = ?", [row_id])
+        found = self._row(screen_queries.span_columns(), "spans", row_id)
+        if found.get("type") == "llm":
+            found |= self._row("* EXCLUDE (row_id, cost_usd)", "llm_costs", row_id)
+        return found
+
+    def _row(self, columns: str, table: str, row_id: int) -> dict[str, Any]:
+        cursor = self._execute(f"SELECT {columns} FROM {table} WHERE row_id = ?", [row_id])
         names = [column[0] for column in cursor.description or ()]
         row = cursor.fetchone()
         return {} if row is None else dict(zip(names, row, strict=True))

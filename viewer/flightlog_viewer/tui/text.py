@@ -89,7 +89,14 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 class OutputFilter(LineFilter):
-    """The last look at what goes out: no control character and no link leaves, whoever drew it."""
+    """The last look at what goes out: no control character and no link leaves, whoever drew it.
+
+    With ``ascii_only`` nothing but ASCII leaves either; every character keeps its width.
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ascii_only = ascii_only
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         found = []
@@ -97,10 +104,25 @@ class OutputFilter(LineFilter):
             text, style, _ = piece
             if not text.isprintable() and _UNSAFE.search(text):
                 text = _UNSAFE.sub(" ", text)
+            if self._ascii_only and not text.isascii():
+                text = "".join(_ASCII.get(c, "?" * _cells(c)) if ord(c) > 126 else c for c in text)
             if style is not None and style.link:
                 style = _without_link(style)
             found.append(piece if text is piece.text and style is piece.style else Segment(text, style))
         return found
+
+
+_ASCII = {
+    **dict.fromkeys("─━═╌┄▁▔", "-"),
+    **dict.fromkeys("│┃║▎▏▊▐╎┆", "|"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝", "+"),
+    **dict.fromkeys("█▇▆▅▄▃▂▉▌■▀", "#"),
+    **dict.fromkeys("▶▸", ">"),
+    **dict.fromkeys("▼▾", "v"),
+    "…": "~",
+    "•": "*",
+}
+"""For what Textual's own widgets draw; the viewer's have glyphs of their own."""
 
 
 @lru_cache(256)

@@ -134,7 +134,8 @@ class ThreadsView(View):
         elif entries:
             self._open(entries[0].summary.thread_id)
         else:
-            self.body.show_document(Document([Block("this database has no threads yet", "dim")]))
+            self.table.nothing = "this database has no threads yet"
+            self.body.show_document(Document([Block(self.table.nothing, "dim")]))
 
     def _cells(self, entry: ThreadEntry) -> list[Cell]:
         thread = entry.summary

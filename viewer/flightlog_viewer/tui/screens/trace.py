@@ -184,7 +184,7 @@ class TraceView(View):
         try:
             where = compile_filter(text, "spans")
         except FilterError as error:
-            self.filter_line.show_error(str(error), error.position)
+            self.filter_line.show_error(error.message, error.position)
             return
         self.filter_line.clear_error()
         self.ask("filter", lambda: session.matching_spans(trace_id, where), self._filtered)

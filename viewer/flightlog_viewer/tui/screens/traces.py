@@ -135,6 +135,7 @@ class TracesView(View):
         self.ask("traces", work, lambda answer: self._listed(*answer, appended=appended))
 
     def _listed(self, ids: "NDArray[np.int64]", summary: dict[str, Any], *, appended: bool) -> None:
+        self._say_nothing()
         was = self.selected()
         shown = self.table.rows
         self._p95 = summary["p95_ms"]
@@ -168,6 +169,12 @@ class TracesView(View):
     def _row_of(self, trace_id: str) -> int | None:
         rows = self.session.rows("SELECT row_id FROM traces WHERE trace_id = ?", [trace_id])
         return rows[0][0] if rows else None
+
+    def _say_nothing(self) -> None:
+        if self.where is not None:
+            self.table.nothing = "no trace matches this filter: Esc clears it"
+        else:
+            self.table.nothing = "no trace yet: waiting for the file to be written"
 
     def _count(self, summary: dict[str, Any]) -> None:
         shown = summary["traces"]
@@ -247,7 +254,7 @@ class TracesView(View):
         try:
             where = compile_filter(text, "traces") if text else None
         except FilterError as error:
-            self.filter_line.show_error(str(error), error.position)
+            self.filter_line.show_error(error.message, error.position)
             return
         self.filter_line.clear_error()
         self.where, self.filter_text = where, text

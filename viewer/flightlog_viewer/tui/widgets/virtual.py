@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from flightlog_viewer.tui.text import strip
+from flightlog_viewer.tui.text import segment, strip
 
 
 class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
@@ -81,6 +81,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._cursor = 0
+        self.nothing = ""
+        """What an empty widget says."""
 
     @property
     def row_count(self) -> int:
@@ -139,6 +141,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             return strip(self.draw_header(y, width), width, base).apply_style(base)
         row = y - self.HEADER + self.scroll_offset.y
         if row >= self.row_count:
+            if row == 1 and not self.row_count and self.nothing:
+                return strip([segment(f"  {self.nothing}", self.tone("dim"))], width).apply_style(base)
             return Strip.blank(width, base)
         selected = row == self._cursor
         line = strip(self.draw_row(row, width, selected), width)

@@ -1,0 +1,184 @@
+"""How quickly the viewer paints and answers, in a pseudo-terminal, beside an empty Textual application in the same run.
+
+A key's time runs from the write of its bytes to the last byte that comes back. ``--count`` makes the file smaller.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import orjson
+import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from tests.viewer.tui.terminal import Terminal
+
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    n = 0
+    def compose(self):
+        yield Static('ready', id='s')
+    def on_key(self, event):
+        self.n += 1
+        self.query_one('#s').update('key %d' % self.n)
+Empty().run()
+"""
+STORE = "import sys; from flightlog_viewer import open_store; s = open_store(sys.argv[1:], cache=False); "
+STORE += "s.query('overview'); s.prepare('traces'); print('ready', flush=True); sys.stdin.read()"
+
+
+def main() -> None:
+    """Print the figures."""
+    from benchmarks.make_spans import FOLDER, spans_file
+    from tests.viewer.tui.terminal import Terminal, flightlog
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--presses", type=int, default=60)
+    given = parser.parse_args()
+    path = spans_file(given.count)
+    print(f"{given.count:,} spans, {path.stat().st_size / 1e9:.2f} GB, terminal of 120x40")
+    print(f"{'':44} {'viewer':>9} {'empty app':>10}")
+    home = tempfile.mkdtemp(prefix="flightlog-home-")
+    env = {"HOME": home}
+
+    empty_paints, first_rows = [], []
+    for _ in range(3):
+        with Terminal([sys.executable, "-c", EMPTY], size=(120, 40), env=env) as terminal:
+            empty_paints.append(terminal.wait_for("ready"))
+        with Terminal(flightlog("view", str(path), "--no-cache"), size=(120, 40), env=env) as terminal:
+            first_rows.append(terminal.wait_for("agent  "))
+    row("first rows, s (bar: 0.3 over)", statistics.median(first_rows), statistics.median(empty_paints))
+
+    with Terminal([sys.executable, "-c", EMPTY], size=(120, 40), env=env) as terminal:
+        terminal.wait_for("ready")
+        terminal.settle(0.5)
+        empty_keys = presses(terminal, ["a"] * given.presses)
+        empty_idle = idle(terminal.pid)
+    with Terminal(flightlog("view", str(path), "--no-cache"), size=(120, 40), env=env) as terminal:
+        terminal.wait_for("agent  ")
+        # Not more presses than fit into the load: a second later it may be over.
+        loading = presses(terminal, ["j"] * 20, until=lambda: " traces" in terminal.text())
+        row(f"key while loading, p95 ms of {len(loading)} (bar: 50)", p95(loading), p95(empty_keys))
+        loaded_at = wait_loaded(terminal)
+        row("everything loaded, s", loaded_at)
+        terminal.settle(1.0)
+        row("j, p95 ms (bar: 50)", p95(presses(terminal, ["j"] * given.presses)), p95(empty_keys))
+        row("page down, p95 ms (bar: 50)", p95(presses(terminal, ["\x1b[6~"] * given.presses)), p95(empty_keys))
+        row("to the end and back, p95 ms", p95(presses(terminal, ["G", "g"] * 10)), p95(empty_keys))
+        row("sort by duration, ms (bar: 500)", timed(terminal, "s", "j\r"))
+        row("filter status:error, ms (bar: 500)", timed(terminal, "/", "status:error\r"))
+        terminal.send("\x1b")
+        terminal.settle(1.0)
+        row("idle, % of a core (bar: 1 over)", idle(terminal.pid), empty_idle)
+        viewer_memory = psutil.Process(terminal.pid).memory_info().rss
+    row("memory over the store's, MB (bar: 250)", (viewer_memory - store_memory(path, env)) / 1e6)
+
+    large = big_trace(FOLDER / "trace-100000.jsonl")
+    with Terminal(flightlog("view", str(large), "--no-cache"), size=(120, 40), env=env) as terminal:
+        wait_loaded(terminal)
+        terminal.settle(0.5)
+        row("100,000-span trace opens, ms (bar: 1000)", timed(terminal, "", "j\r"))
+        row("scrolling in it, p95 ms (bar: 50)", p95(presses(terminal, ["\x1b[6~", "j"] * 20)), p95(empty_keys))
+    with Terminal(flightlog("view", str(large), "--no-cache"), size=(120, 40), env=env) as terminal:
+        wait_loaded(terminal)
+        terminal.settle(0.5)
+        row("20 MB payload opens, ms (bar: 150)", timed(terminal, "", "\r"), p95(empty_keys))
+
+
+def presses(terminal: "Terminal", keys: Sequence[str], until: Callable[[], bool] | None = None) -> list[float]:
+    """Milliseconds to the last byte for each key."""
+    found = []
+    for key in keys:
+        if until is not None and until():
+            break
+        terminal.send(key)
+        found.append(terminal.settle(0.12, 5.0) * 1000)
+    return found
+
+
+def timed(terminal: "Terminal", before: str, keys: str) -> float:
+    """Milliseconds to the last byte after ``keys``, with ``before`` typed first."""
+    if before:
+        terminal.send(before)
+        terminal.settle(0.4)
+    terminal.send(keys)
+    return terminal.settle(1.0, 20.0) * 1000
+
+
+def wait_loaded(terminal: "Terminal") -> float:
+    """Seconds from the start until the counts are final."""
+    while " traces" not in terminal.text():
+        terminal.settle(0.2, 5.0)
+        if time.monotonic() - terminal.started > 120:
+            raise TimeoutError(terminal.text())
+    return time.monotonic() - terminal.started
+
+
+def idle(pid: int, seconds: float = 4.0) -> float:
+    """CPU of a process that nobody touches, in percent of a core."""
+    process = psutil.Process(pid)
+    before = process.cpu_times()
+    time.sleep(seconds)
+    after = process.cpu_times()
+    return float(after.user + after.system - before.user - before.system) / seconds * 100
+
+
+def store_memory(path: Path, env: dict[str, str]) -> int:
+    """Resident bytes of a process that has the same file loaded and nothing else."""
+    with psutil.Popen(
+        [sys.executable, "-c", STORE, str(path)], stdin=-1, stdout=-1, env={**os.environ, **env}
+    ) as process:
+        process.stdout.readline()
+        used = int(process.memory_info().rss)
+        process.stdin.close()
+        process.wait()
+    return used
+
+
+def big_trace(path: Path) -> Path:
+    """One trace of 100,000 spans, and a newer one whose only span carries 20 MB."""
+    if not path.exists():
+        from flightlog.span import Span
+
+        start = 1_795_100_000_000_000_000
+        with path.open("wb") as file:
+            for i in range(100_000):
+                parent = None if i == 0 else f"s{(i - 1) // 8}"
+                span = Span(
+                    type="chain" if i < 12_500 else "tool", name=f"step {i % 7}", run_id=f"s{i}", parent_run_id=parent,
+                    trace_id="s0", start_ns=start + i * 10_000, duration_ms=1.0, status="ok",
+                )  # fmt: skip
+                file.write(span.to_json() + b"\n")
+            text = "lorem ipsum dolor sit amet " * 750_000
+            span = Span(
+                type="chain", name="large", run_id="big", trace_id="big", start_ns=start + 10**12, duration_ms=1.0,
+                status="ok", inputs={"document": text},
+            )  # fmt: skip
+            file.write(orjson.dumps(span.to_record()) + b"\n")
+    return path
+
+
+def p95(values: Sequence[float]) -> float:
+    """The value below which 95 % lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))] if ordered else float("nan")
+
+
+def row(label: str, viewer: float, empty: float | None = None) -> None:
+    """One line of the result."""
+    print(f"{label:44} {viewer:9.2f} {'' if empty is None else f'{empty:10.2f}'}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Pictures of what is not the usual: other themes, ASCII, no colour, nothing there, still loading, gone wrong."""
+
+import re
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.tui.app import FlightlogApp
+from flightlog_viewer.tui.session import Progress, Session
+from tests.snapshots.pictures import Svg, picture
+from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.threads import checkpoint_file
+
+NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"theme": "flightlog-light"},
+    "ansi": {"theme": "ansi-dark"},
+    "ascii": {"ascii_only": True},
+    "no-colour": {},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Span file and checkpoint database."""
+    folder = tmp_path_factory.mktemp("flights")
+    return support_file(folder / "support.jsonl"), checkpoint_file(folder / "checkpoints.sqlite")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_looks(look: str, files: tuple[Path, Path], snapshot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace and the inbox in the other themes, in ASCII and without colour."""
+    if look == "no-colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with driven([files[0]], [files[1]], size=(120, 40), now=lambda: NOW, **LOOKS[look]) as viewer:
+        await viewer.press("e", "enter", "e")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="trace")
+        if look == "ascii":
+            assert ascii_part(picture(viewer.app)).isascii()
+        await viewer.press("4")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="inbox")
+
+
+def ascii_part(svg: str) -> str:
+    """What of a picture is text of the screen."""
+    return "".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)).replace("&#160;", " ")
+
+
+async def test_small(files: tuple[Path, Path], snapshot: Any) -> None:
+    """Under 60x15 the list has everything to itself."""
+    async with driven([files[0]], size=(50, 12)) as viewer:
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="traces")
+        await viewer.press("enter")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="trace")
+
+
+async def test_nothing_there(tmp_path: Path, files: tuple[Path, Path], snapshot: Any) -> None:
+    """An empty file, a filter without a match, no database: each says what to do."""
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    async with driven([empty]) as viewer:
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="empty")
+        await viewer.press("3")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="no-database")
+    async with driven([files[0]]) as viewer:
+        await viewer.press("slash")
+        await viewer.write("name:nobody")
+        await viewer.press("enter")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="no-match")
+        await viewer.press("escape", "slash")
+        await viewer.write("dur>soon")
+        await viewer.press("enter")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="filter-mistake")
+
+
+class HeldSession(Session):
+    """Stops in the middle of its load until it is let go, or told to stop."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__([str(path)], cache=False)
+        self.go_on = threading.Event()
+
+    def load(self, progress: Progress) -> None:
+        while not self.go_on.wait(0.02):
+            if not progress(12_000_000, 80_000_000, 14_000):
+                raise UnreadableError("the load was cancelled")
+        super().load(progress)
+
+
+async def test_loading(files: tuple[Path, Path], snapshot: Any) -> None:
+    """While it loads the newest traces are there, with how far it is; Esc stops it, r goes on."""
+    session = HeldSession(files[0])
+    app = FlightlogApp(session, first_rows=session.excerpt(), clock=lambda: 0.0)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            while "14,000" not in picture(app):
+                await pilot.pause(0.05)
+            assert picture(app) == snapshot(extension_class=Svg, name="loading")
+            await pilot.press("j", "escape")
+            while "stopped" not in picture(app):
+                await pilot.pause(0.05)
+            assert picture(app) == snapshot(extension_class=Svg, name="stopped")
+            session.go_on.set()
+            await pilot.press("r")
+            while "270" not in picture(app):
+                await pilot.pause(0.05)
+            assert not app.faults
+    finally:
+        session.go_on.set()
+        session.close()
+
+
+async def test_gone_wrong(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    """A database that is none gets a banner."""
+    wrong = tmp_path / "wrong.sqlite"
+    wrong.write_bytes(b"no database at all" * 100)
+    async with driven([files[0]], [wrong]) as viewer:
+        await viewer.press("3")
+        shown = picture(viewer.app).replace(str(tmp_path), "")
+        viewer.app.faults.clear()
+        assert "wrong.sqlite" in shown

@@ -1,0 +1,99 @@
+"""Files and databases that are being written while they are looked at."""
+
+from pathlib import Path
+
+from flightlog_viewer.tui.screens.traces import TracesView
+from tests.viewer.tui.driving import Driven, driven
+from tests.viewer.tui.recordings import support_file, support_trace
+from tests.viewer.tui.threads import checkpoint_file
+
+
+def append(path: Path, number: int) -> None:
+    """One more trace at the end of the file."""
+    with path.open("ab") as file:
+        file.write(b"".join(span.to_json() + b"\n" for span in reversed(support_trace(number))))
+
+
+async def until(viewer: Driven, text: str) -> None:
+    """Wait for what a look at the file brings."""
+    for _ in range(200):
+        if text in viewer.text():
+            return
+        await viewer.pilot.pause(0.05)
+    raise AssertionError(f"{text!r} did not appear:\n{viewer.text()}")
+
+
+async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> None:
+    """Rows never move under the cursor: what is new is counted, `a` shows it, and F keeps the newest in view."""
+    path = support_file(tmp_path / "s.jsonl", 5)
+    async with driven([path]) as viewer:
+        view = viewer.app.main.view("traces")
+        assert isinstance(view, TracesView)
+        await viewer.press("j", "j")
+        before = view.selected()
+        append(path, 40)
+        await until(viewer, "1 newer (a)")
+        assert view.selected() == before
+        assert view.table.row_count == 5
+        await viewer.press("a")
+        assert view.table.row_count == 6
+        assert view.selected() == before
+        await viewer.press("g", "F")
+        assert "LIVE" in viewer.text()
+        append(path, 50)
+        await until(viewer, "63 spans")
+        await until(viewer, "7 traces")
+        assert view.table.cursor == 0
+        assert view.table.row_count == 7
+
+
+async def test_an_empty_file_fills_and_a_torn_line_waits(tmp_path: Path) -> None:
+    """The viewer waits for the first span, and for the rest of a line of which only a part is there."""
+    path = tmp_path / "s.jsonl"
+    path.touch()
+    async with driven([path]) as viewer:
+        assert "waiting for the file" in viewer.text()
+        line = support_trace(1)[0].to_json() + b"\n"
+        with path.open("ab") as file:
+            file.write(line[:100])
+        await viewer.pilot.pause(0.6)
+        assert "0 spans" in viewer.text()
+        with path.open("ab") as file:
+            file.write(line[100:])
+        await until(viewer, "1 traces")
+        assert "bad line" not in viewer.text()
+        assert "support" in viewer.text()
+
+
+async def test_an_open_trace_grows_and_keeps_its_place(tmp_path: Path) -> None:
+    """Spans that come to the trace on the screen appear; cursor and folds stay."""
+    path = tmp_path / "s.jsonl"
+    spans = support_trace(1)
+    path.write_bytes(b"".join(span.to_json() + b"\n" for span in spans[:-1]))
+    async with driven([path], size=(120, 40)) as viewer:
+        await viewer.press("enter", "j", "space", "j")
+        assert "refund" not in viewer.text()
+        with path.open("ab") as file:
+            file.write(spans[-1].to_json() + b"\n")
+        await until(viewer, "refund")
+        assert "gpt-4o" not in viewer.text().split("[Messages]")[0].split("filter the spans")[1]
+
+
+async def test_a_database_that_is_being_written_is_followed(tmp_path: Path) -> None:
+    """A thread that comes to the database comes to the list."""
+    database = tmp_path / "c.sqlite"
+    checkpoint_file(tmp_path / "other.sqlite")
+    path = support_file(tmp_path / "s.jsonl", 2)
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    from tests.viewer.tui.threads import Writer
+
+    with SqliteSaver.from_conn_string(str(database)) as saver:
+        saver.setup()
+        Writer(saver).put("first", -1, {"a": 1}, parent=None, due=None)
+    async with driven([path], [database], size=(120, 40)) as viewer:
+        await viewer.press("3")
+        assert "first" in viewer.text()
+        with SqliteSaver.from_conn_string(str(database)) as saver:
+            Writer(saver).put("second", -1, {"a": 1}, parent=None, due=None)
+        await until(viewer, "second")
