@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.viewer.span_lines import story
 
 _HEAVY = (
     "duckdb",
@@ -47,3 +50,11 @@ def loaded_by(code: str) -> set[str]:
 def test_an_import_loads_no_more_than_it_needs(code: str, forbidden: set[str]) -> None:
     """Each entrance leaves alone what it has no use for."""
     assert not loaded_by(code) & forbidden
+
+
+def test_a_command_leaves_pandas_out(tmp_path: Path) -> None:
+    """pyarrow would import it in every command that reads spans; it has 0.3 s to cost and nothing to give."""
+    source = story().write(tmp_path / "s.jsonl")
+    program = "import sys; sys.argv = ['flightlog']; from flightlog_viewer.cli.app import main"
+    code = f"{program}; main(['traces', {str(source)!r}])"
+    assert not loaded_by(code) & {"pandas", "textual", "langchain_core", "opentelemetry"}
