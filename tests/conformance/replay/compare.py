@@ -51,9 +51,14 @@ async def _snapshots(run: Run, thread_id: str, namespace: str) -> dict[str, Any]
     return {snapshot.config["configurable"]["checkpoint_id"]: snapshot for snapshot in snapshots}
 
 
+def _not_told(step: Step, name: str) -> set[str]:
+    """Channels whose value no row holds: docs/checkpoints.md lists them, each with the reason."""
+    return {*step.not_materialised, *step.null_writes, *NOT_STORED.get(name, ())}
+
+
 def _differences(step: Step, snapshot: Any, name: str) -> list[str]:
     ours, theirs = normal_form(step), normal_form(snapshot)
-    for channel in {*step.not_materialised, *NOT_STORED.get(name, ())}:
+    for channel in _not_told(step, name):
         ours["values"].pop(channel, None)
         theirs["values"].pop(channel, None)
     found = [
@@ -65,6 +70,6 @@ def _differences(step: Step, snapshot: Any, name: str) -> list[str]:
         found += [
             f"step {step.step} channel {channel}: {value!r} here, {whole[channel]!r} there"
             for channel, value in normal_form(step.values).items()
-            if channel in whole and channel not in step.not_materialised and whole[channel] != value
+            if channel in whole and channel not in _not_told(step, name) and whole[channel] != value
         ]
     return found

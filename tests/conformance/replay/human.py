@@ -283,6 +283,13 @@ async def an_answer_that_also_routes(run: Run) -> None:
 
 
 @scenario
+async def an_answer_that_also_writes(run: Run) -> None:
+    run.compile(asking("ok?"))
+    await run.invoke({"count": 1})
+    await run.invoke(Command(resume="yes", update={"count": 5, "log": ["from the command"]}))
+
+
+@scenario
 async def a_dynamic_question_after_a_stop(run: Run) -> None:
     run.compile(asking("ok?"), interrupt_before=["ask"])
     await run.invoke({"count": 1})

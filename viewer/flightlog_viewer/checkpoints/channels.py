@@ -42,6 +42,11 @@ def routed_to(channel: str) -> str | None:
     return channel[len(_BRANCH) :] if channel.startswith(_BRANCH) else None
 
 
+def triggers_of(node: str, channels: Iterable[str]) -> set[str]:
+    """The channels that trigger a node of a StateGraph, by their names; a join counts once it has been written to."""
+    return {f"{_BRANCH}{node}", *(channel for channel in channels if _target(channel) == node)}
+
+
 def sends(value: Inert) -> list[Mapping[str, Inert]]:
     """The Sends waiting in the engine's channel for them, in their order."""
     return [

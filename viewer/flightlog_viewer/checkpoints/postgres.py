@@ -183,7 +183,7 @@ class PostgresRows:
         # The shallow saver keeps only the newest checkpoint, its id inside the document.
         self._shallow = "checkpoint_id" not in columns["checkpoints"]
         self._id = "checkpoint ->> 'id'" if self._shallow else "checkpoint_id"
-        self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''"
+        self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''::text"
         [(setting,)] = self._all("SHOW track_commit_timestamp")
         self._timed = setting == "on"
 

@@ -98,7 +98,7 @@ def step_rows(
         else:  # update_state writes in the name of a due task: the task's own rows say where it stands
             rows.path = write.task_path
         _sort(rows, write, value)
-    namer = _Namer(opened, known, found.values())
+    namer = _Namer(opened, due, known, found.values())
     waiting = namer.sends()
     tasks = [_task(rows, null, namer, due, waiting) for rows in found.values()]
     return StepRows(_in_order(tasks, due, waiting), null_writes, null.value, null.committed_at)
@@ -202,8 +202,9 @@ def _targets(output: Sequence[tuple[str, Inert]]) -> list[str]:
 class _Namer:
     """Finds each task's node, from the path in its rows (`langgraph.pregel._algo`, `task_path_str`) or from its id."""
 
-    def __init__(self, opened: Opened, known: Triggers, rows: Iterable[_Rows]) -> None:
+    def __init__(self, opened: Opened, due: Sequence[str], known: Triggers, rows: Iterable[_Rows]) -> None:
         self._opened = opened
+        self._due = due
         self._known = known
         self._rows = rows
         waiting = opened.values.get(channels.SENDS)
@@ -242,8 +243,11 @@ class _Namer:
     def _by_id(self, task_id: str) -> tuple[str, TaskKind] | None:
         if (node := self._ids.sent_name(task_id, self._sent)) is not None:
             return node, "push"
-        if (node := self._ids.pulled_name(task_id, self._known.triggers)) is not None:
-            return node, "pull"
+        # A node that has never ended is in no `versions_seen`: what made it due triggers it.
+        due = {node: channels.triggers_of(node, self._opened.versions) for node in self._due}
+        for triggers in (self._known.triggers, due):
+            if (node := self._ids.pulled_name(task_id, triggers)) is not None:
+                return node, "pull"
         return None
 
     def _called(self, task_id: str, path: str) -> str | None:

@@ -1,0 +1,156 @@
+"""What is special about Postgres: the URL, the schemas of old and shallow savers, and a writer beside the reader."""
+
+import threading
+import warnings
+from typing import Any
+
+import psycopg
+import pytest
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.types import Command
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints import normal_form, open_source
+from flightlog_viewer.cli.app import main
+from tests.viewer.checkpoints import hostile
+from tests.viewer.checkpoints.graphs import refunds, thread
+
+UNREACHABLE = "postgresql://ana:s3cr%40t@127.0.0.1:1/agents"
+
+
+@pytest.mark.parametrize("command", [["threads"], ["replay", "t"], ["approvals"]])
+def test_the_password_is_never_shown(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An unreachable server gives one sentence with the URL, and neither form of its password."""
+    assert main([*command, "--checkpoints", UNREACHABLE]) == 2
+    printed = capsys.readouterr()
+    assert "postgresql://ana@127.0.0.1:1/agents cannot be reached" in printed.err
+    assert "s3cr" not in printed.err + printed.out
+
+
+@pytest.mark.parametrize("url", ["postgresql://ana:s3cret@[::1/x", "postgresql://ana:s3cret@h/db?no_such_option=1"])
+def test_a_broken_url(url: str) -> None:
+    """A URL that cannot be understood is refused without repeating its password."""
+    with pytest.raises(UnreadableError) as raised:
+        open_source(url)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_database_of_something_else(postgres_database: str) -> None:
+    """A database without LangGraph's tables is named as such, with the table that is missing."""
+    with pytest.raises(UnreadableError, match="it has no table checkpoints"):
+        open_source(postgres_database)
+
+
+def test_a_shallow_saver_keeps_the_newest_step(postgres_database: str) -> None:
+    """A shallow saver's threads have one checkpoint; its state, next nodes and question are LangGraph's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from langgraph.checkpoint.postgres.shallow import ShallowPostgresSaver
+
+        with ShallowPostgresSaver.from_conn_string(postgres_database) as saver:
+            saver.setup()
+            graph = refunds().compile(checkpointer=saver)
+            graph.invoke({"amount": 3}, thread("t"))
+            state = graph.get_state(thread("t"))
+        with open_source(postgres_database) as source:
+            [summary] = source.threads()
+            [step] = source.history("t").steps
+        assert (summary.status, summary.checkpoints) == ("interrupted", 1)
+        assert normal_form(step)["values"] == normal_form(state)["values"]
+        assert normal_form(step)["interrupts"] == normal_form(state)["interrupts"]
+        with ShallowPostgresSaver.from_conn_string(postgres_database) as saver:
+            refunds().compile(checkpointer=saver).invoke(Command(resume="yes"), thread("t"))
+    with open_source(postgres_database) as source:
+        assert [found.status for found in source.threads()] == ["finished"]
+
+
+def test_a_schema_without_task_paths(postgres_database: str) -> None:
+    """A database from before task paths is read; nodes are found by their task ids."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        refunds().compile(checkpointer=saver).invoke({"amount": 3}, thread("t"))
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE checkpoint_writes DROP COLUMN task_path")
+    with open_source(postgres_database) as source:
+        assert [[task.node for task in step.tasks] for step in source.history("t").steps] == [
+            ["__start__"],
+            ["plan"],
+            ["approve"],
+        ]
+
+
+def test_a_thread_that_is_pruned(postgres_database: str) -> None:
+    """What `prune("keep_latest")` leaves is one checkpoint without a parent."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        refunds().compile(checkpointer=saver).invoke({"amount": 3}, thread("t"))
+        saver.prune(["t"], strategy="keep_latest")
+    with open_source(postgres_database) as source:
+        [step] = source.history("t").steps
+        assert (step.step, step.parent_checkpoint_id, list(step.notes)) == (1, None, [])
+        assert [summary.status for summary in source.threads()] == ["interrupted"]
+
+
+def test_a_writer_beside_the_reader(postgres_database: str) -> None:
+    """Reading in a loop while runs are written never fails, and holds no transaction open between steps."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with PostgresSaver.from_conn_string(postgres_database) as own:
+                graph = refunds().compile(checkpointer=own)
+                for number in range(30):
+                    graph.invoke({"amount": number}, thread(f"t{number % 2}"))
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with open_source(postgres_database) as source, psycopg.connect(postgres_database, autocommit=True) as watching:
+        while not done.is_set():
+            list(source.threads())
+            steps = source.history("t0").steps
+            next(steps, None)
+            query = "SELECT state FROM pg_stat_activity WHERE application_name = 'flightlog'"
+            assert watching.execute(query).fetchall() == [("idle",)]
+            list(steps)
+        writer.join()
+        assert failures == []
+        assert sum(summary.checkpoints for summary in source.threads()) == 30 * 3
+
+
+def test_a_hostile_postgres_database(postgres_database: str, tmp_path: Any) -> None:
+    """Blobs and documents that name code run nothing when they come from Postgres."""
+    marker = tmp_path / "pwned"
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        for name, tag, blob in hostile.blobs(marker):
+            document = (
+                '{"v": 4, "ts": 7, "channel_versions": {"state": "1", "__pregel_tasks": "1"}, "versions_seen": [1]}'
+            )
+            connection.execute(
+                "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint, metadata) VALUES (%s, %s, %s, '[]')",
+                (name, hostile.CHECKPOINT_ID, document),
+            )
+            for channel in ("state", "__pregel_tasks"):
+                connection.execute(
+                    "INSERT INTO checkpoint_blobs (thread_id, channel, version, type, blob) "
+                    "VALUES (%s, %s, '1', %s, %s)",
+                    (name, channel, tag, blob),
+                )
+            connection.execute(
+                "INSERT INTO checkpoint_writes "
+                "(thread_id, checkpoint_id, task_id, task_path, idx, channel, type, blob) "
+                "VALUES (%s, %s, 't', '', -3, '__interrupt__', %s, %s)",
+                (name, hostile.CHECKPOINT_ID, tag, blob),
+            )
+    assert main(["threads", "--json", "--checkpoints", postgres_database]) == 0
+    assert main(["approvals", "--json", "--checkpoints", postgres_database]) == 0
+    assert main(["replay", "ext 0 os.system", "--json", "--checkpoints", postgres_database]) == 0
+    assert not marker.exists()
