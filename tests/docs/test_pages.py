@@ -75,7 +75,7 @@ def run(command: str) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/filter.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/filter.md", "docs/checkpoints.md"])
 def test_every_command_of_a_page_runs(page: str, folder: Path) -> None:
     """Each line of a shell block succeeds, one after the other, in a folder with the demo's recording."""
     lines = commands(page)
