@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,7 @@ def test_a_summary_counts_everything_once(run: Run, spans: str) -> None:
         ("node", {"agent": (1, 0, 120), "tools": (2, 1, None), "approve": (1, 0, None)}),
         ("thread", {"t-19": (1, 0, 120), "t-20": (1, 0, None)}),
         ("day", {"2026-11-20": (2, 0, 120)}),
+        ("week", {"2026-W47": (2, 0, 120)}),
         ("service", {"desk": (2, 0, 120)}),
         ("waste", {"useful": (8, 0, 120), "retried": (2, 2, None)}),
     ],
@@ -81,6 +85,16 @@ def test_what_waits_stands_outside_percentiles(run: Run, spans: str) -> None:
 def test_days_are_those_of_the_zone(run: Run, spans: str) -> None:
     """Noon in UTC is the next day on Kiritimati."""
     assert list(groups(run, spans, "--by", "day", "--tz", "Pacific/Kiritimati")) == ["2026-11-21"]
+
+
+def test_a_terminal_without_unicode_gets_ascii(spans: str) -> None:
+    """Where the encoding has no lines and ellipses the tree is drawn with ASCII."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flightlog", "show", "aroot", spans],
+        capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert b"|  `- search" in done.stdout
+    assert b"\\u" not in done.stdout
 
 
 def test_wasted_time_counts_once(run: Run, spans: str) -> None:

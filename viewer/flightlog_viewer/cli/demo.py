@@ -1,5 +1,6 @@
 """``flightlog demo``: records the samples and opens the viewer on them."""
 
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -45,7 +46,8 @@ def demo(
     line(f"recorded in {out}:")
     summary([str(out)], no_cache=True)
     line()
-    line(" ".join(["next: flightlog view", str(out), *(f"--checkpoints {database}" for database in databases)]))
+    given = [part for database in databases for part in ("--checkpoints", database)]
+    line(f"next: {shlex.join(['flightlog', 'view', str(out), *given])}")
     return 0
 
 

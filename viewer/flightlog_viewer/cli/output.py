@@ -39,6 +39,11 @@ class Column:
     """On a narrow terminal the column with the highest goes first; 0 stays."""
 
 
+def unicode() -> bool:
+    """Whether stdout can show line drawing and ellipses."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
 def line(text: str = "") -> None:
     """One line on stdout."""
     sys.stdout.write(safe_text(text) + "\n")
@@ -132,7 +137,7 @@ def grid(
                 continue
             room = width - cell_len(text)
             if room < 0:
-                text, room = set_cell_size(text, width - 1) + "…", 0
+                text, room = set_cell_size(text, width - 1) + ("…" if unicode() else "~"), 0
             padded.append(" " * room + text if to_right else text + " " * room)
         shown = "  ".join(padded).rstrip()
         sys.stdout.write(f"\x1b[1m{shown}\x1b[0m\n" if terminal and number == 0 else f"{shown}\n")

@@ -12,7 +12,7 @@ from flightlog_viewer.analysis.tree import Outline, SpanRow, build
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths, Tz
-from flightlog_viewer.cli.output import grid, json_value, line, lines
+from flightlog_viewer.cli.output import grid, json_value, line, lines, unicode
 from flightlog_viewer.cli.span_rows import known, microseconds, remark
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
             found.extend([child] if outline.is_span(child) else below(child))
         return found
 
+    fork, last_fork, passing = ("├─ ", "└─ ", "│  ") if unicode() else ("|- ", "`- ", "|  ")
     tops: list[int] = []
     for root in outline.roots:
         tops.extend([root] if outline.is_span(root) else below(root))
@@ -107,10 +108,10 @@ def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
     while stack:
         node, depth, lead, branch = stack.pop()
         yield node, depth, lead + branch
-        under = lead + ("" if not branch else "   " if branch.startswith("└") else "│  ")
+        under = lead + ("" if not branch else "   " if branch == last_fork else passing)
         children = below(node)
         last = children[-1] if children else None
-        stack.extend((child, depth + 1, under, "└─ " if child == last else "├─ ") for child in reversed(children))
+        stack.extend((child, depth + 1, under, last_fork if child == last else fork) for child in reversed(children))
 
 
 def _record(

@@ -25,8 +25,8 @@ def summary(
         typer.Option(
             "--by",
             metavar="KEY",
-            help="name, type, model, tool, node (spans); thread, day, status, service (whole runs); waste (where work "
-            "was lost).",
+            help="name, type, model, tool, node (spans); thread, day, week, status, service (whole runs); "
+            "waste (where work was lost).",
         ),
     ] = "name",
     filter: Filter = None,

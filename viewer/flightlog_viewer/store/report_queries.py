@@ -47,7 +47,9 @@ _SPAN_GROUPS: Final = {
 }
 _TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service"}
 
-BY: Final = (*_SPAN_GROUPS, "node", *_TRACE_GROUPS, "day", "waste")
+_PERIODS: Final = {"day": "%Y-%m-%d", "week": "%G-W%V"}
+
+BY: Final = (*_SPAN_GROUPS, "node", *_TRACE_GROUPS, *_PERIODS, "waste")
 """What spans can be summed up by."""
 
 
@@ -74,8 +76,8 @@ def overview(where: Filter = EVERYTHING) -> Statement:
 def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = None) -> Statement:
     """Groups by one of ``BY``, longest total first.
 
-    ``where`` is a filter over spans. A group by thread, status, service or day is of whole runs, each counted once: of
-    the traces that have a span that matches. Raises UsageError when there is no such grouping.
+    ``where`` is a filter over spans. A group by thread, status, service, day or (ISO) week is of whole runs, each
+    counted once: of the traces that have a span that matches. Raises UsageError when there is no such grouping.
     """
     if by in _SPAN_GROUPS:
         which, key, kind = _SPAN_GROUPS[by]
@@ -96,8 +98,8 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
     if by == "waste":
         return waste(where)
     params = list(where.params)
-    if by == "day":
-        key = "strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '%Y-%m-%d')"
+    if by in _PERIODS:
+        key = f"strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '{_PERIODS[by]}')"
         params.insert(0, str(tz) if tz is not None else "UTC")
     elif by in _TRACE_GROUPS:
         key = _TRACE_GROUPS[by]
@@ -109,7 +111,7 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
             sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
             sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
             sum(unknown_costs)::BIGINT AS unknown_costs
-            FROM traces WHERE {among} GROUP BY ALL {"ORDER BY key" if by == "day" else _ORDER}""",
+            FROM traces WHERE {among} GROUP BY ALL {"ORDER BY key" if by in _PERIODS else _ORDER}""",
         params,
     )
 
