@@ -9,7 +9,7 @@ WORKERS ?= 2
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed
 
-.PHONY: demo test check format bench snapshots interop soak clean
+.PHONY: demo test check format bench snapshots pictures interop soak clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,6 +48,9 @@ $(INTEROP)/.installed: tests/interop/requirements.txt
 
 interop: $(STAMP) $(INTEROP)/.installed  ## spans in a real Phoenix, MLflow and ClickHouse, in an environment of their own
 	@$(BIN)/python -m pytest -q tests/interop -m interop
+
+pictures: $(STAMP)  ## take the pictures of the README and the docs from the samples
+	@$(BIN)/python -m docs.pictures
 
 soak: $(STAMP)  ## the long loops and sweeps that make test runs in small
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600
