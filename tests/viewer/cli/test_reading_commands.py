@@ -240,6 +240,7 @@ def test_wrong_sql_is_one_sentence(run: Run, spans: str, query: str, why: str) -
         ["summary", "--filter", "staus:ok"],
         ["summary", "--since", "soon"],
         ["traces", "--sort", "up"],
+        ["traces", "--status", "eror"],
         ["traces", "--min-duration", "long"],
         ["sql", "SELECT 1", "--format", "xml"],
         ["sql", "SELECT 1", "-o", "x"],

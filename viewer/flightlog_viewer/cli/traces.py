@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from flightlog.errors import UsageError
+from flightlog.span import STATUSES
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
@@ -13,6 +15,7 @@ from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Sinc
 from flightlog_viewer.cli.output import Column, json_value, note, table
 
 _SHOWN = 50
+_STATUSES = (*sorted(STATUSES), "running", "unfinished")
 
 
 def traces(
@@ -51,6 +54,8 @@ def traces(
     more = []
     if status is not None:
         wanted = [word.strip().lower() for word in status.split(",")]
+        if unknown := [word for word in wanted if word not in _STATUSES]:
+            raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(_STATUSES)}")
         more.append(Condition(f"status IN ({', '.join('?' * len(wanted))})", wanted))
     if min_duration is not None:
         more.append(Condition("duration_ms >= ?", [milliseconds(min_duration)]))
