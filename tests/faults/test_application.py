@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import itertools
+import json
 import logging
 import os
 import shutil
@@ -389,3 +390,29 @@ def test_sigterm_that_is_handled(tmp_path: Path) -> None:
         "agent",
     }
     assert [one.name for one in tmp_path.iterdir()] == ["trace.jsonl"]
+
+
+def test_commands_show_what_a_dead_process_was_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that dies in its very first span: summary, show and traces name it as unfinished."""
+    from flightlog.__main__ import main
+
+    script = """
+        import os, sys
+        from flightlog import JsonlTracer
+        from langchain_core.runnables import RunnableLambda
+        def die(x):
+            os.kill(os.getpid(), 9)
+        RunnableLambda(die).invoke("the last words", {"callbacks": [JsonlTracer(sys.argv[1])], "run_name": "fatal"})
+    """
+    start(script, tmp_path / "trace.jsonl").communicate()
+    monkeypatch.chdir(tmp_path)
+    assert main(["summary", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["spans"], summary["unfinished"]) == (1, 1)
+    assert main(["show", "last", "--json"]) == 0
+    (span,) = json.loads(capsys.readouterr().out)["spans"]
+    assert (span["name"], span["status"]) == ("fatal", "unfinished")
+    assert main(["traces"]) == 0
+    assert "unfinished" in capsys.readouterr().out

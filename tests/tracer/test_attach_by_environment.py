@@ -68,7 +68,8 @@ def test_script_and_its_child_process(app: Path, tmp_path: Path) -> None:
 def test_modules_and_console_scripts(app: Path, tmp_path: Path, command: list[str], name: str) -> None:
     """`python -m` and console scripts are recorded alike, found on PATH."""
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
-    done = execute("flightlog", "run", "-o", "out/spans.jsonl", "--", *command, cwd=tmp_path, PATH=path)
+    run = ("flightlog", "run", "-o", "out/spans.jsonl", "--", *command)
+    done = execute(*run, cwd=tmp_path, PATH=path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert done.returncode == 0, done.stderr
     assert names(tmp_path / "out" / "spans.jsonl") == {"RunnableSequence": 1, name: 2}
 

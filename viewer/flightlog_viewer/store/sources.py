@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.errors import UnreadableError
+from flightlog.reader import sidecars
 from flightlog.rotation import rotated_files
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -52,12 +53,17 @@ def compression_of(head: bytes) -> str | None:
 
 
 def looks_like_spans(path: Path) -> bool:
-    """Whether the head of a file has a span line; a compressed file is taken at its word."""
+    """Whether the head of a file has a span line; a compressed file is taken at its word.
+
+    An empty one counts when a writer has started a span beside it: its process died, or still is, in the first.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:
         return False
+    if not head:
+        return bool(sidecars(path))
     if compression_of(head):
         return True
     lines = head.split(b"\n")
