@@ -2,7 +2,11 @@
 
 import json
 import random
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -140,3 +144,44 @@ def test_a_database_without_rows(whole: bytes, tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert json.loads(printed.out) == []
     assert "no thread has been checkpointed" in printed.err
+
+
+AS_NOBODY = """
+import contextlib, io, os, sys
+from flightlog_viewer.cli.app import main
+with contextlib.redirect_stdout(io.StringIO()):
+    main(["threads", "--json", "--checkpoints", sys.argv[1]])  # that user may not reach our modules: import them now
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def as_nobody(readable: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as a user who may write nothing."""
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(readable), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_closed_database_in_a_folder_that_cannot_be_written(whole: bytes, tmp_path: Path) -> None:
+    """A write-ahead-log database that was closed cleanly is read even where SQLite cannot make its shared memory."""
+    folder = Path(tempfile.mkdtemp(prefix="fl-ro-"))
+    path, other = folder / "x.sqlite", tmp_path / "y.sqlite"
+    other.write_bytes(whole)
+    try:
+        path.write_bytes(whole)
+        path.chmod(0o444)
+        folder.chmod(0o555)
+        shown = as_nobody(other, "threads", "--json", "--checkpoints", str(path))
+        assert (shown.returncode, len(json.loads(shown.stdout))) == (0, 40), shown.stderr
+        assert [entry.name for entry in folder.iterdir()] == ["x.sqlite"]
+        path.chmod(0)
+        refused = as_nobody(other, "threads", "--checkpoints", str(path))
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "cannot be read: Permission denied" in refused.stderr
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
