@@ -9,8 +9,8 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 _SCHEMA = """
@@ -37,17 +37,16 @@ class Decision:
 class DecisionLog:
     """The log, in a table beside the checkpoints; safe for many threads and processes."""
 
-    def __init__(self, path: Path) -> None:
-        # Autocommit: each statement below is a transaction of its own.
-        self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._lock = threading.Lock()
-        with self._lock:
-            self._connection.execute("PRAGMA journal_mode=WAL")
+    def __init__(self, connection: sqlite3.Connection, lock: AbstractContextManager[object] | None = None) -> None:
+        """`lock` is the one under which others use the connection; the connection stays theirs to close."""
+        self._connection = connection
+        self._lock = lock or threading.Lock()
+        with self._lock, self._connection:
             self._connection.execute(_SCHEMA)
 
     def take(self, decision: Decision) -> bool:
         """Write the answer down; False when this pause has its answer already."""
-        with self._lock:
+        with self._lock, self._connection:
             cursor = self._connection.execute(
                 "INSERT INTO decisions (thread_id, pause_id, decision, taken_at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO NOTHING",
@@ -71,11 +70,6 @@ class DecisionLog:
             ).fetchall()
         return [Decision(thread, pause, json.loads(text)) for thread, pause, text in rows]
 
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self._connection.close()
-
     def _change(self, statement: str, decision: Decision) -> None:
-        with self._lock:
+        with self._lock, self._connection:
             self._connection.execute(statement, (decision.thread_id, decision.pause_id))

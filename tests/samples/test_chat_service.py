@@ -1,10 +1,11 @@
 """The chat service, over real HTTP."""
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -216,9 +217,9 @@ def test_an_approval_taken_by_a_server_that_died_in_the_middle_of_it_sends_one_e
     with service(database) as client:
         standing = to_the_email(client, "s")
         (call,) = standing["pending_tool_calls"]
-    log = DecisionLog(database)
-    assert log.take(Decision("s", standing["pause_id"], {"action": "approve", "decided_by": "ana"}))
-    log.close()
+    with closing(sqlite3.connect(database)) as connection:
+        approval = {"action": "approve", "decided_by": "ana"}
+        assert DecisionLog(connection).take(Decision("s", standing["pause_id"], approval))
     Outbox(database).send("s", call["id"], call["args"]["to"], call["args"]["subject"])
     with service(database) as client:
         assert client.get("/s").json()["status"] == "complete"

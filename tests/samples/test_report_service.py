@@ -1,10 +1,11 @@
 """The report service, over real HTTP."""
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from flightlog_samples.http_server import served
 from flightlog_samples.recording import sqlite_saver
 from flightlog_samples.report_service import writer
 from flightlog_samples.report_service.api import create_app
-from flightlog_samples.report_service.reports import Reports
 from flightlog_samples.scripted_model import Reply
 from tests.samples.served_process import service_process
 
@@ -152,11 +152,11 @@ def test_an_answer_taken_by_a_server_that_died_is_applied_at_the_next_start(tmp_
     database = tmp_path / "reports.sqlite"
     with service(database) as client:
         thread = generate(client)
-    reports, log = Reports(database), DecisionLog(database)
-    pause = str(reports._find(thread).config["configurable"]["checkpoint_id"])
-    assert log.take(Decision(thread, pause, {"approved": True, "decided_by": "ana"}))
-    log.close()
-    reports.close()
+    with closing(sqlite3.connect(database)) as connection:
+        (pause,) = connection.execute("SELECT max(checkpoint_id) FROM checkpoints").fetchone()
+        decision = Decision(thread, pause, {"approved": True, "decided_by": "ana"})
+        assert DecisionLog(connection).take(decision)
+        assert not DecisionLog(connection).take(decision)
     with service(database) as client:
         assert client.get("/reports").json()[0]["status"] == "finished"
         assert answer(client, thread, True) == 400

@@ -1,7 +1,8 @@
 """The HTTP side, and a status code for every way a request can fail."""
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,18 +116,16 @@ def create_app(database: Path, tracer: JsonlTracer | None = None, ttl_s: float |
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        decisions = DecisionLog(database)
         tools = tools_of(Outbox(database))
-        try:
-            async with aiosqlite.connect(database, timeout=30) as connection:
-                saver = AsyncSqliteSaver(connection)
-                await saver.setup()
+        async with aiosqlite.connect(database, timeout=30) as connection:
+            saver = AsyncSqliteSaver(connection)
+            await saver.setup()
+            with closing(sqlite3.connect(database, timeout=30, check_same_thread=False)) as beside:
+                decisions = DecisionLog(beside)
                 manager = AgentExecutionManager(build_agent(saver, tools), tools, decisions, tracer, ttl_s)
                 await manager.recover()
                 app.state.manager = manager
                 yield
-        finally:
-            decisions.close()
 
     app = FastAPI(title="Chat with approval", version="1", lifespan=lifespan)
     app.include_router(router)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
@@ -21,6 +20,7 @@ from flightlog import JsonlTracer
 from flightlog_samples.chat_service import errors
 from flightlog_samples.chat_service.agent import Agent
 from flightlog_samples.decision_log import Decision, DecisionLog
+from flightlog_samples.pause import failed, pause_of, paused_since
 
 log = logging.getLogger(__name__)
 CLARIFY = "request_clarification"
@@ -53,7 +53,7 @@ class AgentExecutionManager:
     async def start_and_pause(self, question: str, session_id: str) -> dict[str, Any]:
         """Ask the agent, in a new session or the next turn of one. Raises BusyError when it still waits or runs."""
         snapshot = await self._agent.aget_state(self._config(session_id))
-        if snapshot.next and not _failed(snapshot):
+        if snapshot.next and not failed(snapshot):
             raise errors.BusyError("This session still waits for an answer.")
         return await self._apply(snapshot, {"action": "start", "question": question}, session_id)
 
@@ -109,7 +109,7 @@ class AgentExecutionManager:
         for decision in await asyncio.to_thread(self._decisions.unapplied):
             try:
                 snapshot = await self._agent.aget_state(self._config(decision.thread_id))
-                if _pause(snapshot) == decision.pause_id:
+                if pause_of(snapshot) == decision.pause_id:
                     await self._run(snapshot, decision.decision, decision.thread_id)
                 elif snapshot.next and not _asks(snapshot):
                     await self._go_on(None, decision.decision, decision.thread_id)
@@ -121,10 +121,10 @@ class AgentExecutionManager:
         return count
 
     async def _apply(self, snapshot: StateSnapshot, action: dict[str, Any], session_id: str) -> dict[str, Any]:
-        late = self._ttl_s is not None and snapshot.next and self._clock() - _since(snapshot) > self._ttl_s
+        late = self._ttl_s is not None and snapshot.next and self._clock() - paused_since(snapshot) > self._ttl_s
         if late:
             action = {"action": "reject", "reason": "nobody answered in time", "decided_by": "policy:ttl"}
-        decision = Decision(session_id, _pause(snapshot), action)
+        decision = Decision(session_id, pause_of(snapshot), action)
         if not await asyncio.to_thread(self._decisions.take, decision):
             raise errors.AlreadyAnsweredError("This pause has been answered already.")
         try:
@@ -133,7 +133,7 @@ class AgentExecutionManager:
             # Where nothing moved the pause is open again. Where something did the answer was used, and stays on record
             # as not applied, so that the next start finishes what it began.
             head = await self._agent.aget_state(self._config(session_id))
-            if _pause(head) == decision.pause_id:
+            if pause_of(head) == decision.pause_id:
                 await asyncio.to_thread(self._decisions.release, decision)
             if not isinstance(error, Exception):
                 raise
@@ -193,7 +193,7 @@ class AgentExecutionManager:
 
     async def _waiting(self, session_id: str, pause_id: str | None = None) -> StateSnapshot:
         snapshot = await self._find(session_id)
-        if pause_id is not None and pause_id != _pause(snapshot):
+        if pause_id is not None and pause_id != pause_of(snapshot):
             raise errors.NotWaitingError("This pause is over.")
         if not pending_calls(snapshot) or snapshot.interrupts:
             raise errors.NotWaitingError("This session waits for no approval.")
@@ -244,26 +244,14 @@ def _standing(snapshot: StateSnapshot, session_id: str) -> dict[str, Any]:
         return {"status": "needs_clarification", "session_id": session_id, "question": question}
     if calls := pending_calls(snapshot):
         shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in calls]
-        waits = {"pause_id": _pause(snapshot), "pending_tool_calls": shown}
+        waits = {"pause_id": pause_of(snapshot), "pending_tool_calls": shown}
         return {"status": "pending_approval", "session_id": session_id, **waits}
     if snapshot.next:
-        return {"status": "failed" if _failed(snapshot) else "running", "session_id": session_id}
+        return {"status": "failed" if failed(snapshot) else "running", "session_id": session_id}
     last = snapshot.values["messages"][-1]
     status = "blocked" if last.additional_kwargs.get("blocked") else "complete"
     return {"status": status, "session_id": session_id, "answer": last.text}
 
 
-def _failed(snapshot: StateSnapshot) -> bool:
-    return any(task.error for task in snapshot.tasks)
-
-
 def _asks(snapshot: StateSnapshot) -> bool:
     return bool(snapshot.interrupts or pending_calls(snapshot))
-
-
-def _pause(snapshot: StateSnapshot) -> str:
-    return str(snapshot.config["configurable"].get("checkpoint_id", ""))
-
-
-def _since(snapshot: StateSnapshot) -> float:
-    return datetime.fromisoformat(snapshot.created_at or "").timestamp()

@@ -5,7 +5,6 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from langgraph.types import Command, StateSnapshot
 
 from flightlog import JsonlTracer
 from flightlog_samples.decision_log import Decision, DecisionLog
+from flightlog_samples.pause import failed, pause_of, paused_since
 from flightlog_samples.recording import sqlite_saver
 from flightlog_samples.report_service.graph import Review, build_graph
 
@@ -70,8 +70,8 @@ class Reports:
         self._stack = ExitStack()
         self._saver = sqlite_saver(database)
         self._stack.callback(self._saver.conn.close)
-        self._decisions = DecisionLog(database)
-        self._stack.callback(self._decisions.close)
+        # The same connection, under the saver's own lock.
+        self._decisions = DecisionLog(self._saver.conn, self._saver.lock)
         self._graph = build_graph(self._saver)
         self._tracer = tracer
         self._ttl_s = ttl_s
@@ -96,7 +96,7 @@ class Reports:
             raise NotWaitingError("Report is not awaiting feedback.")
         if not approved and not (feedback or "").strip():
             raise FeedbackMissingError("Feedback is required when report is not approved.")
-        if self._ttl_s is not None and _age_s(snapshot) > self._ttl_s:
+        if self._ttl_s is not None and time.time() - paused_since(snapshot) > self._ttl_s:
             late = Review(approved=False, expired=True, decided_by="policy:ttl", feedback="no answer in time")
             self._answer(snapshot, late)
             raise ExpiredError("The question was open for too long; the report is closed.")
@@ -125,7 +125,7 @@ class Reports:
             config = self._config(decision.thread_id)
             try:
                 head = self._graph.get_state(config)
-                if _pause(head) == decision.pause_id:
+                if pause_of(head) == decision.pause_id:
                     self._graph.invoke(Command(resume=decision.decision), config)
                 elif head.next and not head.interrupts:
                     self._graph.invoke(None, config)
@@ -139,7 +139,7 @@ class Reports:
 
     def _answer(self, snapshot: StateSnapshot, review: Review) -> None:
         thread_id = snapshot.config["configurable"]["thread_id"]
-        decision = Decision(thread_id, _pause(snapshot), review.model_dump(exclude_none=True))
+        decision = Decision(thread_id, pause_of(snapshot), review.model_dump(exclude_none=True))
         if not self._decisions.take(decision):
             raise AlreadyAnsweredError("This question has been answered already.")
         try:
@@ -147,7 +147,7 @@ class Reports:
         except Exception:
             # Where nothing moved the question is open again. Where something did the answer was used, and stays on
             # record as not applied, so that the next start finishes what it began.
-            if _pause(self._graph.get_state(self._config(thread_id))) == decision.pause_id:
+            if pause_of(self._graph.get_state(self._config(thread_id))) == decision.pause_id:
                 self._decisions.release(decision)
             raise
         self._decisions.applied(decision)
@@ -168,18 +168,10 @@ class Reports:
         return {"configurable": {"thread_id": thread_id}, "callbacks": callbacks}
 
 
-def _pause(snapshot: StateSnapshot) -> str:
-    return str(snapshot.config["configurable"].get("checkpoint_id", ""))
-
-
-def _age_s(snapshot: StateSnapshot) -> float:
-    return time.time() - datetime.fromisoformat(snapshot.created_at or "").timestamp()
-
-
 def _status(snapshot: StateSnapshot) -> Status:
     if snapshot.interrupts:
         return "interrupted"
-    if any(task.error for task in snapshot.tasks):
+    if failed(snapshot):
         return "failed"
     if snapshot.next:
         return "running"

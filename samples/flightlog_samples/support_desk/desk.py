@@ -8,13 +8,14 @@ from typing import Any
 import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres import PostgresSaver
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from flightlog import JsonlTracer
 from flightlog.errors import UnreadableError
+from flightlog_samples.pause import pause_of
 from flightlog_samples.support_desk.graph import build_graph
 from flightlog_samples.support_desk.review_queue import Answer, OnExpiry, Pool, Question, Reviewer, ReviewQueue
 from flightlog_samples.support_desk.risk import THRESHOLD, priority, skill
@@ -147,7 +148,7 @@ class Desk:
         with psycopg.connect(conninfo if isinstance(conninfo, str) else conninfo(), autocommit=True) as lock:
             lock.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (_LOCK, answer.ticket_id))
             snapshot = self.graph.get_state(config)
-            if _pause(snapshot) == answer.pause_id:
+            if pause_of(snapshot) == answer.pause_id:
                 resume = {"decision": answer.decision, "decided_by": answer.decided_by, "notes": answer.notes}
                 self.graph.invoke(Command(resume=resume), config)
             elif snapshot.next and not snapshot.interrupts:
@@ -162,7 +163,7 @@ class Desk:
         state = snapshot.values
         question = Question(
             ticket_id=ticket_id,
-            pause_id=_pause(snapshot),
+            pause_id=pause_of(snapshot),
             skill=skill(state["proposed_action"]),
             intent=state["intent"],
             priority=priority(state["risk_score"], state.get("customer_tier", "standard")),
@@ -184,7 +185,3 @@ class Desk:
     def _config(self, ticket_id: str) -> RunnableConfig:
         callbacks: list[Any] = [self._tracer] if self._tracer else []
         return {"configurable": {"thread_id": ticket_id}, "callbacks": callbacks}
-
-
-def _pause(snapshot: StateSnapshot) -> str:
-    return str(snapshot.config["configurable"].get("checkpoint_id", ""))
