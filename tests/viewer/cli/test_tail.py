@@ -30,10 +30,10 @@ def test_the_last_spans_one_line_each(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.fixture
 def following(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """`tail` on a file that is empty at first."""
+    """`tail` on a folder whose only file is empty at first."""
     (tmp_path / "s.jsonl").touch()
     process = subprocess.Popen(
-        [sys.executable, "-m", "flightlog", "tail", str(tmp_path / "s.jsonl"), "--filter", "-type:tool"],
+        [sys.executable, "-m", "flightlog", "tail", str(tmp_path), "--filter", "-type:tool"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,7 +44,7 @@ def following(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    """Spans show as they are written, a line in pieces once it is whole, and Ctrl-C ends it with status 0."""
+    """Spans show as they are written, a line in pieces once it is whole, after a rotation and in a new file too."""
     lines = SpanLines().add("first", None, 0).add("second", None, 5).add("hidden", None, 6, type="tool").lines
     with (tmp_path / "s.jsonl").open("ab", buffering=0) as file:
         file.write(lines[0] + b"\n" + lines[1][:40])
@@ -52,9 +52,11 @@ def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[s
         assert "first" in following.stdout.readline()
         file.write(lines[1][40:] + b"\n" + lines[2] + b"\n")
         assert "second" in following.stdout.readline()
-        more = SpanLines("w2").add("third", None, 9).lines[0]
-        file.write(more + b"\n")
-        assert "third" in following.stdout.readline()
+    (tmp_path / "s.jsonl").rename(tmp_path / "s.20261120T120000.000000Z.jsonl")
+    SpanLines("w2").add("third", None, 9).write(tmp_path / "s.jsonl")
+    assert "third" in following.stdout.readline()
+    SpanLines("w3").add("fourth", None, 10).write(tmp_path / "other.jsonl")
+    assert "fourth" in following.stdout.readline()
     time.sleep(0.05)
     following.send_signal(signal.SIGINT)
     out, err = following.communicate(timeout=20)

@@ -73,7 +73,8 @@ def looks_like_spans(path: Path) -> bool:
 def _expand(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        files = [file for file in _span_files(path) if looks_like_spans(file)]
+        # An empty file may get its first span while somebody waits for it.
+        files = [file for file in _span_files(path) if looks_like_spans(file) or not file.stat().st_size]
         if not files:
             raise UnreadableError(f"no span file (*.jsonl, *.jsonl.gz, *.jsonl.zst) in the folder {given}")
         return files
