@@ -7,11 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
+from flightlog import JsonlTracer
 from flightlog.span import Span
 from flightlog_exporters.otel_span import Event, OtelSpan
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.readers.files import read_file
 from flightlog_exporters.readers.foreign import to_span
+from tests.exporters.agent import run_agent
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -206,3 +208,62 @@ def test_formats_are_recognised_by_content() -> None:
     assert recognise(b'\xef\xbb\xbf { "resource_spans" : []}') is not None
     assert recognise(b'{"v":1,"type":"llm"}') is None
     assert recognise(b"") is None
+
+
+Node = tuple[str, str, str, int | None, tuple[Any, ...]]
+
+DIFFERENCES = {
+    "openinference": {
+        "the root of a run that waits is ok": ("assistant", "status", "interrupted", "ok"),
+        "a routing function is no edge": ("route", "kind", "edge", "runnable"),
+    },
+    "openllmetry": {
+        "the root of a run that waits is ok": ("assistant", "status", "interrupted", "ok"),
+        "a routing function is no edge": ("route", "kind", "edge", "runnable"),
+        "every run has a second root around it": ("assistant", "children", "assistant", "assistant"),
+    },
+}
+"""What the formats cannot say, by name: (span, field, ours, theirs). Everything else is equal."""
+
+
+def tree(spans: list[Span]) -> tuple[Node, ...]:
+    """The spans as (name, kind, status, tokens, children), in the order in which they started."""
+    below: dict[str | None, list[Span]] = {}
+    for span in spans:
+        below.setdefault(span.parent_run_id, []).append(span)
+
+    def grown(parent: str | None) -> tuple[Node, ...]:
+        members = sorted(below.get(parent, ()), key=lambda span: span.start_ns)
+        return tuple(
+            (
+                span.name,
+                span.kind or span.type,
+                str(span.status),
+                (span.token_usage or {}).get("total_tokens"),
+                grown(span.run_id),
+            )
+            for span in members
+        )
+
+    return grown(None)
+
+
+def told_theirs(nodes: tuple[Node, ...], differences: set[tuple[str, str, str, str]]) -> tuple[Node, ...]:
+    """Our tree with the listed differences applied to it."""
+    changed: list[Node] = []
+    for name, kind, status, tokens, children in nodes:
+        inner = told_theirs(children, differences)
+        kind = next((d[3] for d in differences if d[:3] == (name, "kind", kind)), kind)
+        status = next((d[3] for d in differences if d[:3] == (name, "status", status)), status)
+        if (name, "children", name, name) in differences:
+            inner = ((name, kind, status, tokens, inner),)
+        changed.append((name, kind, status, tokens, inner))
+    return tuple(changed)
+
+
+@pytest.mark.parametrize("name", ["openinference", "openllmetry"])
+def test_an_imported_tree_is_ours_but_for_the_listed_differences(name: str) -> None:
+    """The same agent under our tracer gives the same shape, kinds, status and tokens; what differs has a name."""
+    tracer = JsonlTracer()
+    run_agent([tracer])
+    assert tree(imported(name)) == told_theirs(tree(tracer.spans), set(DIFFERENCES[name].values()))
