@@ -3,7 +3,8 @@
     python benchmarks/make_spans.py 1000000 spans.jsonl
     python benchmarks/make_spans.py 1000000 hostile.jsonl --hostile
 
-The same numbers give the same bytes. A hostile file has something wrong with every line: half are no spans at all.
+The same numbers give the same bytes. A hostile file has something odd in every line: half are no spans at all, a
+quarter have fields of a wrong type, a quarter have names that look like numbers.
 """
 
 import argparse
@@ -45,8 +46,10 @@ def write(path: Path, count: int, *, hostile: bool = False, seed: int = 1) -> No
         for number, record in enumerate(records(count, seed)):
             if not hostile:
                 file.write(orjson.dumps(record) + b"\n")
-            elif number % 2:
-                file.write(orjson.dumps({"step": "five"} | record | {"step": "five", "model": {"a": 1}}) + b"\n")
+            elif number % 4 == 1:
+                file.write(orjson.dumps(record | {"step": "five", "model": {"a": 1}}) + b"\n")
+            elif number % 4 == 3:
+                file.write(orjson.dumps(record | {"name": str(number)}) + b"\n")
             else:
                 file.write(_spoiled(orjson.dumps(record), spoil) + b"\n")
 
@@ -179,6 +182,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int, help="number of lines")
     parser.add_argument("path", type=Path)
-    parser.add_argument("--hostile", action="store_true", help="make something wrong with every line")
+    parser.add_argument("--hostile", action="store_true", help="make something odd of every line")
     given = parser.parse_args()
     write(given.path, given.count, hostile=given.hostile)

@@ -90,6 +90,8 @@ KNOWN: Final = LIGHT_NAMES | frozenset(PAYLOADS)
 """Every field of record version 1; others are kept in ``raw``."""
 
 
+TEXTS: Final = frozenset(column.name for column in LIGHT if column.type == "VARCHAR") | {"token_usage"}
+"""Columns whose value may have been made from JSON of another type, or stands for a number that is none."""
 TOKEN_LIMIT: Final = 10**15
 """More tokens than that are no count, and would make sums overflow."""
 REQUIRED: Final = ("v", "type", "name", "run_id", "trace_id", "start_time", "duration_ms", "status")

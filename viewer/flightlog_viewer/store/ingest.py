@@ -6,7 +6,7 @@ or are loaded again from their cleaned light fields.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flightlog_viewer.store.columns import REQUIRED, kept_columns, read_columns, suspicion, table_columns
+from flightlog_viewer.store.columns import REQUIRED, TEXTS, kept_columns, read_columns, suspicion, table_columns
 from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.interruptible import interruptible
 from flightlog_viewer.store.lines import Lines, find_lines
@@ -27,6 +27,7 @@ from flightlog_viewer.store.source_file import SourceFile
 
 _SAMPLE: Final = 16
 """Rows whose run_id is compared with the bytes of their line, as proof that rows and lines line up."""
+_BLOCK: Final = 1 << 16
 _DEPTH_BYTES: Final = 2 * 1000
 """A shorter line cannot be nested too deep."""
 _DEPTH: Final = 1000
@@ -116,7 +117,7 @@ class Loader:
         starts, sizes = (np.asarray([entry[i] for entry in entries], np.int64) for i in (0, 1))
         self.locations.append(file_id, starts, sizes)
         every = np.arange(first, first + len(entries))
-        broken = np.setdiff1d(every, np.fromiter(self._whole_rows(every), np.int64))
+        broken = np.setdiff1d(every, np.asarray(sorted(self._whole_rows(every)), np.int64))
         if len(broken):
             for index in (broken - first).tolist():
                 self.rejects.append(Reject(file_id, entries[index][0], "has a value that cannot be read"))
@@ -166,14 +167,15 @@ class Loader:
         if len(indices) == 0:
             return
         whole = set() if first is None else self._whole_rows(first + indices)
-        for index in indices.tolist():
-            start, size = int(lines.starts[index]), int(lines.sizes[index])
-            verdict = look(_line(source, lines, index))
+        for index, line in _texts(source, lines, indices):
+            verdict = look(line)
+            start = int(lines.starts[index])
             if verdict.reason is None:
                 self.dropped_fields += len(verdict.dropped)
-                if first is not None and first + index in whole and not verdict.dropped:
+                # DuckDB has made NULL of what it cannot convert; only a text takes the JSON of another type.
+                if first is not None and first + index in whole and TEXTS.isdisjoint(verdict.dropped):
                     continue
-                self._again.append((source.file_id, start, size, encode(verdict.record)))
+                self._again.append((source.file_id, start, int(lines.sizes[index]), encode(verdict.record)))
             elif index == unfinished:
                 self.rejects.append(Reject(source.file_id, start, f"unfinished line: {verdict.reason}"))
                 source.end = start
@@ -215,6 +217,18 @@ def _literal(path: Path) -> str:
 
 def _line(source: SourceFile, lines: Lines, index: int) -> bytes:
     return os.pread(source.descriptor, min(int(lines.sizes[index]), LINE_LIMIT + 1), int(lines.starts[index]))
+
+
+def _texts(source: SourceFile, lines: Lines, indices: NDArray[np.int64]) -> Iterator[tuple[int, bytes]]:
+    """The chosen lines, read in blocks where they lie close together."""
+    starts, sizes = lines.starts[indices], np.minimum(lines.sizes[indices], LINE_LIMIT + 1)
+    block, begin, end = b"", 0, 0
+    for index, start, size in zip(indices.tolist(), starts.tolist(), sizes.tolist(), strict=True):
+        if start < begin or start + size > end:
+            begin = start
+            block = os.pread(source.descriptor, max(size, _BLOCK), start)
+            end = begin + len(block)
+        yield index, block[start - begin : start - begin + size]
 
 
 def _may_be_deep(source: SourceFile, lines: Lines, index: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store import base, ingest
@@ -259,9 +260,16 @@ class Rows:
         self._note_rejects(loader.rejects)
 
     def _note_rejects(self, rejects: Sequence[ingest.Reject]) -> None:
-        if rejects:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(
-                    "INSERT INTO reject_rows VALUES (?, ?, ?)",
-                    [[reject.file_id, reject.byte_offset, reject.reason] for reject in rejects],
-                )
+        if not rejects:
+            return
+        table = pa.table(
+            {
+                "file_id": pa.array([reject.file_id for reject in rejects], pa.int32()),
+                "byte_offset": pa.array([reject.byte_offset for reject in rejects], pa.int64()),
+                "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+            }
+        )
+        with self._connection.cursor() as cursor:
+            cursor.register("new_rejects", table)
+            cursor.execute("INSERT INTO reject_rows FROM new_rejects")
+            cursor.unregister("new_rejects")
