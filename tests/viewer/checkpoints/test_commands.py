@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
 from flightlog_viewer.cli.app import main
@@ -91,6 +92,20 @@ def test_replay_prints_how_to_answer(database: Path, run: Run) -> None:
     assert status == 0
     assert "approve interrupted  asks" in out
     assert "graph.invoke(Command(resume={'" in out
+
+
+def test_messages_read_as_messages(tmp_path: Path, run: Run) -> None:
+    """In the text form a message is its kind, its text and its tool calls."""
+    builder: Any = StateGraph(MessagesState)
+    call = {"name": "search", "args": {"q": "x"}, "id": "c1", "type": "tool_call"}
+    builder.add_node("model", lambda state: {"messages": [AIMessage("I look it up.", tool_calls=[call])]})
+    path = tmp_path / "chat.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = builder.add_edge(START, "model").compile(checkpointer=saver)
+        graph.invoke({"messages": [HumanMessage("hello")]}, {"configurable": {"thread_id": "t"}})
+    _, out, _ = run("replay", "t", "--checkpoints", path)
+    assert "+ messages: human: hello  by __start__" in out
+    assert 'ai: I look it up. -> search({"q":"x"})  by model' in out
 
 
 def test_replay_at_and_diff(database: Path, run: Run) -> None:

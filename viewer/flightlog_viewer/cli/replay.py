@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
@@ -14,6 +15,7 @@ from flightlog_viewer.cli import output
 _SHOWN = 100
 """Characters of a value in the text form; `--json` shows all."""
 _STEP_NUMBER = re.compile(r"-?[0-9]{1,7}")
+_LONG_ID = re.compile(r"\[id=([^\]]{8})[^\]]{4,}\]")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -139,14 +141,31 @@ def _task_text(task: Task) -> str:
 
 def _change_text(change: Change) -> str:
     sign = _SIGNS[change.op]
+    path = _LONG_ID.sub(r"[id=\1…]", change.path)
     if change.op == "changed":
-        return f"{sign} {change.path}: {_text(change.before)} -> {_text(change.after)}"
-    return f"{sign} {change.path}: {_text(change.after if change.op == 'added' else change.before)}"
+        return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
+    return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
 
 
 def _text(value: object) -> str:
-    text = to_json(normal_form(value))
+    form = normal_form(value)
+    text = _message_text(form) or to_json(form)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _message_text(form: Any) -> str | None:
+    """A message, or a list of them, as a person reads it; None for anything else."""
+    if isinstance(form, list):
+        texts = [_message_text(item) for item in form]
+        return "; ".join(text for text in texts if text) if texts and all(texts) else None
+    if not isinstance(form, dict) or not isinstance(form.get("type"), str) or "content" not in form:
+        return None
+    content = form["content"]
+    parts = [f"{form['type']}:", content if isinstance(content, str) else to_json(content)]
+    calls = form.get("tool_calls")
+    known = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]
+    return " ".join(part for part in parts if part)
 
 
 def _show_snippets(step: Step) -> None:
