@@ -261,3 +261,51 @@ def test_a_sink_that_raises_is_contained_and_counted() -> None:
     assert len(good.ended) == 1
     assert tracer.stats()["sink_failures"] >= 2
     assert by_name(tracer, "scripted-1")[0].status == "ok"
+
+
+class Talkative:
+    """An object whose repr runs something traced, with itself as the input."""
+
+    def __init__(self, tracer: JsonlTracer) -> None:
+        self.tracer = tracer
+
+    def __repr__(self) -> str:
+        identity: Any = RunnableLambda(lambda found: found)
+        identity.invoke(self, {"callbacks": [self.tracer]})
+        return "talkative"
+
+
+def test_code_of_the_application_that_is_itself_traced_cannot_run_away() -> None:
+    """Redaction rules, reprs, exceptions and sinks that call traced runs are recorded one level deep, and end."""
+    identity: Any = RunnableLambda(lambda found: found)
+
+    def rule(field: str, value: Any) -> Any:
+        identity.invoke("in the rule", {"callbacks": [tracer]})
+        return value
+
+    class Chatty(Exception):
+        def __str__(self) -> str:
+            with pytest.raises(Chatty):
+                broken.invoke(self, {"callbacks": [tracer]})
+            return "chatty"
+
+    def fail(error: Any) -> None:
+        raise error
+
+    broken: Any = RunnableLambda(fail)
+
+    class Echo(Sink):
+        def on_end(self, span: Span) -> None:
+            identity.invoke("in the sink", {"callbacks": [tracer]})
+
+    tracer = JsonlTracer(redact=rule)
+    assert identity.invoke(1, {"callbacks": [tracer]}) == 1
+    assert len(tracer.spans) == 3
+    tracer = JsonlTracer(sinks=[Echo()])
+    assert identity.invoke(1, {"callbacks": [tracer]}) == 1
+    assert len(tracer.spans) == 2
+    tracer = JsonlTracer()
+    identity.invoke(Talkative(tracer), {"callbacks": [tracer]})
+    with pytest.raises(Chatty):
+        broken.invoke(Chatty(), {"callbacks": [tracer]})
+    assert is_clean(tracer)

@@ -3,6 +3,7 @@
 import traceback
 from typing import Any, Final
 
+from flightlog.foreign import foreign
 from flightlog.langgraph import bubble_up
 from flightlog.plain import mro, type_name
 
@@ -26,6 +27,11 @@ def status_of(error: BaseException) -> str:
 
 def error_record(error: BaseException) -> dict[str, str]:
     """``type``, ``message`` and ``stacktrace`` of an exception, whatever its ``__str__`` does."""
+    with foreign:
+        return _record(error)
+
+
+def _record(error: BaseException) -> dict[str, str]:
     record = {"type": type_name(type(error)), "message": _text(error)}
     try:
         trace = "".join(traceback.format_exception(error))

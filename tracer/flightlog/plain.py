@@ -15,6 +15,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 from uuid import UUID
 
+from flightlog.foreign import foreign
 from flightlog.messages import chip, compact, media
 from flightlog.redaction import REDACTED, Redactor
 
@@ -38,6 +39,7 @@ _MAX_OPENERS: Final = 4_096
 def convert(value: Any) -> Any:
     """One object, opened by one level; raises nothing but KeyboardInterrupt."""
     kind = type(value)
+    foreign.depth += 1
     try:
         opener = _openers.get(kind)
         if opener is None:
@@ -49,6 +51,8 @@ def convert(value: Any) -> Any:
         raise
     except BaseException:
         return {"type": type_name(kind)}
+    finally:
+        foreign.depth -= 1
 
 
 def is_message(kind: type) -> bool:

@@ -14,10 +14,12 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from flightlog.attempts import number_attempt
 from flightlog.capture import Mode
 from flightlog.clock import SYSTEM, Clock
 from flightlog.containment import Containment
 from flightlog.failure import error_record, status_of
+from flightlog.foreign import MAX_DEPTH, foreign
 from flightlog.langgraph import interrupt_records, raised_interrupts, resume_records, take_graph_fields
 from flightlog.line import LineWriter, light, started, started_span
 from flightlog.payload import PayloadEncoder, is_flat
@@ -83,9 +85,11 @@ class Recorder:
     ) -> OpenRun | None:
         """A run begins. ``kind`` is for chains; ``fields`` are further light fields of its record.
 
-        None when another tracer of the same file records it.
+        None when another tracer of the same file records it, or nobody (see ``foreign``).
         """
         same = self._same_file
+        if foreign.depth > MAX_DEPTH:
+            return None
         if same is not None and same.shared and same.has_open(key, self.runs):
             return None
         runs = self.runs
@@ -129,7 +133,7 @@ class Recorder:
             if "model_params" in fields:
                 self._set(record, run, "model_params", fields["model_params"])
         if tags:
-            self._about_task(run, record, tags)
+            number_attempt(run, record, tags)
             record["tags"] = tags
         if parent_key is None and kind is not None and (resumes := resume_records(inputs)) is not None:
             self._set(record, run, "resumes", resumes)
@@ -145,24 +149,6 @@ class Recorder:
             run.head = head = light(record)
             file.open_span(seq, started(head, self._lines.process(record["writer_id"]), run.inputs))
         return run
-
-    def _about_task(self, run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:
-        """Number the attempts of a task: a retry policy starts siblings, ``with_retry`` leaves a tag."""
-        parent = run.parent
-        if run.kind == "node" or run.kind == "task":
-            if parent is None:
-                return
-            if run.kind == "node" and parent.kind == "runnable":
-                # Only graphs have nodes; some have no other mark, being too old or renamed.
-                parent.kind = parent.record["kind"] = "graph"
-                parent.head = None
-            step, task = record.get("step"), record.get("checkpoint_ns")
-            if parent.attempts is None or parent.attempts[0] != step:
-                parent.attempts = (step, {})
-            seen = parent.attempts[1]
-            record["attempt"] = seen[task] = seen.get(task, 0) + 1
-        elif (tag := tags[-1]).startswith("retry:attempt:") and tag[14:].isdecimal():
-            record["attempt"] = int(tag[14:])
 
     def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
         """A custom event, which carries its parent's run_id: a span of its own without duration."""
@@ -213,6 +199,8 @@ class Recorder:
         parent_key: UUID | None,
     ) -> None:
         """A run ends with an exception, which may be LangGraph's way to pause or to hand over."""
+        if foreign.depth > MAX_DEPTH:
+            return
         fields = fields or {}
         status = status_of(error)
         run = self.runs.open.get(key.int)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from flightlog.foreign import foreign
+
 REDACTED: Final = "[redacted]"
 
 DEFAULT_KEYS: Final = (
@@ -85,8 +87,9 @@ class Redactor:
 
     def payload(self, field: str, value: Any) -> Any:
         """A whole payload after the callables."""
-        for rule in self.callables:
-            value = rule(field, value)
+        with foreign:
+            for rule in self.callables:
+                value = rule(field, value)
         return value
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from flightlog.containment import Containment
+from flightlog.foreign import foreign
 from flightlog.span import Span
 
 
@@ -33,7 +34,8 @@ class Sinks:
         ids: dict[str, str] = {}
         for sink in self.all:
             try:
-                ids.update(sink.on_start(make_span()) or {})
+                with foreign:
+                    ids.update(sink.on_start(make_span()) or {})
             except Exception as error:
                 self._failed(error)
         return ids
@@ -42,7 +44,8 @@ class Sinks:
         """Tell each of an end."""
         for sink in self.all:
             try:
-                sink.on_end(Span.from_json(line))
+                with foreign:
+                    sink.on_end(Span.from_json(line))
             except Exception as error:
                 self._failed(error)
 

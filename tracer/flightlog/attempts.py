@@ -1,0 +1,24 @@
+"""Which attempt of its task a run is."""
+
+from typing import Any
+
+from flightlog.runs import OpenRun
+
+
+def number_attempt(run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:
+    """Number the attempts of a task: a retry policy starts siblings, ``with_retry`` leaves a tag."""
+    parent = run.parent
+    if run.kind == "node" or run.kind == "task":
+        if parent is None:
+            return
+        if run.kind == "node" and parent.kind == "runnable":
+            # Only graphs have nodes; some have no other mark, being too old or renamed.
+            parent.kind = parent.record["kind"] = "graph"
+            parent.head = None
+        step, task = record.get("step"), record.get("checkpoint_ns")
+        if parent.attempts is None or parent.attempts[0] != step:
+            parent.attempts = (step, {})
+        seen = parent.attempts[1]
+        record["attempt"] = seen[task] = seen.get(task, 0) + 1
+    elif (tag := tags[-1]).startswith("retry:attempt:") and tag[14:].isdecimal():
+        record["attempt"] = int(tag[14:])
