@@ -34,7 +34,9 @@ class Terminal:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})}
-            environment.pop("NO_COLOR", None) if env is None or "NO_COLOR" not in env else None
+            for name in ("NO_COLOR", "COLUMNS", "LINES"):
+                if env is None or name not in env:
+                    environment.pop(name, None)
             os.execvpe(command[0], list(command), environment)
         self.resize(*size)
 

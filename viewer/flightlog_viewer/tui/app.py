@@ -211,6 +211,8 @@ class FlightlogApp(Guarded, App[int]):
         """Keep the newest row in view, or let the rows stand."""
         self.following = not self.following
         self._show_status()
+        if self.following:
+            self.main.go_newest()
         self.main.data_changed(appended=True)
 
     def open_trace(self, trace_id: str, row_id: int | None = None) -> None:

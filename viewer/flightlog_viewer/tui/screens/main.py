@@ -121,6 +121,12 @@ class MainScreen(Guarded, Screen[None]):
         for view in self.query(View):
             view.data_changed(appended=appended)
 
+    def go_newest(self) -> None:
+        """Stand on the newest trace; whoever moves away from it is not followed with."""
+        view = self.view("traces")
+        if isinstance(view, TracesView):
+            view.table.move_to(0)
+
     def on_faulted(self, event: Faulted) -> None:
         event.stop()
         where = f"  (log: {event.log})" if event.log else ""
