@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from flightlog_viewer import open_store
@@ -72,3 +75,19 @@ def test_no_terminal_no_viewer(demo: Path) -> None:
     shown = flightlog(demo, "view", "flightlog-demo", "--checkpoints", "flightlog-demo/checkpoints.sqlite").stdout
     assert "40 spans in 11 traces" in shown
     assert "\x1b" not in shown
+
+
+def test_ctrl_c_stops_the_demo_without_a_traceback(tmp_path: Path) -> None:
+    """The recording process ends with it, and stderr has one line."""
+    command = [sys.executable, "-m", "flightlog", "demo", "--no-view"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        children = psutil.Process(process.pid).children
+        while not children():
+            time.sleep(0.01)
+        (recording,) = children()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "flightlog: stopped\n")
+        assert process.returncode == 130
+        assert not recording.is_running()

@@ -1,5 +1,6 @@
 """``flightlog demo``: records the samples and opens the viewer on them."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -53,7 +54,15 @@ def demo(
 
 def _record(arguments: list[str]) -> int:
     sys.stdout.flush()
+    command = [sys.executable, "-m", "flightlog_samples", *arguments]
     try:
-        return subprocess.run([sys.executable, "-m", "flightlog_samples", *arguments], check=False).returncode
+        # In a session of its own, so that Ctrl-C comes to us alone: it would answer with a traceback.
+        recording = subprocess.Popen(command, start_new_session=os.name == "posix")
     except OSError as error:
         raise FlightlogError(f"the samples cannot be run: {error.strerror}") from None
+    try:
+        return recording.wait()
+    except KeyboardInterrupt:
+        recording.terminate()
+        recording.wait()
+        raise
