@@ -96,6 +96,8 @@ def record(out: Path, stories: Sequence[Story]) -> int:
             story(out)
     except (FlightlogError, ImportError) as error:
         return failed(str(error))
+    except KeyboardInterrupt:
+        return failed("stopped; what was recorded until then is there")
     except Exception as error:
         # A provider may refuse in any way it likes; the scripted model has no excuse.
         if not (model := os.environ.get("FLIGHTLOG_MODEL")):

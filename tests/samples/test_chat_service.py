@@ -247,6 +247,19 @@ def test_a_failed_run_is_said_and_the_session_takes_its_next_question(
             assert start(client, "s", "Hello again")["status"] == "complete"
 
 
+def test_a_tool_that_failed_can_be_approved_again(
+    client: httpx.Client, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent and nothing moved: 500, the same pause is open again, and the next approval sends the email."""
+    pause = to_the_email(client, "s")["pause_id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, "send", lambda *args: (_ for _ in ()).throw(ConnectionError("no mail server")))
+        assert client.post("/approve/s").status_code == 500
+    assert client.get("/s").json()["pause_id"] == pause
+    assert said(client.post("/approve/s"))["status"] == "complete"
+    assert [row[3] for row in Outbox(database).sent()] == [1]
+
+
 def test_a_web_page_cannot_approve(client: httpx.Client) -> None:
     """A request with a foreign origin or host is turned away before it reaches the session."""
     start(client, "s")

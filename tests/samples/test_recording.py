@@ -10,7 +10,7 @@ import pytest
 from flightlog.errors import UsageError
 from flightlog_samples.__main__ import main
 from flightlog_samples.catalogue import DEFAULT, SAMPLES, select
-from flightlog_samples.recording import prepare
+from flightlog_samples.recording import prepare, record
 
 
 def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
@@ -32,6 +32,16 @@ def test_files_of_someone_else_are_left_alone(tmp_path: Path, capsys: pytest.Cap
     assert main(["--out", str(tmp_path)]) == 2
     assert "spans.jsonl" in capsys.readouterr().err
     assert (tmp_path / "spans.jsonl").read_text() == "precious"
+
+
+def test_ctrl_c_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A story that is stopped ends with status 2 and without a traceback."""
+
+    def stopped(out: Path) -> None:
+        raise KeyboardInterrupt
+
+    assert record(tmp_path / "out", [stopped]) == 2
+    assert "stopped" in capsys.readouterr().err
 
 
 def test_an_unknown_sample_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

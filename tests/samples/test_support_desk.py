@@ -240,6 +240,17 @@ def test_a_server_that_does_not_answer_is_a_sentence(tmp_path: Path, capsys: pyt
     assert "hunter2" not in said
 
 
+def test_without_the_wheel_the_sample_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No embedded server and no URL exits with status 2 and names the extra and the option."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "flightlog[samples]" in said
+    assert "--postgres" in said
+
+
 def test_the_server_tells_who_decided_when(
     postgres_database: str, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
