@@ -67,6 +67,7 @@ def blobs(marker: Path) -> Iterator[tuple[str, str, bytes]]:
     yield "ext as key", "msgpack", b"\x81\xd4\x00\x01\x02"
     yield "huge int", "json", b"1" * 10_000
     yield "surrogate", "json", b'"\\ud800 \\u001b[31m \\u202e"'
+    yield "surrogate question", "json", b'[{"value": 1, "ns": ["\\ud800"]}, {"id": "\\udfff", "value": "\\ud800"}]'
     yield "infinite", "json", b"1e999"
     yield "not utf-8", "json", b'"\xff\xfe"'
     odd = {

@@ -28,7 +28,7 @@ MAX_BLOB_BYTES = 64 * 1024 * 1024
 """A larger blob is not decoded: a list of one-byte items takes eight times its size in memory."""
 MAX_DEPTH = 64
 """Extension objects inside one another; LangGraph's own nesting stays in single figures."""
-MEMO_BYTES = 48 * 1024 * 1024
+MEMO_BYTES = 16 * 1024 * 1024
 """Bytes of repeated payloads that are remembered; a chat thread repeats every message in every checkpoint."""
 
 _OPTIONS = ormsgpack.OPT_NON_STR_KEYS

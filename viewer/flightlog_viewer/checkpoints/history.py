@@ -13,9 +13,12 @@ from flightlog_viewer.checkpoints.rows import Key, Rows
 from flightlog_viewer.checkpoints.tasks import StepRows, has_unnamed_calls, pulled_nodes, step_rows
 
 BATCH = 32
-"""Checkpoints read in one transaction."""
+"""Checkpoints read in one transaction, at the most."""
+BATCH_BYTES = 16 * 1024 * 1024
+"""Of large checkpoints fewer are read at once."""
 PARENTS_KEPT = 128
-"""States kept for the diff of their children; a child of an older one has its parent read again."""
+PARENTS_KEPT_BYTES = 64 * 1024 * 1024
+"""States kept for the diff of their children, by packed size; a child of an older one has its parent read again."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class _Parent:
     values: Mapping[str, Inert]
     rows: StepRows
     deltas: Mapping[str, DeltaState] = field(default_factory=dict)
+    size: int = 0
 
 
 class HistoryReader:
@@ -38,11 +42,18 @@ class HistoryReader:
         self._decoder = Decoder()
         self._known: dict[str, Triggers] = defaultdict(Triggers)
         self._parents: OrderedDict[Key, _Parent] = OrderedDict()
+        self._kept_bytes = 0
+        self._following: dict[Key, Key] = {}
         self._delta_channels: dict[str, set[str]] = defaultdict(set)
 
     def __iter__(self) -> Iterator[Step]:
-        for start in range(0, len(self._wanted), BATCH):
-            opened = [open_row(row, self._decoder) for row in self._rows.fetch(self._wanted[start : start + BATCH])]
+        start, count = 0, 4
+        while start < len(self._wanted):
+            rows = self._rows.fetch(self._wanted[start : start + count])
+            start += count
+            size = max(1, sum(row.size for row in rows) // max(1, len(rows)))
+            count = max(1, min(BATCH, BATCH_BYTES // size))
+            opened = [open_row(row, self._decoder) for row in rows]
             for checkpoint in opened:  # a later checkpoint names what an earlier one ran
                 self._known[checkpoint.row.key.checkpoint_ns].learn(checkpoint.seen)
             for checkpoint in opened:
@@ -57,7 +68,7 @@ class HistoryReader:
         self._delta_channels[key.checkpoint_ns] |= opened.delta_channels
         deltas = self._deltas(opened, parent)
         values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
-        self._keep(key, _Parent(opened, values, rows, deltas))
+        self._keep(key, _Parent(opened, values, rows, deltas, row.size))
         return Step(
             thread_id=key.thread_id,
             checkpoint_ns=key.checkpoint_ns,
@@ -94,9 +105,13 @@ class HistoryReader:
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:
         """The names of `@task` calls stand in the next checkpoint of the namespace only."""
-        at = self._keys.index(key) if key in self._keys else len(self._keys)
-        following = next((k for k in self._keys[at + 1 :] if k.checkpoint_ns == key.checkpoint_ns), None)
-        if following is not None:
+        if not self._following:
+            last: dict[str, Key] = {}
+            for other in self._keys:
+                if other.checkpoint_ns in last:
+                    self._following[last[other.checkpoint_ns]] = other
+                last[other.checkpoint_ns] = other
+        if (following := self._following.get(key)) is not None:
             for row in self._rows.fetch([following]):
                 known.learn(open_row(row, self._decoder, outline=True).seen)
 
@@ -112,15 +127,17 @@ class HistoryReader:
             known = self._known[key.checkpoint_ns]
             known.learn(opened.seen)
             values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
-            parent = _Parent(opened, values, self._step_rows(opened, known))
+            parent = _Parent(opened, values, self._step_rows(opened, known), size=row.size)
             self._keep(parent_key, parent)
             return parent
         return None
 
     def _keep(self, key: Key, parent: _Parent) -> None:
         self._parents[key] = parent
-        if len(self._parents) > PARENTS_KEPT:
-            self._parents.popitem(last=False)
+        self._kept_bytes += parent.size
+        while len(self._parents) > PARENTS_KEPT or (self._kept_bytes > PARENTS_KEPT_BYTES and len(self._parents) > 1):
+            _, oldest = self._parents.popitem(last=False)
+            self._kept_bytes -= oldest.size
 
     def _deltas(self, opened: Opened, parent: _Parent | None) -> dict[str, DeltaState]:
         """Delta channels that hold no value here: the last snapshot of the branch, and what was written since."""

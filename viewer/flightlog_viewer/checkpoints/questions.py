@@ -137,7 +137,8 @@ def _interrupt_id(step: Step, task: Task, index: int) -> str:
     """The id of a task's question: the hash of its namespace, and of how many answers came before it (`_interrupt_id`
     in `langgraph.types`)."""
     namespace = task_namespace(step.checkpoint_ns, task.node, task.task_id)
-    return xxh3_128_hexdigest((f"{namespace}|{index}" if index else namespace).encode())
+    text = f"{namespace}|{index}" if index else namespace
+    return xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
 
 
 def _answers_before(step: Step, task: Task, interrupt_id: str) -> int:

@@ -58,6 +58,11 @@ class CheckpointRow:
     writes: Sequence[WriteRow] = field(default=())
     """The rows of the tasks that start from this checkpoint, in the order in which LangGraph applies them."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the packed state."""
+        return len(self.blob or b"") + len(self.document or "") + sum(len(blob or b"") for _, _, blob in self.blobs)
+
 
 class Rows(Protocol):
     """A place that rows come from. Every method reads in transactions short enough to hold nobody up."""

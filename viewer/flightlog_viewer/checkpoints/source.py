@@ -55,6 +55,10 @@ class CheckpointSource:
         """Whether the database has a checkpoint of the thread."""
         return bool(self.rows.keys(thread_id))
 
+    def namespaces(self, thread_id: str) -> list[str]:
+        """The namespaces of a thread: '' for the root graph, and those of its subgraphs."""
+        return sorted({key.checkpoint_ns for key in self.rows.keys(thread_id)})
+
     def threads_starting(self, prefix: str) -> list[str]:
         """Ids of threads that begin so; a handful is enough to see that the prefix is not."""
         found = dict.fromkeys(

@@ -8,7 +8,7 @@ from xxhash import xxh3_128_hexdigest
 
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
-from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, same
+from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque, same
 from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
@@ -110,11 +110,14 @@ def interrupts_of(value: Inert) -> list[Interrupt]:
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, dict):
             continue
+        if is_opaque(item):  # encrypted: there is a question, and no more is known
+            found.append(Interrupt("", item))
+            continue
         name = item.get("id") or item.get("interrupt_id")
         if not isinstance(name, str):
             namespace = item.get("ns")
             parts = [str(part) for part in namespace] if isinstance(namespace, list) else []
-            name = xxh3_128_hexdigest("|".join(parts).encode()) if parts else ""
+            name = xxh3_128_hexdigest("|".join(parts).encode("utf-8", "surrogatepass")) if parts else ""
         found.append(Interrupt(name, item.get("value")))
     return found
 
@@ -156,7 +159,7 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
         status=status,
         writes=_state_writes(rows.output),
         goto=_targets(rows.output),
-        interrupts=rows.interrupts,
+        interrupts=[_with_id(interrupt, rows, node, namer) for interrupt in rows.interrupts],
         resumes=rows.resumes,
         error=rows.error,
         path=rows.path,
@@ -166,6 +169,15 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
         asked_at=rows.asked_at,
         answered_at=rows.answered_at,
     )
+
+
+def _with_id(interrupt: Interrupt, rows: _Rows, node: str, namer: "_Namer") -> Interrupt:
+    """The id follows from the task and its answers before; it tells questions apart whose rows are closed."""
+    if interrupt.id:
+        return interrupt
+    namespace = task_namespace(namer.checkpoint_ns, node, rows.task_id)
+    asked = f"{namespace}|{len(rows.resumes)}" if rows.resumes else namespace
+    return Interrupt(xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass")), interrupt.value)
 
 
 def _answered(rows: _Rows, null: "_NullResume") -> bool:
@@ -204,6 +216,7 @@ class _Namer:
 
     def __init__(self, opened: Opened, due: Sequence[str], known: Triggers, rows: Iterable[_Rows]) -> None:
         self._opened = opened
+        self.checkpoint_ns = opened.row.key.checkpoint_ns
         self._due = due
         self._known = known
         self._rows = rows

@@ -91,6 +91,9 @@ def replay(
         with open_source(target) as source:
             if (found := _thread_id(source, thread)) is None:
                 continue
+            if ns is not None and ns not in (known := source.namespaces(found)):
+                names = ", ".join(repr(name) for name in known[:5])
+                raise UsageError(f"thread {found} has no namespace {ns!r}; it has {names}")
             run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns)
             if diff is not None:
                 run.show_diff(*diff, json=json)

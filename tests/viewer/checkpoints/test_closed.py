@@ -1,0 +1,77 @@
+"""Databases whose values are closed: encrypted or pickled. What is plain in them is shown, what is closed is named."""
+
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.checkpoints.approvals import database_approvals
+from flightlog_viewer.cli.app import main
+from tests.viewer.checkpoints.graphs import refunds, thread
+
+
+class Cipher:
+    """A cipher that anyone can break, for tests."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        """The bytes turned around."""
+        return "mirror", plaintext[::-1]
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        """And back."""
+        return ciphertext[::-1]
+
+
+def test_an_encrypted_sqlite_database(tmp_path: Path) -> None:
+    """Steps, times, sources and parents are plain; state and next nodes are said to be encrypted."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        saver.serde = EncryptedSerializer(Cipher())
+        refunds().compile(checkpointer=saver).invoke({"amount": 3}, thread("t"))
+    with open_source(path) as source:
+        [summary] = source.threads()
+        steps = list(source.history("t").steps)
+    assert summary.status == "unknown"
+    assert [(step.step, step.source) for step in steps] == [(-1, "input"), (0, "loop"), (1, "loop")]
+    assert all(step.ts and step.ts.startswith("20") for step in steps)
+    assert {note for step in steps for note in step.notes} == {"this checkpoint is encrypted (mirror)"}
+    assert main(["replay", "t", "--checkpoints", str(path)]) == 0
+
+
+def test_an_encrypted_postgres_database(postgres_database: str) -> None:
+    """On Postgres the engine's channels are plain: status and nodes are known, the question is not."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        saver.serde = EncryptedSerializer(Cipher())
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        [asked] = graph.get_state(thread("t")).interrupts
+    with open_source(postgres_database) as source:
+        [summary] = source.threads()
+        [approval] = [approval for approval, _ in database_approvals(source)]
+    assert (summary.status, list(summary.next)) == ("interrupted", ["approve"])
+    assert (summary.pending[0].id, summary.pending[0].value["__type__"]) == (asked.id, "__encrypted__")
+    assert (approval.status, approval.node) == ("pending", "approve")
+
+
+def test_a_pickled_value_stays_closed(tmp_path: Path) -> None:
+    """A value that LangGraph could only pickle is shown as closed, with its size."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        saver.serde = JsonPlusSerializer(pickle_fallback=True)
+        saver.setup()
+        config: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "c"}}
+        saver.conn.execute(
+            "INSERT INTO checkpoints VALUES ('t', '', 'c', NULL, 'msgpack', x'80', ?)",
+            (b'{"step": 0, "source": "loop"}',),
+        )
+        saver.put_writes(config, [("decision", {1, "x"})], "task", "~__pregel_pull, node")
+        saver.conn.execute("UPDATE writes SET type = 'pickle'")
+        saver.conn.commit()
+    with open_source(path) as source:
+        [step] = source.history("t").steps
+    assert step.tasks[0].writes["decision"]["__type__"] == "__opaque__"
