@@ -182,3 +182,19 @@ def test_sidecar_comes_back_after_its_descriptor_is_closed(tmp_path: Path) -> No
     file.write(b"{}")
     file.open_span(2, start(2, file.writer_id))
     assert [(one.span.seq, one.state) for one in read_open_spans(path)] == [(1, "running"), (2, "running")]
+
+
+def test_sidecar_in_which_everything_ended_is_removed_by_the_next_writer(tmp_path: Path) -> None:
+    """A server that ends itself by a signal between two runs leaves a sidecar that says so, until the next start."""
+    path = tmp_path / "trace.jsonl"
+    script = (
+        "import os, sys; from flightlog.span_file import SpanFile\n"
+        "f = SpanFile(sys.argv[1]); f.open_span(7, sys.argv[2].encode()); f.close_span(7); os.kill(os.getpid(), 15)"
+    )
+    subprocess.run([sys.executable, "-c", script, path, start(7, "dead").decode()], check=False)
+    (left,) = sidecars(path)
+    assert read_open_spans(path) == []
+    file = SpanFile(path)
+    file.open_span(1, start(1, file.writer_id))
+    assert left not in sidecars(path)
+    assert open_seqs(path) == [1]

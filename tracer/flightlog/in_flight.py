@@ -1,10 +1,11 @@
 """The in-flight sidecar: which spans a writer has started and not ended, on disk, so that a crash shows them.
 
 The sidecar of one writer is ``<span file>.<writer id>.open``. It holds one line for each start (the span's record
-so far, without ``status`` and ``duration_ms``) and ``{"ended":[seq, ...]}`` for those that ended since; the ends
-travel with a later start, so that an end costs no system call, because readers look for it in the span file. The end
-of a span that is not in the span file is written at once. Its owner holds an exclusive ``flock`` on it: a
-free lock means that the owner is dead. It is emptied or rewritten as it grows and is gone after a clean exit.
+so far, without ``status`` and ``duration_ms``) and ``{"ended":[seq, ...]}`` for those that ended since. Most ends
+travel with a later start and cost no system call, because readers look for them in the span file; when nothing is in
+flight any more, or the span file does not have the span, they are written at once. Its owner holds an exclusive
+``flock`` on it: a free lock means that the owner is dead. It is emptied or rewritten as it grows and is gone after a
+clean exit.
 """
 
 import contextlib
@@ -69,22 +70,20 @@ class InFlight:
                 self._busy = False
 
     def close(self, seq: int, *, in_file: bool) -> None:
-        """Note an end. When the span file has it, that is on disk some starts later, else at once."""
+        """Note an end.
+
+        On disk at once when the span file does not have the span, or nothing is in flight any more; else some starts
+        later.
+        """
         with self._lock:
             if self._spans.pop(seq, None) is None:
                 return
             self._ended.append(seq)
-            if (in_file and (self._spans or self._size <= _COMPACT_BYTES)) or self._busy:
+            if (in_file and self._spans) or self._busy:
                 return
             self._busy = True
             try:
-                if self._is_ours():
-                    if self._spans or self._size <= _COMPACT_BYTES:
-                        self._size += os.write(self._fd, self._take_ends())
-                    else:
-                        os.ftruncate(self._fd, 0)
-                        self._size, self._limit = 0, _COMPACT_BYTES
-                        self._ended.clear()
+                self._write_ends()
             except OSError:
                 return  # readers find the ends in the span file, or show the span as unfinished
             finally:
@@ -93,7 +92,7 @@ class InFlight:
     def restore(self) -> None:
         """Put the sidecar back if its folder or it was deleted from outside, or its descriptor closed."""
         with self._lock:
-            if self._fd < 0 or self._busy or (self._is_ours() and os.path.lexists(self.path)):
+            if self._fd < 0 or self._busy or self._is_ours(linked=True):
                 return
             self._busy = True
             try:
@@ -117,15 +116,18 @@ class InFlight:
         """In a forked child: close the parent's sidecar, which stays the parent's."""
         self._forget()
 
-    def _is_ours(self) -> bool:
-        """Whether the descriptor still is the sidecar, and not a file of the application that took its number."""
+    def _is_ours(self, *, linked: bool = False) -> bool:
+        """Whether the descriptor still is the sidecar, and not a file of the application that took its number.
+
+        ``linked``: and whether the sidecar still has its name.
+        """
         if self._fd < 0:
             return False
         try:
             now = os.fstat(self._fd)
         except OSError:
             return False
-        return now.st_ino == self._inode and now.st_dev == self._device
+        return now.st_ino == self._inode and now.st_dev == self._device and (not linked or now.st_nlink > 0)
 
     def _forget(self) -> None:
         if self._is_ours():
@@ -136,7 +138,7 @@ class InFlight:
     def _open(self, seq: int, line: bytes) -> None:
         now = time.monotonic_ns()
         looks = now - self._looked_ns > _LOOK_NS
-        if self._fd < 0 or self._size > self._limit or (looks and not self._is_ours()):
+        if self._fd < 0 or self._size > self._limit or (looks and not self._is_ours(linked=True)):
             self._rewrite()
         if looks:
             self._looked_ns = now
@@ -171,6 +173,16 @@ class InFlight:
         with contextlib.suppress(OSError):
             os.close(os.open(self._span_file, _FLAGS, 0o600))
 
+    def _write_ends(self) -> None:
+        if not self._is_ours():
+            return
+        if self._spans or self._size <= _COMPACT_BYTES:
+            self._size += os.write(self._fd, self._take_ends())
+        else:
+            os.ftruncate(self._fd, 0)
+            self._size, self._limit = 0, _COMPACT_BYTES
+            self._ended.clear()
+
     def _take_ends(self) -> bytes:
         line = b'{"ended":%b}\n' % str(self._ended).encode()
         self._ended.clear()
@@ -204,7 +216,8 @@ class InFlight:
             raise
         if self._fd < 0:
             self._create_span_file()
-            sweep(self._span_file, _KEPT_DEAD)
+            with contextlib.suppress(Exception):
+                sweep(self._span_file, _KEPT_DEAD)
         self._forget()
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)

@@ -8,6 +8,7 @@ import contextlib
 import glob
 import gzip
 import os
+import re
 import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 _SIDECAR_FLAGS: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 )
+
+_OWN_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.open\Z")
 
 Key = tuple[str | None, int | None]
 """``(writer_id, seq)``: the key of a record."""
@@ -72,19 +75,23 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def sweep(path: str | os.PathLike[str], keep: int) -> None:
-    """Delete the oldest sidecars of dead writers when there are more than ``keep``. Never raises."""
-    found = sidecars(path)
-    if len(found) <= keep:
-        return
+    """Delete the sidecars of dead writers in which everything has ended, and the oldest of the others above ``keep``."""
     dead: list[tuple[int, Path]] = []
-    for sidecar in found:
+    for sidecar in sidecars(path):
+        if not _OWN_NAME.search(sidecar.name):
+            continue
         with contextlib.suppress(OSError):
             fd = os.open(sidecar, _SIDECAR_FLAGS)
             try:
-                if not _is_locked(fd):
-                    dead.append((os.fstat(fd).st_mtime_ns, sidecar))
+                if _is_locked(fd):
+                    continue
+                modified = os.fstat(fd).st_mtime_ns
             finally:
                 os.close(fd)
+            if _read_sidecar(sidecar):
+                dead.append((modified, sidecar))
+            else:
+                sidecar.unlink()
     for _, sidecar in sorted(dead)[: max(0, len(dead) - keep)]:
         with contextlib.suppress(OSError):
             sidecar.unlink()
