@@ -75,7 +75,7 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def sweep(path: str | os.PathLike[str], keep: int) -> None:
-    """Delete the sidecars of dead writers in which everything has ended, and the oldest of the others above ``keep``."""
+    """Delete the sidecars of dead writers in which everything ended, and the oldest of the others above ``keep``."""
     dead: list[tuple[int, Path]] = []
     for sidecar in sidecars(path):
         if not _OWN_NAME.search(sidecar.name):
