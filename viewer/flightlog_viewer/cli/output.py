@@ -5,6 +5,7 @@ Nothing in ``cli/`` writes to stdout or stderr but through this module, so that 
 
 import csv
 import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -103,7 +104,7 @@ def csv_cell(value: Any) -> Any:
         return f"'{text}" if value.startswith(_FORMULA) or text.startswith(_FORMULA) else text
     if isinstance(value, datetime | date | timedelta):
         return _plain(value)
-    return safe_text(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
+    return safe_text(_dumps(value, orjson.OPT_NON_STR_KEYS))
 
 
 def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Form = "table") -> None:
@@ -180,7 +181,7 @@ def fit(widths: Sequence[int], right: Sequence[bool], drop: Sequence[int], room:
 
 def _json(value: Any, option: int) -> str:
     option |= orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
-    return safe_json(orjson.dumps(value, default=_plain, option=option).decode())
+    return safe_json(_dumps(value, option))
 
 
 def _cell(column: Column, value: Any) -> str:
@@ -203,7 +204,15 @@ def plain_cell(value: Any) -> str:
         return str(value)
     if isinstance(value, datetime | date | timedelta | Decimal):
         return str(_plain(value))
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    return _dumps(value, orjson.OPT_NON_STR_KEYS)
+
+
+def _dumps(value: Any, option: int) -> str:
+    """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way."""
+    try:
+        return orjson.dumps(value, default=_plain, option=option).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value, default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
 
 
 def _plain(value: Any) -> Any:
