@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 2
 # Programs in benchmarks/ that `make bench` runs, in this order.
-BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency
+BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
 
 .PHONY: demo test check format bench snapshots pictures interop soak clean
 

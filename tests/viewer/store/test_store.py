@@ -3,6 +3,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import orjson
 import pytest
 
 from flightlog.errors import UnreadableError, UsageError
@@ -179,3 +180,25 @@ def test_opentelemetry_lines(tmp_path: Path) -> None:
         assert [reject["file"] for reject in store.rejects] == [str(path)]
         assert store.payload(0)
         assert store.query("trace_rows")
+
+
+def test_long_lines(tmp_path: Path) -> None:
+    """A line of 40 MB is a span like any other; one beyond the limit is a reject, and its neighbours load."""
+    path = tmp_path / "a.jsonl"
+    with path.open("wb") as file:
+        for run_id, size in (
+            ("r", 1),
+            ("long", 40 << 20),
+            ("s", 1),
+            ("longer", 70 << 20),
+            ("longest", 150 << 20),
+            ("t", 1),
+        ):
+            record = orjson.dumps(span(run_id) | {"inputs": "@"})
+            file.write(record.replace(b"@", b"x" * size) + b"\n")
+    with open_store(path, cache=False) as store:
+        rows = store.sql("SELECT run_id, row_id FROM spans ORDER BY run_id").fetchall()
+        assert [run_id for run_id, _ in rows] == ["long", "r", "s", "t"]
+        assert len(store.payload(rows[0][1])["inputs"]) == 40 << 20
+        assert store.payload(rows[3][1]) == {"inputs": "x"}
+        assert [reject["reason"] for reject in store.rejects] == ["longer than 64 MiB"] * 2

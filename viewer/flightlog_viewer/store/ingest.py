@@ -5,10 +5,12 @@ the rows line up with the lines, and rows that show a sign of trouble are judged
 or are loaded again from their cleaned light fields.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -76,7 +78,7 @@ class Loader:
             lines = finding.result()
         if rows > len(lines):
             lines = find_lines(source.descriptor, source.end)
-        if rows > len(lines) or not self._aligned(source, lines, first, rows):
+        if rows > len(lines) or rows == 0 < len(lines) or not self._aligned(source, lines, first, rows):
             self._connection.execute(f"DELETE FROM {self._table} WHERE rowid >= {first}")
             _rewrite(self._connection, self._table)
             rows = 0
@@ -124,17 +126,21 @@ class Loader:
             self._drop(broken)
 
     def _read(self, path: Path, file_id: int) -> int:
-        query = (
-            f"INSERT INTO {self._table} SELECT {kept_columns()}, {file_id} FROM read_json(?, "
-            f"format = 'newline_delimited', columns = {read_columns()}, ignore_errors = true, "
-            "compression = 'uncompressed')"
-        )
+        """Let DuckDB read a file; the number of rows, 0 when it gives the file up for the length of a line."""
+        for options in ("", f", maximum_object_size = {2 * LINE_LIMIT}"):
+            query = (
+                f"INSERT INTO {self._table} SELECT {kept_columns()}, {file_id} FROM read_json(?, "
+                f"format = 'newline_delimited', columns = {read_columns()}, ignore_errors = true, "
+                f"compression = 'uncompressed'{options})"
+            )
+            # More room for a line is more memory for each thread, so it comes second.
+            with contextlib.suppress(duckdb.InvalidInputException):
+                return interruptible(self._connection, partial(self._insert, query, path))
+        return 0
 
-        def read() -> int:
-            ((rows,),) = self._connection.execute(query, [_literal(path)]).fetchall()
-            return int(rows)
-
-        return interruptible(self._connection, read)
+    def _insert(self, query: str, path: Path) -> int:
+        ((rows,),) = self._connection.execute(query, [_literal(path)]).fetchall()
+        return int(rows)
 
     def _aligned(self, source: SourceFile, lines: Lines, first: int, rows: int) -> bool:
         if not rows:

@@ -16,7 +16,7 @@ from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 _OWN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """A time as the tracer writes it, which DuckDB reads as Python does."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-LINE_LIMIT: Final = 16 * 1024 * 1024
+LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
 
