@@ -1,9 +1,12 @@
 """``flightlog view``: the viewer in this terminal."""
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from flightlog.errors import MissingExtraError
+from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths
 from flightlog_viewer.cli.terminal import interactive
 
@@ -20,6 +23,8 @@ def view(
         str, typer.Option("--ttl", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d.")
     ] = "1d",
     no_cache: NoCache = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser on this machine instead.")] = False,
+    port: Annotated[int, typer.Option("--port", help="Port for --serve; 0 takes a free one.", min=0, max=65535)] = 0,
 ) -> int:
     """Browse span files and checkpoint databases in the terminal; `?` shows the keys.
 
@@ -29,6 +34,12 @@ def view(
     Example:
       flightlog view flightlog-demo --checkpoints flightlog-demo/checkpoints.sqlite
     """
+    limit = milliseconds(ttl)
+    if serve:
+        arguments = [part for target in checkpoints or () for part in ("--checkpoints", target)]
+        arguments += ["--ascii"] * ascii + ["--no-cache"] * no_cache + ["--ttl", ttl]
+        arguments += ["--theme", theme] if theme else []
+        return _serve([*arguments, "--", *(paths or ())], port)
     if not interactive():
         from flightlog_viewer.cli.summary import summary
         from flightlog_viewer.cli.threads import threads
@@ -38,7 +49,6 @@ def view(
         if checkpoints:
             threads(paths, checkpoints)
         return 0
-    from flightlog_viewer.analysis.times import milliseconds
     from flightlog_viewer.tui.app import run
 
     return run(
@@ -47,5 +57,13 @@ def view(
         cache=not no_cache,
         ascii_only=ascii,
         theme=theme,
-        ttl_seconds=milliseconds(ttl) / 1000,
+        ttl_seconds=limit / 1000,
     )
+
+
+def _serve(arguments: list[str], port: int) -> int:
+    if find_spec("textual_serve") is None:
+        raise MissingExtraError("`flightlog view --serve`", "serve")
+    from flightlog_viewer.tui.serving import serve
+
+    return serve(arguments, port)

@@ -1,0 +1,85 @@
+"""`flightlog view --serve`: the viewer in a real browser, and everything that must not get in."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from flightlog.errors import UsageError
+from flightlog_viewer.tui.serving import GuardedServer
+from tests.viewer.tui.browser import chromium
+from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.terminal import flightlog
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+
+
+@asynccontextmanager
+async def served(path: Path) -> AsyncIterator[str]:
+    """The address of a served viewer."""
+    process = await asyncio.create_subprocess_exec(
+        *flightlog("view", str(path), "--serve", "--no-cache"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        yield line.decode().split()[-1]
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: Path) -> None:
+    """The list, a trace by a key, the list again after a reload; nothing is asked for outside."""
+    async with served(support_file(tmp_path / "s.jsonl", 5)) as address, chromium(CHROMIUM or "") as page:
+        await page.call("Page.navigate", url=address)
+        await page.until("5 traces")
+        await page.call("Runtime.evaluate", expression="document.querySelector('.xterm-helper-textarea').focus()")
+        await page.press("Enter", 13, "\r")
+        await page.until("G support")
+        await page.call("Page.reload")
+        await page.until("5 traces")
+        origin = "/".join(address.split("/")[:3])
+        asked = [url for url in page.requests if not url.startswith("data:")]
+        assert asked
+        assert all(url.replace("ws:", "http:").startswith(f"{origin}/") for url in asked), asked
+        assert any(url.startswith("ws:") for url in asked)
+
+
+async def test_without_the_token_or_from_elsewhere_there_is_nothing(tmp_path: Path) -> None:
+    """A wrong token is not found; a foreign Host or Origin is refused, for the socket as for the page."""
+    async with served(support_file(tmp_path / "s.jsonl", 2)) as address, aiohttp.ClientSession() as client:
+        base = "/".join(address.split("/")[:3])
+
+        async def status(url: str, **headers: str) -> int:
+            async with client.get(url, headers=headers) as answer:
+                return answer.status
+
+        assert await status(address) == 200
+        for path in ("/", "/ws", "/static/js/textual.js", "/wrong-token/", "/wrong-token/ws"):
+            assert await status(base + path) == 404
+        assert await status(address, Host="evil.example") == 403
+        assert await status(address, Origin="http://evil.example") == 403
+        assert await status(f"{address}ws", Origin="http://evil.example") == 403
+        assert await status(f"{address}ws", Origin="null") == 403
+        async with client.get(address) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            page = await answer.text()
+        assert "default-src 'none'" in policy
+        assert "googleapis" not in page
+
+
+def test_a_port_that_is_taken_is_a_sentence() -> None:
+    """The second server on a port says so."""
+    first = GuardedServer(["true"])
+    try:
+        with pytest.raises(UsageError, match=f"port {first.port} cannot be used"):
+            GuardedServer(["true"], first.port)
+        assert first.address.startswith(f"http://127.0.0.1:{first.port}/")
+    finally:
+        first.socket.close()
