@@ -116,6 +116,26 @@ def test_replay_at_and_diff(database: Path, run: Run) -> None:
     assert [change["path"] for change in json.loads(out)["changes"]] == ["amount", "decision"]
 
 
+def test_several_databases(database: Path, tmp_path: Path, run: Run) -> None:
+    """`--checkpoints` may be given more than once: threads of all are listed, and replay finds the one it needs."""
+    other = tmp_path / "other.sqlite"
+    with SqliteSaver.from_conn_string(str(other)) as saver:
+        graph = StateGraph(Refund).add_node("plan", plan).add_edge(START, "plan").compile(checkpointer=saver)
+        graph.invoke({"amount": 1}, {"configurable": {"thread_id": "elsewhere"}})
+    both = ("--checkpoints", database, "--checkpoints", other, "--json")
+    _, out, _ = run("threads", *both)
+    assert [thread["thread_id"] for thread in json.loads(out)] == ["answered", "waits", "elsewhere"]
+    _, out, _ = run("replay", "elsewhere", *both)
+    assert len(json.loads(out)["steps"]) == 3
+
+
+def test_a_namespace_that_is_not_there(database: Path, run: Run) -> None:
+    """A namespace that the thread has not is refused, with those that it has."""
+    status, out, err = run("replay", "waits", "--ns", "sub:1", "--checkpoints", database)
+    assert (status, out) == (2, "")
+    assert "it has ''" in err
+
+
 def test_replay_of_a_step_that_is_not_there(database: Path, run: Run) -> None:
     """A step that is not there is said on stderr with status 2, and nothing goes to stdout."""
     status, out, err = run("replay", "answered", "--at", "77", "--checkpoints", database, "--json")

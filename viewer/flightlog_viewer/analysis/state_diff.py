@@ -54,9 +54,9 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
         yield "removed", path, before, None
     elif isinstance(before, dict) and isinstance(after, dict) and depth < MAX_DEPTH:
         for key in [*after, *(key for key in before if key not in after)]:
-            yield from _differences(
-                f"{path}.{_name(str(key))}", before.get(key, MISSING), after.get(key, MISSING), depth + 1
-            )
+            name = _name(str(key))
+            inner = f"{path}{name}" if name.startswith("[") else f"{path}.{name}"
+            yield from _differences(inner, before.get(key, MISSING), after.get(key, MISSING), depth + 1)
     elif isinstance(before, list) and isinstance(after, list) and depth < MAX_DEPTH:
         yield from _list_differences(path, before, after, depth + 1)
     elif before != after or type(before) is not type(after):

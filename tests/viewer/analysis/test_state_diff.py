@@ -1,0 +1,70 @@
+"""The difference between two states, as a reader wants it told."""
+
+from typing import Any
+
+import pytest
+
+from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+
+
+def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) -> list[Change]:
+    return attributed_changes(before, after, writers)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {"a": 1}, [("added", "a", None, 1)]),
+        ({"a": 1}, {}, [("removed", "a", 1, None)]),
+        ({"a": 1}, {"a": 2}, [("changed", "a", 1, 2)]),
+        ({"a": 1}, {"a": True}, [("changed", "a", 1, True)]),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, [("changed", "a.c", 2, 3)]),
+        ({"a": {"b c": 1}}, {"a": {}}, [("removed", 'a["b c"]', 1, None)]),
+        ({"a": [1, 2, 3]}, {"a": [1, 2, 3, 4]}, [("added", "a[3]", None, 4)]),
+        ({"a": [1, 2, 3]}, {"a": [1, 9, 3]}, [("changed", "a[1]", 2, 9)]),
+        ({"a": [1, 2, 3]}, {"a": [1, 3]}, [("removed", "a[1]", 2, None)]),
+        ({"a": None}, {"a": None}, []),
+    ],
+)
+def test_differences(before: dict[str, Any], after: dict[str, Any], expected: list[tuple[Any, ...]]) -> None:
+    """Added, removed and changed places are named by their path, long lists by element."""
+    assert [(change.op, change.path, change.before, change.after) for change in diff(before, after)] == expected
+
+
+def test_messages_are_compared_by_id() -> None:
+    """A message that was edited, removed or added is found by its id, wherever it stands."""
+    one, two, three = ({"id": name, "type": "ai", "content": name} for name in "abc")
+    edited = {**two, "content": "new"}
+    changes = diff({"messages": [one, two]}, {"messages": [three, edited]}, messages=["model", "clean"])
+    assert [(change.op, change.path, change.node) for change in changes] == [
+        ("added", "messages[id=c]", "model, clean"),
+        ("changed", "messages[id=b].content", "model, clean"),
+        ("removed", "messages[id=a]", "model, clean"),
+    ]
+
+
+def test_a_channel_that_nobody_is_known_to_have_written() -> None:
+    """Without a row that tells, a change names no node."""
+    assert diff({"a": 1}, {"a": 2}, b=["x"])[0].node is None
+
+
+def test_what_is_nested_too_deep_is_shown_whole() -> None:
+    """Values that Python cannot compare are one change of the whole channel."""
+    before: Any = []
+    after: Any = [1]
+    for _ in range(3000):
+        before, after = [before], [after]
+    assert diff({"a": before}, {"a": after})[0].op == "changed"
+
+
+def test_a_large_equal_state_costs_no_comparison() -> None:
+    """Payloads that repeat are one object: they are not looked into."""
+
+    class Untouchable:
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    shared = Untouchable()
+    assert diff({"a": shared, "b": [shared]}, {"a": shared, "b": [shared]}) == []
