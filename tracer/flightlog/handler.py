@@ -14,6 +14,7 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 from flightlog import langgraph, usage
 from flightlog.capture import modes
 from flightlog.clock import SYSTEM, Clock
+from flightlog.copies import SharedByCopies
 from flightlog.errors import UsageError
 from flightlog.failure import tool_message_error
 from flightlog.inline import counts_as_inline
@@ -31,7 +32,7 @@ DEFAULT_MAX_FIELD_BYTES: Final = 262_144
 _NO_METADATA: Final[dict[str, Any]] = {}
 
 
-class JsonlTracer(BaseCallbackHandler):
+class JsonlTracer(SharedByCopies, BaseCallbackHandler):
     """Records every chain, LLM, tool and retriever run it is attached to as one span.
 
     With ``path``, each finished span is one line of that file, written before its end callback returns; without, the
