@@ -25,7 +25,7 @@ VIEWS: dict[str, list[str]] = {
     "streaming": ["enter"],
     "tracing": [],
     "token_stream": ["j", "enter", "j", "j"],
-    "breakpoints": [],
+    "breakpoints": ["4", "v", "v"],
     "tool_review": ["3", "enter", "left_curly_bracket", *QUESTION],
     "dynamic_interrupt": ["3", "enter", "left_curly_bracket", *QUESTION],
     "time_travel": ["3", "enter"],

@@ -1,7 +1,7 @@
 """Static breakpoints: a pause before a node, and a pause after one, that the nodes themselves know nothing of.
 
-Corrections to the document. A breakpoint does not raise: `invoke` returns, and only `get_state(config).next` tells
-that the run stands still, so waiting for a ValueError waits in vain. An unapproved request must not be a crash on
+Corrections to what tutorials show. A breakpoint does not raise: `invoke` returns, and only `get_state(config).next`
+tells that the run stands still, so waiting for a ValueError waits in vain. An unapproved request must not be a crash on
 resume: here the reviewer's word decides between two nodes. And a node returns its update; it does not change the
 state it was given.
 """

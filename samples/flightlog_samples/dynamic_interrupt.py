@@ -1,7 +1,7 @@
 """A pause that depends on the data: only requests above an amount wait for a person.
 
-The document raises `langgraph.types.Interrupt`, which is a record and no exception, so its node would die with a
-TypeError; and its approval node raises ValueError while it waits, which is a failed run, not a waiting one. The call
+Tutorials can be found that raise `langgraph.types.Interrupt`, which is a record and no exception, so the node dies with
+a TypeError; or whose approval node raises ValueError while it waits, which is a failed run, not a waiting one. The call
 is `interrupt(question)`, and it is made only on the path that needs it.
 """
 

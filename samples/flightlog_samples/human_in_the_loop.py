@@ -1,9 +1,10 @@
 """An action that waits for a person: nothing happens until the request is approved, and never when it is rejected.
 
 The pause is a checkpoint, so it costs nothing while it waits, and any process that opens the same database may
-answer. Two things the document leaves out matter in practice and are done here: answering a thread that asks nothing
-is an error (LangGraph would take the answer and quietly do nothing with it), and so is starting anew on a thread that
-still asks (LangGraph would drop the open question). Its set of approving answers also took the number 1 for True.
+answer. Two things that tutorials leave out matter in practice and are done here: answering a thread that asks nothing
+is an error (LangGraph does nothing with the answer, or runs the node on an empty state), and so is starting anew on a
+thread that still asks (LangGraph drops the open question). A plain set of approving answers also takes the number 1
+for True.
 """
 
 import sys

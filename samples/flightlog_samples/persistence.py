@@ -1,9 +1,9 @@
 """State that survives: an accumulator that counts up once per call, a count for each thread.
 
 Which checkpointer the graph is compiled with is the only difference between state that dies with the process and
-state that survives it. Two of the document's remarks are out of date: `PostgresSaver.from_conn_string` is a context
-manager by now, not a saver, so `postgres_checkpointer` opens the connection itself with the settings that the saver
-needs; and a state of counters needs reducers on its channels, or each call overwrites the last one's.
+state that survives it. Two things that tutorials have wrong or leave out: `PostgresSaver.from_conn_string` is a
+context manager by now, not a saver, so `postgres_checkpointer` opens the connection itself with the settings that the
+saver needs; and a state of counters needs reducers on its channels, or each call overwrites the last one's.
 """
 
 import operator

@@ -1,7 +1,7 @@
 """Progress as it happens: node updates, and every other stream mode, with or without persistence.
 
-The document's loop over `stream_mode="updates"` is kept as `iter_updates`. It unpacks each chunk as one node's
-update, which fails in three cases that real graphs have: nodes that ran in parallel share a chunk, a node that writes
+The usual loop over `stream_mode="updates"` is kept as `iter_updates`. Unpacking each chunk as one node's update, as
+tutorials do, fails in three cases that real graphs have: nodes that ran in parallel share a chunk, a node that writes
 nothing has None for an update, and a pause arrives as a chunk of its own named `__interrupt__`.
 """
 

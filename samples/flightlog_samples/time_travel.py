@@ -1,7 +1,7 @@
 """The past of a thread: list its checkpoints, go back to one, or branch off from one with other values.
 
-The document calls `checkpointer.list_tuples`, which does not exist, and puts `checkpoint_id` beside `configurable`,
-where LangGraph does not look, so its revert would just run the newest state again. The history is
+Tutorials can be found that call `checkpointer.list_tuples`, which does not exist, and that put `checkpoint_id` beside
+`configurable`, where LangGraph does not look, so that their revert just runs the newest state again. The history is
 `graph.get_state_history(config)`, and each of its entries brings the config that addresses it.
 """
 

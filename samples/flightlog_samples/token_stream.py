@@ -1,9 +1,9 @@
 """Tokens the moment the model makes them.
 
-The document reads the model's stream to its end inside the node and streams the graph by node, so its reader sees
-nothing until everything is there; it also changes the state it was given and returns the whole of it. Here the node
-simply invokes the model and returns its own update: LangGraph's `messages` mode carries each token out of the node,
-whichever way the model is called inside.
+The usual first try reads the model's stream to its end inside the node and streams the graph by node, so that its
+reader sees nothing until everything is there; it also changes the state it was given and returns all of it. Here the
+node simply invokes the model and returns its own update: LangGraph's `messages` mode carries each token out of the
+node, whichever way the model is called inside.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A person goes through the tool calls a model proposes: some run, the others are skipped.
 
-The document approves by looking for the tool's name inside a string of names, so approving "repost" also runs "post",
-and two calls of one tool cannot be told apart. Here the review is by call id, and a skipped call still gets its
+Tutorials approve by looking for the tool's name inside a string of names, so approving "repost" also runs "post", and
+two calls of one tool cannot be told apart. Here the review is by call id, and a skipped call still gets its
 answer, a message that says it was skipped: models refuse a conversation in which a call has no result.
 """
 

@@ -1,7 +1,7 @@
 """One tracer over persistence, approval and streaming at once, and what it adds up to.
 
-The document's tracer records LLM and tool calls only, keeps every span in a dictionary until it ends, and would file
-a graph that waits for a person under errors. JsonlTracer records the graph and its nodes as well, knows a pause from
+The tracer that tutorials build on LangChain's callback base class records LLM and tool calls only, and would file a
+graph that waits for a person under errors. JsonlTracer records the graph and its nodes as well, knows a pause from
 a fault, and writes each span as it ends. Without a path it keeps the spans in memory, which is what tests want.
 """
 
