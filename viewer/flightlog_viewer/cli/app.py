@@ -20,7 +20,6 @@ from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.safe_text import safe_text
 
-_PROGRAMS = ("flightlog", "__main__")
 _USAGE = 2
 _STOPPED = 130
 _DUCKDB_STOPPED = "Query interrupted"
@@ -33,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that is not UTF-8
-    if Path(sys.argv[0]).stem in _PROGRAMS:
+    if Path(sys.argv[0]).stem == "flightlog" or Path(sys.argv[0]).parts[-2:] == ("flightlog", "__main__.py"):
         sys.meta_path.insert(0, WithoutPandas())
     try:
         status = _run(list(sys.argv[1:] if argv is None else argv))
