@@ -206,15 +206,26 @@ class SqliteRows:
             except sqlite3.DatabaseError as again:
                 raise self._unreadable(again) from again
         except sqlite3.Error as error:
-            raise self._unreadable(error) from error
+            problem = self._unreadable(error)
+            if not isinstance(problem, DamagedError):
+                raise problem from error
+            try:
+                connection = self._connect("mode=ro", cut=True)
+            except sqlite3.Error:
+                raise problem from error
+            self._lost(problem)
+            return connection
 
-    def _connect(self, options: str) -> sqlite3.Connection:
+    def _connect(self, options: str, *, cut: bool = False) -> sqlite3.Connection:
         address = f"file:{quote(str(self._path.absolute()))}?{options}"
         connection = sqlite3.connect(
             address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            if cut:  # SQLite opens a file that is shorter than its header says in this mode only; nothing is written
+                connection.execute("PRAGMA writable_schema = ON")
             # Text that is no UTF-8 must be shown, not raised.
             connection.text_factory = lambda data: data.decode("utf-8", "replace")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -224,8 +235,10 @@ class SqliteRows:
         return connection
 
     def _check_schema(self) -> None:
+        # Not a view: what it computes could take for ever.
+        tables = {row[0] for row in self._all("SELECT name FROM sqlite_master WHERE type = 'table'")}
         columns = {
-            table: {str(row[1]) for row in self._all(f"PRAGMA table_info({table})")}
+            table: {str(row[1]) for row in self._all(f"PRAGMA table_info({table})")} if table in tables else set()
             for table in ("checkpoints", "writes")
         }
         wanted = {
