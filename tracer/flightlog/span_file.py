@@ -227,6 +227,7 @@ class SpanFile:
             duration_ms=(time.monotonic_ns() - self._unreported_monotonic_ns) / 1e6,
             status="error",
             error={"type": "SpansLost", "message": f"{lost} spans could not be written: {self._last_error}"},
+            host=os.uname().nodename if hasattr(os, "uname") else None,
             pid=os.getpid(),
             metadata={"lost": lost, "lost_bytes": lost_bytes},
         )

@@ -135,7 +135,7 @@ def doctor_losses() -> Statement:
     """Spans that a tracer could not write, as it recorded itself when it could write again."""
     return (
         """SELECT coalesce(sum((metadata->>'lost')::BIGINT), 0)::BIGINT AS count,
-               list(host || ' ' || start_time)[1:3] AS examples
+               list(concat_ws(' ', host, start_time, error.message) ORDER BY start_time)[1:3] AS examples
            FROM spans WHERE type = 'event' AND name = 'flightlog.loss'""",
         [],
     )
