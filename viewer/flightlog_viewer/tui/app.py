@@ -157,6 +157,9 @@ class FlightlogApp(Guarded, App[int]):
             return
         self._show_status()
         self.main.data_changed(appended=False)
+        if self.session.checkpoints:
+            # The screen of threads counts what waits, and says so at the top of every screen.
+            self.main.view("threads").display = False
         self._follower.watch(self.session.watched())
         self.set_interval(_FOLLOW_S, self._look_for_more)
 

@@ -85,6 +85,8 @@ class Session:
         self.paths = list(paths)
         self.checkpoints = list(checkpoints)
         self.cache = cache
+        self.problems: list[str] = []
+        """What a damaged database could not give, as sentences."""
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="pages")
         self._store: Store | None = None
         self._asked: dict[str, duckdb.DuckDBPyConnection] = {}
@@ -253,6 +255,7 @@ class Session:
         for target in self.checkpoints:
             with open_source(target) as source:
                 found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in source.threads())
+                self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
         return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
 
     def steps(self, thread_id: str) -> ThreadSteps:

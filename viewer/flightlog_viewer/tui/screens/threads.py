@@ -68,6 +68,7 @@ class ThreadsView(View):
     def __init__(self) -> None:
         super().__init__(id="threads")
         self._entries: list[ThreadEntry] = []
+        self._warned = False
         self._thread: str | None = None
         """The thread asked for; ``_steps`` follows."""
         self._steps: ThreadSteps | None = None
@@ -126,6 +127,9 @@ class ThreadsView(View):
 
     def _listed(self, entries: list[ThreadEntry]) -> None:
         self._entries = entries
+        if self.session.problems and not self._warned:
+            self._warned = True
+            self.notify("\n".join(self.session.problems[:5]), severity="warning", markup=False, timeout=15)
         self.viewer.set_pending(sum(len(entry.summary.pending) for entry in entries))
         rows = [self._cells(entry) for entry in entries]
         self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
