@@ -4,10 +4,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from flightlog.errors import UsageError
-from flightlog_samples.catalogue import DEFAULT, SAMPLES, select
+from flightlog_samples.catalogue import DEFAULT, SAMPLES, Sample, select
 from flightlog_samples.recording import DEFAULT_OUT, record
 
 
@@ -31,7 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"flightlog: {error}", file=sys.stderr)
         return 2
-    return record(options.out, [sample.story() for sample in samples])
+    return record(options.out, [partial(_announced, sample) for sample in samples])
+
+
+def _announced(sample: Sample, out: Path) -> None:
+    print(f"-- {sample.name}: {sample.shows}", flush=True)
+    sample.story()(out)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def record(out: Path, stories: Sequence[Story]) -> int:
         # A provider may refuse in any way it likes; the scripted model has no excuse.
         if not (model := os.environ.get("FLIGHTLOG_MODEL")):
             raise
-        return failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {error}")
+        first, *_ = str(error).splitlines() or [""]
+        return failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {first}")
     return 0
 
 
