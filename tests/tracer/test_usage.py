@@ -1,5 +1,6 @@
 """Tokens, times and models: what was reported, never a guess."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -7,10 +8,12 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import Generation, LLMResult
+from langgraph.graph import MessagesState
 
 from flightlog import JsonlTracer
 from flightlog.summary import USAGE_HINT
 from flightlog.usage import response_fields
+from tests.tracer.graphs import graph_of
 from tests.tracer.models import USAGE, ScriptedModel, StreamingModel
 
 DETAILED: Any = {
@@ -67,6 +70,26 @@ async def test_event_streams_count_each_chunk_once() -> None:
     async for _ in StreamingModel(script=["a b c"]).astream_events("q", {"callbacks": [tracer]}, version="v2"):
         pass
     assert one(tracer).chunks == 4
+
+
+async def test_the_third_event_protocol_gives_the_time_to_the_first_token_too() -> None:
+    """A model inside a graph that is read by v3 events streams, and its span says when the first token came."""
+
+    async def think(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    model = StreamingModel(script=["a b c"])
+    tracer = JsonlTracer()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        app = graph_of(MessagesState, think)
+        async for _ in await app.astream_events({"messages": ["q"]}, {"callbacks": [tracer]}, version="v3"):
+            pass
+    span = next(span for span in tracer.spans if span.type == "llm")
+    assert span.time_to_first_token_ms is not None
+    assert span.chunks is not None
+    assert 3 <= span.chunks <= 4
+    assert span.token_usage == USAGE
 
 
 def test_an_answer_from_the_cache_is_not_spending() -> None:

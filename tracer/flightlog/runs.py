@@ -11,7 +11,7 @@ from flightlog.memo import Memo
 from flightlog.sampling import Held
 from flightlog.span import VERSION
 
-_REMEMBERED: Final = 4_096
+REMEMBERED: Final = 4_096
 """Ended runs of which the trace is remembered before the older half is forgotten."""
 
 
@@ -153,6 +153,11 @@ class Runs:
         """The trace_id of a run that ended lately."""
         return self._new.get(key.int) or self._old.get(key.int)
 
+    @property
+    def remembered(self) -> int:
+        """How many ended runs are still known: at most twice REMEMBERED."""
+        return len(self._new) + len(self._old)
+
     def clear(self) -> None:
         """Forget every open run, but remember that they were there."""
         for key, run in list(self.open.items()):
@@ -174,6 +179,6 @@ class Runs:
         self._remember(run.key, run.root.trace_id)
 
     def _remember(self, key: int, trace_id: str) -> None:
-        if len(self._new) >= _REMEMBERED:
+        if len(self._new) >= REMEMBERED:
             self._old, self._new = self._new, {}
         self._new[key] = trace_id
