@@ -2,10 +2,10 @@
 
     python benchmarks/tracer_overhead.py [--json] [--blocks N] [--only NAME,...]
 
-Each subject runs in a process of its own (instrumentors patch LangChain), in blocks of invokes that alternate with
-blocks without callbacks; every figure is the median of (block with - block without), process CPU of all threads,
-through the subject's own flush or close. Every invoke gets fresh messages. Peers send to a local server that accepts
-everything, in another process; one that is not installed is left out. Read ratios, not milliseconds.
+Handlers run in one process, in blocks of invokes that take turns with blocks without callbacks; instrumentors patch
+LangChain and have processes of their own. Every figure is the median of (block with - block without), process CPU of
+all threads, through the subject's own flush or close. Every invoke gets fresh messages. Peers send to a local server
+that accepts everything, in another process; one that is not installed is left out. Read ratios, not milliseconds.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from benchmarks.tracer_subjects import SUBJECTS, Subject
 INVOKES = 20
 HISTORIES = (2, 100)
 SETTINGS = [f"{mode}_{history}" for mode in ("sync", "async") for history in HISTORIES]
+BARE = "without"
 WARM_UP = 2
 """Blocks that warm caches, imports and connections, and do not count."""
 
@@ -136,33 +137,37 @@ def block(graph: Any, is_async: bool, history: int, arm: Arm, handlers: list[Any
     arm.cpu_ms.append((time.process_time() - began) * 1e3 / INVOKES)
 
 
-def measure(subject: Subject, is_async: bool, history: int, blocks: int) -> dict[str, float]:
-    """Net figures of one subject in one setting."""
+def measure(subjects: dict[str, Subject], is_async: bool, history: int, blocks: int) -> dict[str, dict[str, float]]:
+    """Net figures of some subjects in one setting, in turn with blocks without any."""
     graph = build(is_async)
-    bare, traced = Arm(), Arm()
+    arms = {name: Arm() for name in (BARE, *subjects)}
 
-    def without() -> None:
-        block(graph, is_async, history, bare, [], lambda: None)
+    def one(name: str) -> None:
+        handlers, close = ([], _nothing) if name == BARE else subjects[name].attach()
+        block(graph, is_async, history, arms[name], handlers, close)
 
-    def attached() -> None:
-        handlers, close = subject.attach()
-        block(graph, is_async, history, traced, handlers, close)
-
-    if subject.alternates:
-        pairs = [(without, attached) if index % 2 else (attached, without) for index in range(blocks + WARM_UP)]
-        steps = [step for pair in pairs for step in pair]
+    names, rounds = list(arms), blocks + WARM_UP
+    if all(subject.alternates for subject in subjects.values()):
+        steps = [name for turn in range(rounds) for name in (names[turn % len(names) :] + names[: turn % len(names)])]
     else:
-        steps = [without] * (blocks + WARM_UP) + [attached] * (blocks + WARM_UP)
-    for step in steps:
-        step()
-    for arm in (bare, traced):
+        steps = [name for name in names for _ in range(rounds)]
+    for name in steps:
+        one(name)
+    for arm in arms.values():
         del arm.cpu_ms[:WARM_UP], arm.wall_ms[: WARM_UP * INVOKES]
-    net = [t - b for t, b in zip(traced.cpu_ms, bare.cpu_ms, strict=True)]
+    bare = arms.pop(BARE)
     return {
-        "net_cpu_ms": statistics.median(net),
-        "bare_cpu_ms": statistics.median(bare.cpu_ms),
-        "net_p99_wall_ms": percentile(traced.wall_ms) - percentile(bare.wall_ms),
+        name: {
+            "net_cpu_ms": statistics.median(t - b for t, b in zip(arm.cpu_ms, bare.cpu_ms, strict=True)),
+            "bare_cpu_ms": statistics.median(bare.cpu_ms),
+            "net_p99_wall_ms": percentile(arm.wall_ms) - percentile(bare.wall_ms),
+        }
+        for name, arm in arms.items()
     }
+
+
+def _nothing() -> None:
+    """Ends a block that has nothing to end."""
 
 
 def percentile(values: list[float]) -> float:
@@ -170,19 +175,31 @@ def percentile(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def child(name: str, setting: str, blocks: int) -> None:
-    """One subject in one setting in this process; its figures as JSON on standard output."""
+def child(names: list[str], setting: str, blocks: int) -> None:
+    """Some subjects in one setting in this process; their figures as JSON on standard output."""
     mode, _, history = setting.partition("_")
     with tempfile.TemporaryDirectory() as folder:
-        subject = SUBJECTS[name](Path(folder))
-        figures = measure(subject, mode == "async", int(history), blocks)
-        if (size := subject.bytes_per_invoke(INVOKES * (blocks + WARM_UP))) is not None:
-            figures["bytes_per_invoke"] = size
+        subjects = {}
+        for name in names:
+            try:
+                subjects[name] = SUBJECTS[name](Path(folder) / name)
+            except ImportError as error:
+                print(f"{name}: left out: {error}", file=sys.stderr)
+        figures = measure(subjects, mode == "async", int(history), blocks)
+        for name, subject in subjects.items():
+            if (size := subject.bytes_per_invoke(INVOKES * (blocks + WARM_UP))) is not None:
+                figures[name]["bytes_per_invoke"] = size
         print(json.dumps(figures))
 
 
 def run_all(names: list[str], blocks: int) -> dict[str, Any]:
-    """Every subject in every setting, each in a process of its own, beside the accepting server."""
+    """Every subject in every setting, beside the accepting server.
+
+    Handlers share a process and take turns, so that what else the machine does meets them alike; each instrumentor
+    that patches LangChain has a process of its own.
+    """
+    groups = [[name for name in names if SUBJECTS[name].alternates]]
+    groups += [[name] for name in names if not SUBJECTS[name].alternates]
     figures: dict[str, Any] = {}
     server = subprocess.Popen(
         [sys.executable, str(Path(__file__).parent / "accepting_server.py")], stdout=subprocess.PIPE, text=True
@@ -191,18 +208,12 @@ def run_all(names: list[str], blocks: int) -> dict[str, Any]:
         assert server.stdout is not None
         environment = {**os.environ, "BENCH_SERVER": server.stdout.readline().strip()}
         try:
-            for name in names:
-                rows = {}
+            for group in filter(None, groups):
                 for setting in SETTINGS:
-                    command = [sys.executable, __file__, "--child", name, setting, "--blocks", str(blocks)]
-                    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-                    if done.returncode:
-                        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-                        print(f"{name}: left out: {last}", file=sys.stderr)
-                        break
-                    rows[setting] = json.loads(done.stdout.splitlines()[-1])
-                else:
-                    figures[name] = rows
+                    command = [sys.executable, __file__, "--child", ",".join(group), setting, "--blocks", str(blocks)]
+                    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+                    for name, row in json.loads(done.stdout.splitlines()[-1]).items():
+                        figures.setdefault(name, {})[setting] = row
         finally:
             server.terminate()
     return figures
@@ -217,7 +228,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.child[0], options.child[1], options.blocks)
+        child(options.child[0].split(","), options.child[1], options.blocks)
         return
     figures = run_all(options.only.split(",") if options.only else list(SUBJECTS), options.blocks)
     print(json.dumps(figures, indent=1) if options.json else table(figures))

@@ -21,6 +21,7 @@ class Subject:
     """False for what cannot be switched off again: then all blocks without it come first."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._counted = 0
 

@@ -6,7 +6,7 @@ A raw handler, not LangChain's ``BaseTracer``: that one copies every payload and
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from uuid import UUID
 
 from langchain_core.callbacks.base import BaseCallbackHandler
@@ -40,7 +40,9 @@ class JsonlTracer(SharedByCopies, BaseCallbackHandler):
     the application, except for arguments that cannot be meant (UsageError, here).
     """
 
-    raise_error = False
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Of LangGraph's callback class as well, when the application has loaded LangGraph."""
+        return cast(Self, object.__new__(langgraph.aware_class(cls)))
 
     def __init__(
         self,
@@ -161,7 +163,7 @@ class JsonlTracer(SharedByCopies, BaseCallbackHandler):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """A class that is LangGraph's own callback class too, once the application has loaded LangGraph.
+        """LangGraph's callback class as well, for a tracer that was built before LangGraph was loaded.
 
         LangGraph reports interrupts and resumes only to instances of it, and importing it ourselves costs a second.
         """

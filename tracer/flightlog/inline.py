@@ -6,13 +6,22 @@ Inline callbacks come in order, in the caller's own context and without a thread
 attaching it changes nothing for the others; the manager then runs it inline all the same.
 """
 
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, Final
+
+_MAX_CALLERS: Final = 64
+_usual_callers: dict[int, CodeType] = {}
+"""Code that has asked before, by identity (it is kept alive here): LangChain asks three times an event."""
 
 
 def counts_as_inline(caller: FrameType, own: type) -> bool:
     """What ``run_inline`` answers to the code that reads it; handlers of class ``own`` do not count as others."""
-    if "on_llm_start" not in caller.f_code.co_qualname:
+    code = caller.f_code
+    if id(code) in _usual_callers:
+        return True
+    if "on_llm_start" not in code.co_qualname:
+        if len(_usual_callers) < _MAX_CALLERS:
+            _usual_callers[id(code)] = code
         return True
     frame: FrameType | None = caller
     while frame is not None and frame.f_code.co_name != "on_llm_start":

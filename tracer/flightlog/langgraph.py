@@ -147,9 +147,13 @@ def aware_class(own: type) -> type:
     base = getattr(sys.modules.get("langgraph.callbacks"), "GraphCallbackHandler", None)
     if not isinstance(base, type):
         return own
+    if base in own.__mro__:
+        return own
     known = _aware_classes.get((own, base))
     if known is None:
-        known = _aware_classes[own, base] = type(own.__name__, (own, base), {"__module__": own.__module__})
+        # Its instances need no property to say what they are; LangChain asks some twenty times an invoke.
+        body = {"__module__": own.__module__, "__class__": object.__dict__["__class__"]}
+        known = _aware_classes[own, base] = type(own.__name__, (own, base), body)
     return known
 
 
