@@ -26,6 +26,8 @@ async def differences(run: Run, source: CheckpointSource, name: str = "") -> lis
                 continue
             for step in steps:
                 found += [f"{where} {text}" for text in _differences(step, snapshots[step.checkpoint_id], name)]
+        if run.durability != "exit":  # which does not store the step that the subgraph ran in
+            found += _unlinked(by_namespace)
         config = run.config(thread.thread_id)
         state = await run.graph.aget_state(config) if run.asynchronous else run.graph.get_state(config)
         ours, theirs = {question.id for question in thread.pending}, {question.id for question in state.interrupts}
@@ -34,6 +36,16 @@ async def differences(run: Run, source: CheckpointSource, name: str = "") -> lis
         if thread.status == "finished" and (state.next or theirs):
             found.append(f"thread {thread.thread_id!r} is finished here, {state.next} is due there")
     return found
+
+
+def _unlinked(by_namespace: dict[str, list[Step]]) -> list[str]:
+    """Subgraphs whose task no step of the graph around them holds."""
+    tasks = {task.task_id for steps in by_namespace.values() for step in steps for task in step.tasks}
+    return [
+        f"namespace {namespace!r} belongs to no task"
+        for namespace, steps in by_namespace.items()
+        if steps[0].parent_task_id is not None and steps[0].parent_task_id not in tasks
+    ]
 
 
 async def _snapshots(run: Run, thread_id: str, namespace: str) -> dict[str, Any]:
@@ -64,6 +76,16 @@ def _differences(step: Step, snapshot: Any, name: str) -> list[str]:
     found = [
         f"step {step.step} {key}: {ours[key]!r} here, {theirs[key]!r} there" for key in ours if ours[key] != theirs[key]
     ]
+    theirs_tasks = {(task.id, task.name) for task in snapshot.tasks}
+    found += [
+        f"step {step.step} has a task {task.task_id} of {task.node} here only"
+        for task in step.tasks
+        if task.due and task.task_id and (task.task_id, task.node) not in theirs_tasks
+    ]
+    ours_errors = sorted(str(task.error) for task in step.tasks if task.due and task.error is not None)
+    theirs_errors = sorted(str(task.error) for task in snapshot.tasks if task.error is not None)
+    if ours_errors != theirs_errors:
+        found.append(f"step {step.step} errors: {ours_errors} here, {theirs_errors} there")
     if isinstance(snapshot.values, dict) and not step.functional and "__root__" not in step.values:
         # The form leaves empty values out; where the rows hold a channel, its empty value must agree as well.
         whole = normal_form(snapshot.values)

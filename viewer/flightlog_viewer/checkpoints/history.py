@@ -1,8 +1,8 @@
 """The steps of a thread, read from its rows in order of time, a few checkpoints at a time."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
@@ -10,6 +10,7 @@ from flightlog_viewer.checkpoints.decode import Decoder, Inert
 from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows
+from flightlog_viewer.checkpoints.task_ids import TaskIds
 from flightlog_viewer.checkpoints.tasks import StepRows, has_unnamed_calls, pulled_nodes, step_rows
 
 BATCH = 32
@@ -43,6 +44,7 @@ class HistoryReader:
         self._known: dict[str, Triggers] = defaultdict(Triggers)
         self._parents: OrderedDict[Key, _Parent] = OrderedDict()
         self._kept_bytes = 0
+        self._inner = _inner_tasks({key.checkpoint_ns for key in self._keys})
         self._following: dict[Key, Key] = {}
         self._delta_channels: dict[str, set[str]] = defaultdict(set)
 
@@ -101,7 +103,11 @@ class HistoryReader:
         if has_unnamed_calls(writes):
             self._learn_from_next(opened.row.key, known)
         due = known.due(opened.values, opened.versions, opened.seen, pulled_nodes(writes))
-        return step_rows(opened, due, known, self._decoder)
+        rows = step_rows(opened, due, known, self._decoder)
+        inner = self._inner.get(opened.row.key.checkpoint_ns)
+        if inner and any(not task.task_id for task in rows.tasks):
+            rows = replace(rows, tasks=[_identified(task, opened, known, inner) for task in rows.tasks])
+        return rows
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:
         """The names of `@task` calls stand in the next checkpoint of the namespace only."""
@@ -166,6 +172,32 @@ class HistoryReader:
         if opened.row.parent_checkpoint_id is not None and parent is None:
             notes.append("the parent checkpoint is no longer in the database")
         return notes
+
+
+def _inner_tasks(namespaces: Iterable[str]) -> dict[str, dict[str, set[str]]]:
+    """Namespace to node to the ids of its tasks that run a subgraph: the subgraphs' namespaces carry them."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for namespace in namespaces:
+        parts = namespace.split("|")
+        while parts and parts[-1].isdigit():
+            parts.pop()
+        if parts and ":" in parts[-1]:
+            node, _, task_id = parts[-1].rpartition(":")
+            found.setdefault("|".join(parts[:-1]), {}).setdefault(node, set()).add(task_id)
+    return found
+
+
+def _identified(task: Task, opened: Opened, known: Triggers, inner: Mapping[str, set[str]]) -> Task:
+    """A task that has left no row, with its id if a subgraph runs in it."""
+    if task.task_id or task.node not in inner:
+        return task
+    key = opened.row.key
+    ids = TaskIds(key.checkpoint_ns, key.checkpoint_id, opened.step)
+    triggers = known.triggers.get(task.node) or channels.triggers_of(task.node, opened.versions)
+    for task_id in inner[task.node]:
+        if ids.pulled_name(task_id, {task.node: triggers}) is not None:
+            return replace(task, task_id=task_id)
+    return task
 
 
 def task_of_namespace(checkpoint_ns: str) -> str | None:
