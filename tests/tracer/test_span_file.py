@@ -261,3 +261,12 @@ def test_path_that_no_file_can_have(path: Any) -> None:
     """Such a path is refused when the file object is made, in a sentence."""
     with pytest.raises(UsageError, match="cannot be the path of a span file"):
         SpanFile(path)
+
+
+def test_name_that_is_not_text(tmp_path: Path) -> None:
+    """A path of bytes, and a name that is no UTF-8, are paths like any other."""
+    path = os.fsencode(tmp_path) + b"/\xff.jsonl"
+    file = SpanFile(os.fsdecode(path))
+    assert file.write(line(0))
+    assert SpanFile(path).write(line(1))  # type: ignore[arg-type]  # what os.walk of bytes gives
+    assert seqs(Path(os.fsdecode(path))) == [0, 1]

@@ -18,11 +18,8 @@ class SameFile:
 
     def __init__(self) -> None:
         self._all: tuple[weakref.ref[Runs], ...] = ()
-
-    @property
-    def shared(self) -> bool:
+        self.shared = False
         """Whether there may be more than one tracer."""
-        return len(self._all) > 1
 
     def has_open(self, key: UUID, own: "Runs") -> bool:
         """Whether another tracer is recording this run."""
@@ -38,6 +35,7 @@ class SameFile:
 
     def _join(self, runs: "Runs") -> None:
         self._all = (*(ref for ref in self._all if ref() is not None), weakref.ref(runs))
+        self.shared = len(self._all) > 1
 
 
 def join(path: str, runs: "Runs") -> SameFile:

@@ -246,7 +246,7 @@ class SpanFile:
 
 def _absolute(path: str | os.PathLike[str]) -> str:
     try:
-        absolute = os.path.abspath(os.fspath(path))
+        absolute = os.fsdecode(os.path.abspath(os.fspath(path)))
         if "\0" in absolute:
             raise ValueError("it holds a null character")
         os.fsencode(absolute)
