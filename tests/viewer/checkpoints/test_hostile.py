@@ -13,7 +13,8 @@ from flightlog_viewer.checkpoints.approvals import database_approvals
 from flightlog_viewer.checkpoints.decode import Decoder
 from flightlog_viewer.checkpoints.form import step_form, thread_form, to_json
 from flightlog_viewer.cli.app import main
-from flightlog_viewer.store.checkpoint_ingest import create_tables, ingest_history, ingest_threads
+from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_threads
+from flightlog_viewer.store.checkpoint_tables import create_tables
 from tests.viewer.checkpoints import hostile
 
 

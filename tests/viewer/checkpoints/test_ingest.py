@@ -8,7 +8,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from flightlog_viewer.store import session
-from flightlog_viewer.store.checkpoint_ingest import create_tables, ingest_history, ingest_threads
+from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_threads
+from flightlog_viewer.store.checkpoint_tables import create_tables
 from tests.viewer.checkpoints.graphs import refunds, thread
 
 

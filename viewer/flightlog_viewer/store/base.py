@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 
 from flightlog_viewer.store.derived import Derived
-from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.locations import Arrays, Locations
 from flightlog_viewer.store.source_file import SourceFile
 
 _SAMPLES: Final = 16
@@ -104,16 +104,22 @@ def write_places(
     connection.execute("INSERT INTO base.counts VALUES (?, ?)", list(counts))
 
 
-def read_places(connection: duckdb.DuckDBPyConnection, locations: Locations) -> tuple[int, int]:
-    """Take over where the lines of the rows are; returns the counts of dropped fields and duplicates."""
-    places = connection.execute("FROM base.places").fetchnumpy()
-    locations.extend(
+def read_counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """The number of rows, and the counts of dropped fields and duplicates."""
+    ((rows, dropped_fields, duplicates),) = connection.execute(
+        "SELECT (SELECT count(*) FROM base.places), * FROM base.counts"
+    ).fetchall()
+    return rows, dropped_fields, duplicates
+
+
+def read_places(cursor: duckdb.DuckDBPyConnection) -> Arrays:
+    """Where the lines of the rows are."""
+    places = cursor.execute("FROM base.places").fetchnumpy()
+    return (
         np.asarray(places["file_id"], np.int32),
         np.asarray(places["start"], np.int64),
         np.asarray(places["size"], np.int64),
     )
-    ((dropped_fields, duplicates),) = connection.execute("FROM base.counts").fetchall()
-    return dropped_fields, duplicates
 
 
 def write_derived(connection: duckdb.DuckDBPyConnection, derived: Derived) -> None:

@@ -20,74 +20,20 @@ from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
 from flightlog_viewer.checkpoints.questions import thread_questions
 from flightlog_viewer.checkpoints.source import CheckpointSource
+from flightlog_viewer.store.checkpoint_tables import TABLES
 
 BATCH: Final = 5000
 """Rows that are handed to DuckDB at a time."""
 
-_TEXT, _NUMBER, _TIME, _FLAG = pa.string(), pa.int64(), pa.timestamp("us"), pa.bool_()
-
-TABLES: Final[dict[str, dict[str, pa.DataType]]] = {
-    "thread_states": {
-        **dict.fromkeys(("database", "thread_id", "status"), _TEXT),
-        "inferred": _FLAG,
-        "checkpoints": _NUMBER,
-        "steps": _NUMBER,
-        "created_at": _TIME,
-        "updated_at": _TIME,
-        "next": pa.list_(_TEXT),
-        "pending": _TEXT,
-        "error": _TEXT,
-    },
-    "checkpoints": {
-        **dict.fromkeys(("database", "thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id"), _TEXT),
-        "step": _NUMBER,
-        "source": _TEXT,
-        "ts": _TIME,
-        "next": pa.list_(_TEXT),
-        "resumed": _FLAG,
-        "channels": pa.list_(_TEXT),
-        "notes": pa.list_(_TEXT),
-        "metadata": _TEXT,
-    },
-    "writes": {
-        **dict.fromkeys(("database", "thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "node"), _TEXT),
-        "kind": _TEXT,
-        "status": _TEXT,
-        "channel": _TEXT,
-        "value": _TEXT,
-    },
-    "state_changes": {
-        **dict.fromkeys(("database", "thread_id", "checkpoint_ns", "checkpoint_id"), _TEXT),
-        "step": _NUMBER,
-        "ts": _TIME,
-        **dict.fromkeys(("op", "path", "before", "after", "node"), _TEXT),
-    },
-    "interrupts": {
-        **dict.fromkeys(("database", "interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id"), _TEXT),
-        **dict.fromkeys(("status", "question", "decision", "answer", "decided_by", "notes"), _TEXT),
-        "risk_score": pa.float64(),
-        "asked_at": _TIME,
-        "answered_at": _TIME,
-        "lag_min_ms": pa.float64(),
-        "lag_max_ms": pa.float64(),
-        "exact": _FLAG,
-    },
+_ARROW: Final = {
+    "VARCHAR": pa.string(),
+    "JSON": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "BOOLEAN": pa.bool_(),
 }
-"""Table to its columns; `database` is the path or the URL without its password."""
-
-_JSON: Final = frozenset({"pending", "metadata", "value", "before", "after", "question", "answer"})
-_SQL_TYPES: Final = {_TEXT: "VARCHAR", _NUMBER: "BIGINT", _TIME: "TIMESTAMP", _FLAG: "BOOLEAN", pa.float64(): "DOUBLE"}
-
-
-HISTORY: Final = frozenset(TABLES) - {"thread_states"}
-"""The tables that every checkpoint has to be decoded for."""
-
-
-def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables, empty."""
-    for table, columns in TABLES.items():
-        listed = ", ".join(f'"{name}" {_sql_type(name, kind)}' for name, kind in columns.items())
-        connection.execute(f"CREATE TABLE {table} ({listed})")
 
 
 def ingest_threads(connection: duckdb.DuckDBPyConnection, target: str) -> None:
@@ -124,7 +70,7 @@ class _Writer:
     def flush(self) -> None:
         if not self._rows:
             return
-        schema = pa.schema(list(TABLES[self._table].items()))
+        schema = pa.schema([(name, _ARROW[kind]) for name, kind in TABLES[self._table].items()])
         try:
             batch = pa.Table.from_pylist(self._rows, schema=schema)
         except UnicodeEncodeError:  # half of a surrogate pair, which old JSON blobs can hold
@@ -223,12 +169,6 @@ def _interrupt_row(database: str, approval: Approval) -> dict[str, Any]:
         "lag_max_ms": approval.lag_max_ms,
         "exact": approval.exact,
     }
-
-
-def _sql_type(name: str, kind: pa.DataType) -> str:
-    if name in _JSON:
-        return "JSON"
-    return "VARCHAR[]" if pa.types.is_list(kind) else _SQL_TYPES[kind]
 
 
 def _whole_text(row: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import Final
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
-from flightlog_viewer.store.checkpoint_ingest import HISTORY, ingest_history
+from flightlog_viewer.store.checkpoint_tables import HISTORY
 from flightlog_viewer.store.own_time import OWN_TIMES
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
@@ -41,6 +42,8 @@ class Derived:
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
         self._open_seen = 0
+        self._base_traces = 0
+        """Rows whose traces the base has, and that were not taken over yet."""
         self.own_times = RowValues(OWN_TIMES)
         self.costs = RowValues(COSTS)
 
@@ -79,27 +82,41 @@ class Derived:
             self._ensure_traces(rows, changes)
 
     def restore(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
-        """Take over what the attached base has for its ``rows`` rows."""
-        values = connection.execute("FROM base.row_values").fetchnumpy()
-        self.own_times.values = np.ma.filled(np.ma.asarray(values["self_ms"], np.float64), np.nan)
-        self.costs.values = np.ma.filled(np.ma.asarray(values["cost_usd"], np.float64), np.nan)
-        for table in ("trace_rows", "llm_wrappers", "prices"):
+        """Take over what the attached base has for its ``rows`` rows; its arrays and traces when they are needed."""
+
+        def column(name: str) -> Callable[[], NDArray[np.float64]]:
+            def read() -> NDArray[np.float64]:
+                with self._cursor() as cursor:
+                    found = cursor.execute(f"SELECT {name} FROM base.row_values").fetchnumpy()
+                return np.ma.filled(np.ma.asarray(found[name], np.float64), np.nan)
+
+            return read
+
+        self.own_times.restore(column("self_ms"))
+        self.costs.restore(column("cost_usd"))
+        for table in ("llm_wrappers", "prices"):
             connection.execute(f"INSERT INTO {table} FROM base.{table}")
-        self._own_rows = self._cost_rows = self._trace_rows = rows
+        self._own_rows = self._cost_rows = self._base_traces = rows
 
     def _ensure_history(self) -> None:
+        if not self._databases:
+            return
+        from flightlog_viewer.store.checkpoint_ingest import ingest_history
+
         while self._databases:
             with self._cursor() as cursor:
                 ingest_history(cursor, self._databases[-1])
             self._databases.pop()
 
     def _ensure_own(self, rows: int) -> None:
+        self.own_times.ready()
         if self._own_rows < rows:
             with self._cursor() as cursor:
                 self.own_times.compute(cursor, self._own_rows, rows)
             self._own_rows = rows
 
     def _ensure_costs(self, rows: int) -> None:
+        self.costs.ready()
         if self._cost_rows >= rows:
             return
         if self._prices is None:
@@ -117,6 +134,10 @@ class Derived:
         self._cost_rows = rows
 
     def _ensure_traces(self, rows: int, changes: int) -> None:
+        if self._base_traces:
+            with self._cursor() as cursor:
+                cursor.execute("INSERT INTO trace_rows FROM base.trace_rows")
+            self._trace_rows, self._base_traces = self._base_traces, 0
         if self._trace_rows >= rows and self._open_seen == changes:
             return
         first = self._trace_rows

@@ -1,21 +1,45 @@
 """Where the line of each row is: three numbers a row, index = row id."""
 
+import threading
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+
+Arrays = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 
 
 class Locations:
     """Grows with the rows of the store; kept in the cache beside them."""
 
-    file_ids: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-
     def __init__(self) -> None:
-        self.clear()
+        self._lock = threading.Lock()
+        self._read: Callable[[], Arrays] | None = None
+        self._arrays = _none()
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return self._count
+
+    @property
+    def file_ids(self) -> NDArray[np.int32]:
+        """The file of each row."""
+        return self._all()[0]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The byte offset of each row's line."""
+        return self._all()[1]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """The bytes of each row's line, without the newline."""
+        return self._all()[2]
+
+    def restore(self, count: int, read: Callable[[], Arrays]) -> None:
+        """Take ``count`` rows from ``read``, when they are needed."""
+        self._read = read
+        self._count = count
 
     def append(self, file_id: int, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
         """Add the lines of one file, in the order of their rows."""
@@ -23,19 +47,35 @@ class Locations:
 
     def extend(self, file_ids: NDArray[np.int32], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
         """Add lines of several files, in the order of their rows."""
-        # Readers in other threads ask by the length of `sizes`, so it is set last.
-        self.file_ids = np.concatenate([self.file_ids, file_ids]) if len(self.file_ids) else file_ids
-        self.starts = np.concatenate([self.starts, starts]) if len(self.starts) else starts
-        self.sizes = np.concatenate([self.sizes, sizes]) if len(self.sizes) else sizes
+        # Readers in other threads ask by the length, so it is set last.
+        old = self._all()
+        self._arrays = (
+            np.concatenate([old[0], file_ids]),
+            np.concatenate([old[1], starts]),
+            np.concatenate([old[2], sizes]),
+        )
+        self._count = len(self._arrays[2])
 
     def clear(self) -> None:
         """Forget all."""
-        self.file_ids = np.empty(0, np.int32)
-        self.starts = np.empty(0, np.int64)
-        self.sizes = np.empty(0, np.int64)
+        self._read = None
+        self._arrays = _none()
+        self._count = 0
 
     def drop(self, rows: NDArray[np.int64]) -> None:
         """Take rows out; those behind move up."""
         kept = np.ones(len(self), np.bool_)
         kept[rows] = False
-        self.file_ids, self.starts, self.sizes = self.file_ids[kept], self.starts[kept], self.sizes[kept]
+        file_ids, starts, sizes = self._all()
+        self._arrays = (file_ids[kept], starts[kept], sizes[kept])
+        self._count = len(self._arrays[2])
+
+    def _all(self) -> Arrays:
+        with self._lock:
+            if self._read is not None:
+                self._arrays, self._read = self._read(), None
+            return self._arrays
+
+
+def _none() -> Arrays:
+    return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64)

@@ -18,8 +18,23 @@ class RowValues:
     def __init__(self, query: str) -> None:
         self._query = query
         """Gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
-        self.values: NDArray[np.float64] = np.empty(0)
+        self._values: NDArray[np.float64] = np.empty(0)
+        self._read: Callable[[], NDArray[np.float64]] | None = None
+
+    @property
+    def values(self) -> NDArray[np.float64]:
         """By row id; NaN where there is none."""
+        self.ready()
+        return self._values
+
+    def restore(self, read: Callable[[], NDArray[np.float64]]) -> None:
+        """Take the values from ``read``, when they are needed."""
+        self._read = read
+
+    def ready(self) -> None:
+        """Have the values at hand: the SQL function must not ask the database in the middle of a query."""
+        if self._read is not None:
+            self._values, self._read = self._read(), None
 
     def compute(self, cursor: duckdb.DuckDBPyConnection, first: int, rows: int) -> None:
         """Work the values out for the rows from ``first`` on, and whatever else those change."""
@@ -29,7 +44,7 @@ class RowValues:
         values[:first] = self.values[:first]
         kept = ids < rows  # rows that come in the meantime are the next turn's
         values[ids[kept]] = np.asarray(found["value"], np.float64)[kept]
-        self.values = values
+        self._values = values
 
     def sql_function(self) -> Callable[[pa.Array], pa.Array]:
         """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
@@ -37,9 +52,9 @@ class RowValues:
         def value_of(row_ids: pa.Array) -> pa.Array:
             # Without `fill_null`: it makes pyarrow import pandas.
             ids = np.nan_to_num(row_ids.to_numpy(zero_copy_only=False), nan=-1).astype(np.int64)
-            known = (ids >= 0) & (ids < len(self.values))
+            known = (ids >= 0) & (ids < len(self._values))
             values = np.full(len(ids), np.nan)
-            values[known] = self.values[ids[known]]
+            values[known] = self._values[ids[known]]
             return pa.array(values, from_pandas=True)
 
         return value_of

@@ -15,7 +15,7 @@ from flightlog_viewer.store import base, ingest
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.in_flight import Started, read_started
-from flightlog_viewer.store.locations import Locations
+from flightlog_viewer.store.locations import Arrays, Locations
 from flightlog_viewer.store.source_file import SourceFile, open_source
 from flightlog_viewer.store.sources import resolve
 from flightlog_viewer.store.spool import Spool
@@ -135,7 +135,8 @@ class Rows:
             self._close_files()
             self._start_over()
             return False
-        self.dropped_fields, self.duplicates = base.read_places(self._connection, self.locations)
+        rows, self.dropped_fields, self.duplicates = base.read_counts(self._connection)
+        self.locations.restore(rows, self._read_places)
         self._connection.execute("DELETE FROM reject_rows")
         self._connection.execute("INSERT INTO reject_rows FROM base.reject_rows")
         ingest.create_table(self._connection, "span_rows")
@@ -144,6 +145,10 @@ class Rows:
         if self._cache is not None:
             self._cache.used(kept)
         return True
+
+    def _read_places(self) -> Arrays:
+        with self._connection.cursor() as cursor:
+            return base.read_places(cursor)
 
     def _end(self) -> int:
         return sum(source.end for source in self.sources)

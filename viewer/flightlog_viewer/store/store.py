@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import duckdb
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store import checkpoint_ingest, derived, prices, session
+from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.payloads import PayloadReader
@@ -142,9 +142,13 @@ class Store:
         create_functions(self._connection, self._payloads, self._derived)
         self._connection.execute(prices.TABLE)
         derived.create_tables(self._connection)
-        checkpoint_ingest.create_tables(self._connection)
-        for database in self._databases:
-            checkpoint_ingest.ingest_threads(self._connection, database)
+        checkpoint_tables.create_tables(self._connection)
+        if self._databases:
+            # Only now: it brings all that decodes checkpoints.
+            from flightlog_viewer.store.checkpoint_ingest import ingest_threads
+
+            for database in self._databases:
+                ingest_threads(self._connection, database)
         self._rows.load(paths, self._derived, progress)
         session.lock(self._connection)
         self._rows.refresh()
