@@ -1,6 +1,8 @@
 """ChatOpenAI against a real HTTP server that speaks the chat completions protocol."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, Span
+from flightlog.testing import MemorySink
 from tests.tracer.graphs import is_clean
 from tests.tracer.openai_server import Server, openai_server, text, tool_call
 
@@ -60,6 +63,24 @@ def test_a_plain_call(server: Server) -> None:
     assert (span.chunks, span.time_to_first_token_ms) == (None, None)
     assert span.output["content"] == "hello"
     assert span.output["id"] == span.message_id
+
+
+def test_a_line_has_each_field_once(server: Server, tmp_path: Path) -> None:
+    """What is known at the start and again at the end, and what a sink gives, is written once."""
+
+    class Ids(MemorySink):
+        def on_start(self, span: Span) -> dict[str, str]:
+            return {"trace_id": "a", "span_id": "b"}
+
+    server.script = [text("hello")]
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sinks=[Ids()], service="desk") as tracer:
+        model(server).invoke("hi", {"callbacks": [tracer], "tags": ["t"], "metadata": {"user": "u"}})
+    (pairs,) = [json.loads(line, object_pairs_hook=list) for line in path.read_text().splitlines()]
+    names = [name for name, _ in pairs]
+    assert len(names) == len(set(names))
+    assert {"provider", "otel", "tags", "service", "model", "request_model"} <= set(names)
+    assert names[-3:] == ["metadata", "inputs", "output"]
 
 
 async def test_an_async_call_is_the_same(server: Server) -> None:

@@ -144,7 +144,7 @@ class Recorder:
         run.start_ns = self.now()
         runs.add(run)
         if self.sinks.all and (ids := self.sinks.started(lambda: started_span(run, now))):
-            record["otel"] = run.otel = ids
+            record["otel"] = ids
         if file is not None:
             run.head = head = light(record)
             file.open_span(seq, started(head, self._lines.process(record["writer_id"]), run.inputs))
@@ -252,6 +252,9 @@ class Recorder:
             return
         tail: dict[str, Any] = {"duration_ms": duration_ms, "status": status}
         if fields:
+            if "provider" in fields and "provider" in run.record:
+                # Known at the start already; the answer knows better. A line has each field once.
+                run.record["provider"], run.head = fields.pop("provider"), None
             tail.update(fields)
             for name in ("error", "interrupts"):
                 if name in fields:
@@ -262,8 +265,6 @@ class Recorder:
             tail["chunks"] = chunks
             if run.first_token_ns:
                 tail["time_to_first_token_ms"] = (run.first_token_ns - run.start_ns) / 1e6
-        if run.otel:
-            tail["otel"] = run.otel
         out: bytes | None = None
         if output is not NOTHING and self._output_mode != "none":
             out = self._payload(run, "output", output, self._output_mode)

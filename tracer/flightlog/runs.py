@@ -47,7 +47,6 @@ class OpenRun:
         "key",
         "kind",
         "metadata",
-        "otel",
         "parent",
         "paused",
         "previous",
@@ -89,7 +88,6 @@ class OpenRun:
         """Interrupt objects that were raised through a child and may be held by this run."""
         self.paused = False
         """Whether LangGraph said that this graph waits."""
-        self.otel: dict[str, str] | None = None
         self.previous: OpenRun | None = None
         """An older open run that uses the same run_id."""
         self.chunks = 0
