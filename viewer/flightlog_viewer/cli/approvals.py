@@ -72,36 +72,41 @@ def approvals(
                     regretted.add(approval.interrupt_id)
             problems += source.problems
     merged = merge(found, asked, answered, pauses)
-    metrics = measure(merged, datetime.now(UTC), limit)
+    now = datetime.now(UTC)
+    rows = [row(approval, now) for approval in merged]
+    metrics = measure(merged, now, limit)
     advice = None if threshold is None else advise(merged, threshold, regretted if regret_path else None)
     shape = form(json, csv)
     if shape == "json":
         output.json_value(
             {
-                "approvals": [row(approval) for approval in merged],
+                "approvals": rows,
                 "metrics": _metrics(metrics),
                 "advice": None if advice is None else asdict(advice),
             }
         )
     elif shape == "csv":
-        output.table([output.Column(name) for name in _COLUMNS], [row(approval) for approval in merged], shape)
+        output.table([output.Column(name) for name in _COLUMNS], rows, shape)
     else:
-        _show([row(approval) for approval in merged], metrics, advice)
+        _show(rows, metrics, advice)
     for problem in problems:
         output.note(problem)
     return 2 if problems else 0
 
 
-def row(approval: Any) -> dict[str, Any]:
-    """One approval as `--json` prints it and the table `interrupts` holds it."""
+def row(approval: Any, now: datetime) -> dict[str, Any]:
+    """One approval as `--json` prints it; `waiting_ms` is the age of a pending question."""
     from flightlog_viewer.checkpoints.form import approval_form
 
-    return approval_form(approval)
+    waits = approval.status == "pending" and approval.asked_at is not None
+    age = max(0.0, (now - approval.asked_at).total_seconds() * 1000) if waits else None
+    return approval_form(approval) | {"waiting_ms": age}
 
 
 _COLUMNS = (
     *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question", "decision", "answer", "decided_by"),
     *("notes", "risk_score", "asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
+    *("inferred", "waiting_ms"),
 )
 
 
@@ -199,6 +204,8 @@ def _show_advice(advice: Any) -> None:
 def _lag(item: dict[str, Any]) -> str:
     from flightlog_viewer.analysis import units
 
+    if item["waiting_ms"] is not None:
+        return f"waits {units.duration(item['waiting_ms'])}"
     if item["lag_max_ms"] is None:
         return ""
     return units.duration(item["lag_max_ms"]) if item["exact"] else f"<{units.duration(item['lag_max_ms'])}"

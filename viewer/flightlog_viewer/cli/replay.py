@@ -41,9 +41,11 @@ class Replay:
     def show(self) -> None:
         """Print the steps as text, and how to go on from the last of them."""
         last: Step | None = None
+        newest: dict[str, str] = {}
         output.line(f"thread {self._history.thread_id}")
         for step in self._steps():
-            _show_step(step)
+            _show_step(step, newest.get(step.checkpoint_ns))
+            newest[step.checkpoint_ns] = step.checkpoint_id
             if last is None or step.checkpoint_ns == "" or last.checkpoint_ns != "":
                 last = step
         if last is not None:
@@ -101,12 +103,15 @@ def _no_step(thread_id: str, wanted: str) -> str:
     return f"thread {thread_id} has no step {wanted!r}: give a step number or the beginning of a checkpoint id"
 
 
-def _show_step(step: Step) -> None:
+def _show_step(step: Step, before: str | None) -> None:
+    """One step; `before` is the step printed before it in its namespace: another parent makes it a branch."""
     indent = "  " * (step.checkpoint_ns.count("|") + 1 if step.checkpoint_ns else 0)
     number = "?" if step.step is None else step.step
     time = (step.ts or "")[11:23]
-    resumed = ", resumed" if step.resumed_from_parent else ""
+    resumed = ", resumed" if step.resumed_from_parent and step.source == "loop" else ""
     namespace = f"  in {step.checkpoint_ns}" if step.checkpoint_ns else ""
+    if before is not None and step.parent_checkpoint_id not in (before, None):
+        namespace += f"  branches from {step.parent_checkpoint_id}"
     output.line("")
     output.line(
         f"{indent}step {number}  {step.source or 'unknown source'}{resumed}  {time}  {step.checkpoint_id}{namespace}"
