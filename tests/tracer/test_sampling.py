@@ -9,6 +9,7 @@ from flightlog import JsonlTracer, UsageError
 from flightlog.reader import read_open_spans
 from flightlog.sampling import MAX_HELD_BYTES, Held, Sampler
 from flightlog.span_file import read_spans
+from tests.faults.agents import converse
 
 
 def _sometimes(x: int) -> int:
@@ -102,3 +103,15 @@ def test_sampling_of_the_memory_buffer() -> None:
     tracer = JsonlTracer(sample=0, always_keep=("error",))
     run(tracer, 20)
     assert len(tracer.spans) == 6
+
+
+def test_interrupted_traces_are_always_kept(tmp_path: Path) -> None:
+    """The run that asked a human is kept whole; the run that went on, which nothing brings in, is not."""
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sample=0, always_keep=("interrupted",)) as tracer:
+        converse({"callbacks": [tracer]})
+    spans = list(read_spans(path))
+    (root,) = [span for span in spans if span.parent_run_id is None]
+    assert root.status == "interrupted"
+    assert {span.trace_id for span in spans} == {root.run_id}
+    assert len(spans) == 16
