@@ -142,6 +142,24 @@ async def test_the_detail_shows_messages_raw_arguments_and_costs(spans: Path) ->
         assert "temperature" in viewer.text()
 
 
+async def test_searching_in_a_text(spans: Path) -> None:
+    """^f looks for words in the text with the focus, n and N go on; what is not there is said."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("enter", "j", "j", "tab", "ctrl+f")
+        await viewer.write("ORDER")
+        await viewer.press("enter")
+        body = trace(viewer).body
+        assert body.block is not None
+        assert body.block.text == "Where is my order?"
+        await viewer.press("n")
+        assert body.block.text.startswith("search(q: order 9)")
+        await viewer.press("N", "ctrl+f")
+        assert body.block.text == "Where is my order?"
+        await viewer.write("zebra")
+        await viewer.press("enter")
+        assert "'zebra' is not in what is unfolded" in viewer.toasts()
+
+
 async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
     """[ ] step, { } jump, f changes the branch, d and m compare, n the namespace, P plays, v changes the tab."""
     async with driven([spans], [database], size=(120, 40)) as viewer:

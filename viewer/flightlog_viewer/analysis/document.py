@@ -46,9 +46,8 @@ class Block:
 class Document:
     """Blocks, and the list of those that are visible as ``(block, depth)``."""
 
-    def __init__(self, blocks: Iterable[Block], *, wrap: bool = True) -> None:
+    def __init__(self, blocks: Iterable[Block]) -> None:
         self.blocks = list(blocks)
-        self.wrap = wrap
         self.visible: list[tuple[Block, int]] = []
         self.relist()
 

@@ -32,12 +32,9 @@ class Glyphs:
     gap: str
     density: str
     """From nothing to most, for the minimap and small plots."""
-    rule: str
     more: str
     gutter: str
     """Beside text from data, in the colour of a question."""
-    here: str
-    fork: str
 
 
 UNICODE: Final = Glyphs(
@@ -62,11 +59,8 @@ UNICODE: Final = Glyphs(
     unfolded="▾",
     gap="≈",
     density=" ▁▂▃▄▅▆▇█",
-    rule="─",
     more="…",
     gutter="┃",
-    here="●",
-    fork="└",
 )
 ASCII: Final = Glyphs(
     status={
@@ -90,11 +84,8 @@ ASCII: Final = Glyphs(
     unfolded="v",
     gap="~",
     density=" .:-=+*#@",
-    rule="-",
     more="~",
     gutter="|",
-    here="*",
-    fork="+",
 )
 
 

@@ -6,7 +6,7 @@ segments, rich text or content themselves (a test reads their source), so all te
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
@@ -172,8 +172,3 @@ def _wrap_wide(text: str, width: int) -> list[str]:
 @lru_cache(8192)
 def _cells(letter: str) -> int:
     return cell_len(letter)
-
-
-def plain(strips: Sequence[Strip]) -> str:
-    """The text of some lines, for copying."""
-    return "\n".join(line.text.rstrip() for line in strips)

@@ -91,10 +91,6 @@ class View(Guarded, Vertical):
 
         self.run_worker(run, thread=True, group=f"{self.id}.{topic}", exclusive=True, exit_on_error=False)
 
-    def drop(self, topic: str) -> None:
-        """Forget what was asked."""
-        self._tokens[topic] = self._tokens.get(topic, 0) + 1
-
     async def on_answered(self, event: Answered) -> None:
         event.stop()
         topic, number = event.token

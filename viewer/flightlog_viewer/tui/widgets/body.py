@@ -20,6 +20,9 @@ class BodyView(VirtualRows):
         Binding("space", "fold", "Fold", show=False, id="body.fold"),
         Binding("h,left", "collapse", "Collapse", show=False, id="body.collapse"),
         Binding("l,right", "expand", "Expand", show=False, id="body.expand"),
+        Binding("ctrl+f", "search", "Search in this text", show=False, id="body.search"),
+        Binding("n", "again(1)", "Next match in this text", show=False, id="body.next"),
+        Binding("N", "again(-1)", "Previous match in this text", show=False, id="body.previous"),
     ]
 
     class LinkOpened(Message):
@@ -40,6 +43,7 @@ class BodyView(VirtualRows):
         """First row of every visible line, then the number of rows."""
         self._wrapped: dict[int, list[str]] = {}
         self._width = 0
+        self._needle = ""
 
     @property
     def document(self) -> Document:
@@ -117,7 +121,7 @@ class BodyView(VirtualRows):
         if texts is None:
             block, depth = self._document.visible[line]
             room = max(4, self._width - min(width_of(self._lead(block, depth)), self._width - 4))
-            texts = wrap(block.text, room) if self._document.wrap else [fit(block.text, room, more=self.glyphs.more)]
+            texts = wrap(block.text, room)
             self._wrapped[line] = texts
         return texts
 
@@ -147,6 +151,20 @@ class BodyView(VirtualRows):
             self.post_message(self.LinkOpened(*block.link))
         else:
             self._toggle(self._line(self._cursor))
+
+    def action_search(self) -> None:
+        from flightlog_viewer.tui.screens.ask_line import AskLine
+
+        def search(needle: str | None) -> None:
+            if needle:
+                self._needle = needle
+                self.action_again(1)
+
+        self.app.push_screen(AskLine("Search in what is unfolded"), search)
+
+    def action_again(self, step: int) -> None:
+        if self._needle and not self.search(self._needle, step):
+            self.notify(f"{self._needle!r} is not in what is unfolded", markup=False)
 
     def action_fold(self) -> None:
         if self._document.visible:

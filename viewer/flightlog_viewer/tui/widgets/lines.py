@@ -1,7 +1,6 @@
 """The one-line widgets of the frame: tabs, status, banner, keys."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual import events
 from textual.message import Message
@@ -15,8 +14,6 @@ MOST_KEYS = 7
 
 class TabBar(Static):
     """Labels in a line, one of them active; a click chooses."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = set()
 
     class Chosen(Message):
         """Another label was clicked."""
@@ -42,10 +39,6 @@ class TabBar(Static):
     @active.setter
     def active(self, index: int) -> None:
         self._active = index
-        self._show()
-
-    def set_labels(self, labels: Sequence[str]) -> None:
-        self._labels = list(labels)
         self._show()
 
     def on_mount(self) -> None:

@@ -1,6 +1,6 @@
 """The tree of a trace with its bars of time beside it, drawn row by row over any number of spans."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
@@ -15,6 +15,17 @@ from flightlog_viewer.tui.widgets.virtual import VirtualRows
 _TONES = {"llm": "llm", "tool": "tool", "retriever": "retriever"}
 _STATUS_TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "cancelled": "dim"}
 _DURATION = 7
+_MOST_BARS = 400
+"""More spans than this on one row draw the same picture as a sample of them."""
+
+
+class GroupFacts(NamedTuple):
+    """What the row of a group shows."""
+
+    total_ms: float
+    failed: bool
+    some: list[SpanRow]
+    """Its spans, or a sample of them that gives the same picture."""
 
 
 class Waterfall(VirtualRows):
@@ -57,6 +68,8 @@ class Waterfall(VirtualRows):
         self._window = self._whole
         self._busy: list[Interval] = []
         self._axis: Axis | None = None
+        self._small: tuple[Axis, list[int], list[bool]] | None = None
+        self._groups: dict[int, GroupFacts] = {}
 
     @property
     def row_count(self) -> int:
@@ -68,11 +81,6 @@ class Waterfall(VirtualRows):
         if not self._lines:
             return None
         return self.outline.rows[self.outline.first_span(self._lines[self._cursor].node)]
-
-    @property
-    def failures(self) -> int:
-        """How many spans an error began in."""
-        return len(self._failures)
 
     def show_outline(self, outline: Outline, until_us: int, *, keep: bool = False) -> None:
         """Show a trace. ``until_us`` is where unended spans are drawn to. ``keep`` holds folds, cursor and zoom."""
@@ -92,7 +100,8 @@ class Waterfall(VirtualRows):
         self._failures = outline.failures()
         self._critical = None
         self._matches = None
-        self._axis = None
+        self._axis = self._small = None
+        self._groups = {}
         self._relist()
         if keep and was is not None:
             self.go_to_row(was.row_id)
@@ -140,8 +149,7 @@ class Waterfall(VirtualRows):
         axis = self._axis_for(bars)
         style = self.get_component_rich_style("rows--header", partial=True)
         if line == 0:
-            whole = timeline.axis(self._whole, bars)
-            counts, failed = timeline.minimap(self.outline, whole) if bars > 0 else ([], [])
+            whole, counts, failed = self._minimap(bars)
             density = self.glyphs.density
             top = max(counts, default=0) or 1
             summary = f"{len(self.outline.rows):,} spans  {units.duration(self._span_ms(self._whole))}"
@@ -179,14 +187,14 @@ class Waterfall(VirtualRows):
             orphans = node == outline.orphans
             name = "orphans: parent not in this file" if orphans else first.name
             mark = "? " if orphans else f"{letter(first.type, first.kind)} "
-            failed = any(outline.rows[n].status == "error" for n in below if outline.is_span(n))
-            status = glyphs.status["error"] if failed else " "
+            facts = self._facts(node)
+            status = glyphs.status["error"] if facts.failed else " "
             text = f"{lead}{status}{mark}{name} x{len(below)}"
-            total = None if orphans else sum(outline.rows[n].duration_ms or 0 for n in below)
+            total = None if orphans else facts.total_ms
             return [
-                segment(fit(text, label - _DURATION - 2) + " ", self.tone("error" if failed else "dim")),
+                segment(fit(text, label - _DURATION - 2) + " ", self.tone("error" if facts.failed else "dim")),
                 segment(fit("" if total is None else units.duration(total), _DURATION, right=True) + " ", None),
-                *self._bars([outline.rows[n] for n in below if outline.is_span(n)], bars),
+                *self._bars(facts.some, bars),
             ]
         span = outline.rows[node]
         status = " " if span.status == "ok" else glyphs.status.get(span.status, "?")
@@ -202,6 +210,23 @@ class Waterfall(VirtualRows):
             segment(fit(took, _DURATION, right=True) + " ", self.tone("dim")),
             *self._bars([span], bars, "path" if on_path else "bar" if tone == "chain" else tone),
         ]
+
+    def _minimap(self, width: int) -> tuple[Axis, list[int], list[bool]]:
+        """The whole trace in small; it looks at every span, so it is kept until the width changes."""
+        if self._small is None or self._small[0].width != width:
+            whole = timeline.axis(self._whole, width)
+            self._small = (whole, *(timeline.minimap(self.outline, whole) if width > 0 else ([], [])))
+        return self._small
+
+    def _facts(self, node: int) -> GroupFacts:
+        """What a group comes to, reckoned once."""
+        found = self._groups.get(node)
+        if found is None:
+            rows = [self.outline.rows[n] for n in self.outline.children[node] if self.outline.is_span(n)]
+            some = rows[:: max(1, len(rows) // _MOST_BARS)]
+            total = sum(row.duration_ms or 0 for row in rows)
+            found = self._groups[node] = GroupFacts(total, any(row.status == "error" for row in rows), some)
+        return found
 
     def _bars(self, spans: list[SpanRow], width: int, tone: str = "bar") -> list[Segment]:
         axis = self._axis_for(width)
