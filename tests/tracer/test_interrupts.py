@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
@@ -190,6 +191,19 @@ def test_a_graph_that_waits_inside_a_node_does_not_make_the_node_wait() -> None:
     found = dict(statuses(tracer))
     assert (found["ask"], found["inner"]) == ("interrupted", "interrupted")
     assert (found["caller"], found["outer"]) == ("ok", "ok")
+
+
+def test_a_graph_inside_a_chain_carries_its_own_question_and_answer() -> None:
+    """A service that wraps the graph is ok; the graph inside it waits, and its resumed run has the answer."""
+    app = graph_of(Log, ask, checkpointer=InMemorySaver(), name="inner")
+    service: Any = RunnableLambda(lambda given: app.invoke(given, {"configurable": {"thread_id": "t"}}), name="service")
+    tracer = JsonlTracer()
+    service.invoke({"log": []}, {"callbacks": [tracer]})
+    service.invoke(Command(resume="yes"), {"callbacks": [tracer]})
+    asked, answered = by_name(tracer, "inner")
+    assert (asked.kind, asked.status, values(asked)) == ("graph", "interrupted", ["sure?"])
+    assert (answered.status, answered.resumes) == ("ok", [{"value": "yes"}])
+    assert [span.status for span in by_name(tracer, "service")] == ["ok", "ok"]
 
 
 def test_a_node_that_catches_the_interrupt_does_not_make_the_root_wait() -> None:

@@ -93,6 +93,8 @@ def chain_kind(
             return "task"
         if parent_kind in ("node", "task") and first.startswith("seq:step:") and first != "seq:step:1":
             return "edge"
+    if "langgraph_node" in metadata and "checkpoint_ns" in metadata:
+        return "graph"  # called by the code of a node
     if name == "LangGraph" or (metadata.get("ls_integration") == "langgraph" and "langgraph_node" not in metadata):
         return "graph"
     return "runnable"

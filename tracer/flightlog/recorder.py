@@ -135,7 +135,8 @@ class Recorder:
         if tags:
             number_attempt(run, record, tags)
             record["tags"] = tags
-        if parent_key is None and kind is not None and (resumes := resume_records(inputs)) is not None:
+        may_resume = kind == "graph" or (parent_key is None and kind is not None)
+        if may_resume and (resumes := resume_records(inputs)) is not None:
             self._set(record, run, "resumes", resumes)
         if self._inputs_mode != "none":
             run.inputs = self._payload(run, "inputs", inputs, self._inputs_mode)
