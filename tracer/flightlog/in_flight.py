@@ -64,7 +64,7 @@ class InFlight:
                 self._open(seq, line)
                 while self._waiting:
                     self._open(*self._waiting.pop())
-            except OSError:
+            except Exception:
                 self.lost += 1
             finally:
                 self._busy = False
@@ -84,7 +84,7 @@ class InFlight:
             self._busy = True
             try:
                 self._write_ends()
-            except OSError:
+            except Exception:
                 return  # readers find the ends in the span file, or show the span as unfinished
             finally:
                 self._busy = False
@@ -97,7 +97,7 @@ class InFlight:
             self._busy = True
             try:
                 self._rewrite()
-            except OSError:
+            except Exception:
                 self.lost += len(self._spans)
             finally:
                 self._busy = False
