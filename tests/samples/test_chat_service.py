@@ -188,13 +188,16 @@ def test_ten_approvals_of_one_email_send_it_once(database: Path) -> None:
 
 
 def test_an_approval_that_comes_too_late_runs_nothing(database: Path) -> None:
-    """After the time limit an approval gets 410, and the agent is told that nobody answered."""
+    """After the time limit an approval gets 410 and the agent is told why; a new question need not wait for one."""
     with service(database, ttl_s=0.05) as client:
         start(client, "s")
         time.sleep(0.1)
         assert client.post("/approve/s").status_code == 410
         standing = client.get("/s").json()
         assert (standing["status"], "in time" in standing["answer"]) == ("complete", True)
+        start(client, "t")
+        time.sleep(0.1)
+        assert start(client, "t", "Hello")["status"] == "complete"
     assert Outbox(database).sent() == []
 
 

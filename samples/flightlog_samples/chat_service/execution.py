@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
@@ -51,8 +52,15 @@ class AgentExecutionManager:
         self._clock = clock
 
     async def start_and_pause(self, question: str, session_id: str) -> dict[str, Any]:
-        """Ask the agent, in a new session or the next turn of one. Raises BusyError when it still waits or runs."""
+        """Ask the agent, in a new session or the next turn of one. Raises BusyError when it still waits or runs.
+
+        A pause that is too old does not stand in the way: its calls are rejected first.
+        """
         snapshot = await self._agent.aget_state(self._config(session_id))
+        if self._late(snapshot):
+            with suppress(errors.ExpiredError):
+                await self._apply(snapshot, {}, session_id)
+            snapshot = await self._agent.aget_state(self._config(session_id))
         if snapshot.next and not failed(snapshot):
             raise errors.BusyError("This session still waits for an answer.")
         return await self._apply(snapshot, {"action": "start", "question": question}, session_id)
@@ -121,7 +129,7 @@ class AgentExecutionManager:
         return count
 
     async def _apply(self, snapshot: StateSnapshot, action: dict[str, Any], session_id: str) -> dict[str, Any]:
-        late = self._ttl_s is not None and snapshot.next and self._clock() - paused_since(snapshot) > self._ttl_s
+        late = self._late(snapshot)
         if late:
             action = {"action": "reject", "reason": "nobody answered in time", "decided_by": "policy:ttl"}
         decision = Decision(session_id, pause_of(snapshot), action)
@@ -143,6 +151,10 @@ class AgentExecutionManager:
         if late:
             raise errors.ExpiredError("Nobody answered in time; the calls were not run.")
         return await self.standing(session_id)
+
+    def _late(self, snapshot: StateSnapshot) -> bool:
+        asked = self._ttl_s is not None and _asks(snapshot)
+        return asked and self._clock() - paused_since(snapshot) > (self._ttl_s or 0.0)
 
     async def _run(self, snapshot: StateSnapshot, action: dict[str, Any], session_id: str) -> None:
         """Bring one answer into the graph and let it run to its next pause or end."""
