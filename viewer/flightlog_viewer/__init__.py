@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.store import Store, open_store
+    from flightlog_viewer.store.store import Store, open_head, open_store
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "open_head", "open_store"]
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,18 @@ class Rows:
         self._fill("span_rows", files, progress)
         create_views(self._connection, None)
 
+    def load_head(self, path: Path, bytes_wanted: int) -> None:
+        """Load the whole lines of the first so many bytes of one file, and create the views."""
+        source = self._open(path)
+        loader = ingest.Loader(self._connection, "span_rows", self._spool.new_file)
+        stop = min(source.size(), bytes_wanted)
+        copy = self._spool.stretch(source.descriptor, 0, stop)
+        loader.load(source, copy, stop)
+        loader.finish()
+        copy.unlink()
+        self._take(loader)
+        create_views(self._connection, None)
+
     def refresh(self) -> int:
         """Load what came since; the number of new rows."""
         with self._lock:
@@ -116,6 +128,9 @@ class Rows:
                 loader.load(source, source.read_path)
                 watch.file_done(len(loader.locations))
             loader.finish()
+        self._take(loader)
+
+    def _take(self, loader: ingest.Loader) -> None:
         places = loader.locations
         self.locations.extend(places.file_ids, places.starts, places.sizes)
         self._note(loader)
