@@ -7,7 +7,7 @@ any more, it is another file, and it is sent from its beginning. Too much is sen
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -99,14 +99,29 @@ def locked(path: Path) -> Iterator[ShipState]:
     """The state, for this process alone. Raises UsageError when another one is at it, or it cannot be written."""
     lock = path.with_name(path.name + ".lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        descriptor = _locked_file(lock)
     except OSError as error:
         raise UsageError(f"cannot save offsets in {path}: {error.strerror}; --state names another file") from None
+    if descriptor is None:
+        raise UsageError(f"another export to the same place is under way (its offsets are in {path})")
     try:
-        if not _lock(descriptor):
-            raise UsageError(f"another export to the same place is under way (its offsets are in {path})")
         yield ShipState(path)
     finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locked_file(lock: Path) -> int | None:
+    """The lock file, held; None when somebody else holds it. Raises OSError."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return None
+        with suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == lock.stat().st_ino:
+                return descriptor
+        # Whoever held it before has taken it away between our open and our lock.
         os.close(descriptor)
 
 

@@ -86,13 +86,25 @@ def test_a_foreign_file_is_exported_like_our_own(tmp_path: Path) -> None:
         (["export", "otlp-json", "{here}/spans.jsonl", "-o", "{here}/x", "--conventions", "my"], "conventions are"),
         (["export", "otlp-json", "{here}/spans.jsonl"], "Missing option '-o'"),
         (["export", "nonsense"], "No such command 'nonsense'"),
+        (["export", "perfetto", "{garbage}", "-o", "{here}/x"], "is no span file"),
+        (["export", "parquet", "{garbage}", "-o", "{here}/x"], "is no span file"),
+        (["export", "otlp", "{garbage}", "--endpoint", "http://127.0.0.1:9"], "is no span file"),
+        (["collect", "-o", "{here}"], "is a folder"),
+        (["collect", "-o", "{here}/no/x.jsonl"], "cannot write"),
     ],
 )
 def test_bad_arguments_are_one_sentence(
-    arguments: list[str], message: str, span_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    span_file: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What cannot be meant or read ends with status 2, a sentence, and no output file."""
-    assert main([argument.format(here=tmp_path) for argument in arguments]) == 2
+    garbage = tmp_path_factory.mktemp("garbage") / "garbage.jsonl"
+    garbage.write_bytes(bytes(range(256)) * 100)
+    assert main([argument.format(here=tmp_path, garbage=garbage) for argument in arguments]) == 2
     err = capsys.readouterr().err
     assert message.format(here=tmp_path) in err
     assert err.count("\n") == 1

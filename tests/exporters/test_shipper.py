@@ -243,13 +243,14 @@ def test_trace_context_of_a_live_bridge_is_kept(server: Receiver, tmp_path: Path
 
 
 def test_two_exports_to_one_place_do_not_run_at_once(tmp_path: Path) -> None:
-    """The second one is refused with a sentence."""
+    """The second one is refused with a sentence, and the lock goes with the first."""
     with (
         locked(tmp_path / "state.json"),
         pytest.raises(UsageError, match="another export"),
         locked(tmp_path / "state.json"),
     ):
         pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_broken_state_file_is_named(tmp_path: Path) -> None:

@@ -83,11 +83,10 @@ def otlp(
     from flightlog_exporters.delivery.settings import resolve as resolve_settings
     from flightlog_exporters.ship_state import locked, state_path
     from flightlog_exporters.shipper import Shipper, Wording
-    from flightlog_viewer.store.sources import resolve
 
     settings = resolve_settings(endpoint, protocol, header or ())
     words = semconv.check_conventions(conventions)
-    files = resolve(paths or ())
+    files = _span_files(paths)
     given = paths or [str(files[-1])]
     wording = Wording(words, semconv.content_allowed(content), semconv.latest_names())
     with (
@@ -106,7 +105,7 @@ def otlp(
             tick=progress,
             note=note,
         )
-        result = shipper.follow(lambda: resolve(given)) if follow else shipper.ship(files)
+        result = shipper.follow(lambda: _span_files(given)) if follow else shipper.ship(files)
     for refused in result.refused[:10]:
         note(f"not taken: {refused}")
     note(
@@ -134,12 +133,11 @@ def otlp_json(
     from flightlog_exporters import otlp_json, semconv
     from flightlog_exporters.new_file import new_file
     from flightlog_exporters.span_source import SpanSource
-    from flightlog_viewer.store.sources import resolve
 
     words = semconv.check_conventions(conventions)
     allowed = semconv.content_allowed(content)
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
-        source = SpanSource(resolve(paths or ()), progress)
+        source = SpanSource(_span_files(paths), progress)
         written = otlp_json.write((semconv.describe(span, conventions=words, content=allowed) for span in source), file)
     note(f"{written} spans in {out}{_left_out(source.rejected)}{'' if allowed else ', without content (--content)'}")
 
@@ -154,9 +152,8 @@ def parquet(
     Example: flightlog export parquet spans.jsonl -o spans.parquet
     """
     from flightlog_exporters import parquet
-    from flightlog_viewer.store.sources import resolve
 
-    written = parquet.write(resolve(paths or ()), out)
+    written = parquet.write(_span_files(paths), out)
     note(f"{written.spans} spans in {out}{_left_out(written.rejected)}")
 
 
@@ -169,10 +166,9 @@ def perfetto(out: OutFile, paths: Paths = None, overwrite: Overwrite = False) ->
     from flightlog_exporters import perfetto
     from flightlog_exporters.new_file import new_file
     from flightlog_exporters.span_source import SpanSource
-    from flightlog_viewer.store.sources import resolve
 
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
-        source = SpanSource(resolve(paths or ()), progress)
+        source = SpanSource(_span_files(paths), progress)
         written = perfetto.write(source, file)
     note(f"{written} spans in {out}{_left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing")
 
@@ -204,6 +200,7 @@ def collect(
     Ends with Ctrl-C.
     Example: flightlog collect -o spans.jsonl
     """
+    import os
     import signal
 
     from flightlog.errors import UsageError
@@ -212,6 +209,10 @@ def collect(
 
     if out.is_dir():
         raise UsageError(f"{out} is a folder: name a file")
+    try:
+        os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}") from None
     file = SpanFile(out)
     with closing(file), closing(Collector(file.write, host=host, port=port)) as collector:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -222,6 +223,18 @@ def collect(
             collector.serve_forever()
         except KeyboardInterrupt:
             note(f"{collector.intake.spans} spans in {out}")
+
+
+def _span_files(paths: list[str] | None) -> list[Path]:
+    """The files that are meant, each of which has at least one span, or nothing yet."""
+    from flightlog.errors import UnreadableError
+    from flightlog_viewer.store.sources import looks_like_spans, resolve
+
+    files = resolve(paths or ())
+    for file in files:
+        if not looks_like_spans(file) and file.exists() and file.stat().st_size:
+            raise UnreadableError(f"{file} is no span file: none of its first lines is a span")
+    return files
 
 
 def _left_out(rejected: int) -> str:
