@@ -232,7 +232,7 @@ class _Namer:
         if HANDLER in path and HANDLER in (parts := path.split(", ")):
             failed = self._by_path.get(", ".join(parts[: parts.index(HANDLER)]), "")
             name = self._ids.handler_name(task_id, failed, self._known.names)
-            return name or path[len(_PULL) :].partition(", ")[0], "error_handler"
+            return name or path.removeprefix(_PULL).partition(", ")[0], "error_handler"
         if path.startswith(_PULL):
             return path[len(_PULL) :], "pull"
         if path.startswith(_UPDATE):
