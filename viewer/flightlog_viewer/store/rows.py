@@ -240,7 +240,7 @@ class Rows:
         known = {source.identity: source for source in self.sources if source.is_current}
         opened: list[SourceFile] = []
         try:
-            paths = resolve(self._paths) if self._paths else []
+            paths = resolve(self._paths, known=known) if self._paths else []
         except UnreadableError:
             return []
         for path in paths:

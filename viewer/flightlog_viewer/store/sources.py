@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,12 @@ _MAGIC_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _HEAD: Final = 65536
 
 
-def resolve(paths: Sequence[str | Path], folder: Path | None = None) -> list[Path]:
+def resolve(
+    paths: Sequence[str | Path], folder: Path | None = None, known: Container[tuple[int, int]] = ()
+) -> list[Path]:
     """The files meant, each once, in the order given (those of a folder or glob by name).
+
+    ``known`` are device and inode of files that need no second look inside.
 
     Without paths it is the newest span file of ``folder`` (the current one by default). A file brings its rotated
     older parts along. Raises UnreadableError when a path is missing or a folder or glob has no span file.
@@ -26,7 +30,7 @@ def resolve(paths: Sequence[str | Path], folder: Path | None = None) -> list[Pat
         return _with_rotated([newest(folder or Path())])
     found: list[Path] = []
     for given in paths:
-        found.extend(_expand(os.path.expanduser(str(given))))
+        found.extend(_expand(os.path.expanduser(str(given)), known))
     return list(dict.fromkeys(_with_rotated(found)))
 
 
@@ -70,11 +74,10 @@ def looks_like_spans(path: Path) -> bool:
     return any(b'"run_id"' in line or b'"resourceSpans"' in line for line in lines[:100])
 
 
-def _expand(given: str) -> list[Path]:
+def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        # An empty file may get its first span while somebody waits for it.
-        files = [file for file in _span_files(path) if looks_like_spans(file) or not file.stat().st_size]
+        files = [file for file in _span_files(path) if _belongs(file, known)]
         if not files:
             raise UnreadableError(f"no span file (*.jsonl, *.jsonl.gz, *.jsonl.zst) in the folder {given}")
         return files
@@ -90,6 +93,15 @@ def _expand(given: str) -> list[Path]:
             raise UnreadableError(f"no file matches {given}")
         return files
     raise UnreadableError(f"{given} does not exist")
+
+
+def _belongs(file: Path, known: Container[tuple[int, int]]) -> bool:
+    """Whether a file of a folder is meant; an empty one may get its first span while somebody waits for it."""
+    try:
+        status = file.stat()
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) in known or status.st_size == 0 or looks_like_spans(file)
 
 
 def _span_files(folder: Path) -> list[Path]:
