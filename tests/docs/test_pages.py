@@ -148,3 +148,14 @@ def test_every_field_of_the_filter_language_is_described() -> None:
     """The page names each field and its other names."""
     text = (ROOT / "docs/filter.md").read_text()
     assert not [name for name in FIELDS if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("page", sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")))
+def test_every_page_is_found_and_its_links_lead_somewhere(page: str) -> None:
+    """Links between pages are relative and lead to files, and the README leads to each page or its folder."""
+    for source in (page, "README.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", (ROOT / source).read_text()):
+            if "://" not in target:
+                assert (ROOT / source).parent.joinpath(target).exists(), (source, target)
+    readme = (ROOT / "README.md").read_text()
+    assert f"({page})" in readme or f"({Path(page).parent})" in readme, page
