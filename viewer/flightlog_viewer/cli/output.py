@@ -23,6 +23,8 @@ Form = Literal["table", "json", "csv"]
 
 _TEXT_MINIMUM = 13
 """Narrowest a column of text gets; as much of an id finds its trace."""
+_NAMED = 6
+"""Columns without room that are named; of more the number is said."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -143,8 +145,9 @@ def grid(
         shown = "  ".join(padded).rstrip()
         sys.stdout.write(f"\x1b[1m{shown}\x1b[0m\n" if terminal and number == 0 else f"{shown}\n")
     if left_out:
-        names = ", ".join(safe[0][index] for index in left_out)
-        note(f"no room for {names}: widen the terminal, or --csv")
+        names = [safe[0][index] for index in left_out]
+        more = f" and {len(names) - _NAMED} more columns" if len(names) > _NAMED else ""
+        note(f"no room for {', '.join(names[:_NAMED])}{more}: widen the terminal, or take JSON or CSV")
 
 
 def fit(widths: Sequence[int], right: Sequence[bool], drop: Sequence[int], room: int) -> tuple[list[int], list[int]]:

@@ -89,7 +89,8 @@ def _table(result: "Result") -> None:
         bool(cells) and all(isinstance(row[i], int | float | None) and not isinstance(row[i], bool) for row in rows)
         for i in range(len(result.columns))
     ]
-    grid(result.columns, cells, right=numbers)
+    # Of a wide answer a narrow terminal shows the first columns.
+    grid(result.columns, cells, right=numbers, drop=range(len(result.columns)))
     if len(rows) > _SHOWN:
         note(f"{_SHOWN:,} rows shown, more exist: --format csv gives all")
 
