@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 INTERNAL: Final = 1
-SERVER: Final = 2
 CLIENT: Final = 3
 """Values of ``SpanKind`` in opentelemetry/proto/trace/v1/trace.proto."""
 

@@ -7,7 +7,7 @@ twice.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,6 +40,8 @@ class Wording:
     conventions: Conventions = "both"
     content: bool = False
     cache_write: bool = False
+    resource: Mapping[str, str] = field(default_factory=dict)
+    """What to say of the process where a span does not say it."""
 
 
 @dataclass(slots=True)
@@ -171,13 +173,15 @@ class Shipper:
             self._search()
             links = self._links.of(span)
         wording = self._wording
-        return semconv.describe(
+        described = semconv.describe(
             span,
             conventions=wording.conventions,
             content=wording.content,
             cache_write=wording.cache_write,
             links=links,
         )
+        described.resource = {**wording.resource, **described.resource}
+        return described
 
     def _search(self) -> None:
         """Look for the questions in what an earlier export has sent already, once."""

@@ -323,9 +323,20 @@ def test_the_command_tells_what_became_of_it(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20abc")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "openinference.project.name=my%20agents,service.name=x")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "desk")
     assert main([*command, "--content", "--again"]) == 0
     assert server.headers[-1]["authorization"] == "Basic abc"
     assert server.headers[-1]["content-encoding"] == "gzip"
+    resources = [
+        {pair.key: pair.value.string_value for pair in request.resource_spans[0].resource.attributes}
+        for request in server.requests
+    ]
+    assert resources[0] == {"service.name": "unknown_service"}
+    assert resources[-1] == {"service.name": "desk", "openinference.project.name": "my agents"}
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "nonsense")
+    assert main(command) == 2
+    monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES")
     capsys.readouterr()
     for wrong in (["--endpoint", "nonsense"], ["--protocol", "http/json"], ["--header", "x"], ["--conventions", "x"]):
         assert main([*command, *wrong]) == 2

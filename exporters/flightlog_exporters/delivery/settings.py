@@ -12,6 +12,7 @@ from typing import Final, Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from flightlog.errors import UsageError
+from flightlog_exporters.semconv import names
 
 Protocol = Literal["http/protobuf", "grpc"]
 
@@ -70,6 +71,25 @@ def resolve(
         base = _checked_url(endpoint or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318")
         url = base if urlsplit(base).path.endswith(TRACES_PATH) else base.rstrip("/") + TRACES_PATH
     return Settings(_checked_url(url), "http/protobuf", **common)  # type: ignore[arg-type]
+
+
+def resource_attributes(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say of a process that does not say it itself.
+
+    A service always has a name, since some servers refuse spans without. Raises UsageError.
+    """
+    environ = os.environ if environment is None else environment
+    attributes = {names.SERVICE: "unknown_service"}
+    for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        name, equals, value = (unquote(part.strip()) for part in item.partition("="))
+        if not item.strip():
+            continue
+        if not equals or not name:
+            raise UsageError(f"OTEL_RESOURCE_ATTRIBUTES is NAME=VALUE,NAME=VALUE, not {item!r}")
+        attributes[name] = value
+    if service := environ.get("OTEL_SERVICE_NAME"):
+        attributes[names.SERVICE] = service
+    return attributes
 
 
 class _Variables:

@@ -100,7 +100,6 @@ ENVIRONMENT: Final = "deployment.environment.name"
 OLD_ENVIRONMENT: Final = "deployment.environment"
 HOST: Final = "host.name"
 PID: Final = "process.pid"
-OI_PROJECT: Final = "openinference.project.name"
 
 # Our own: what neither vocabulary can say
 SCOPE: Final = "flightlog"

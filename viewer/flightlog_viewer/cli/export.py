@@ -80,15 +80,15 @@ def otlp(
     """
     from flightlog_exporters import semconv
     from flightlog_exporters.delivery.open_sender import open_sender
-    from flightlog_exporters.delivery.settings import resolve as resolve_settings
+    from flightlog_exporters.delivery.settings import resolve, resource_attributes
     from flightlog_exporters.ship_state import locked, state_path
     from flightlog_exporters.shipper import Shipper, Wording
 
-    settings = resolve_settings(endpoint, protocol, header or ())
+    settings = resolve(endpoint, protocol, header or ())
     words = semconv.check_conventions(conventions)
     files = _span_files(paths)
     given = paths or [str(files[-1])]
-    wording = Wording(words, semconv.content_allowed(content), semconv.latest_names())
+    wording = Wording(words, semconv.content_allowed(content), semconv.latest_names(), resource_attributes())
     with (
         locked(state or state_path(files[0].parent, settings)) as offsets,
         closing(open_sender(settings)) as sender,
