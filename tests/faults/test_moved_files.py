@@ -1,5 +1,6 @@
 """logrotate, a cleaning job and a careless hand, while spans are being written."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flightlog.reader import read_open_spans
 from flightlog.span_file import SpanFile
 from tests.faults.lines import broken, line, numbers
 
@@ -112,3 +114,23 @@ def test_copytruncate_leaves_whole_lines(tmp_path: Path) -> None:
         assert file.write(line(seq))
     assert numbers(path) == list(range(10, 20))
     assert broken(path) == []
+
+
+def test_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can be locked, rotation and the sidecar work all the same."""
+    import fcntl
+
+    def no_locks(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    path = tmp_path / "trace.jsonl"
+    file = SpanFile(path, max_bytes=600)
+    for seq in range(20):
+        file.open_span(seq, line(seq))
+        assert file.write(line(seq))
+    assert numbers(path) == list(range(20))
+    assert file.stats()["rotations"] > 3
+    assert file.stats()["in_flight_lost"] == 0
+    assert [one.state for one in read_open_spans(path, ())] == ["unfinished"] * 20
+    file.close()

@@ -159,6 +159,9 @@ def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
     living = SpanFile(path)
     living.open_span(1, start(1, living.writer_id))
     os.utime(sidecars(path)[0], (0, 0))
+    leftover = tmp_path / f"trace.jsonl.{0:016x}.open.new"
+    leftover.touch()
+    os.utime(leftover, (0, 0))
     for n in range(100):
         dead = tmp_path / f"trace.jsonl.{n:016x}.open"
         dead.write_bytes(start(n, "dead") + b"\n")
@@ -167,6 +170,7 @@ def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
     file.open_span(1, start(1, file.writer_id))
     names = {one.name.split(".")[2] for one in sidecars(path)}
     assert names == {living.writer_id, file.writer_id, *(f"{n:016x}" for n in range(36, 100))}
+    assert not leftover.exists()
 
 
 def test_sidecar_comes_back_after_its_descriptor_is_closed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Final
 
+from flightlog.file_lock import try_lock
 from flightlog.reader import sweep
 
 _ONLY_OURS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -201,7 +202,7 @@ class InFlight:
             fd = os.open(new, _FLAGS, 0o600)
         spans, size = {}, 0
         try:
-            _lock(fd)  # before it has its name: a reader that finds it finds it locked
+            try_lock(fd)  # before it has its name: a reader that finds it finds it locked
             for seq, line in lines:
                 if os.write(fd, line + b"\n") != len(line) + 1:
                     raise OSError("short write")
@@ -222,11 +223,3 @@ class InFlight:
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
         self._ended.clear()
-
-
-def _lock(fd: int) -> None:
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows: readers cannot tell there, and say unfinished
-        return
-    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ import gzip
 import os
 import re
 import stat
+import time
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO, Any, Final, Literal, cast
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog.file_lock import is_locked
 from flightlog.rotation import rotated_files
 from flightlog.span import Span
 
@@ -28,6 +30,7 @@ _SIDECAR_FLAGS: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 )
 
+_ABANDONED_S: Final = 60
 _OWN_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.open\Z")
 
 Key = tuple[str | None, int | None]
@@ -83,7 +86,7 @@ def sweep(path: str | os.PathLike[str], keep: int) -> None:
         with contextlib.suppress(OSError):
             fd = os.open(sidecar, _SIDECAR_FLAGS)
             try:
-                if _is_locked(fd):
+                if is_locked(fd):
                     continue
                 modified = os.fstat(fd).st_mtime_ns
             finally:
@@ -92,6 +95,11 @@ def sweep(path: str | os.PathLike[str], keep: int) -> None:
                 dead.append((modified, sidecar))
             else:
                 sidecar.unlink()
+    abandoned = [Path(found) for found in glob.glob(glob.escape(os.path.abspath(path)) + ".*.open.new")]
+    for leftover in abandoned:  # of a writer killed while it rewrote its sidecar
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
+                leftover.unlink()
     for _, sidecar in sorted(dead)[: max(0, len(dead) - keep)]:
         with contextlib.suppress(OSError):
             sidecar.unlink()
@@ -126,7 +134,7 @@ def _read_sidecar(sidecar: Path) -> list[OpenSpan]:
     with open(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return []
-        alive = _is_locked(fd)
+        alive = is_locked(fd)
         for line in _split(file):
             with contextlib.suppress(orjson.JSONDecodeError, UnreadableError):
                 record = orjson.loads(line)
@@ -146,20 +154,6 @@ def open_span_from(record: Any) -> Span:
     span = Span.from_record({**record, "status": "ok", "duration_ms": 0})
     span.status = span.duration_ms = None
     return span
-
-
-def _is_locked(fd: int) -> bool:
-    """Whether a living writer holds the lock."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return False
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flightlog.file_lock import try_lock, unlock
+
 _SUFFIX = ".jsonl"
 _STAMP = r"\d{8}T\d{6}(?:\.\d{1,9})?Z(?:-\d+)?"  # without a fraction too: logrotate can write that
 _ENDINGS = r"\.jsonl(?:\.gz|\.zst)?"
@@ -50,7 +52,7 @@ def rotate(fd: int, path: str) -> str | None:
 
     The lock is the open file's own, and it is never waited for. Raises OSError.
     """
-    if not _try_lock(fd):
+    if not try_lock(fd):
         return None
     try:
         there, ours = os.stat(path, follow_symlinks=False), os.fstat(fd)
@@ -62,7 +64,7 @@ def rotate(fd: int, path: str) -> str | None:
     except FileNotFoundError:
         return None
     finally:
-        _unlock(fd)
+        unlock(fd)
 
 
 def prune(path: str, keep_bytes: int) -> int:
@@ -81,22 +83,3 @@ def prune(path: str, keep_bytes: int) -> int:
             deleted += 1
             total -= size
     return deleted
-
-
-def _try_lock(fd: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows has no flock; there one process rotates a file
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _unlock(fd: int) -> None:
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
-        fcntl.flock(fd, fcntl.LOCK_UN)
