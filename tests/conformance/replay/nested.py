@@ -46,6 +46,13 @@ async def a_question_in_a_subgraph_answered(run: Run) -> None:
 
 
 @scenario
+async def a_second_question_in_a_subgraph(run: Run) -> None:
+    run.compile(around(around(asking("one?", "two?").compile(), "deep").compile()))
+    await run.invoke({"count": 1})
+    await run.invoke(Command(resume="1"))
+
+
+@scenario
 async def a_question_three_levels_down(run: Run) -> None:
     run.compile(around(around(asking("one?", "two?").compile(), "deep").compile()))
     await run.invoke({"count": 1})

@@ -150,7 +150,7 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
         status = "finished"
     elif rows.error is not None:
         status = "errored"
-    elif rows.interrupts and not _answered(rows, null):
+    elif rows.interrupts and not _answered(rows, null, node, namer):
         status = "interrupted"
     return Task(
         task_id=rows.task_id,
@@ -172,15 +172,11 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
 
 
 def _with_id(interrupt: Interrupt, rows: _Rows, node: str, namer: "_Namer") -> Interrupt:
-    """The id follows from the task and its answers before; it tells questions apart whose rows are closed."""
-    if interrupt.id:
-        return interrupt
-    namespace = task_namespace(namer.checkpoint_ns, node, rows.task_id)
-    asked = f"{namespace}|{len(rows.resumes)}" if rows.resumes else namespace
-    return Interrupt(xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass")), interrupt.value)
+    """A question whose row is closed with the id that it must have: it tells such questions apart."""
+    return interrupt if interrupt.id else Interrupt(_question_id(rows, node, namer), interrupt.value)
 
 
-def _answered(rows: _Rows, null: "_NullResume") -> bool:
+def _answered(rows: _Rows, null: "_NullResume", node: str, namer: "_Namer") -> bool:
     """Whether the open question has its answer already, and its task runs on or died with it.
 
     A task's own rows never say so: it stores its answers when it ends or asks again. The answer of an unscoped resume
@@ -190,7 +186,17 @@ def _answered(rows: _Rows, null: "_NullResume") -> bool:
         return False
     if null.order >= 0 and rows.asked >= 0:
         return null.order > rows.asked
-    return not rows.resumes or not same(rows.resumes[-1], null.value)
+    if rows.resumes:
+        return not same(rows.resumes[-1], null.value)
+    # A subgraph keeps its answers to itself: whether its newest question is answered is not told here.
+    return any(interrupt.id in ("", _question_id(rows, node, namer)) for interrupt in rows.interrupts)
+
+
+def _question_id(rows: _Rows, node: str, namer: "_Namer") -> str:
+    """The id of a question that the task itself asks: the hash of its namespace and of its answers before."""
+    namespace = task_namespace(namer.checkpoint_ns, node, rows.task_id)
+    asked = f"{namespace}|{len(rows.resumes)}" if rows.resumes else namespace
+    return xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass"))
 
 
 def _state_writes(output: Sequence[tuple[str, Inert]]) -> dict[str, Inert]:
