@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import IO, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_exporters.readers import recognise
 from flightlog_viewer.store.sources import compression_of
 
 _BLOCK: Final = 1 << 20
@@ -34,7 +32,7 @@ class Spool:
 
     def __init__(self, kept: Path | None = None) -> None:
         self._kept = kept
-        self._folder = Path(tempfile.mkdtemp(prefix="flightlog-"))
+        self._folder: Path | None = None
         self._count = 0
 
     def readable(self, path: Path, descriptor: int) -> Readable:
@@ -50,6 +48,10 @@ class Spool:
                 return None
             while head and head.isspace():
                 head = file.readline(_HEAD_BYTES)
+            if not head:
+                return None
+            from flightlog_exporters.readers import recognise
+
             reader = recognise(head)
             if reader is None:
                 return None
@@ -72,12 +74,17 @@ class Spool:
 
     def new_file(self) -> Path:
         """The name of a new private file."""
+        if self._folder is None:
+            import tempfile
+
+            self._folder = Path(tempfile.mkdtemp(prefix="flightlog-"))
         self._count += 1
         return self._folder / f"{self._count}.jsonl"
 
     def close(self) -> None:
         """Delete the private folder; harmless when repeated."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _copy(self, path: Path, descriptor: int, unpack: Callable[[IO[bytes]], Iterator[bytes]]) -> Path:
         status = os.fstat(descriptor)

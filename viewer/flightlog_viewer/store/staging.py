@@ -32,8 +32,14 @@ class Staging:
     """Rows on their way into the store."""
 
     def __init__(self, new_file: Callable[[], Path]) -> None:
-        self._connection = duckdb.connect(":memory:", config={"threads": 1})
+        self._opened: duckdb.DuckDBPyConnection | None = None
         self._new_file = new_file
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._opened is None:
+            self._opened = duckdb.connect(":memory:", config={"threads": 1})
+        return self._opened
 
     def loader(self) -> Loader:
         """An empty table to load into."""
@@ -87,4 +93,5 @@ class Staging:
 
     def close(self) -> None:
         """Free its memory; harmless when repeated."""
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
