@@ -356,6 +356,7 @@ def test_follow_goes_on_through_rotation(server: Receiver, tmp_path: Path) -> No
         _wait(lambda: len(server.spans) >= 2)
         ids += write_spans(path, 1, start=2)
         path.rename(tmp_path / "spans.20261120T101502.123456Z.jsonl")
+        _wait(lambda: len(server.span_ids()) >= 3)
         ids += write_spans(path, 2, start=3)
         _wait(lambda: len(server.span_ids()) >= 5)
         process.send_signal(signal.SIGINT)

@@ -105,7 +105,7 @@ def otlp(
             tick=progress,
             note=note,
         )
-        result = shipper.follow(lambda: _span_files(given)) if follow else shipper.ship(files)
+        result = shipper.follow(_Listing(given, files)) if follow else shipper.ship(files)
     for refused in result.refused[:10]:
         note(f"not taken: {refused}")
     note(
@@ -223,6 +223,26 @@ def collect(
             collector.serve_forever()
         except KeyboardInterrupt:
             note(f"{collector.intake.spans} spans in {out}")
+
+
+class _Listing:
+    """The files that are meant, listed anew at each call; while one is being rotated, those of before with their
+    rotated parts.
+    """
+
+    def __init__(self, paths: list[str], files: list[Path]) -> None:
+        self._paths = paths
+        self._files = files
+
+    def __call__(self) -> list[Path]:
+        from flightlog.errors import UnreadableError
+        from flightlog.rotation import rotated_files
+
+        try:
+            self._files = _span_files(self._paths)
+        except UnreadableError:
+            self._files = list(dict.fromkeys(part for file in self._files for part in (*rotated_files(file), file)))
+        return self._files
 
 
 def _span_files(paths: list[str] | None) -> list[Path]:
