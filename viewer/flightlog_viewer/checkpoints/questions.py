@@ -103,7 +103,7 @@ def _asked(step: Step, task: Task) -> Iterable[Approval]:
             status="answered",
             answer=answer,
             answer_recorded=True,
-            answered=Moment(started, None),
+            answered=Moment(started, parse_time(task.asked_at)),  # the task went on to ask again
         )
     for interrupt in task.interrupts:
         risk = risk_score(interrupt.value)
