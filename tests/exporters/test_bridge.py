@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
+from langgraph.graph import START, MessagesState, StateGraph
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -115,6 +116,39 @@ async def test_parallel_tasks_keep_apart(sdk: Sdk) -> None:
         assert sdk.parent_name(f"GET {n}") == ["chat HttpModel"]
     assert sdk.parent_name("chat HttpModel") == ["request"] * 6
     assert sdk.parent_name("own work") == ["request"]
+
+
+async def test_parallel_nodes_of_an_async_graph_keep_apart(sdk: Sdk) -> None:
+    """Two nodes at the same time: each has its LLM call, each LLM call its HTTP span, and the request comes back."""
+    model = HttpModel(tracer=sdk.tracer)
+
+    async def left(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke("left")]}
+
+    async def right(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke("right")]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("left", left)
+    graph.add_node("right", right)
+    graph.add_edge(START, "left")
+    graph.add_edge(START, "right")
+    agent = graph.compile(name="both")
+    with sdk.tracer.start_as_current_span("request") as request:
+        await agent.ainvoke({"messages": []}, config(sdk))
+        assert trace.get_current_span().get_span_context() == request.get_span_context()
+    by_id = {span.context.span_id: span for span in sdk.spans() if span.context}
+
+    def line(span: ReadableSpan | None) -> list[str]:
+        names = []
+        while span is not None:
+            names.append(span.name)
+            span = by_id.get(span.parent.span_id) if span.parent else None
+        return names
+
+    for side in ("left", "right"):
+        (http,) = (span for span in sdk.spans() if span.name == f"GET {side}")
+        assert line(http) == [f"GET {side}", "chat HttpModel", side, "invoke_agent both", "request"]
 
 
 def test_threads_keep_apart(sdk: Sdk) -> None:

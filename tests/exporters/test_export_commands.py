@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,24 @@ def test_bad_arguments_are_one_sentence(
     assert message.format(here=tmp_path) in err
     assert err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spans.jsonl"]
+
+
+def test_without_opentelemetry_the_commands_say_what_to_install(span_file: Path, tmp_path: Path) -> None:
+    """otlp (both protocols) and collect name the extra; what needs no OpenTelemetry works without it."""
+    program = f"""
+import sys
+for name in ("opentelemetry", "urllib3", "grpc", "google.protobuf"):
+    sys.modules[name] = None
+from flightlog_viewer.cli.app import main
+path, folder = {str(span_file)!r}, {str(tmp_path)!r}
+for protocol in ("http/protobuf", "grpc"):
+    assert main(["export", "otlp", path, "--endpoint", "http://127.0.0.1:9", "--protocol", protocol]) == 2
+assert main(["collect", "-o", folder + "/c.jsonl", "--port", "0"]) == 2
+assert main(["export", "otlp-json", path, "-o", folder + "/o.jsonl", "--content"]) == 0
+assert main(["import", folder + "/o.jsonl", "-o", folder + "/i.jsonl"]) == 0
+assert main(["export", "perfetto", path, "-o", folder + "/p.json"]) == 0
+assert main(["export", "parquet", path, "-o", folder + "/parquet"]) == 0
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("pip install 'flightlog[otel]'") == 3
