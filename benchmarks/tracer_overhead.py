@@ -185,6 +185,9 @@ def child(names: list[str], setting: str, blocks: int) -> None:
                 subjects[name] = SUBJECTS[name](Path(folder) / name)
             except ImportError as error:
                 print(f"{name}: left out: {error}", file=sys.stderr)
+        if not subjects:
+            print("{}")
+            return
         figures = measure(subjects, mode == "async", int(history), blocks)
         for name, subject in subjects.items():
             if (size := subject.bytes_per_invoke(INVOKES * (blocks + WARM_UP))) is not None:
@@ -211,7 +214,14 @@ def run_all(names: list[str], blocks: int) -> dict[str, Any]:
             for group in filter(None, groups):
                 for setting in SETTINGS:
                     command = [sys.executable, __file__, "--child", ",".join(group), setting, "--blocks", str(blocks)]
-                    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+                    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+                    if done.returncode:
+                        print("".join(done.stderr.splitlines(keepends=True)[-20:]), file=sys.stderr)
+                        raise SystemExit(f"{','.join(group)} failed in {setting}")
+                    # Peers write a line for every span they cut; only what was left out matters here.
+                    for line in done.stderr.splitlines():
+                        if ": left out: " in line and setting == SETTINGS[0]:
+                            print(line, file=sys.stderr)
                     for name, row in json.loads(done.stdout.splitlines()[-1]).items():
                         figures.setdefault(name, {})[setting] = row
         finally:
