@@ -189,8 +189,9 @@ class Session:
 
     def trace_page(self, ids: Sequence[int]) -> dict[int, TraceRow]:
         """Light fields of some traces by the row id of their root."""
-        marks = ", ".join("?" * len(ids))
-        rows = self.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE row_id IN ({marks})", ids)
+        # One list is bound twice as fast as a hundred values.
+        query = f"SELECT {_TRACE_FIELDS} FROM traces WHERE row_id IN (SELECT unnest(?::BIGINT[]))"
+        rows = self.rows(query, [list(ids)])
         return {row[0]: TraceRow._make(row[1:]) for row in rows}
 
     def trace_summary(self, where: "Filter | None") -> dict[str, Any]:

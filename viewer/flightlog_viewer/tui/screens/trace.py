@@ -117,6 +117,8 @@ class TraceView(View):
             self._wanted_row = None
         if self.filter_line.text:
             self._filter(self.filter_line.text)
+        if not keep:
+            self._read_span()
 
     @staticmethod
     def _has_running(outline: Outline) -> bool:

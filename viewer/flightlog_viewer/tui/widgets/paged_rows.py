@@ -2,8 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor, Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Executor, Future, wait
 from typing import TYPE_CHECKING
 
 from flightlog_viewer.tui.widgets.row_list import Cell
@@ -36,6 +35,8 @@ class PagedRows:
         self._pool = pool
         self._arrived = arrived
         self._pages: OrderedDict[int, Future[Page]] = OrderedDict()
+        self._missed: set[int] = set()
+        """Pages that were drawn as placeholders."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,13 +71,25 @@ class PagedRows:
         future = self._request(number)
         if future is None:
             return None
+        if not future.done():
+            # Waited for once a page, not once for each of its rows: a screen of rows would add up to a second.
+            first = number not in self._missed
+            self._missed.add(number)
+            if first:
+                wait([future], _PATIENCE_S)
+            if not future.done():
+                return None
+        self._missed.discard(number)
         try:
-            return future.result(timeout=_PATIENCE_S)
-        except NotYet:
-            return None
+            return future.result()
         except Exception:  # the fetch was interrupted or the store closed: ask again when it is next drawn
             self._pages.pop(number, None)
             return None
+
+    def _came(self, number: int) -> None:
+        """A page is here; one that nobody has looked for yet is no reason to draw again."""
+        if number in self._missed:
+            self._arrived()
 
     def _request(self, number: int) -> "Future[Page] | None":
         if not 0 <= number * PAGE_ROWS < len(self.ids):
@@ -85,7 +98,7 @@ class PagedRows:
         if future is None:
             ids = self.ids[number * PAGE_ROWS : (number + 1) * PAGE_ROWS].tolist()
             future = self._pool.submit(self._fetch, ids)
-            future.add_done_callback(lambda _: self._arrived())
+            future.add_done_callback(lambda _: self._came(number))
             self._pages[number] = future
             while len(self._pages) > KEPT_PAGES:
                 self._pages.popitem(last=False)[1].cancel()
