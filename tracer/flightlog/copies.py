@@ -11,12 +11,8 @@ class SharedByCopies:
     """
 
     path: Any
-    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
-
-    def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        self = super().__new__(cls)
-        self._arguments = (arguments, options)
-        return self
+    _origin: tuple[type, tuple[Any, ...], dict[str, Any]]
+    """The class that was called, and with what; the object may be of a class made for it, which has no name."""
 
     def __copy__(self) -> Self:
         return self
@@ -25,8 +21,18 @@ class SharedByCopies:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments, options = self._arguments
-        return _make, (type(self), (self.path, *arguments[1:]), {k: v for k, v in options.items() if k != "path"})
+        cls, arguments, options = self._origin
+        if "path" in options:
+            options = {**options, "path": self.path}
+        elif arguments:
+            arguments = (self.path, *arguments[1:])
+        return _make, (cls, arguments, options)
+
+
+def made_by(tracer: Any, cls: type, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """The new object, which knows from now on how it was made."""
+    tracer._origin = (cls, arguments, options)
+    return tracer
 
 
 def _make(cls: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:

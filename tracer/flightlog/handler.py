@@ -6,7 +6,7 @@ A raw handler, not LangChain's ``BaseTracer``: that one copies every payload and
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 from uuid import UUID
 
 from langchain_core.callbacks.base import BaseCallbackHandler
@@ -14,7 +14,7 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 from flightlog import langgraph, usage
 from flightlog.capture import modes
 from flightlog.clock import SYSTEM, Clock
-from flightlog.copies import SharedByCopies
+from flightlog.copies import SharedByCopies, made_by
 from flightlog.errors import UsageError
 from flightlog.failure import tool_message_error
 from flightlog.inline import counts_as_inline
@@ -42,7 +42,7 @@ class JsonlTracer(SharedByCopies, BaseCallbackHandler):
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Of LangGraph's callback class as well, when the application has loaded LangGraph."""
-        return cast(Self, object.__new__(langgraph.aware_class(cls)))
+        return made_by(object.__new__(langgraph.aware_class(cls)), cls, args, options)
 
     def __init__(
         self,
