@@ -1,6 +1,8 @@
 """What a copy of a tracer is: applications copy the configs they put it in, and send them to other processes."""
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+_T = TypeVar("_T")
 
 
 class SharedByCopies:
@@ -29,10 +31,11 @@ class SharedByCopies:
         return _make, (cls, arguments, options)
 
 
-def made_by(tracer: Any, cls: type, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def made_by(tracer: Any, cls: type[_T], arguments: tuple[Any, ...], options: dict[str, Any]) -> _T:
     """The new object, which knows from now on how it was made."""
     tracer._origin = (cls, arguments, options)
-    return tracer
+    made: _T = tracer
+    return made
 
 
 def _make(cls: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
