@@ -5,7 +5,8 @@
 Handlers run in one process, in blocks of invokes that take turns with blocks without callbacks; instrumentors patch
 LangChain and have processes of their own. Every figure is the median of (block with - block without), process CPU of
 all threads, through the subject's own flush or close. Every invoke gets fresh messages. Peers send to a local server
-that accepts everything, in another process; one that is not installed is left out. Read ratios, not milliseconds.
+that accepts everything, in another process; one that is not installed is left out (``pip install --group bench -c
+constraints.txt`` brings them all). Read ratios, not milliseconds.
 """
 
 import argparse
