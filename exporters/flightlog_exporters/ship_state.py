@@ -78,7 +78,7 @@ class ShipState:
             "v": _VERSION,
             "files": [{"head": p.head, "offset": p.offset, "tail": p.tail} for p in started[-_KEPT_FILES:]],
         }
-        draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        draft = self.path.with_name(self.path.name + ".part")
         try:
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(orjson.dumps(record))

@@ -262,7 +262,7 @@ def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
             pass
 
 
-STEPS = ("send", "answered", "saved")
+STEPS = ("send", "answered", "drafted", "saved")
 
 
 def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path) -> None:
@@ -289,9 +289,9 @@ def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: 
     environment = {**os.environ, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
     outcomes = []
     for attempt in range(40):
-        step = STEPS[attempt % 3] if attempt < 9 else "never"
+        step = STEPS[attempt % 4] if attempt < 12 else "never"
         process = subprocess.run(
-            [sys.executable, str(script), server.url, str(path), step, str(1 + attempt // 3)],
+            [sys.executable, str(script), server.url, str(path), step, str(1 + attempt // 4)],
             env=environment,
             capture_output=True,
             text=True,
