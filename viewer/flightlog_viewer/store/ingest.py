@@ -9,10 +9,9 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import numpy as np
@@ -35,8 +34,7 @@ _DEPTH_BYTES: Final = 2 * 1000
 _DEPTH: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A line that is no span."""
 
     file_id: int

@@ -4,8 +4,8 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -20,8 +20,7 @@ LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a closer look at a line found."""
 
     reason: str | None
@@ -44,13 +43,18 @@ def look(line: bytes) -> Verdict:
         return Verdict("not a JSON object", {})
     if reason := _missing(record):
         return Verdict(reason, {})
+    start = record.get("start_time")
+    try:
+        if isinstance(start, str) and _OWN_TIME.fullmatch(start):
+            datetime.fromisoformat(start)
+        else:
+            start = format_time(parse_time(start))
+    except UnreadableError as error:
+        return Verdict(str(error), {})
+    except (ValueError, OverflowError):
+        return Verdict("`start_time` is out of range", {})
     kept, dropped = clean(record)
-    start = record["start_time"]
-    if _OWN_TIME.fullmatch(start) is None:
-        try:
-            kept["start_time"] = format_time(parse_time(start))
-        except (ValueError, OverflowError):
-            return Verdict("`start_time` is out of range", {})
+    kept["start_time"] = start
     return Verdict(None, kept, dropped)
 
 
@@ -129,10 +133,6 @@ def _missing(record: dict[str, Any]) -> str | None:
     duration = record.get("duration_ms")
     if duration is None or not _is_number(duration) or duration < 0:
         return "`duration_ms` is not a finite number"
-    try:
-        parse_time(record.get("start_time"))
-    except (UnreadableError, OverflowError) as error:
-        return str(error) or "`start_time` is out of range"
     return None
 
 

@@ -43,6 +43,8 @@ class Store:
         if threads is not None:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
+        # In an interactive interpreter DuckDB would draw a bar of its own.
+        self._connection.execute("SET enable_progress_bar = false")
         self._derived = derived.Derived(self._connection.cursor, prices.override_file(), checkpoints)
         self._databases = list(checkpoints)
         self._rows = Rows(self._connection, paths, cache)
