@@ -120,7 +120,4 @@ async def test_gone_wrong(tmp_path: Path, files: tuple[Path, Path]) -> None:
     wrong = tmp_path / "wrong.sqlite"
     wrong.write_bytes(b"no database at all" * 100)
     async with driven([files[0]], [wrong]) as viewer:
-        await viewer.press("3")
-        shown = picture(viewer.app).replace(str(tmp_path), "")
-        viewer.app.faults.clear()
-        assert "wrong.sqlite" in shown
+        assert "wrong.sqlite" in picture(viewer.app)

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from flightlog.errors import UnreadableError
+from flightlog_viewer.tui.session import Session
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.hostile import hostile_database, hostile_file
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.terminal import Terminal, flightlog
+from tests.viewer.tui.threads import checkpoint_file
 
 _OWN = re.compile(
     rb"\x1b\[[0-9;:]*[mHJK]"  # colours, places, clearing
@@ -101,8 +104,24 @@ async def test_a_database_that_is_none_is_said_and_the_traces_stay(tmp_path: Pat
     wrong = tmp_path / "wrong.sqlite"
     wrong.write_bytes(b"no database at all" * 100)
     async with driven([support_file(tmp_path / "s.jsonl", 2)], [wrong]) as viewer:
-        await viewer.press("3")
         assert "wrong.sqlite" in viewer.text()
-        viewer.app.faults.clear()
-        await viewer.press("escape", "1")
-        assert "support" in viewer.text()
+        await viewer.press("escape")
+        assert "2 traces" in viewer.text()
+
+
+async def test_checkpoints_alone_open_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a span file anywhere the screen of threads is what there is to see."""
+    monkeypatch.chdir(tmp_path)
+    async with driven([], [checkpoint_file(tmp_path / "c.sqlite")], size=(120, 30)) as viewer:
+        assert "[3 Threads]" in viewer.text()
+        assert "t-1" in viewer.text()
+
+
+def test_a_wrong_database_is_a_sentence_before_anything_is_drawn(tmp_path: Path) -> None:
+    """`flightlog view` ends with a sentence when a database is missing or none."""
+    wrong = tmp_path / "wrong.sqlite"
+    for made, said in ((False, "cannot be read"), (True, "is no SQLite database")):
+        if made:
+            wrong.write_bytes(b"no database at all")
+        with pytest.raises(UnreadableError, match=said):
+            Session([], [str(wrong)]).check_checkpoints()

@@ -17,7 +17,7 @@ from textual.screen import Screen
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
-from flightlog_viewer.tui.faults import Guarded, record
+from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen, load_line
 from flightlog_viewer.tui.session import Session
@@ -157,7 +157,11 @@ class FlightlogApp(Guarded, App[int]):
             return
         self._show_status()
         self.main.data_changed(appended=False)
-        if self.session.checkpoints:
+        for problem in self.session.problems:
+            self.main.post_message(Faulted(problem, None))
+        if self.session.checkpoints and not self.session.files():
+            self.main.bring("threads")
+        elif self.session.checkpoints:
             # The screen of threads counts what waits, and says so at the top of every screen.
             self.main.view("threads").display = False
         self._follower.watch(self.session.watched())
@@ -268,6 +272,7 @@ def run(
 ) -> int:
     """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
     session = Session(paths, checkpoints, cache=cache)
+    session.check_checkpoints()
     # Loading and fetching run in threads: the one that draws gets its turn ten times as often as by default.
     sys.setswitchinterval(0.0005)
     app = FlightlogApp(

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from flightlog.errors import FlightlogError, UnreadableError
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.tree import SpanRow
@@ -105,10 +106,28 @@ class Session:
         return self._store
 
     def files(self) -> list[Path]:
-        """The span files meant. Raises UnreadableError when there are none."""
+        """The span files meant; none only beside checkpoint databases. Raises UnreadableError otherwise."""
         from flightlog_viewer.store.sources import resolve
 
-        return resolve(self.paths)
+        try:
+            return resolve(self.paths)
+        except UnreadableError:
+            if self.paths or not self.checkpoints:
+                raise
+            return []
+
+    def check_checkpoints(self) -> None:
+        """Raises UnreadableError for a database file that is missing or none, without opening it."""
+        for target in self.checkpoints:
+            if "://" in target:
+                continue
+            try:
+                with open(target, "rb") as file:
+                    head = file.read(16)
+            except OSError as error:
+                raise UnreadableError(f"{target} cannot be read: {error.strerror}") from None
+            if head and head != b"SQLite format 3\0":
+                raise UnreadableError(f"{target} is no SQLite database")
 
     def excerpt(self) -> list[TraceRow]:
         """The newest traces, without the store."""
@@ -117,7 +136,17 @@ class Session:
     def load(self, progress: Progress) -> None:
         """Load everything; raises FlightlogError when a file or database cannot be read."""
         from flightlog_viewer import open_store
+        from flightlog_viewer.checkpoints import open_source
 
+        readable = []
+        for target in self.checkpoints:
+            try:
+                open_source(target).close()
+                readable.append(target)
+            except FlightlogError as error:
+                # The traces are worth seeing without it.
+                self.problems.append(str(error))
+        self.checkpoints = readable
         self._store = open_store(
             self.paths, checkpoints=self.checkpoints, cache=self.cache, progress=progress, allow_empty=True
         )

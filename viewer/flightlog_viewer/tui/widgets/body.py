@@ -152,12 +152,16 @@ class BodyView(VirtualRows):
         else:
             self._toggle(self._line(self._cursor))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Without a search its keys are free for the screen around."""
+        return action != "again" or bool(self._needle)
+
     def action_search(self) -> None:
         from flightlog_viewer.tui.screens.ask_line import AskLine
 
         def search(needle: str | None) -> None:
+            self._needle = needle or ""
             if needle:
-                self._needle = needle
                 self.action_again(1)
 
         self.app.push_screen(AskLine("Search in what is unfolded"), search)
