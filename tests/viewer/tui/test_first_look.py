@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.viewer.tui.driving import driven
+from flightlog.errors import UsageError
+from tests.viewer.tui.driving import application, driven
 from tests.viewer.tui.recordings import support_file
 
 
@@ -61,3 +62,9 @@ async def test_sorting_keeps_the_row_under_the_cursor(spans: Path) -> None:
         await viewer.press("S")
         assert viewer.app.main.view("traces").selected() == before  # type: ignore[attr-defined]
         assert "Start ^" in viewer.text()
+
+
+def test_an_unknown_theme_is_a_sentence(spans: Path) -> None:
+    """A theme that does not exist is said with those that do."""
+    with pytest.raises(UsageError, match="flightlog-light"):
+        application([spans], theme="nonsense")

@@ -14,7 +14,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
-from flightlog.errors import FlightlogError
+from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
@@ -74,6 +74,8 @@ class FlightlogApp(Guarded, App[int]):
         self._follower = Follower()
         self._pending = 0
         themes.register(self)
+        if theme is not None and theme not in self.available_themes:
+            raise UsageError(f"no theme is named {theme!r}; there are {', '.join(sorted(self.available_themes))}")
         self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
         self.set_keymap(keymap.load())
         self.faulty_keys = keymap.problem()
