@@ -4,6 +4,7 @@ Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder 
 """
 
 import glob
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -148,7 +149,12 @@ class Session:
                 self.problems.append(str(error))
         self.checkpoints = readable
         self._store = open_store(
-            self.paths, checkpoints=self.checkpoints, cache=self.cache, progress=progress, allow_empty=True
+            self.paths,
+            checkpoints=self.checkpoints,
+            cache=self.cache,
+            progress=progress,
+            allow_empty=True,
+            threads=max(1, (os.cpu_count() or 2) - 1),  # one core is left to the keys
         )
 
     def refresh(self) -> int:
