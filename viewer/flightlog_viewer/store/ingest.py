@@ -191,13 +191,18 @@ class Loader:
     def _whole_rows(self, rows: NDArray[np.int64]) -> set[int]:
         """Those of ``rows`` where every required value was read."""
         present = " AND ".join(f"{name} IS NOT NULL" for name in REQUIRED)
+        # As an array: a list of a million numbers takes seconds on its way into a query.
+        self._connection.register("chosen_rows", {"id": rows})
         found = self._connection.execute(
-            f"SELECT rowid FROM {self._table} WHERE rowid IN (SELECT unnest(?)) AND {present}", [rows.tolist()]
+            f"SELECT rowid FROM {self._table} WHERE rowid IN (SELECT id FROM chosen_rows) AND {present}"
         ).fetchnumpy()
+        self._connection.unregister("chosen_rows")
         return set(np.asarray(found["rowid"]).tolist())
 
     def _drop(self, rows: NDArray[np.int64]) -> None:
-        self._connection.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT unnest(?))", [rows.tolist()])
+        self._connection.register("chosen_rows", {"id": rows})
+        self._connection.execute(f"DELETE FROM {self._table} WHERE rowid IN (SELECT id FROM chosen_rows)")
+        self._connection.unregister("chosen_rows")
         _rewrite(self._connection, self._table)
         self.locations.drop(rows)
 
