@@ -1,11 +1,10 @@
 """The careful look at one line: is it a span, and which of its optional fields are unusable?"""
 
 import json
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 import orjson
 
@@ -16,6 +15,7 @@ from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 _OWN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """A time as the tracer writes it, which DuckDB reads as Python does."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HUGE: Final = 1e300
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
@@ -121,25 +121,24 @@ def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
 
 def _missing(record: dict[str, Any]) -> str | None:
     version = record.get("v")
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= 9999:
+    if type(version) is not int or not 1 <= version <= 9999:
         return "no record version `v`"
     for name in ("name", "run_id", "trace_id"):
-        if not isinstance(record.get(name), str):
+        if type(record.get(name)) is not str:
             return f"`{name}` is not a string"
     for name, allowed in (("type", TYPES), ("status", STATUSES)):
         value = record.get(name)
         if not isinstance(value, str) or value not in allowed:
             return f"unknown `{name}`"
     duration = record.get("duration_ms")
-    if duration is None or not _is_number(duration) or duration < 0:
+    if not _is_number(duration) or duration < 0:
         return "`duration_ms` is not a finite number"
     return None
 
 
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
-    )
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    # Neither infinity nor NaN lies between two numbers.
+    return type(value) in (int, float) and -_HUGE < value < _HUGE
 
 
 def _is_text(value: Any) -> bool:
