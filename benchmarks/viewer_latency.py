@@ -92,7 +92,7 @@ def main() -> None:
         row("100,000-span trace opens, ms (bar: 1000)", timed(terminal, "", "j\r"))
         row(
             "scrolling in it, p95 ms (bar: 50)",
-            p95(presses(terminal, ["\x1b[6~", "j"] * 20, quiet=0.05)),
+            p95(presses(terminal, ["\x1b[6~", "j"] * 20, quiet=0.03)),
             p95(empty_keys),
         )
     with Terminal(flightlog("view", str(large), "--no-cache"), size=(120, 40), env=env) as terminal:

@@ -1,7 +1,7 @@
 """Screen 2: one trace as tree and waterfall, and the span under the cursor beside it."""
 
 from collections.abc import Mapping
-from time import time
+from time import monotonic, time
 from typing import Any, ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -23,7 +23,9 @@ from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
 
 _SETTLE_S = 0.06
-"""The selection moves at once; the detail is read when it has rested this long."""
+"""The selection moves at once; while it moves on, the detail is read when it has rested this long."""
+_REST_S = 0.25
+"""A move after so long a rest is a single one: its detail is read without waiting."""
 
 
 class TraceView(View):
@@ -48,6 +50,7 @@ class TraceView(View):
         self._shown_row: int | None = None
         self._wanted_row: int | None = None
         self._settle: Timer | None = None
+        self._moved_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield FilterLine("filter the spans of this trace: status:error type:llm", id="trace-filter")
@@ -129,7 +132,12 @@ class TraceView(View):
         if event.sender is self.waterfall:
             if self._settle is not None:
                 self._settle.stop()
-            self._settle = self.set_timer(_SETTLE_S, self._read_span)
+            now, before = monotonic(), self._moved_at
+            self._moved_at = now
+            if now - before > _REST_S:
+                self._read_span()
+            else:
+                self._settle = self.set_timer(_SETTLE_S, self._read_span)
 
     def _read_span(self) -> None:
         row = self.waterfall.selected
