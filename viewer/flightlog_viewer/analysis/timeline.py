@@ -175,7 +175,8 @@ def minimap(outline: Outline, line: Axis) -> tuple[list[int], list[bool]]:
     for node, row in enumerate(outline.rows):
         if outline.children[node]:
             continue
-        bar = line.bar(row.start_us, until if row.end_us is None else row.end_us)
+        end = row.end_us
+        bar = line.bar(row.start_us, until if end is None else end)
         if bar is None:
             continue
         steps[bar.start] += 1
