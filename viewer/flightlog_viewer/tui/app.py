@@ -278,7 +278,7 @@ def run(
     session.check_checkpoints()
     # Loading and fetching run in threads: the one that draws gets its turn ten times as often as by default.
     sys.setswitchinterval(0.0005)
-    # A large trace is a million small objects that live long: looking for cycles among them costs more than making them.
+    # A large trace is a million small objects that live long: looking for cycles among them costs more than they do.
     gc.set_threshold(200_000, 50, 100)
     app = FlightlogApp(
         session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds
