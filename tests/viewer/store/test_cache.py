@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from flightlog_viewer import Store, open_store
+from flightlog_viewer.analysis.filter import Filter
 from flightlog_viewer.store import cache, rows
 from tests.viewer.store.records import llm, span, write
 
@@ -26,6 +27,7 @@ def state(store: Store) -> list[object]:
     return [
         store.sql("SELECT * EXCLUDE (payload_gone) FROM spans ORDER BY row_id").fetchall(),
         store.query("overview"),
+        store.query("summary"),
         store.query("trace_rows"),
         store.sql("SELECT * FROM llm_calls ORDER BY row_id").fetchall(),
         store.rejects,
@@ -55,6 +57,24 @@ def test_reopened_the_same(tmp_path: Path) -> None:
         assert len(kept(tmp_path)) == 1
     assert stat.S_IMODE(kept(tmp_path)[0].stat().st_mode) == 0o600
     assert stat.S_IMODE(kept(tmp_path)[0].parent.stat().st_mode) == 0o700
+
+
+def test_kept_answers_end_with_new_rows(tmp_path: Path) -> None:
+    """Sums that the cache keeps hold for its own rows alone: rows that came since and filters are counted anew."""
+    path = write(tmp_path / "a.jsonl", span("r"), llm("a", "r"))
+    with open_store(path):
+        pass
+    with open_store(path) as store:
+        assert store.query("overview")[0]["spans"] == 2
+        assert store.query("overview", where=Filter("run_id = ?", ["a"]))[0]["spans"] == 1
+        assert [row["count"] for row in store.query("summary", where=Filter("type = 'llm'", []))] == [1]
+        with path.open("ab") as file:
+            file.write(orjson.dumps(llm("b", "r")) + b"\n")
+        store.refresh()
+        assert store.query("overview")[0]["llm_calls"] == 2
+        assert sum(row["count"] for row in store.query("summary")) == 3
+    with open_store(path) as store:
+        assert store.query("overview")[0]["llm_calls"] == 2
 
 
 def test_grown_and_rotated(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store import base, ingest
+from flightlog_viewer.store.answers import kept_answers, write_answers
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.in_flight import Started, read_started
@@ -57,6 +58,8 @@ class Rows:
         """How often ``started`` was replaced."""
         self.dropped_fields = 0
         self.duplicates = 0
+        self._answers: frozenset[str] = frozenset()
+        self._answered_rows = 0
         for statement in _TABLES:
             connection.execute(statement)
         ingest.create_table(connection, "open_rows")
@@ -101,6 +104,11 @@ class Rows:
             new = self._grow()
             self._show(started)
             return new
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """What the base has of answers (``store.answers``); nothing once there are rows that it does not know."""
+        return frozenset() if self.started or len(self.locations) != self._answered_rows else self._answers
 
     def close(self) -> None:
         """Free files; harmless when repeated."""
@@ -157,6 +165,7 @@ class Rows:
         ingest.create_table(self._connection, "span_rows")
         create_views(self._connection, len(self.locations))
         derived.restore(self._connection, len(self.locations))
+        self._answers, self._answered_rows = kept_answers(self._connection), rows
         if self._cache is not None:
             self._cache.used(kept)
         return True
@@ -182,6 +191,7 @@ class Rows:
             if kept is not None:
                 derived.prepare_all(len(self.locations), 0)
                 base.write_derived(connection, derived)
+                write_answers(connection)
             base.write_places(connection, self.locations, files, (self.dropped_fields, self.duplicates))
             connection.execute("DETACH base")
             if self._cache is not None and kept is not None:

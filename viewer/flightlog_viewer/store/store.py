@@ -12,6 +12,7 @@ import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
+from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.payloads import PayloadReader
@@ -62,7 +63,8 @@ class Store:
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a named query (``store.queries``). Raises UsageError for an unknown name."""
         text, values = statement(name, params)
-        result = self.sql(text, values)
+        kept = kept_answer(text, values, self._rows.answers)
+        result = self.sql(text, values) if kept is None else session.run(self._connection.cursor(), kept)
         return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
 
     def prepare(self, query: str) -> None:
