@@ -58,11 +58,23 @@ def test_neighbours_come_ahead_and_old_pages_go(pool: ThreadPoolExecutor) -> Non
     rows = PagedRows(np.arange(PAGE_ROWS * (KEPT_PAGES + 20)), source.fetch, pool, lambda: None)
     rows.cells(PAGE_ROWS // 2 + 1)
     pool.submit(int).result()
-    assert source.fetched == [0, PAGE_ROWS]
+    assert source.fetched[:2] == [0, PAGE_ROWS]
     for page in range(KEPT_PAGES + 20):
         rows.cells(page * PAGE_ROWS)
     pool.submit(int).result()
     assert len(rows._pages) == KEPT_PAGES
+
+
+def test_the_ends_come_ahead_once_something_is_shown(pool: ThreadPoolExecutor) -> None:
+    """Both ends are fetched behind the first page that is drawn, wherever that is, and only that once."""
+    source = Source()
+    rows = PagedRows(np.arange(PAGE_ROWS * 20 + 3), source.fetch, pool, lambda: None)
+    middle = PAGE_ROWS * 10 + PAGE_ROWS // 2
+    while rows.cells(middle) is None:
+        pass
+    rows.cells(middle)
+    pool.submit(int).result()
+    assert source.fetched == [PAGE_ROWS * page for page in (10, 9, 20, 19, 0)]
 
 
 def test_a_page_that_failed_is_asked_for_again(pool: ThreadPoolExecutor) -> None:

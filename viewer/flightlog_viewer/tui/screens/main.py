@@ -114,7 +114,8 @@ class MainScreen(Guarded, Screen[None]):
 
     def say_status(self, *parts: Part) -> None:
         """The line at the top."""
-        self.query_one("#status", Static).update(content(*parts))
+        # Its size is fixed: a layout of the whole screen ten times a second would hold up the keys during a load.
+        self.query_one("#status", Static).update(content(*parts), layout=False)
 
     def data_changed(self, *, appended: bool) -> None:
         """Tell every view that there is something new."""

@@ -37,6 +37,7 @@ class PagedRows:
         self._pages: OrderedDict[int, Future[Page]] = OrderedDict()
         self._missed: set[int] = set()
         """Pages that were drawn as placeholders."""
+        self._ends_asked = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,6 +51,11 @@ class PagedRows:
             self._request(number + 1)
         elif number:
             self._request(number - 1)
+        if found is not None and not self._ends_asked:
+            self._ends_asked = True
+            # Once something is on the screen: a key goes to either end.
+            for end in (len(self.ids) - 1, len(self.ids) - PAGE_ROWS // 2, 0):
+                self._request(max(0, end) // PAGE_ROWS)
         return found
 
     def key(self, row: int) -> Hashable:
