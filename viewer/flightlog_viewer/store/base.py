@@ -10,14 +10,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import numpy as np
 
 from flightlog_viewer.store.derived import Derived
-from flightlog_viewer.store.locations import Arrays, Locations
+from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.source_file import SourceFile
+
+if TYPE_CHECKING:
+    from flightlog_viewer.store.locations import Arrays
 
 _SAMPLES: Final = 16
 _SAMPLE_BYTES: Final = 4096
@@ -112,8 +114,10 @@ def read_counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
     return rows, dropped_fields, duplicates
 
 
-def read_places(cursor: duckdb.DuckDBPyConnection) -> Arrays:
+def read_places(cursor: duckdb.DuckDBPyConnection) -> "Arrays":
     """Where the lines of the rows are."""
+    import numpy as np
+
     places = cursor.execute("FROM base.places").fetchnumpy()
     return (
         np.asarray(places["file_id"], np.int32),

@@ -5,7 +5,10 @@ types fails a whole file for one odd line.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import duckdb
 
 _DETAILS: Final = "MAP(VARCHAR, BIGINT)"
 TOKEN_USAGE: Final = (
@@ -141,3 +144,8 @@ def suspicion() -> str:
             conditions.append(f"({column.name} >= '[' AND {column.name} < chr(92))")
             conditions.append(f"({column.name} >= '{{' AND {column.name} < '|')")
     return " OR ".join(conditions)
+
+
+def create_table(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+    """Create an empty table of kept rows."""
+    connection.execute(f"CREATE TABLE {name} ({table_columns()})")

@@ -8,17 +8,19 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
 from flightlog_viewer.store.checkpoint_tables import HISTORY
 from flightlog_viewer.store.own_time import OWN_TIMES
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
 from flightlog_viewer.store.views import TRACES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _COUNT_STAR: Final = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
 _ALL: Final = re.compile(r"\*|^\s*(FROM|TABLE|SUMMARIZE)\b|\bcolumns\s*\(", re.IGNORECASE)
@@ -84,8 +86,10 @@ class Derived:
     def restore(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         """Take over what the attached base has for its ``rows`` rows; its arrays and traces when they are needed."""
 
-        def column(name: str) -> Callable[[], NDArray[np.float64]]:
-            def read() -> NDArray[np.float64]:
+        def column(name: str) -> "Callable[[], NDArray[np.float64]]":
+            def read() -> "NDArray[np.float64]":
+                import numpy as np
+
                 with self._cursor() as cursor:
                     found = cursor.execute(f"SELECT {name} FROM base.row_values").fetchnumpy()
                 return np.ma.filled(np.ma.asarray(found[name], np.float64), np.nan)

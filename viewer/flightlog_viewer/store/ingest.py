@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flightlog_viewer.store.columns import REQUIRED, TEXTS, kept_columns, read_columns, suspicion, table_columns
+from flightlog_viewer.store.columns import REQUIRED, TEXTS, create_table, kept_columns, read_columns, suspicion
 from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.interruptible import interruptible
 from flightlog_viewer.store.lines import Lines, find_lines
@@ -205,11 +205,6 @@ class Loader:
         self._connection.unregister("chosen_rows")
         _rewrite(self._connection, self._table)
         self.locations.drop(rows)
-
-
-def create_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Create an empty table of kept rows."""
-    connection.execute(f"CREATE TABLE {name} ({table_columns()})")
 
 
 def _rewrite(connection: duckdb.DuckDBPyConnection, table: str) -> None:

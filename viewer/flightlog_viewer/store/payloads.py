@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.columns import KNOWN
 from flightlog_viewer.store.rows import Rows
 from flightlog_viewer.store.sieve import LINE_LIMIT, decode, encode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class PayloadReader:
@@ -59,10 +60,13 @@ class PayloadReader:
         raw = unknown_fields(record)
         return found | ({"raw": raw} if raw else {})
 
-    def sql_function(self) -> Callable[[pa.Array, pa.Array, pa.Array], pa.Array]:
+    def sql_function(self) -> "Callable[[pa.Array, pa.Array, pa.Array], pa.Array]":
         """``payload_json(row_id, run_id, field) -> JSON text``, for DuckDB."""
 
-        def payload_json(row_ids: pa.Array, run_ids: pa.Array, fields: pa.Array) -> pa.Array:
+        # DuckDB evaluates the annotations, so they must not name what is not imported yet.
+        def payload_json(row_ids: Any, run_ids: Any, fields: Any) -> Any:
+            import pyarrow as pa
+
             texts = [
                 self._text(*arguments)
                 for arguments in zip(row_ids.to_pylist(), run_ids.to_pylist(), fields.to_pylist(), strict=True)

@@ -5,11 +5,14 @@ nothing to a load, and nothing to a query that does not name it.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class RowValues:
@@ -18,16 +21,16 @@ class RowValues:
     def __init__(self, query: str) -> None:
         self._query = query
         """Gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
-        self._values: NDArray[np.float64] = np.empty(0)
-        self._read: Callable[[], NDArray[np.float64]] | None = None
+        self._values: NDArray[np.float64]
+        self._read: Callable[[], NDArray[np.float64]] | None = _none
 
     @property
-    def values(self) -> NDArray[np.float64]:
+    def values(self) -> "NDArray[np.float64]":
         """By row id; NaN where there is none."""
         self.ready()
         return self._values
 
-    def restore(self, read: Callable[[], NDArray[np.float64]]) -> None:
+    def restore(self, read: "Callable[[], NDArray[np.float64]]") -> None:
         """Take the values from ``read``, when they are needed."""
         self._read = read
 
@@ -38,6 +41,8 @@ class RowValues:
 
     def compute(self, cursor: duckdb.DuckDBPyConnection, first: int, rows: int) -> None:
         """Work the values out for the rows from ``first`` on, and whatever else those change."""
+        import numpy as np
+
         found = cursor.execute(self._query.format(first=first)).fetchnumpy()
         ids = np.asarray(found["row_id"], np.int64)
         values = np.full(rows, np.nan)
@@ -46,10 +51,14 @@ class RowValues:
         values[ids[kept]] = np.asarray(found["value"], np.float64)[kept]
         self._values = values
 
-    def sql_function(self) -> Callable[[pa.Array], pa.Array]:
+    def sql_function(self) -> "Callable[[pa.Array], pa.Array]":
         """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
 
-        def value_of(row_ids: pa.Array) -> pa.Array:
+        # DuckDB evaluates the annotations, so they must not name what is not imported yet.
+        def value_of(row_ids: Any) -> Any:
+            import numpy as np
+            import pyarrow as pa
+
             # Without `fill_null`: it makes pyarrow import pandas.
             ids = np.nan_to_num(row_ids.to_numpy(zero_copy_only=False), nan=-1).astype(np.int64)
             known = (ids >= 0) & (ids < len(self._values))
@@ -58,3 +67,9 @@ class RowValues:
             return pa.array(values, from_pandas=True)
 
         return value_of
+
+
+def _none() -> "NDArray[np.float64]":
+    import numpy as np
+
+    return np.empty(0)

@@ -5,24 +5,28 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
-import pyarrow as pa
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store import base, ingest
+from flightlog_viewer.store import base
 from flightlog_viewer.store.answers import kept_answers, write_answers
 from flightlog_viewer.store.cache import Cache
+from flightlog_viewer.store.columns import create_table
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.in_flight import Started, read_started
-from flightlog_viewer.store.locations import Arrays, Locations
+from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.source_file import SourceFile, open_source
 from flightlog_viewer.store.sources import resolve
 from flightlog_viewer.store.spool import Spool
-from flightlog_viewer.store.staging import Staging
 from flightlog_viewer.store.views import create_views
 from flightlog_viewer.store.watch import Progress, Watch
+
+if TYPE_CHECKING:
+    from flightlog_viewer.store.ingest import Loader
+    from flightlog_viewer.store.locations import Arrays
+    from flightlog_viewer.store.staging import Staging
 
 CACHED_BYTES: Final = 16 << 20
 """Smaller files load faster than a base is looked after."""
@@ -44,7 +48,7 @@ class Rows:
         self._paths = list(paths)
         self._cache = cache
         self._spool = Spool(cache.folder if cache is not None else None)
-        self._staging = Staging(self._spool.new_file)
+        self._staged: Staging | None = None
         self._lock = threading.Lock()
         self._closed = False
         self.locations = Locations()
@@ -62,7 +66,7 @@ class Rows:
         self._answered_rows = 0
         for statement in _TABLES:
             connection.execute(statement)
-        ingest.create_table(connection, "open_rows")
+        create_table(connection, "open_rows")
 
     def load(self, paths: Sequence[Path], derived: Derived, progress: Progress | None) -> None:
         """Load whole files, and create the views. Large ones go to a base, kept in the cache if there is one."""
@@ -85,7 +89,9 @@ class Rows:
     def load_head(self, path: Path, bytes_wanted: int) -> None:
         """Load the whole lines of the first so many bytes of one file, and create the views."""
         source = self._open(path)
-        loader = ingest.Loader(self._connection, "span_rows", self._spool.new_file)
+        from flightlog_viewer.store.ingest import Loader
+
+        loader = Loader(self._connection, "span_rows", self._spool.new_file)
         stop = min(source.size(), bytes_wanted)
         copy = self._spool.stretch(source.descriptor, 0, stop)
         loader.load(source, copy, stop)
@@ -114,10 +120,19 @@ class Rows:
         """Free files; harmless when repeated."""
         with self._lock:
             self._closed = True
-            self._staging.close()
+            if self._staged is not None:
+                self._staged.close()
             self._spool.close()
             while self.descriptors:
                 os.close(self.descriptors.pop())
+
+    @property
+    def _staging(self) -> "Staging":
+        if self._staged is None:
+            from flightlog_viewer.store.staging import Staging
+
+            self._staged = Staging(self._spool.new_file)
+        return self._staged
 
     def _open(self, path: Path) -> SourceFile:
         source = open_source(len(self.sources), path, self._spool)
@@ -125,11 +140,14 @@ class Rows:
         self.sources.append(source)
         with self._connection.cursor() as cursor:
             cursor.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
-        self._note_rejects([ingest.Reject(source.file_id, *reject) for reject in source.rejects])
+        self._note_rejects([(source.file_id, *reject) for reject in source.rejects])
         return source
 
     def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
-        loader = ingest.Loader(self._connection, table, self._spool.new_file)
+        # Only now: it brings numpy and pyarrow, and a store from the cache does without them.
+        from flightlog_viewer.store.ingest import Loader
+
+        loader = Loader(self._connection, table, self._spool.new_file)
         with Watch(self._connection, sum(source.size() for source in files), progress) as watch:
             for source in files:
                 watch.file(source.size())
@@ -138,7 +156,7 @@ class Rows:
             loader.finish()
         self._take(loader)
 
-    def _take(self, loader: ingest.Loader) -> None:
+    def _take(self, loader: "Loader") -> None:
         places = loader.locations
         self.locations.extend(places.file_ids, places.starts, places.sizes)
         self._note(loader)
@@ -162,7 +180,7 @@ class Rows:
         self.locations.restore(rows, self._read_places)
         self._connection.execute("DELETE FROM reject_rows")
         self._connection.execute("INSERT INTO reject_rows FROM base.reject_rows")
-        ingest.create_table(self._connection, "span_rows")
+        create_table(self._connection, "span_rows")
         create_views(self._connection, len(self.locations))
         derived.restore(self._connection, len(self.locations))
         self._answers, self._answered_rows = kept_answers(self._connection), rows
@@ -170,7 +188,7 @@ class Rows:
             self._cache.used(kept)
         return True
 
-    def _read_places(self) -> Arrays:
+    def _read_places(self) -> "Arrays":
         with self._connection.cursor() as cursor:
             return base.read_places(cursor)
 
@@ -186,7 +204,7 @@ class Rows:
         try:
             base.begin(connection, building)
             self._fill("base.span_rows", files, progress)
-            ingest.create_table(connection, "span_rows")
+            create_table(connection, "span_rows")
             create_views(connection, len(self.locations))
             if kept is not None:
                 derived.prepare_all(len(self.locations), 0)
@@ -207,9 +225,7 @@ class Rows:
         """Forget what was loaded, not what is open."""
         self._connection.execute("DROP TABLE IF EXISTS span_rows")
         self._connection.execute("DELETE FROM reject_rows")
-        self._note_rejects(
-            [ingest.Reject(source.file_id, *reject) for source in self.sources for reject in source.rejects]
-        )
+        self._note_rejects([(source.file_id, *reject) for source in self.sources for reject in source.rejects])
         self.locations.clear()
         self.dropped_fields = self.duplicates = 0
         for source in self.sources:
@@ -284,19 +300,21 @@ class Rows:
         self.started = started
         self.started_changes += 1
 
-    def _note(self, loader: ingest.Loader) -> None:
+    def _note(self, loader: "Loader") -> None:
         self.dropped_fields += loader.dropped_fields
         self.duplicates += loader.duplicates
         self._note_rejects(loader.rejects)
 
-    def _note_rejects(self, rejects: Sequence[ingest.Reject]) -> None:
+    def _note_rejects(self, rejects: Sequence[tuple[int, int, str]]) -> None:
         if not rejects:
             return
+        import pyarrow as pa
+
         table = pa.table(
             {
-                "file_id": pa.array([reject.file_id for reject in rejects], pa.int32()),
-                "byte_offset": pa.array([reject.byte_offset for reject in rejects], pa.int64()),
-                "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+                "file_id": pa.array([reject[0] for reject in rejects], pa.int32()),
+                "byte_offset": pa.array([reject[1] for reject in rejects], pa.int64()),
+                "reason": pa.array([reject[2] for reject in rejects], pa.string()),
             }
         )
         with self._connection.cursor() as cursor:
