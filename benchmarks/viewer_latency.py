@@ -1,10 +1,13 @@
 """How quickly the viewer paints and answers, in a pseudo-terminal, beside an empty Textual application in the same run.
 
-A key's time runs from the write of its bytes to the last byte that comes back. ``--count`` makes the file smaller.
+A key's time runs from the write of its bytes to the last byte that comes back; during the load once with and once
+without paints of the progress line alone, which come ten times a second, key or no key. ``--count`` makes the file
+smaller.
 """
 
 import argparse
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -69,8 +72,16 @@ def main() -> None:
         terminal.wait_for("agent  ")
         # Not more presses than fit into the load: a second later it may be over.
         # The progress line is painted ten times a second: a pause longer than that would never come.
-        loading = presses(terminal, ["j"] * 20, until=lambda: " traces" in terminal.text(), quiet=0.05)
+        loading = presses(
+            terminal,
+            ["jk"[i % 2] for i in range(40)],
+            until=lambda: " traces" in terminal.text(),
+            quiet=0.05,
+            counts=beyond_progress,
+        )
         row(f"key while loading, p95 ms of {len(loading)} (bar: 50)", p95(loading), p95(empty_keys))
+        loading = presses(terminal, ["k"] * 20, until=lambda: " traces" in terminal.text(), quiet=0.05)
+        row(f"the same with the progress line, of {len(loading)}", p95(loading), p95(empty_keys))
         loaded_at = wait_loaded(terminal)
         row("everything loaded, s", loaded_at)
         terminal.settle(1.0)
@@ -102,16 +113,25 @@ def main() -> None:
 
 
 def presses(
-    terminal: "Terminal", keys: Sequence[str], until: Callable[[], bool] | None = None, quiet: float = 0.12
+    terminal: "Terminal",
+    keys: Sequence[str],
+    until: Callable[[], bool] | None = None,
+    quiet: float = 0.12,
+    counts: Callable[[bytes], bool] = bool,
 ) -> list[float]:
-    """Milliseconds to the last byte for each key."""
+    """Milliseconds to the last byte that counts, for each key; every key must have an effect."""
     found = []
     for key in keys:
         if until is not None and until():
             break
         terminal.send(key)
-        found.append(terminal.settle(quiet, 5.0) * 1000)
+        found.append(terminal.settle(quiet, 5.0, counts, sure=True) * 1000)
     return found
+
+
+def beyond_progress(data: bytes) -> bool:
+    """Whether something is painted below the first line of the screen."""
+    return any(int(line) > 1 for line in re.findall(rb"\x1b\[(\d+);\d+H", data))
 
 
 def timed(terminal: "Terminal", before: str, keys: str) -> float:

@@ -8,7 +8,7 @@ import signal
 import struct
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 import pyte
@@ -71,15 +71,23 @@ class Terminal:
                 os.write(self._fd, answer)
         return data
 
-    def settle(self, quiet: float = 0.4, longest: float = 20.0) -> float:
-        """Read until nothing has come for ``quiet`` seconds; when the last byte came, seconds after the call."""
+    def settle(
+        self, quiet: float = 0.4, longest: float = 20.0, counts: Callable[[bytes], bool] = bool, *, sure: bool = False
+    ) -> float:
+        """Read until nothing has come for ``quiet`` seconds; when the last byte that counts came, after the call.
+
+        With ``sure`` silence before anything that counts is no end.
+        """
         begun = last = monotonic()
         chunks = []
         while monotonic() - begun < longest:
             data = self.read(quiet)
             if not data:
+                if sure and last == begun:
+                    continue
                 break
-            last = monotonic()
+            if counts(data):
+                last = monotonic()
             chunks.append(data)
         self._stream.feed(b"".join(chunks))
         return last - begun
