@@ -91,6 +91,10 @@ def test_a_foreign_file_is_exported_like_our_own(tmp_path: Path) -> None:
         (["export", "perfetto", "{garbage}", "-o", "{here}/x"], "is no span file"),
         (["export", "parquet", "{garbage}", "-o", "{here}/x"], "is no span file"),
         (["export", "otlp", "{garbage}", "--endpoint", "http://127.0.0.1:9"], "is no span file"),
+        (["export", "perfetto", "{empty}", "-o", "{here}/x"], "is empty: no span has been recorded yet"),
+        (["export", "parquet", "{empty}", "-o", "{here}/x"], "is empty: no span has been recorded yet"),
+        (["export", "otlp-json", "{empty}", "-o", "{here}/x"], "is empty: no span has been recorded yet"),
+        (["export", "otlp", "{empty}", "--endpoint", "http://127.0.0.1:9"], "is empty: no span has been recorded yet"),
         (["collect", "-o", "{here}"], "is a folder"),
         (["collect", "-o", "{here}/no/x.jsonl"], "cannot write"),
     ],
@@ -106,7 +110,9 @@ def test_bad_arguments_are_one_sentence(
     """What cannot be meant or read ends with status 2, a sentence, and no output file."""
     garbage = tmp_path_factory.mktemp("garbage") / "garbage.jsonl"
     garbage.write_bytes(bytes(range(256)) * 100)
-    assert main([argument.format(here=tmp_path, garbage=garbage) for argument in arguments]) == 2
+    empty = garbage.with_name("empty.jsonl")
+    empty.touch()
+    assert main([argument.format(here=tmp_path, garbage=garbage, empty=empty) for argument in arguments]) == 2
     err = capsys.readouterr().err
     assert message.format(here=tmp_path) in err
     assert err.count("\n") == 1

@@ -86,7 +86,7 @@ def otlp(
 
     settings = resolve(endpoint, protocol, header or ())
     words = semconv.check_conventions(conventions)
-    files = _span_files(paths)
+    files = _span_files(paths, waits=follow)
     given = paths or [str(files[-1])]
     wording = Wording(words, semconv.content_allowed(content), semconv.latest_names(), resource_attributes())
     with (
@@ -136,8 +136,9 @@ def otlp_json(
 
     words = semconv.check_conventions(conventions)
     allowed = semconv.content_allowed(content)
+    files = _span_files(paths)
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
-        source = SpanSource(_span_files(paths), progress)
+        source = SpanSource(files, progress)
         written = otlp_json.write((semconv.describe(span, conventions=words, content=allowed) for span in source), file)
     note(f"{written} spans in {out}{_left_out(source.rejected)}{'' if allowed else ', without content (--content)'}")
 
@@ -167,8 +168,9 @@ def perfetto(out: OutFile, paths: Paths = None, overwrite: Overwrite = False) ->
     from flightlog_exporters.new_file import new_file
     from flightlog_exporters.span_source import SpanSource
 
+    files = _span_files(paths)
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
-        source = SpanSource(_span_files(paths), progress)
+        source = SpanSource(files, progress)
         written = perfetto.write(source, file)
     note(f"{written} spans in {out}{_left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing")
 
@@ -239,14 +241,14 @@ class _Listing:
         from flightlog.rotation import rotated_files
 
         try:
-            self._files = _span_files(self._paths)
+            self._files = _span_files(self._paths, waits=True)
         except UnreadableError:
             self._files = list(dict.fromkeys(part for file in self._files for part in (*rotated_files(file), file)))
         return self._files
 
 
-def _span_files(paths: list[str] | None) -> list[Path]:
-    """The files that are meant, each of which has at least one span, or nothing yet."""
+def _span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
+    """The files that are meant: each has spans or nothing yet, and one has spans unless the command ``waits``."""
     from flightlog.errors import UnreadableError
     from flightlog_viewer.store.sources import looks_like_spans, resolve
 
@@ -254,6 +256,9 @@ def _span_files(paths: list[str] | None) -> list[Path]:
     for file in files:
         if not looks_like_spans(file) and file.exists() and file.stat().st_size:
             raise UnreadableError(f"{file} is no span file: none of its first lines is a span")
+    if not waits and not any(file.exists() and file.stat().st_size for file in files):
+        names = ", ".join(str(file) for file in files)
+        raise UnreadableError(f"{names} is empty: no span has been recorded yet")
     return files
 
 
