@@ -72,15 +72,10 @@ def main() -> None:
         terminal.wait_for("agent  ")
         # Not more presses than fit into the load: a second later it may be over.
         # The progress line is painted ten times a second: a pause longer than that would never come.
-        loading = presses(
-            terminal,
-            ["jk"[i % 2] for i in range(40)],
-            until=lambda: " traces" in terminal.text(),
-            quiet=0.05,
-            counts=beyond_progress,
-        )
+        there_and_back, loaded = ["j", "k"] * 20, lambda: " traces" in terminal.text()
+        loading = presses(terminal, there_and_back, until=loaded, quiet=0.05, counts=beyond_progress)
         row(f"key while loading, p95 ms of {len(loading)} (bar: 50)", p95(loading), p95(empty_keys))
-        loading = presses(terminal, ["k"] * 20, until=lambda: " traces" in terminal.text(), quiet=0.05)
+        loading = presses(terminal, there_and_back[:20], until=loaded, quiet=0.05)
         row(f"the same with the progress line, of {len(loading)}", p95(loading), p95(empty_keys))
         loaded_at = wait_loaded(terminal)
         row("everything loaded, s", loaded_at)
