@@ -2,17 +2,16 @@
 
 import asyncio
 import base64
-import re
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pyte
-
-_READY = re.compile(rb"DevTools listening on (ws://\S+)")
 
 
 class Page:
@@ -25,7 +24,8 @@ class Page:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self.requests: list[str] = []
         """Every address that the page asked for."""
-        self.terminal = pyte.Screen(80, 24)
+        # Larger than the page's, whatever its font: on a smaller one a full paint would scroll.
+        self.terminal = pyte.Screen(240, 90)
         self._stream = pyte.ByteStream(self.terminal)
 
     async def listen(self) -> None:
@@ -73,21 +73,19 @@ class Page:
 async def chromium(program: str) -> AsyncIterator[Page]:
     """A browser of the test's own, with an empty tab; ends with the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = await asyncio.create_subprocess_exec(
-            program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--remote-debugging-port=0", f"--user-data-dir={profile}", "--window-size=900,600", "about:blank",
-            stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+        # No pipe to it: its children would hold the other end longer than the event loop lives.
+        process = subprocess.Popen(
+            [
+                program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                "--remote-debugging-port=0", f"--user-data-dir={profile}", "--window-size=900,600", "about:blank",
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            assert process.stderr is not None
-            found = None
-            while found is None:
-                line = await asyncio.wait_for(process.stderr.readline(), 60)
-                assert line, "the browser ended"
-                found = _READY.search(line)
+            address = await _address(process, Path(profile, "DevToolsActivePort"))
             async with (
                 aiohttp.ClientSession() as client,
-                client.ws_connect(found[1].decode(), max_msg_size=0) as socket,
+                client.ws_connect(address, max_msg_size=0) as socket,
             ):
                 page = await _attach(socket)
                 listener = asyncio.create_task(page.listen())
@@ -100,13 +98,23 @@ async def chromium(program: str) -> AsyncIterator[Page]:
                     with suppress(asyncio.CancelledError):
                         await listener
         finally:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 10)
-            if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, 10)
+            except subprocess.TimeoutExpired:
                 process.kill()
-                await process.wait()
+                await asyncio.to_thread(process.wait)
+
+
+async def _address(process: "subprocess.Popen[bytes]", port: Path) -> str:
+    """Where the browser listens, once it has written that down."""
+    for _ in range(1200):
+        with suppress(FileNotFoundError):
+            if len(lines := port.read_text().split()) == 2:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        assert process.poll() is None, "the browser ended"
+        await asyncio.sleep(0.05)
+    raise AssertionError("the browser does not listen")
 
 
 async def _attach(socket: aiohttp.ClientWebSocketResponse) -> Page:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,16 +22,16 @@ CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found :=
 @asynccontextmanager
 async def served(path: Path) -> AsyncIterator[str]:
     """The address of a served viewer."""
-    process = await asyncio.create_subprocess_exec(
-        *flightlog("view", str(path), "--serve", "--no-cache"), stdout=asyncio.subprocess.PIPE
-    )
-    try:
+    command = flightlog("view", str(path), "--serve", "--no-cache")
+    # Not asyncio's: the viewers that it starts may hold the pipe longer than the event loop lives.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
-        yield line.decode().split()[-1]
-    finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        try:
+            line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 60)
+            yield line.split()[-1]
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 20)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
