@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flightlog.errors import UsageError
-from flightlog_viewer.cli import output
+from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, form
 
 SpanPaths = Annotated[
@@ -135,7 +135,6 @@ def _agreement(group: Any) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any) -> None:
-    from flightlog_viewer.analysis import units
     from flightlog_viewer.checkpoints.form import to_json
 
     waiting = metrics.waiting
@@ -145,14 +144,14 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any) -> None:
     )
     if waiting.count:
         past = "" if waiting.past_ttl is None else f", {waiting.past_ttl} past the time limit"
-        output.line(f"the oldest waits for {units.duration(waiting.oldest_ms)}{past}")
+        output.line(f"the oldest waits for {figures.duration(waiting.oldest_ms)}{past}")
     if metrics.exact_lag.n:
         lag = metrics.exact_lag
-        output.line(f"lag p50 {units.duration(lag.p50_ms)}, p95 {units.duration(lag.p95_ms)} (n={lag.n}, exact)")
+        output.line(f"lag p50 {figures.duration(lag.p50_ms)}, p95 {figures.duration(lag.p95_ms)} (n={lag.n}, exact)")
     if metrics.window_lag_max.n:
         lag = metrics.window_lag_max
         output.line(
-            f"lag at most p50 {units.duration(lag.p50_ms)}, p95 {units.duration(lag.p95_ms)} (n={lag.n}, windows)"
+            f"lag at most p50 {figures.duration(lag.p50_ms)}, p95 {figures.duration(lag.p95_ms)} (n={lag.n}, windows)"
         )
     _show_agreement(metrics)
     output.line()
@@ -202,13 +201,12 @@ def _show_advice(advice: Any) -> None:
 
 
 def _lag(item: dict[str, Any]) -> str:
-    from flightlog_viewer.analysis import units
 
     if item["waiting_ms"] is not None:
-        return f"waits {units.duration(item['waiting_ms'])}"
+        return f"waits {figures.duration(item['waiting_ms'])}"
     if item["lag_max_ms"] is None:
         return ""
-    return units.duration(item["lag_max_ms"]) if item["exact"] else f"<{units.duration(item['lag_max_ms'])}"
+    return figures.duration(item["lag_max_ms"]) if item["exact"] else f"<{figures.duration(item['lag_max_ms'])}"
 
 
 def cut(text: str) -> str:

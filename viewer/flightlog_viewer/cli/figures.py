@@ -5,11 +5,13 @@ from typing import Any
 
 
 def duration(ms: float | None) -> str:
-    """``0.42 ms``, ``38 ms``, ``2.41 s``, ``3 m 05 s``, ``2 h 04 m``; empty when unknown."""
+    """``57 µs``, ``4.2 ms``, ``38 ms``, ``2.41 s``, ``3 m 05 s``, ``2 h 04 m``; empty when unknown."""
     if ms is None:
         return ""
-    if ms < 10:
-        return f"{ms:.2g} ms" if ms < 1 else f"{ms:.1f} ms"
+    if ms < 0.9995:
+        return f"{ms * 1000:.0f} µs"
+    if ms < 9.95:
+        return f"{ms:.1f} ms"
     if ms < 999.5:
         return f"{ms:.0f} ms"
     seconds = ms / 1000
