@@ -238,3 +238,21 @@ def test_wrong_sql_is_one_sentence(tmp_path: Path) -> None:
     ):
         store.sql("SELECT nope FROM spans")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("SELECT * FROM span", 'Did you mean "spans"?'),
+        ("SELECT duration FROM spans", 'Candidate bindings: "duration_ms"'),
+        ("SELECT sum(name) FROM spans", "You might need to add explicit type casts."),
+    ],
+)
+def test_a_wrong_query_is_answered_with_the_hint(store: Store, query: str, hint: str) -> None:
+    """What DuckDB proposes instead is in the one sentence that comes back; its lists and drawings are not."""
+    with pytest.raises(UsageError) as caught:
+        store.sql(query)
+    assert hint in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "LINE 1" not in str(caught.value)
+    assert "->" not in str(caught.value)

@@ -54,7 +54,7 @@ def _single(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Stateme
     try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
-        raise UsageError(first_line(error)) from None
+        raise UsageError(sentence(error)) from None
     if len(statements) != 1:
         raise UsageError("exactly one SQL statement is allowed" if statements else "the SQL query is empty")
     return statements[0]
@@ -67,12 +67,15 @@ def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
         return None
 
 
-def first_line(error: Exception) -> str:
-    """DuckDB's sentence without the excerpt of the query below it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].endswith(":"):
-        return f"{lines[0]} {lines[1]}"
-    return lines[0] if lines else type(error).__name__
+def sentence(error: Exception) -> str:
+    """DuckDB's sentence with its hint (``Did you mean "spans"?``), without its lists and the excerpt of the query."""
+    said: list[str] = []
+    for line in str(error).strip().splitlines():
+        if not line.strip() or line.startswith("LINE "):
+            break
+        if not line[0].isspace() or said[-1].endswith(":"):
+            said.append(line.strip())
+    return " ".join(said) or type(error).__name__
 
 
 class Result:
@@ -96,7 +99,7 @@ class Result:
             rows = interruptible(self._cursor, lambda: self._cursor.fetchmany(size))
         except duckdb.Error as error:
             self.close()
-            raise UsageError(first_line(error)) from None
+            raise UsageError(sentence(error)) from None
         if not rows:
             self.close()
         return rows
@@ -126,7 +129,7 @@ class Result:
         try:
             yield
         except duckdb.Error as error:
-            raise UsageError(first_line(error)) from None
+            raise UsageError(sentence(error)) from None
         finally:
             self.close()
 
@@ -145,7 +148,7 @@ def run(cursor: duckdb.DuckDBPyConnection, query: str, params: Any = None) -> Re
         raise UsageError("the query was cancelled") from None
     except duckdb.Error as error:
         cursor.close()
-        raise UsageError(first_line(error)) from None
+        raise UsageError(sentence(error)) from None
     except BaseException:
         cursor.close()
         raise
