@@ -224,6 +224,7 @@ def test_sql_names_every_column_and_says_what_is_cut(run: Run, spans: str) -> No
         ("DROP TABLE rejects", "read-only"),
         ("SELECT 1; SELECT 2", "exactly one"),
         ("", "empty"),
+        ("spans.jsonl", "the query comes before the files"),
     ],
 )
 def test_wrong_sql_is_one_sentence(run: Run, spans: str, query: str, why: str) -> None:

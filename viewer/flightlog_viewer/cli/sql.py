@@ -50,6 +50,8 @@ def sql(
         raise UsageError(f"no format {format!r}: choose one of {', '.join(_FORMATS)}")
     if output is not None and form != "parquet":
         raise UsageError("-o goes with --format parquet; redirect the others with >")
+    if query.endswith((".jsonl", ".gz", ".zst")) and " " not in query:
+        raise UsageError(f'the query comes before the files: flightlog sql "FROM traces" {query}')
     text = sys.stdin.read() if query == "-" else query
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
