@@ -31,7 +31,6 @@ def state(store: Store) -> list[object]:
         store.query("trace_rows"),
         store.sql("SELECT * FROM llm_calls ORDER BY row_id").fetchall(),
         store.rejects,
-        store.dropped_fields,
         store.duplicates,
         [store.payload(row) for row in range(store.span_count)],
     ]

@@ -85,9 +85,9 @@ def attach_kept(
 
 
 def write_places(
-    connection: duckdb.DuckDBPyConnection, locations: Locations, files: Sequence[SourceFile], counts: tuple[int, int]
+    connection: duckdb.DuckDBPyConnection, locations: Locations, files: Sequence[SourceFile], duplicates: int
 ) -> None:
-    """Write beside the rows: places, rejects, files, and the counts of dropped fields and duplicates."""
+    """Write beside the rows: places, rejects, files, and the count of duplicates."""
     connection.register(
         "place_arrays", {"file_id": locations.file_ids, "start": locations.starts, "size": locations.sizes}
     )
@@ -102,16 +102,16 @@ def write_places(
         file = _describe(source)
         values = [getattr(file, name) for name in BaseFile.__slots__]
         connection.execute("INSERT INTO base.files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-    connection.execute("CREATE TABLE base.counts (dropped_fields BIGINT, duplicates BIGINT)")
-    connection.execute("INSERT INTO base.counts VALUES (?, ?)", list(counts))
+    connection.execute("CREATE TABLE base.counts (duplicates BIGINT)")
+    connection.execute("INSERT INTO base.counts VALUES (?)", [duplicates])
 
 
-def read_counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """The number of rows, and the counts of dropped fields and duplicates."""
-    ((rows, dropped_fields, duplicates),) = connection.execute(
-        "SELECT (SELECT count(*) FROM base.places), * FROM base.counts"
+def read_counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """The number of rows, and of duplicates."""
+    ((rows, duplicates),) = connection.execute(
+        "SELECT (SELECT count(*) FROM base.places), duplicates FROM base.counts"
     ).fetchall()
-    return rows, dropped_fields, duplicates
+    return rows, duplicates
 
 
 def read_places(cursor: duckdb.DuckDBPyConnection) -> "Arrays":

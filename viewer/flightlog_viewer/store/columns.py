@@ -93,8 +93,6 @@ KNOWN: Final = LIGHT_NAMES | frozenset(PAYLOADS)
 """Every field of record version 1; others are kept in ``raw``."""
 
 
-TEXTS: Final = frozenset(column.name for column in LIGHT if column.type == "VARCHAR") | {"token_usage"}
-"""Columns whose value may have been made from JSON of another type, or stands for a number that is none."""
 TOKEN_LIMIT: Final = 10**15
 """More tokens than that are no count, and would make sums overflow."""
 REQUIRED: Final = ("v", "type", "name", "run_id", "trace_id", "start_time", "duration_ms", "status")
@@ -116,8 +114,8 @@ def table_columns() -> str:
     return ", ".join(f"{c.name} {c.type}" for c in LIGHT) + ", metadata_in_file BOOLEAN, file_id INTEGER"
 
 
-def suspicion() -> str:
-    """A condition that is true for each row that needs a closer look at its line.
+def suspicious_kinds() -> str:
+    """A condition that is true for each row whose line may have a required value or a text of another JSON type.
 
     True when a required value is missing or not allowed, and when a text may have been made from a JSON value that
     was none (`name: 5` becomes the text 5, `model: {}` the text {}). Written for speed, it runs over every row:
@@ -127,10 +125,7 @@ def suspicion() -> str:
         *(f"{name} IS NULL" for name in REQUIRED),
         "type NOT IN ('llm', 'tool', 'retriever', 'chain', 'event')",
         "status NOT IN ('ok', 'error', 'interrupted', 'handoff', 'cancelled', 'abandoned')",
-        "start_time NOT BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
         "NOT (duration_ms >= 0 AND isfinite(duration_ms))",
-        "NOT isfinite(time_to_first_token_ms)",
-        *(f"abs(token_usage.{name}) > {TOKEN_LIMIT}" for name in ("input_tokens", "output_tokens", "total_tokens")),
     ]
     for name in ("name", "run_id", "trace_id"):
         conditions.append(
@@ -143,6 +138,18 @@ def suspicion() -> str:
         if column.type == "VARCHAR" and column.name not in ("type", "status"):
             conditions.append(f"({column.name} >= '[' AND {column.name} < chr(92))")
             conditions.append(f"({column.name} >= '{{' AND {column.name} < '|')")
+    return " OR ".join(conditions)
+
+
+def suspicious_values() -> str:
+    """A condition that is true, else NULL or false, for each row with a value that the record may not have."""
+    conditions = [
+        *(f"{name} IS NULL" for name in REQUIRED),
+        "start_time NOT BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
+        "NOT isfinite(duration_ms)",
+        "NOT isfinite(time_to_first_token_ms)",
+        *(f"abs(token_usage.{name}) > {TOKEN_LIMIT}" for name in ("input_tokens", "output_tokens", "total_tokens")),
+    ]
     return " OR ".join(conditions)
 
 

@@ -1,6 +1,7 @@
-"""Where each line of a span file begins: one pass over the bytes, with numpy."""
+"""The lines of a span file: where each begins, by one pass over the bytes with numpy, and their bytes."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 _BLOCK = 1 << 18
 """Bytes at a time; small enough to stay in the processor's cache."""
+_READ_BLOCK = 1 << 16
+"""Bytes at a time when chosen lines are read."""
 _NEWLINE = 0x0A
 
 
@@ -70,3 +73,23 @@ def find_lines(descriptor: int, start: int = 0, stop: int | None = None) -> Line
     if not kept.all():
         starts, sizes = starts[kept], sizes[kept]
     return Lines(starts, sizes, end, at)
+
+
+def read_line(descriptor: int, lines: Lines, index: int, limit: int) -> bytes:
+    """The bytes of one line, ``limit`` at most."""
+    return os.pread(descriptor, min(int(lines.sizes[index]), limit), int(lines.starts[index]))
+
+
+def read_lines(
+    descriptor: int, lines: Lines, indices: NDArray[np.int64], limit: int
+) -> Iterator[tuple[int, int, bytes]]:
+    """Index, byte offset and bytes (``limit`` at most) of the chosen lines, in their order."""
+    starts, sizes = lines.starts[indices], np.minimum(lines.sizes[indices], limit)
+    block, begin, end = b"", 0, 0
+    for index, start, size in zip(indices.tolist(), starts.tolist(), sizes.tolist(), strict=True):
+        # Lines that lie close together come with one read.
+        if start < begin or start + size > end:
+            begin = start
+            block = os.pread(descriptor, max(size, _READ_BLOCK), start)
+            end = begin + len(block)
+        yield index, start, block[start - begin : start - begin + size]

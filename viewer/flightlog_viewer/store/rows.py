@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store import base
+from flightlog_viewer.store import base, rejects
 from flightlog_viewer.store.answers import kept_answers, write_answers
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.columns import create_table
@@ -34,10 +34,7 @@ REBUILT_BYTES: Final = 64 << 20
 """What a base may lack, or a quarter of what it has, before it is built anew."""
 FILE_BACKED_BYTES: Final = 1 << 30
 """About a million spans: more are kept in a file of their own, cached or not, to bound the memory."""
-_TABLES: Final = (
-    "CREATE TABLE sources (file_id INTEGER, path VARCHAR)",
-    "CREATE TABLE reject_rows (file_id INTEGER, byte_offset BIGINT, reason VARCHAR)",
-)
+_TABLES: Final = ("CREATE TABLE sources (file_id INTEGER, path VARCHAR)", rejects.TABLE)
 
 
 class Rows:
@@ -60,7 +57,6 @@ class Rows:
         """What is in flight; the first has row id -1."""
         self.started_changes = 0
         """How often ``started`` was replaced."""
-        self.dropped_fields = 0
         self.duplicates = 0
         self._answers: frozenset[str] = frozenset()
         self._answered_rows = 0
@@ -140,7 +136,7 @@ class Rows:
         self.sources.append(source)
         with self._connection.cursor() as cursor:
             cursor.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
-        self._note_rejects([(source.file_id, *reject) for reject in source.rejects])
+        source.rejects.write(self._connection)
         return source
 
     def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
@@ -176,7 +172,7 @@ class Rows:
             self._close_files()
             self._start_over()
             return False
-        rows, self.dropped_fields, self.duplicates = base.read_counts(self._connection)
+        rows, self.duplicates = base.read_counts(self._connection)
         self.locations.restore(rows, self._read_places)
         self._connection.execute("DELETE FROM reject_rows")
         self._connection.execute("INSERT INTO reject_rows FROM base.reject_rows")
@@ -210,7 +206,7 @@ class Rows:
                 derived.prepare_all(len(self.locations), 0)
                 base.write_derived(connection, derived)
                 write_answers(connection)
-            base.write_places(connection, self.locations, files, (self.dropped_fields, self.duplicates))
+            base.write_places(connection, self.locations, files, self.duplicates)
             connection.execute("DETACH base")
             if self._cache is not None and kept is not None:
                 self._cache.publish(building, kept)
@@ -225,10 +221,10 @@ class Rows:
         """Forget what was loaded, not what is open."""
         self._connection.execute("DROP TABLE IF EXISTS span_rows")
         self._connection.execute("DELETE FROM reject_rows")
-        self._note_rejects([(source.file_id, *reject) for source in self.sources for reject in source.rejects])
         self.locations.clear()
-        self.dropped_fields = self.duplicates = 0
+        self.duplicates = 0
         for source in self.sources:
+            source.rejects.write(self._connection)
             source.end = 0
 
     def _close_files(self) -> None:
@@ -301,23 +297,5 @@ class Rows:
         self.started_changes += 1
 
     def _note(self, loader: "Loader") -> None:
-        self.dropped_fields += loader.dropped_fields
         self.duplicates += loader.duplicates
-        self._note_rejects(loader.rejects)
-
-    def _note_rejects(self, rejects: Sequence[tuple[int, int, str]]) -> None:
-        if not rejects:
-            return
-        import pyarrow as pa
-
-        table = pa.table(
-            {
-                "file_id": pa.array([reject[0] for reject in rejects], pa.int32()),
-                "byte_offset": pa.array([reject[1] for reject in rejects], pa.int64()),
-                "reason": pa.array([reject[2] for reject in rejects], pa.string()),
-            }
-        )
-        with self._connection.cursor() as cursor:
-            cursor.register("new_rejects", table)
-            cursor.execute("INSERT INTO reject_rows FROM new_rejects")
-            cursor.unregister("new_rejects")
+        loader.rejects.write(self._connection)

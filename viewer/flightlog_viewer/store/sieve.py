@@ -15,7 +15,12 @@ from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 _OWN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """A time as the tracer writes it, which DuckDB reads as Python does."""
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_HUGE: Final = 1e300
+HUGE: Final = 1e300
+"""A duration of more is none."""
+NO_VERSION: Final = "no record version `v`"
+NO_STRING: Final = "`{}` is not a string"
+UNKNOWN: Final = "unknown `{}`"
+NO_DURATION: Final = "`duration_ms` is not a finite number"
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
@@ -122,23 +127,23 @@ def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
 def _missing(record: dict[str, Any]) -> str | None:
     version = record.get("v")
     if type(version) is not int or not 1 <= version <= 9999:
-        return "no record version `v`"
+        return NO_VERSION
     for name in ("name", "run_id", "trace_id"):
         if type(record.get(name)) is not str:
-            return f"`{name}` is not a string"
+            return NO_STRING.format(name)
     for name, allowed in (("type", TYPES), ("status", STATUSES)):
         value = record.get(name)
         if not isinstance(value, str) or value not in allowed:
-            return f"unknown `{name}`"
+            return UNKNOWN.format(name)
     duration = record.get("duration_ms")
     if not _is_number(duration) or duration < 0:
-        return "`duration_ms` is not a finite number"
+        return NO_DURATION
     return None
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
     # Neither infinity nor NaN lies between two numbers.
-    return type(value) in (int, float) and -_HUGE < value < _HUGE
+    return type(value) in (int, float) and -HUGE < value < HUGE
 
 
 def _is_text(value: Any) -> bool:

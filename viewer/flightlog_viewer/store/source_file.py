@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.store.rejects import Rejects
 from flightlog_viewer.store.spool import Spool
 
 Change = Literal["none", "grown", "truncated", "replaced"]
@@ -28,8 +29,8 @@ class SourceFile:
     """Bytes loaded; reading goes on there."""
     followed: bool = True
     """False when nothing more can come: an unpacked copy, or a file that another one replaced."""
-    rejects: list[tuple[int, str]] = field(default_factory=list)
-    """Byte offset and reason of what an import could not read."""
+    rejects: Rejects = field(default_factory=Rejects)
+    """What an import could not read."""
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -78,5 +79,6 @@ def open_source(file_id: int, path: Path, spool: Spool) -> SourceFile:
         raise
     os.close(descriptor)
     source = SourceFile(file_id, path, readable.path, copy, status.st_dev, status.st_ino, followed=False)
-    source.rejects.extend(readable.rejects)
+    for byte_offset, reason in readable.rejects:
+        source.rejects.add(file_id, byte_offset, reason)
     return source

@@ -109,11 +109,6 @@ class Store:
         return len(self._rows.started)
 
     @property
-    def dropped_fields(self) -> int:
-        """Optional fields of unusable value that became NULL."""
-        return self._rows.dropped_fields
-
-    @property
     def duplicates(self) -> int:
         """Records that repeated another one, and were dropped."""
         return self._rows.duplicates

@@ -1,0 +1,47 @@
+"""DuckDB's reader of JSON lines as the store uses it: one row a non-blank line, NULL for what is odd."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from flightlog_viewer.store.interruptible import interruptible
+from flightlog_viewer.store.sieve import LINE_LIMIT
+
+T = TypeVar("T")
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: str,
+    select: str,
+    fetch: Callable[[duckdb.DuckDBPyConnection], T],
+    *,
+    into: str = "",
+) -> T | None:
+    """Run ``INTO SELECT ...`` over the lines of a plain file; None when DuckDB gives it up for the length of a line.
+
+    ``columns`` is the argument of ``read_json``: always given, because detection of types fails a whole file for one
+    odd line. Ctrl-C cancels. Raises duckdb.Error when there is no room for the result.
+    """
+    for options in ("", f", maximum_object_size = {2 * LINE_LIMIT}"):
+        query = (
+            f"{into} SELECT {select} FROM read_json(?, format = 'newline_delimited', columns = {columns}, "
+            f"ignore_errors = true, compression = 'uncompressed'{options})"
+        )
+
+        def run(query: str = query) -> T:
+            return fetch(connection.execute(query, [_literal(path)]))
+
+        # More room for a line is more memory for each thread, so it comes second.
+        with contextlib.suppress(duckdb.InvalidInputException):
+            return interruptible(connection, run)
+    return None
+
+
+def _literal(path: Path) -> str:
+    # DuckDB expands globs in file names; a bracket class of one character stands for that character.
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path.absolute()))
