@@ -47,7 +47,7 @@ def test_the_critical_path_goes_back_through_who_finished_last() -> None:
 def test_the_minimap_counts_leaves_and_marks_failures() -> None:
     """Where two leaves overlap the count is two; where one failed, the column says so."""
     outline = build([row(0, None, 0, 100), row(1, 0, 0, 60), row(2, 0, 50, 50, "error")])
-    counts, failed = timeline.minimap(outline, timeline.axis(timeline.extent(outline), 10))
+    counts, failed = timeline.minimap(timeline.measure(outline, 0), 10)
     assert counts == [1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
     assert failed == [False] * 5 + [True] * 5
 
@@ -60,7 +60,20 @@ def test_ticks_are_round() -> None:
 def test_an_unended_span_counts_to_the_end_of_the_window() -> None:
     """A running span is busy until now."""
     outline = build([row(0, None, 0, 10), row(1, 0, 2, None, "running")])
-    assert timeline.busy(outline, 99) == [Interval(2000, 99)]
+    spread = timeline.measure(outline, 99_000)
+    assert spread.whole == Interval(0, 99_000)
+    assert spread.busy == [Interval(2000, 99_000)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=8))
+def test_busy_is_when_at_least_one_leaf_works(spans: list[tuple[int, int]]) -> None:
+    """Every moment in which a leaf runs is busy, and no other."""
+    rows = [row(0, None, 0, 100), *(row(i + 1, 0, start, took) for i, (start, took) in enumerate(spans))]
+    busy = timeline.measure(build(rows), 0).busy
+    covered = {ms for start, end in busy for ms in range(start // 1000, end // 1000)}
+    assert covered == {ms for start, took in spans for ms in range(start, start + took)}
+    assert busy == sorted(busy)
 
 
 @settings(max_examples=100, deadline=None)

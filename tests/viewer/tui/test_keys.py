@@ -100,11 +100,11 @@ async def test_moving_in_a_trace(spans: Path) -> None:
         await viewer.press("h", "h")
         assert tree.row_count == 6
         await viewer.press("comma", "g", "w", "w", "L", "H", "b", "b")
-        assert tree._window == tree._whole
+        assert tree._window == tree._spread.whole
         await viewer.press("j", "f")
-        assert tree._window != tree._whole
+        assert tree._window != tree._spread.whole
         await viewer.press("f", "c", "i")
-        assert tree._window == tree._whole
+        assert tree._window == tree._spread.whole
         assert tree._critical is not None
         assert "≈" not in viewer.text()
 
@@ -213,7 +213,7 @@ async def test_the_sql_console_runs_exports_and_jumps(spans: Path, tmp_path: Pat
         view.editor.text = "DROP TABLE spans"
         await viewer.press("ctrl+r")
         assert not viewer.app.faults
-        said = export(tmp_path / "out.csv", *viewer.app.session.sql("SELECT '=1+1' AS x FROM range(600)", None))
+        said = export(tmp_path / "out.csv", *viewer.app.session.cursors.sql("SELECT '=1+1' AS x FROM range(600)", None))
         assert said.startswith("600 rows written")
         assert (tmp_path / "out.csv").read_text().startswith("x\n'=1+1\n")
         assert "exists already" in export(tmp_path / "out.csv", ["x"], [])

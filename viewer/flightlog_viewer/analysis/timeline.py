@@ -1,8 +1,9 @@
 """Where the spans of a trace stand on a line of terminal columns: bars, idle gaps, critical path, minimap."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from flightlog_viewer.analysis.tree import Outline
@@ -124,23 +125,58 @@ def idle(busy: Iterable[Interval], window: Interval) -> list[Interval]:
     return [gap for gap in found if gap.end > gap.start]
 
 
-def extent(outline: Outline) -> Interval:
-    """From the first start to the last known end of a trace."""
-    rows = outline.rows
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """When a trace ran, reckoned once for all that is drawn of it. Work is done by the spans without children."""
+
+    whole: Interval
+    """From the first start to the last end; to now while something runs."""
+    starts: list[int]
+    """Of the working spans, sorted; ``ends`` as well, each for itself."""
+    ends: list[int]
+    failed: list[Interval]
+    """The working spans that failed."""
+
+    @property
+    def busy(self) -> list[Interval]:
+        """The stretches in which at least one span worked, by time: between these nothing did."""
+        found: list[Interval] = []
+        starts, ends = self.starts, self.ends
+        if not starts:
+            return found
+        begun = starts[0]
+        for i in range(1, len(starts)):
+            # As many have ended as have started: nobody works until the next one starts.
+            if starts[i] > ends[i - 1]:
+                found.append(Interval(begun, ends[i - 1]))
+                begun = starts[i]
+        found.append(Interval(begun, ends[-1]))
+        return found
+
+
+def measure(outline: Outline, until: int) -> Spread:
+    """When the spans of a trace ran. Unended ones run ``until`` then, microseconds since the epoch."""
+    rows, children = outline.rows, outline.children
     if not rows:
-        return Interval(0, 1)
-    start = min(row.start_us for row in rows)
-    end = max(row.end_us or row.start_us for row in rows)
-    return Interval(start, max(end, start + 1))
-
-
-def busy(outline: Outline, until: int) -> list[Interval]:
-    """When the spans without children ran: between these nothing worked. Unended spans run ``until`` then."""
-    return [
-        Interval(row.start_us, until if row.end_us is None else row.end_us)
-        for node, row in enumerate(outline.rows)
-        if not outline.children[node]
-    ]
+        return Spread(Interval(0, 1), [], [], [])
+    first = min([row.start_us for row in rows])
+    known = [None if (took := row.duration_ms) is None else row.start_us + round(took * 1000) for row in rows]
+    last = max([row.start_us if end is None else end for row, end in zip(rows, known, strict=True)])
+    if None in known:
+        last = max(last, until)
+    starts, ends, failed = [], [], []
+    for row, end, below in zip(rows, known, children, strict=False):
+        if below:
+            continue
+        start = row.start_us
+        end = max(start + 1, last if end is None else end)
+        starts.append(start)
+        ends.append(end)
+        if row.status == "error":
+            failed.append(Interval(start, end))
+    starts.sort()
+    ends.sort()
+    return Spread(Interval(first, max(last, first + 1)), starts, ends, failed)
 
 
 def critical_path(outline: Outline) -> set[int]:
@@ -166,28 +202,19 @@ def critical_path(outline: Outline) -> set[int]:
     return path
 
 
-def minimap(outline: Outline, line: Axis) -> tuple[list[int], list[bool]]:
-    """For every column how many leaf spans run there at most, and whether one of them failed."""
-    width = line.width
-    steps = [0] * (width + 1)
-    failed = [False] * width
-    until = line.window.end
-    for node, row in enumerate(outline.rows):
-        if outline.children[node]:
-            continue
-        end = row.end_us
-        bar = line.bar(row.start_us, until if end is None else end)
-        if bar is None:
-            continue
-        steps[bar.start] += 1
-        steps[bar.end] -= 1
-        if row.status == "error":
+def minimap(spread: Spread, width: int) -> tuple[list[int], list[bool]]:
+    """For every column of the whole trace how many spans work there, and whether one of them failed."""
+    start, end = spread.whole
+    edges = [start + (end - start) * column // width for column in range(width + 1)] if width > 0 else []
+    counts = [
+        max(0, bisect_left(spread.starts, right) - bisect_right(spread.ends, left)) for left, right in pairwise(edges)
+    ]
+    failed = [False] * len(counts)
+    line = axis(spread.whole, width)
+    for interval in spread.failed:
+        bar = line.bar(*interval)
+        if bar is not None:
             failed[bar.start : bar.end] = [True] * (bar.end - bar.start)
-    running = 0
-    counts = []
-    for step in steps[:width]:
-        running += step
-        counts.append(running)
     return counts, failed
 
 

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
+from flightlog_viewer.tui.background import gently
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen, load_line
@@ -101,7 +102,15 @@ class FlightlogApp(Guarded, App[int]):
         return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
 
     def on_mount(self) -> None:
-        self.push_screen(MainScreen())
+        # What the first resize would find out, styling and laying out everything a second time.
+        wide, high = self.size
+        classes = (
+            max(self.HORIZONTAL_BREAKPOINTS, key=lambda b: b if b[0] <= wide else (-1, ""))[1],
+            max(self.VERTICAL_BREAKPOINTS, key=lambda b: b if b[0] <= high else (-1, ""))[1],
+        )
+        main = MainScreen()
+        main.add_class(*classes)
+        self.push_screen(main)
         self.call_after_refresh(self.start_load)
 
     def start_load(self) -> None:
@@ -114,7 +123,7 @@ class FlightlogApp(Guarded, App[int]):
         def work() -> None:
             error: Exception | None = None
             try:
-                self.session.load(self._progress)
+                gently(lambda: self.session.load(self._progress))
             except Exception as caught:  # shown by the handler below
                 error = caught
             self.post_message(LoadEnded(error))
@@ -160,7 +169,7 @@ class FlightlogApp(Guarded, App[int]):
             return
         self._show_status()
         self.main.data_changed(appended=False)
-        for problem in self.session.problems:
+        for problem in self.session.threads.problems:
             self.main.post_message(Faulted(problem, None))
         if self.session.checkpoints and not self.session.files():
             self.main.bring("threads")
@@ -278,8 +287,8 @@ def run(
     session.check_checkpoints()
     # Loading and fetching run in threads: the one that draws gets its turn ten times as often as by default.
     sys.setswitchinterval(0.0005)
-    # A large trace is a million small objects that live long: looking for cycles among them costs more than they do.
-    gc.set_threshold(200_000, 50, 100)
+    # Textual leaves cycles behind with every paint. Rare looks for them are long ones, frequent ones cost more in all.
+    gc.set_threshold(5_000, 20, 50)
     app = FlightlogApp(
         session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds
     )

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from platformdirs import user_state_path
 
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.excerpt import TraceRow
+
 MOST = 500
 
 
@@ -48,6 +51,15 @@ def toggle(mark: Bookmark) -> bool:
         json.dump([mark, *kept] if is_set else kept, out)
     os.replace(fresh, file)
     return is_set
+
+
+def turn(trace: TraceRow) -> str:
+    """Set or take away the bookmark of a trace; what happened, as a sentence."""
+    try:
+        is_set = toggle(Bookmark(trace.trace_id, trace.name, units.clock(trace.start_us, date=True)))
+    except OSError as error:
+        return f"bookmarks cannot be kept in {path()}: {error.strerror}"
+    return "bookmarked; ' lists the bookmarks" if is_set else "bookmark taken away"
 
 
 def _is_text(value: object) -> bool:

@@ -10,9 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.tree import Outline, SpanRow
+from flightlog_viewer.analysis.tree import SpanRow
 from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.span_questions import OpenTrace
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
@@ -48,13 +49,10 @@ class CompareScreen(Guarded, ModalScreen[None]):
         Binding("tab", "app.focus_next", "Other side", id="compare.side"),
     ]
 
-    def __init__(
-        self, names: tuple[str, str], outlines: tuple[Outline, Outline], until_us: int, glyphs: Glyphs
-    ) -> None:
+    def __init__(self, names: tuple[str, str], sides: tuple[OpenTrace, OpenTrace], glyphs: Glyphs) -> None:
         super().__init__()
         self._names = names
-        self._outlines = outlines
-        self._until = until_us
+        self._sides = sides
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
@@ -67,11 +65,11 @@ class CompareScreen(Guarded, ModalScreen[None]):
         yield RowList(COLUMNS, id="compare-rows")
 
     def on_mount(self) -> None:
-        for side, outline in zip("ab", self._outlines, strict=True):
+        for side, opened in zip("ab", self._sides, strict=True):
             tree = self.query_one(f"#compare-{side}", Waterfall)
             tree.glyphs = self._glyphs
-            tree.show_outline(outline, self._until)
-        sums = tuple(by_name(outline.rows) for outline in self._outlines)
+            tree.show_trace(opened.folding, opened.spread)
+        sums = tuple(by_name(opened.folding.outline.rows) for opened in self._sides)
         names = sorted({*sums[0], *sums[1]}, key=lambda name: -abs(_difference(sums, name)))
         cells = [self._cells(name, sums[0].get(name, _NOTHING), sums[1].get(name, _NOTHING)) for name in names]
         self.query_one(RowList).show_rows(TableRows(cells, names))

@@ -12,9 +12,9 @@ from flightlog_viewer.analysis.approvals import Approval
 from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.step_document import resume_snippet
 from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
-from flightlog_viewer.tui.screens.trace import as_text
-from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
@@ -83,7 +83,7 @@ class InboxView(View):
     def data_changed(self, *, appended: bool) -> None:
         if not self.session.checkpoints and not self.session.loaded:
             return
-        self.ask("approvals", self.session.approvals, self._read)
+        self.ask("approvals", self.session.threads.approvals, self._read)
 
     def _read(self, answer: tuple[list[Approval], datetime | None]) -> None:
         self._approvals, self._as_of = answer

@@ -46,6 +46,9 @@ class LoadProgress(Message):
 class MainScreen(Guarded, Screen[None]):
     """Status, tabs, one of the views, keys."""
 
+    AUTO_FOCUS = "#traces-rows"
+    """Otherwise the line of the filter would have it first, and the list after another paint."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(i + 1), f"view('{name}')", name.title(), show=False, id=f"view.{name}")
@@ -205,7 +208,7 @@ class MainScreen(Guarded, Screen[None]):
         from flightlog_viewer.tui.screens.rejects import RejectsScreen
 
         if self.viewer.session.loaded:
-            self.app.push_screen(RejectsScreen(self.viewer.session.rejects(), self.viewer.glyphs))
+            self.app.push_screen(RejectsScreen(self.viewer.session.spans.rejects(), self.viewer.glyphs))
 
     def action_load_again(self) -> None:
         self.viewer.load_again()

@@ -12,9 +12,9 @@ from textual_fastdatatable import ArrowBackend, DataTable
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.tui import sql_history
-from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.traces import TraceOpened
-from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.text import clean, content, label
 from flightlog_viewer.tui.widgets.query_editor import QueryEditor
 
@@ -74,7 +74,7 @@ class SqlView(View):
 
     def data_changed(self, *, appended: bool) -> None:
         if self.session.loaded and not appended:
-            self.ask("schema", self.session.tables, self._show_schema)
+            self.ask("schema", self.session.cursors.tables, self._show_schema)
 
     def _show_schema(self, tables: dict[str, list[tuple[str, str]]]) -> None:
         tree = self.query_one("#schema", Tree)
@@ -104,7 +104,7 @@ class SqlView(View):
         self.editor.focus()
 
     def action_cancel(self) -> None:
-        self.session.interrupt("sql")
+        self.session.cursors.interrupt("sql")
 
     def action_run(self) -> None:
         query = self.editor.text.strip()
@@ -119,7 +119,7 @@ class SqlView(View):
         session = self.session
 
         def work() -> Answer:
-            columns, rows = session.sql(query, MOST_ROWS + 1)
+            columns, rows = session.cursors.sql(query, MOST_ROWS + 1)
             return Answer(columns, rows[:MOST_ROWS], len(rows) > MOST_ROWS)
 
         self.ask("sql", work, self._show)
@@ -169,7 +169,7 @@ class SqlView(View):
             self.viewer.open_thread(value)
         elif name in ("run_id", "row_id", "parent_run_id") and value is not None:
             session = self.session
-            self.ask("jump", lambda: session.find_span(name, value), self._jump)
+            self.ask("jump", lambda: session.spans.find_span(name, value), self._jump)
         else:
             from flightlog_viewer.tui.screens.cell import CellScreen
 
@@ -212,7 +212,7 @@ class SqlView(View):
         if not name:
             return
         query, session, path = self._query, self.session, Path(name).expanduser()
-        self.ask("export", lambda: export(path, *session.sql(query, None)), self._exported)
+        self.ask("export", lambda: export(path, *session.cursors.sql(query, None)), self._exported)
 
     def _exported(self, said: str) -> None:
         self.notify(said, markup=False, timeout=8)

@@ -10,8 +10,8 @@ from textual_plotext import PlotextPlot
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.store.screen_queries import BINS_PER_DECADE
-from flightlog_viewer.tui.screens.trace import as_text
-from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.copying import CopyChoice, as_text
+from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
 
@@ -88,12 +88,14 @@ class StatsView(View):
         session, group = self.session, self.group
         if group == "approvals":
             now, ttl = self.viewer.now(), self.viewer.ttl_seconds
-            self.ask("stats", lambda: session.approval_figures(now, ttl), self._show_approvals)
+            self.ask("stats", lambda: session.threads.approval_figures(now, ttl), self._show_approvals)
             return
         kind = "tool" if group == "tool" else "llm"
 
         def work() -> Figures:
-            return Figures(session.groups(group), session.latency_bins(kind), session.token_bins(_SERIES))
+            return Figures(
+                session.spans.groups(group), session.spans.latency_bins(kind), session.spans.token_bins(_SERIES)
+            )
 
         self.ask("stats", work, self._show)
 

@@ -15,12 +15,12 @@ from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.tui.screens.trace import as_text
+from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.traces import TraceOpened
-from flightlog_viewer.tui.screens.view import CopyChoice, View
-from flightlog_viewer.tui.session import ThreadEntry, ThreadSteps
+from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.text import Part, content
+from flightlog_viewer.tui.thread_questions import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
@@ -123,13 +123,13 @@ class ThreadsView(View):
         if not self.session.checkpoints:
             self.body.show_document(Document([Block(line) for line in NO_DATABASE]))
             return
-        self.ask("threads", self.session.threads, self._listed)
+        self.ask("threads", self.session.threads.listed, self._listed)
 
     def _listed(self, entries: list[ThreadEntry]) -> None:
         self._entries = entries
-        if self.session.problems and not self._warned:
+        if self.session.threads.problems and not self._warned:
             self._warned = True
-            self.notify("\n".join(self.session.problems[:5]), severity="warning", markup=False, timeout=15)
+            self.notify("\n".join(self.session.threads.problems[:5]), severity="warning", markup=False, timeout=15)
         self.viewer.set_pending(sum(len(entry.summary.pending) for entry in entries))
         rows = [self._cells(entry) for entry in entries]
         self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
@@ -165,7 +165,7 @@ class ThreadsView(View):
 
     def _open(self, thread_id: str, *, span: dict[str, Any] | None = None, keep: bool = False) -> None:
         session, self._thread = self.session, thread_id
-        self.ask("steps", lambda: session.steps(thread_id), lambda steps: self._opened(steps, span, keep=keep))
+        self.ask("steps", lambda: session.threads.steps(thread_id), lambda steps: self._opened(steps, span, keep=keep))
 
     def _opened(self, steps: ThreadSteps, span: dict[str, Any] | None, *, keep: bool) -> None:
         self._steps = steps
@@ -361,7 +361,7 @@ class ThreadsView(View):
             return
         link = next((link for link in links if link.exact), links[0])
         self.notify(sureness(link), markup=False)
-        self.ask("link", lambda: session.find_span("row_id", link.row_id), self._to_span)
+        self.ask("link", lambda: session.spans.find_span("row_id", link.row_id), self._to_span)
 
     def _links(self, checkpoint_id: str) -> list[Link]:
         return [link for link in (self._steps.links if self._steps else ()) if link.checkpoint_id == checkpoint_id]

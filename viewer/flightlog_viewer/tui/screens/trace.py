@@ -13,9 +13,11 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.span_document import TABS, document
-from flightlog_viewer.analysis.tree import Outline, SpanRow, build
-from flightlog_viewer.tui.screens.traces import bookmark, sql_text
-from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.analysis.tree import Outline, SpanRow
+from flightlog_viewer.tui import bookmarks
+from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
+from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.span_questions import OpenTrace
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
@@ -104,16 +106,19 @@ class TraceView(View):
         if trace_id is None or not session.loaded:
             return
 
-        def work() -> tuple[Outline, Mapping[str, ToolSpan]]:
-            return build(session.spans_of(trace_id)), session.tool_spans(trace_id)
+        folded = self.waterfall.folded() if keep else frozenset()
 
-        self.ask("trace", work, lambda answer: self._opened(*answer, keep=keep))
+        def work() -> OpenTrace:
+            return session.spans.open_trace(trace_id, round(time() * 1e6), folded)
 
-    def _opened(self, outline: Outline, tools: Mapping[str, ToolSpan], *, keep: bool) -> None:
+        self.ask("trace", work, lambda opened: self._opened(opened, keep=keep))
+
+    def _opened(self, opened: OpenTrace, *, keep: bool) -> None:
+        outline = opened.folding.outline
         if keep and len(outline.rows) == len(self.waterfall.outline.rows) and not self._has_running(outline):
             return
-        self._tools = tools
-        self.waterfall.show_outline(outline, round(time() * 1e6), keep=keep)
+        self._tools = opened.tools
+        self.waterfall.show_trace(opened.folding, opened.spread, keep=keep)
         self.filter_line.set_count(f"{len(outline.rows):,} spans")
         if self._wanted_row is not None:
             self.waterfall.go_to_row(self._wanted_row)
@@ -146,7 +151,7 @@ class TraceView(View):
         session, row_id = self.session, row.row_id
 
         def work() -> tuple[dict[str, Any], dict[str, Any]]:
-            return session.span(row_id), session.payload(row_id)
+            return session.spans.span(row_id), session.spans.payload(row_id)
 
         self.ask("span", work, lambda answer: self._show_span(row, *answer))
 
@@ -197,7 +202,7 @@ class TraceView(View):
             self.filter_line.show_error(error.message, error.position)
             return
         self.filter_line.clear_error()
-        self.ask("filter", lambda: session.matching_spans(trace_id, where), self._filtered)
+        self.ask("filter", lambda: session.spans.matching_spans(trace_id, where), self._filtered)
 
     def _filtered(self, row_ids: set[int]) -> None:
         found = self.waterfall.filter_rows(row_ids)
@@ -263,11 +268,11 @@ class TraceView(View):
     def action_bookmark(self) -> None:
         trace_id, session = self.trace_id, self.session
         if trace_id is not None:
-            self.ask("bookmark", lambda: session.find_trace(trace_id), self._bookmark)
+            self.ask("bookmark", lambda: session.spans.find_trace(trace_id), self._bookmark)
 
     def _bookmark(self, trace: TraceRow | None) -> None:
         if trace is not None:
-            self.notify(bookmark(trace), markup=False)
+            self.notify(bookmarks.turn(trace), markup=False)
 
     def action_checkpoint(self) -> None:
         thread_id = self._span.get("thread_id")
@@ -275,12 +280,3 @@ class TraceView(View):
             self.viewer.open_thread(thread_id, span=self._span)
         else:
             self.notify("this span names no thread", markup=False)
-
-
-def as_text(value: Any) -> str:
-    """A value for the clipboard: strings as they are, the rest as JSON."""
-    if isinstance(value, str):
-        return value
-    import orjson
-
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()

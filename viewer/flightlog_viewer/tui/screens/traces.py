@@ -9,12 +9,14 @@ from textual.message import Message
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.analysis.tree import Outline, build
 from flightlog_viewer.tui import bookmarks
-from flightlog_viewer.tui.screens.view import CopyChoice, View
+from flightlog_viewer.tui.copying import CopyChoice, sql_text
+from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.span_questions import OpenTrace
+from flightlog_viewer.tui.trace_cells import COLUMNS, cells
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
-from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+from flightlog_viewer.tui.widgets.row_list import Cell, RowList, TableRows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,19 +24,7 @@ if TYPE_CHECKING:
 
     from flightlog_viewer.analysis.filter import Filter
 
-COLUMNS = (
-    Column("status", "St", 2),
-    Column("start", "Start", 8),
-    Column("name", "Name", 14, share=True),
-    Column("duration", "Dur", 6, right=True),
-    Column("bar", "|p95", 6, drop=4),
-    Column("spans", "Spans", 6, right=True),
-    Column("tokens", "Tok", 5, right=True, drop=3),
-    Column("cost", "Cost", 7, right=True, drop=1),
-    Column("thread", "Thread", 14, drop=2),
-)
 SORTS = ("start", "duration", "spans", "tokens", "cost", "name", "status", "thread")
-_TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
 
 
 class TraceOpened(Message):
@@ -105,9 +95,7 @@ class TracesView(View):
     def show_excerpt(self, rows: list[TraceRow]) -> None:
         """Rows read from the file itself, until the store is there."""
         self._traces = {row.trace_id: row for row in rows}
-        self.table.show_rows(
-            TableRows([self._cells(r) for r in rows], [r.trace_id for r in rows]), sort=("start", True)
-        )
+        self.table.show_rows(TableRows([self._line(r) for r in rows], [r.trace_id for r in rows]), sort=("start", True))
         self.filter_line.set_count(f"{len(rows)} so far")
 
     def selected(self) -> TraceRow | None:
@@ -130,7 +118,7 @@ class TracesView(View):
         session = self.session
 
         def work() -> tuple[Any, dict[str, Any]]:
-            return session.trace_ids(where, sort, descending), session.trace_summary(where)
+            return session.spans.trace_ids(where, sort, descending), session.spans.trace_summary(where)
 
         self.ask("traces", work, lambda answer: self._listed(*answer, appended=appended))
 
@@ -167,7 +155,7 @@ class TracesView(View):
             self.table.scroll_to(y=max(0, found - line), animate=False, immediate=True, force=True)
 
     def _row_of(self, trace_id: str) -> int | None:
-        rows = self.session.rows("SELECT row_id FROM traces WHERE trace_id = ?", [trace_id])
+        rows = self.session.cursors.rows("SELECT row_id FROM traces WHERE trace_id = ?", [trace_id])
         return rows[0][0] if rows else None
 
     def _say_nothing(self) -> None:
@@ -191,8 +179,8 @@ class TracesView(View):
         self.filter_line.set_count("  ".join(parts))
 
     def _page(self, ids: list[int]) -> Page:
-        with self.session.topic("page"):
-            found = self.session.trace_page(ids)
+        with self.session.cursors.topic("page"):
+            found = self.session.spans.trace_page(ids)
         page: list[tuple[Hashable, list[Cell]]] = []
         for row_id in ids:
             trace = found.get(row_id)
@@ -200,31 +188,11 @@ class TracesView(View):
                 page.append((row_id, [Cell("")] * len(COLUMNS)))
                 continue
             self._traces[trace.trace_id] = trace
-            page.append((trace.trace_id, self._cells(trace)))
+            page.append((trace.trace_id, self._line(trace)))
         return page
 
-    def _cells(self, row: TraceRow) -> list[Cell]:
-        glyphs = self.glyphs
-        took = row.duration_ms
-        bar = ""
-        if took is not None and self._p95:
-            bar = glyphs.full * max(0, min(5, round(took / self._p95 * 4)))
-            bar += "+" if took > self._p95 * 1.25 else ""
-        tone = _TONES.get(row.status, "dim")
-        mark = glyphs.status.get(row.status, "?")
-        if row.status == "ok" and row.error_count:
-            mark += glyphs.status["error"]
-        return [
-            Cell(mark, tone),
-            Cell(units.clock(row.start_us)),
-            Cell(("* " if row.trace_id in self._marked else "") + row.name, "error" if row.status == "error" else ""),
-            Cell(units.duration(took) if took is not None else row.status[:6], ""),
-            Cell(bar, "llm"),
-            Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
-            Cell(units.count(row.total_tokens)),
-            Cell(units.money(row.cost_usd)),
-            Cell(row.thread_id or "", "dim"),
-        ]
+    def _line(self, trace: TraceRow) -> list[Cell]:
+        return cells(trace, self.glyphs, self._p95, marked=trace.trace_id in self._marked)
 
     def _arrived(self) -> None:
         self.post_message(PageArrived())
@@ -321,7 +289,7 @@ class TracesView(View):
         session = self.session
 
         def work() -> int | None:
-            failed = {row[0] for row in session.rows("SELECT row_id FROM traces WHERE status = 'error'")}
+            failed = {row[0] for row in session.cursors.rows("SELECT row_id FROM traces WHERE status = 'error'")}
             order = range(1, len(ids) + 1)
             return next((i for n in order if int(ids[i := (at + n * step) % len(ids)]) in failed), None)
 
@@ -336,7 +304,7 @@ class TracesView(View):
     def action_bookmark(self) -> None:
         trace = self.selected()
         if trace is not None:
-            self.notify(bookmark(trace), markup=False)
+            self.notify(bookmarks.turn(trace), markup=False)
             self._marked = {mark.trace_id for mark in bookmarks.load()}
             self.reload()
 
@@ -353,19 +321,18 @@ class TracesView(View):
         first, session = self._compared, self.session
         self._compared = None
 
-        def work() -> tuple[Outline, Outline]:
-            return build(session.spans_of(first.trace_id)), build(session.spans_of(trace.trace_id))
+        until = round(self.viewer.now().timestamp() * 1e6)
 
-        self.ask("compare", work, lambda outlines: self._compare(first, trace, outlines))
+        def work() -> tuple[OpenTrace, OpenTrace]:
+            return session.spans.open_trace(first.trace_id, until), session.spans.open_trace(trace.trace_id, until)
 
-    def _compare(self, first: TraceRow, second: TraceRow, outlines: "tuple[Outline, Outline]") -> None:
+        self.ask("compare", work, lambda sides: self._compare((first, trace), sides))
+
+    def _compare(self, traces: tuple[TraceRow, TraceRow], sides: tuple[OpenTrace, OpenTrace]) -> None:
         from flightlog_viewer.tui.screens.compare import CompareScreen
 
-        names = tuple(
-            f"{row.name} {units.clock(row.start_us)} {units.duration(row.duration_ms)}" for row in (first, second)
-        )
-        until = round(self.viewer.now().timestamp() * 1e6)
-        self.viewer.push_screen(CompareScreen((names[0], names[1]), outlines, until, self.glyphs))
+        a, b = (f"{row.name} {units.clock(row.start_us)} {units.duration(row.duration_ms)}" for row in traces)
+        self.viewer.push_screen(CompareScreen((a, b), sides, self.glyphs))
 
     def action_thread(self) -> None:
         trace = self.selected()
@@ -373,19 +340,3 @@ class TracesView(View):
             self.viewer.open_thread(trace.thread_id)
         else:
             self.notify("this trace names no thread", markup=False)
-
-
-def bookmark(trace: TraceRow) -> str:
-    """Set or take away the bookmark of a trace; what happened, as a sentence."""
-    try:
-        is_set = bookmarks.toggle(
-            bookmarks.Bookmark(trace.trace_id, trace.name, units.clock(trace.start_us, date=True))
-        )
-    except OSError as error:
-        return f"bookmarks cannot be kept in {bookmarks.path()}: {error.strerror}"
-    return "bookmarked; ' lists the bookmarks" if is_set else "bookmark taken away"
-
-
-def sql_text(text: str) -> str:
-    """A string as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -1,11 +1,12 @@
 """What the six screens have in common: the session, work in the background, and what Back and Copy mean there."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.containers import Vertical
 from textual.message import Message
 
+from flightlog_viewer.tui.copying import CopyChoice
 from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
 
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from flightlog_viewer.tui.session import Session
 
 T = TypeVar("T")
-
-
-class CopyChoice(NamedTuple):
-    """One line of the copy menu."""
-
-    label: str
-    text: Callable[[], str]
-    """Made when it is chosen."""
 
 
 class Answered(Message):
@@ -78,11 +71,11 @@ class View(Guarded, Vertical):
         """Run ``work`` in a thread, then ``then`` here, unless the same topic was asked again meanwhile."""
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
-        self.session.interrupt(topic)
+        self.session.cursors.interrupt(topic)
 
         def run() -> None:
             try:
-                with self.session.topic(topic):
+                with self.session.cursors.topic(topic):
                     result: T | None = work()
                 error = None
             except Exception as caught:  # handed to the interface, which decides

@@ -49,7 +49,7 @@ class TabBar(Static):
         for i, label in enumerate(self._labels):
             # Brackets mark the active one where there are no colours.
             parts.append((f"[{label}]", "bold reverse") if i == self._active else f" {label} ")
-        self.update(content(*parts))
+        self.update(content(*parts), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         at = 0
@@ -106,4 +106,5 @@ class KeyBar(Static):
                 break
             seen.add(binding.action)
             parts += [(key, "bold reverse"), words]
-        self.update(content(*parts))
+        # Its size is fixed: the focus moves often, and a layout of the whole screen each time would cost a paint.
+        self.update(content(*parts), layout=False)

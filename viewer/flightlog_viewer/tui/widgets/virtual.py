@@ -109,7 +109,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def resized(self) -> None:
         """Call after the number of rows has changed."""
-        self.virtual_size = Size(self.scrollable_content_region.width, self.row_count + self.HEADER)
+        # Rows are as wide as the widget, whatever its width: only their number asks for another layout.
+        self.virtual_size = Size(1, self.row_count + self.HEADER)
         self._cursor = max(0, min(self._cursor, self.row_count - 1))
         self.refresh()
 

@@ -1,0 +1,161 @@
+"""What the screens ask about traces and their spans."""
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.folding import Folding, Key
+from flightlog_viewer.analysis.messages import ToolSpan
+from flightlog_viewer.analysis.timeline import Spread, measure
+from flightlog_viewer.analysis.tree import SpanRow, build
+from flightlog_viewer.store import screen_queries
+from flightlog_viewer.tui.background import uncollected
+from flightlog_viewer.tui.cursors import Cursors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from flightlog_viewer.analysis.filter import Filter
+
+TRACE_SORTS: dict[str, str] = {
+    "start": "start_time",
+    "duration": "duration_ms",
+    "spans": "span_count",
+    "tokens": "total_tokens",
+    "cost": "cost_usd",
+    "name": "name",
+    "status": "status",
+    "thread": "thread_id",
+}
+_COST = "CASE WHEN unknown_costs = 0 THEN coalesce(cost_usd, 0) END"
+_TOKENS = "CASE WHEN llm_count = 0 THEN 0 ELSE total_tokens END"
+_TRACE_FIELDS = (
+    "row_id, trace_id, name, status, epoch_us(start_time), duration_ms, span_count, error_count, "
+    f"{_TOKENS}, {_COST}, thread_id"
+)
+_SPAN_FIELDS = (
+    "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
+    "token_usage.total_tokens, cost_usd"
+)
+
+
+_LARGE = 10_000
+"""Spans; below that nothing is worth a thought about memory."""
+
+
+class OpenTrace(NamedTuple):
+    """All that the screen of one trace shows at once."""
+
+    folding: Folding
+    spread: Spread
+    tools: dict[str, ToolSpan]
+    """The tool runs by the id of the call."""
+
+
+class SpanQuestions:
+    """Answers come from the store, in whichever thread asks."""
+
+    def __init__(self, cursors: Cursors) -> None:
+        self._cursors = cursors
+
+    def trace_ids(self, where: "Filter | None", sort: str, descending: bool) -> "NDArray[np.int64]":
+        """Row ids of the traces that pass, sorted; unknown values last."""
+        condition, params = (where.where, where.params) if where is not None else ("true", [])
+        order = f"{TRACE_SORTS[sort]} {'DESC' if descending else 'ASC'} NULLS LAST, row_id"
+        found = self._cursors.execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}", params)
+        ids: NDArray[np.int64] = found.fetchnumpy()["row_id"]
+        return ids
+
+    def trace_page(self, ids: Sequence[int]) -> dict[int, TraceRow]:
+        """Light fields of some traces by the row id of their root."""
+        # One list is bound twice as fast as a hundred values.
+        query = f"SELECT {_TRACE_FIELDS} FROM traces WHERE row_id IN (SELECT unnest(?::BIGINT[]))"
+        rows = self._cursors.rows(query, [list(ids)])
+        return {row[0]: TraceRow._make(row[1:]) for row in rows}
+
+    def trace_summary(self, where: "Filter | None") -> dict[str, Any]:
+        """Sums over the traces that pass: count, errors, p95_ms, tokens, cost (None: some price is unknown)."""
+        condition, params = (where.where, where.params) if where is not None else ("true", [])
+        row = self._cursors.rows(
+            "SELECT count(*), count(*) FILTER (status = 'error'), "
+            "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), sum(total_tokens), "
+            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END "
+            f"FROM traces WHERE {condition}",
+            params,
+        )[0]
+        return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost"), row, strict=True))
+
+    def find_trace(self, trace_id: str) -> TraceRow | None:
+        """A trace by its id."""
+        rows = self._cursors.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE trace_id = ?", [trace_id])
+        return TraceRow._make(rows[0][1:]) if rows else None
+
+    def spans_of(self, trace_id: str) -> list[SpanRow]:
+        """Every span of a trace."""
+        found = self._cursors.rows(f"SELECT {_SPAN_FIELDS} FROM spans WHERE trace_id = ?", [trace_id])
+        with uncollected(len(found) > _LARGE):
+            return list(map(SpanRow._make, found))
+
+    def open_trace(self, trace_id: str, until_us: int, folded: Container[Key] = ()) -> OpenTrace:
+        """A trace ready to be drawn: unended spans run ``until_us`` then, and ``folded`` is closed."""
+        rows = self.spans_of(trace_id)
+        with uncollected(len(rows) > _LARGE):
+            folding = Folding(build(rows), folded)
+            spread = measure(folding.outline, until_us)
+        return OpenTrace(folding, spread, self.tool_spans(trace_id))
+
+    def matching_spans(self, trace_id: str, where: "Filter") -> set[int]:
+        """Row ids of the spans of a trace that pass."""
+        query = f"SELECT row_id FROM spans WHERE trace_id = ? AND ({where.where})"
+        return {row[0] for row in self._cursors.rows(query, [trace_id, *where.params])}
+
+    def span(self, row_id: int) -> dict[str, Any]:
+        """The light fields of one span by name; of a model call the prices and kinds of tokens as well."""
+        found = self._cursors.row(screen_queries.span_columns(), "spans", row_id)
+        if found.get("type") == "llm":
+            found |= self._cursors.row("* EXCLUDE (row_id, cost_usd)", "llm_costs", row_id)
+        return found
+
+    def payload(self, row_id: int) -> dict[str, Any]:
+        """``inputs``, ``output``, ``metadata``, ``raw`` of one span as far as they are known."""
+        return self._cursors.store.payload(row_id)
+
+    def tool_spans(self, trace_id: str) -> dict[str, ToolSpan]:
+        """The tool runs of a trace by the id of the call."""
+        query = (
+            "SELECT tool_call_id, row_id, name, status, duration_ms FROM spans "
+            "WHERE trace_id = ? AND tool_call_id IS NOT NULL"
+        )
+        return {row[0]: ToolSpan._make(row[1:]) for row in self._cursors.rows(query, [trace_id])}
+
+    def runs_of(self, thread_id: str) -> list[TraceRow]:
+        """The traces of a thread, oldest first."""
+        query = f"SELECT {_TRACE_FIELDS} FROM traces WHERE thread_id = ? ORDER BY start_time LIMIT 1000"
+        return [TraceRow._make(row[1:]) for row in self._cursors.rows(query, [thread_id])]
+
+    def find_span(self, column: str, value: Any) -> tuple[str, int] | None:
+        """Trace id and row id of the span with a ``run_id``, ``parent_run_id`` (the parent itself) or ``row_id``."""
+        name = "row_id" if column == "row_id" else "run_id"
+        rows = self._cursors.rows(f"SELECT trace_id, row_id FROM spans WHERE {name} = ? LIMIT 1", [value])
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def groups(self, by: str) -> list[dict[str, Any]]:
+        """The figures of the commands' ``summary`` by a key."""
+        return self._cursors.store.query("summary", by=by)
+
+    def latency_bins(self, kind: str) -> list[tuple[Any, ...]]:
+        """Calls of a type by duration (``screen_queries.latency_bins``)."""
+        return self._cursors.rows(*screen_queries.latency_bins(kind))
+
+    def token_bins(self, count: int) -> list[tuple[Any, ...]]:
+        """Tokens over time (``screen_queries.token_bins``)."""
+        return self._cursors.rows(*screen_queries.token_bins(count))
+
+    def reject_count(self) -> int:
+        """Lines that are no spans."""
+        return int(self._cursors.rows("SELECT count(*) FROM rejects")[0][0])
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        """Path, byte offset and reason of lines that are no spans, the first thousand."""
+        return self._cursors.rows("SELECT file, byte_offset, reason FROM rejects ORDER BY file, byte_offset LIMIT 1000")

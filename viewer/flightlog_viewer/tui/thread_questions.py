@@ -1,0 +1,147 @@
+"""What the screens ask about threads: checkpoint databases, and what the spans add to them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from flightlog.errors import FlightlogError
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui.cursors import Cursors
+from flightlog_viewer.tui.span_questions import SpanQuestions
+
+if TYPE_CHECKING:
+    from flightlog_viewer.analysis.approvals import Approval
+    from flightlog_viewer.analysis.join import Link
+    from flightlog_viewer.checkpoints import Step, ThreadSummary
+
+
+class ThreadEntry(NamedTuple):
+    """A thread and the database it is in."""
+
+    target: str
+    summary: "ThreadSummary"
+
+
+class ThreadSteps(NamedTuple):
+    """All steps of a thread, and its runs in the span files."""
+
+    thread_id: str
+    steps: "list[Step]"
+    runs: list[TraceRow]
+    links: "list[Link]"
+    """Which span ran from which checkpoint, and how sure that is."""
+
+
+def _refined(summary: "ThreadSummary", runs: Mapping[str, str]) -> "ThreadSummary":
+    from flightlog_viewer.analysis.thread_status import refine
+
+    status, inferred = refine(summary.status, summary.next, runs.get(summary.thread_id))
+    return replace(summary, status=cast(Any, status), inferred=inferred)
+
+
+class ThreadQuestions:
+    """Databases are opened anew for every question: who writes them is never kept waiting."""
+
+    def __init__(self, checkpoints: list[str], cursors: Cursors, spans: SpanQuestions) -> None:
+        self.checkpoints = checkpoints
+        self.problems: list[str] = []
+        """What a damaged database could not give, as sentences."""
+        self._cursors = cursors
+        self._spans = spans
+
+    def keep_readable(self) -> None:
+        """Leave out what cannot be opened, and say so in ``problems``: the traces are worth seeing without it."""
+        from flightlog_viewer.checkpoints import open_source
+
+        for target in list(self.checkpoints):
+            try:
+                open_source(target).close()
+            except FlightlogError as error:
+                self.problems.append(str(error))
+                self.checkpoints.remove(target)
+
+    def files(self) -> list[Path]:
+        """The files of local databases, whether they are there or not."""
+        return [Path(target + tail) for target in self.checkpoints if "://" not in target for tail in ("", "-wal")]
+
+    def listed(self) -> list[ThreadEntry]:
+        """The threads of every database, newest first; the newest run of each says more of its status."""
+        from flightlog_viewer.checkpoints import open_source
+
+        found: list[ThreadEntry] = []
+        runs = (
+            {row["thread_id"]: row["status"] for row in self._cursors.store.query("newest_runs")}
+            if self._cursors.ready
+            else {}
+        )
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in source.threads())
+                self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
+        return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
+
+    def steps(self, thread_id: str) -> ThreadSteps:
+        """Every step of a thread, oldest first, with its runs. An unknown thread has no steps."""
+        from flightlog_viewer.analysis.join import join, span_refs
+        from flightlog_viewer.checkpoints import open_source
+
+        steps: list[Step] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                if source.has_thread(thread_id):
+                    steps = list(source.history(thread_id).steps)
+                    break
+        if not self._cursors.ready:
+            return ThreadSteps(thread_id, steps, [], [])
+        links = join(steps, span_refs(self._cursors.store.query("thread_spans", thread_id=thread_id)))
+        return ThreadSteps(thread_id, steps, self._spans.runs_of(thread_id), links)
+
+    def approvals(self) -> tuple[list["Approval"], datetime | None]:
+        """Every question of databases and spans with what became of it, and when a database was last written."""
+        from flightlog_viewer.analysis.approvals import merge
+        from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
+        from flightlog_viewer.checkpoints import open_source
+        from flightlog_viewer.checkpoints.approvals import database_approvals
+
+        names = ("questions", "answers", "pauses")
+        asked, answers, paused = (self._cursors.store.query(name) if self._cursors.ready else [] for name in names)
+        pauses = list(span_pauses(paused))
+        stops: dict[str, set[str]] = {}
+        for pause in pauses:
+            stops.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
+        recorded: list[Approval] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                recorded.extend(approval for approval, _ in database_approvals(source, pauses=stops))
+        return merge(recorded, span_questions(asked), span_answers(answers), pauses), self._last_written()
+
+    def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
+        """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
+        from flightlog_viewer.analysis.approval_metrics import measure
+
+        approvals, _ = self.approvals()
+        nodes = sorted({approval.node for approval in approvals})
+        groups = {"all": approvals} | {node: [a for a in approvals if a.node == node] for node in nodes}
+        found = []
+        for name, members in groups.items():
+            figures = measure(members, now, timedelta(seconds=ttl_seconds))
+            lag = figures.exact_lag if figures.exact_lag.n else figures.window_lag_max
+            found.append(
+                {
+                    "node": name,
+                    "count": figures.questions,
+                    "p50_ms": lag.p50_ms,
+                    "p95_ms": lag.p95_ms,
+                    "agreement": figures.overall.rate,
+                    "pending": figures.waiting.count,
+                    "past_ttl": figures.waiting.past_ttl,
+                }
+            )
+        return found
+
+    def _last_written(self) -> datetime | None:
+        # Merely reading can leave an empty log beside the database: that is no write.
+        times = [found.st_mtime for path in self.files() if path.exists() and (found := path.stat()).st_size]
+        return datetime.fromtimestamp(max(times), UTC) if times else None

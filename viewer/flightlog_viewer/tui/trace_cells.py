@@ -1,0 +1,43 @@
+"""How a trace looks as one row of a list."""
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.widgets.row_list import Cell, Column
+
+COLUMNS = (
+    Column("status", "St", 2),
+    Column("start", "Start", 8),
+    Column("name", "Name", 14, share=True),
+    Column("duration", "Dur", 6, right=True),
+    Column("bar", "|p95", 6, drop=4),
+    Column("spans", "Spans", 6, right=True),
+    Column("tokens", "Tok", 5, right=True, drop=3),
+    Column("cost", "Cost", 7, right=True, drop=1),
+    Column("thread", "Thread", 14, drop=2),
+)
+_TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
+
+
+def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) -> list[Cell]:
+    """One cell a column. ``p95_ms`` is that of the whole list, against which the bar is drawn."""
+    took = row.duration_ms
+    bar = ""
+    if took is not None and p95_ms:
+        bar = glyphs.full * max(0, min(5, round(took / p95_ms * 4)))
+        bar += "+" if took > p95_ms * 1.25 else ""
+    tone = _TONES.get(row.status, "dim")
+    mark = glyphs.status.get(row.status, "?")
+    if row.status == "ok" and row.error_count:
+        mark += glyphs.status["error"]
+    return [
+        Cell(mark, tone),
+        Cell(units.clock(row.start_us)),
+        Cell(("* " if marked else "") + row.name, "error" if row.status == "error" else ""),
+        Cell(units.duration(took) if took is not None else row.status[:6], ""),
+        Cell(bar, "llm"),
+        Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
+        Cell(units.count(row.total_tokens)),
+        Cell(units.money(row.cost_usd)),
+        Cell(row.thread_id or "", "dim"),
+    ]
