@@ -21,6 +21,7 @@ from flightlog.span import format_time
 
 FOLDER = Path(tempfile.gettempdir()) / "flightlog-bench"
 START_NS = 1_795_100_000_000_000_000
+WRITERS = 64
 MODELS = (("gpt-4o", "openai"), ("gpt-4o-mini", "openai"), ("claude-sonnet-4-5", "anthropic"), ("house-7b", None))
 TOOLS = ("search", "refund", "lookup_order", "send_mail")
 NODES = ("plan", "tools", "review", "answer")
@@ -74,9 +75,12 @@ def records(count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
     words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(2000)]
     seq = run = 0
     while seq < count:
+        # Runs overlap, as those of several processes do: within one they would not keep the order of their numbers.
+        writer = f"5d1c94c2f0b14b{run % WRITERS:02x}"
         for record in _run(chance, words, run, seq):
             if seq == count:
                 return
+            record["writer_id"] = writer
             yield {k: v for k, v in record.items() if k not in PAYLOADS} | {k: record[k] for k in PAYLOADS}
             seq += 1
         run += 1
@@ -88,14 +92,17 @@ def _run(chance: random.Random, words: list[str], run: int, seq: int) -> Iterato
     begin = START_NS + run * 180_000_000
     thread = f"thread-{run // 6}"
     at = begin
-    number = seq
     for step in range(4):
+        # A span is numbered when it starts: the run first, then each node before what runs in it.
+        number = seq + 1 + 2 * step
         node = NODES[step]
         node_id, task = _id(chance), _id(chance)
         place = {"thread_id": thread, "node": node, "step": step, "checkpoint_ns": f"{node}:{task}", "task_id": task}
         lasting = chance.lognormvariate(5, 1)
         failed = chance.random() < 0.01
-        leaf = _span(chance, trace, number, "tool" if step == 1 else "llm", _id(chance), node_id, at, lasting, failed)
+        leaf = _span(
+            chance, trace, number + 1, "tool" if step == 1 else "llm", _id(chance), node_id, at, lasting, failed
+        )
         leaf |= place
         if step == 1:
             leaf |= {"name": chance.choice(TOOLS), "tool_call_id": f"call_{leaf['run_id'][:8]}"}
@@ -103,14 +110,13 @@ def _run(chance: random.Random, words: list[str], run: int, seq: int) -> Iterato
         else:
             leaf |= _llm(chance, words)
         yield leaf
-        outer = _span(chance, trace, number + 1, "chain", node_id, trace, at, lasting * 1.1, failed)
+        outer = _span(chance, trace, number, "chain", node_id, trace, at, lasting * 1.1, failed)
         outer |= {"kind": "node", "name": node} | place
         outer |= {"inputs": {"messages": [_message(chance, words, "human", 4, 19)]}, "output": {"next": node}}
         yield outer
-        number += 2
         at += round(lasting * 1.1e6)
     whole = (at - begin) / 1e6 + 1
-    root = _span(chance, trace, number, "chain", trace, None, begin, whole, False)
+    root = _span(chance, trace, seq, "chain", trace, None, begin, whole, False)
     root |= {"kind": "graph", "name": "agent", "thread_id": thread}
     root |= {"inputs": {"messages": [_message(chance, words, "human", 4, 15)]}}
     yield root | {"output": {"messages": [_message(chance, words, "ai", 10, 30)]}}
@@ -132,7 +138,7 @@ def _span(
         record["parent_run_id"] = parent
     record |= {
         "trace_id": trace,
-        "writer_id": "5d1c94c2f0b14bb3",
+        "writer_id": "",
         "seq": seq,
         "start_time": format_time(start_ns),
         "duration_ms": round(duration_ms, 6),

@@ -10,7 +10,6 @@ from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths
 from flightlog_viewer.cli.output import json_value, line
 from flightlog_viewer.cli.progress import Progress
-from flightlog_viewer.cli.wrong_fields import EXAMPLES, wrong_fields
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -40,6 +39,7 @@ class Finding:
     examples: list[str]
 
 
+_EXAMPLES: Final = 3
 _CHECKS: Final = (
     Check(
         "losses", True, "span could not be written", "spans could not be written",
@@ -169,12 +169,16 @@ def _rejects(store: "Store") -> list[Finding]:
 
 
 def _places(rejects: list[dict[str, Any]]) -> list[str]:
-    return [f"{r['file']} at byte {r['byte_offset']:,}: {r['reason']}" for r in rejects[:EXAMPLES]]
+    return [f"{r['file']} at byte {r['byte_offset']:,}: {r['reason']}" for r in rejects[:_EXAMPLES]]
 
 
 def _wrong(store: "Store") -> list[Finding]:
+    # Only now: it brings numpy, which doctor pays for and `--help` need not.
+    from flightlog_viewer.store.wrong_fields import find_wrong_fields
+
     with Progress() as progress:
-        counts, examples = wrong_fields([source.path for source in store.sources], progress)
+        found = find_wrong_fields(store.sources, progress)
+    counts = found.counts
     if not counts:
         return []
     names = ", ".join(f"{name} {count:,} times" for name, count in counts.most_common(5))
@@ -184,7 +188,7 @@ def _wrong(store: "Store") -> list[Finding]:
         "They are NULL here, the spans are loaded; the program that wrote them does not follow the record "
         "(`flightlog schema`)."
     )
-    return [Finding("wrong_fields", True, total, what, advice, examples)]
+    return [Finding("wrong_fields", True, total, what, advice, found.examples)]
 
 
 def _record(finding: Finding) -> dict[str, Any]:
