@@ -1,7 +1,8 @@
 """How fast a checkpoint database is read, as ratios taken in one run, values consumed and equal.
 
-1. The history of 2,000 checkpoints with growing chat state, and with state in which nothing repeats, against
-   LangGraph's own `get_state_history` on the same database.
+1. The history of 2,000 checkpoints against LangGraph's own `get_state_history` on the same database: chats of common
+   length (20 chats of 100 checkpoints, 50 messages in one on average), long chats (5 of 400, 200 messages), and state
+   in which nothing repeats. Every value of every checkpoint of every thread is compared.
 2. A database of 1 GB with 10,000 threads: the time to list them all with their pending questions.
 """
 
@@ -25,10 +26,9 @@ from langgraph.types import interrupt
 
 from flightlog_viewer.checkpoints import normal_form, open_source
 
-THREADS = 5
-TURNS = 100
-"""Of four checkpoints each: 2,000 in all; a chat ends with 300 messages."""
-ROUNDS = 3
+CHECKPOINTS = 2000
+CHECKPOINTS_A_TURN = 4
+ROUNDS = 5
 LISTED_THREADS = 10_000
 CHECKPOINTS_A_THREAD = 10
 TEXT = "The quick brown fox jumps over the lazy dog. " * 8
@@ -44,15 +44,20 @@ class Fresh(TypedDict, total=False):
 
 
 def chat() -> Any:
-    """A graph that adds a message a step, as an agent with a tool does."""
-    call = {"name": "search", "args": {"query": TEXT[:40]}, "id": "c", "type": "tool_call"}
+    """A graph that adds four messages a turn, as an agent with a tool that it calls twice does."""
+    calls = [{"name": "search", "args": {"query": TEXT[:40]}, "id": name, "type": "tool_call"} for name in "ab"]
     builder: Any = StateGraph(Chat)
     usage: Any = {"input_tokens": 900, "output_tokens": 80, "total_tokens": 980}
     answered = {"model_name": "some-model", "finish_reason": "tool_calls", "logprobs": None}
-    answer = {"tool_calls": [call], "usage_metadata": usage, "response_metadata": answered}
+    answer = {"tool_calls": calls, "usage_metadata": usage, "response_metadata": answered}
     builder.add_node("model", lambda state: {"messages": [AIMessage(TEXT, **answer)]})
-    builder.add_node("tool", lambda state: {"messages": [ToolMessage(TEXT, tool_call_id="c")]})
+    builder.add_node("tool", lambda state: {"messages": [ToolMessage(TEXT, tool_call_id=name) for name in "ab"]})
     return builder.add_edge(START, "model").add_edge("model", "tool")
+
+
+def question(turn: int) -> dict[str, Any]:
+    """What a turn of a chat begins with."""
+    return {"messages": [HumanMessage(f"{turn} {TEXT}")]}
 
 
 def fresh() -> Any:
@@ -67,12 +72,12 @@ def fresh() -> Any:
     return builder.add_edge(START, "one").add_edge("one", "two")
 
 
-def record(path: Path, builder: Any, given: Callable[[int], dict[str, Any]]) -> Any:
+def record(path: Path, builder: Any, threads: int, given: Callable[[int], dict[str, Any]]) -> Any:
     """Write the threads; gives the graph."""
     saver = SqliteSaver(sqlite3.connect(path, check_same_thread=False))
     graph = builder.compile(checkpointer=saver)
-    for thread in range(THREADS):
-        for turn in range(TURNS):
+    for thread in range(threads):
+        for turn in range(CHECKPOINTS // CHECKPOINTS_A_TURN // threads):
             graph.invoke(given(turn), config(thread), durability="async")
     return graph
 
@@ -93,15 +98,15 @@ def consume(snapshots: Iterator[Any]) -> tuple[int, int]:
     return checkpoints, characters
 
 
-def theirs(graph: Any) -> tuple[int, int]:
+def theirs(graph: Any, threads: int) -> tuple[int, int]:
     """The history as LangGraph tells it."""
-    return consume(snapshot for thread in range(THREADS) for snapshot in graph.get_state_history(config(thread)))
+    return consume(snapshot for thread in range(threads) for snapshot in graph.get_state_history(config(thread)))
 
 
-def ours(path: Path) -> tuple[int, int]:
+def ours(path: Path, threads: int) -> tuple[int, int]:
     """The history as we read it."""
     with open_source(path) as source:
-        return consume(step for thread in range(THREADS) for step in source.history(f"t{thread}").steps)
+        return consume(step for thread in range(threads) for step in source.history(f"t{thread}").steps)
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -112,41 +117,47 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - started, result
 
 
-def equal(graph: Any, path: Path) -> bool:
-    """Whether every checkpoint of the first threads has the same form on both sides."""
+def compared(graph: Any, path: Path, threads: int) -> int:
+    """How many checkpoints have the same form on both sides; ends the program when one has not."""
+    equal = 0
     with open_source(path) as source:
-        for thread in range(2):
+        for thread in range(threads):
             mine = {step.checkpoint_id: normal_form(step) for step in source.history(f"t{thread}").steps}
             for snapshot in graph.get_state_history(config(thread)):
                 form = normal_form(snapshot)
                 if mine.pop(form["checkpoint_id"], None) != form:
-                    return False
+                    raise SystemExit(f"thread t{thread}: checkpoint {form['checkpoint_id']} differs")
+                equal += 1
             if mine:
-                return False
-    return True
+                raise SystemExit(f"thread t{thread}: {len(mine)} checkpoints are read here only")
+    return equal
 
 
-def history(name: str, builder: Any, given: Callable[[int], dict[str, Any]], folder: Path) -> None:
+def history(name: str, builder: Any, threads: int, given: Callable[[int], dict[str, Any]], folder: Path) -> None:
     """Print the ratio of the two readers, alternating."""
     path = folder / f"{name}.sqlite"
-    graph = record(path, builder, given)
+    graph = record(path, builder, threads, given)
     pairs = []
     for _ in range(ROUNDS):
-        slow, expected = timed(lambda: theirs(graph))
-        fast, found = timed(lambda: ours(path))
+        slow, expected = timed(lambda: theirs(graph, threads))
+        fast, found = timed(lambda: ours(path, threads))
         if found != expected:
             raise SystemExit(f"{name}: {found} read, {expected} expected")
         pairs.append((slow, fast))
-    same = "equal" if equal(graph, path) else "DIFFERENT"
+    equal = compared(graph, path, threads)
     slow, fast = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+    ratios = sorted(slow / fast for slow, fast in pairs)
     size = path.stat().st_size / 1e6
     tracemalloc.start()
-    ours(path)
+    ours(path, threads)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     print(
-        f"{name:<8} {expected[0]} checkpoints, {size:.0f} MB: get_state_history {expected[0] / slow:.0f}/s, "
-        f"ours {expected[0] / fast:.0f}/s, ratio {slow / fast:.1f}x, values {same}, our peak memory {peak:.0f} MB"
+        f"{name:<10} {threads} x {expected[0] // threads} checkpoints, {size:.0f} MB: "
+        f"get_state_history {expected[0] / slow:.0f}/s, ours {expected[0] / fast:.0f}/s, "
+        f"ratio {slow / fast:.1f}x ({ratios[0]:.1f} to {ratios[-1]:.1f}), "
+        f"{equal} of {expected[0]} equal, our peak memory {peak:.0f} MB",
+        flush=True,
     )
 
 
@@ -204,8 +215,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="flightlog-history-") as name:
         folder = Path(name)
-        history("chat", chat(), lambda turn: {"messages": [HumanMessage(f"{turn} {TEXT}")]}, folder)
-        history("fresh", fresh(), lambda turn: {}, folder)
+        history("chats", chat(), 20, question, folder)
+        history("long chats", chat(), 5, question, folder)
+        history("fresh", fresh(), 5, lambda turn: {}, folder)
         listing(folder, arguments.threads)
 
 

@@ -14,7 +14,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.checkpoints import open_source, sqlite
+from flightlog_viewer.checkpoints import open_source, sqlite_file
 from flightlog_viewer.cli.app import main
 from tests.viewer.checkpoints.graphs import refunds, thread
 
@@ -109,7 +109,7 @@ def test_a_missing_parent(whole: bytes, tmp_path: Path) -> None:
 
 def test_a_locked_database(whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that another program has locked for itself is named as locked."""
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
     path = tmp_path / "x.sqlite"
     path.write_bytes(whole)
     holder = sqlite3.connect(path, isolation_level=None)

@@ -62,6 +62,8 @@ class Triggers:
     def __init__(self) -> None:
         self.triggers: dict[str, set[str]] = {}
         """Node to the channels that trigger it, as far as they are known."""
+        self._nodes: dict[str, list[str]] = {}
+        """The same the other way round."""
         self.functional = False
         """The namespace runs an `@entrypoint`: its one node is triggered by the input itself."""
 
@@ -73,7 +75,10 @@ class Triggers:
             if (known is not None and len(known) == len(channels)) or node in _NOT_NODES:
                 continue
             known = self.triggers.setdefault(node, set())
-            known.update(channel for channel in channels if not channel.startswith("__") or channel == START)
+            for channel in channels:
+                if (not channel.startswith("__") or channel == START) and channel not in known:
+                    known.add(channel)
+                    self._nodes.setdefault(channel, []).append(node)
             self.functional = self.functional or (START in known and node != START)
 
     @property
@@ -105,7 +110,7 @@ class Triggers:
         node = _target(channel)
         if node is not None:
             return (node,)
-        known = [name for name, channels in self.triggers.items() if channel in channels]
+        known = self._nodes.get(channel, ())
         if channel == START and not known:
             others = [name for name in ran if name != START]
             self.functional = self.functional or bool(others)

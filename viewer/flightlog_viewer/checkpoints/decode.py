@@ -10,12 +10,14 @@ Formats: `langgraph.checkpoint.serde.jsonplus` (type tags, msgpack extension cod
 
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeAlias
 
 import orjson
 import ormsgpack
 import xxhash
+
+from flightlog_viewer.checkpoints.growing import GrowingLists
 
 Inert: TypeAlias = Any
 """None, bool, int, float, str, bytes, and lists and dicts of them. Shared between steps: never change one in place."""
@@ -79,11 +81,15 @@ def same(one: Inert, other: Inert) -> bool:
 
 def tagged(module: object, name: object, fields: Mapping[Any, Inert]) -> dict[str, Inert]:
     """The inert form of an object with named fields; a message keeps its fields only."""
+    for key in fields:
+        if type(key) is not str:
+            fields = {str(key): value for key, value in fields.items()}
+            break
     if name in _MESSAGES and str(module).startswith(_MESSAGE_MODULES):
-        return {"type": fields.get("type", _MESSAGES[str(name)]), **{str(k): v for k, v in fields.items()}}
+        return {"type": _MESSAGES[str(name)], **fields}
     if TYPE in fields:  # a field that would hide the type
         return {TYPE: f"{module}.{name}", ARGS: [dict(fields)]}
-    return {TYPE: f"{module}.{name}", **{str(k): v for k, v in fields.items()}}
+    return {TYPE: f"{module}.{name}", **fields}
 
 
 class Decoder:
@@ -92,23 +98,28 @@ class Decoder:
     def __init__(self, *, max_blob_bytes: int = MAX_BLOB_BYTES, memo_bytes: int = MEMO_BYTES) -> None:
         self._max_blob_bytes = max_blob_bytes
         self._memo_bytes = memo_bytes
-        self._memo: dict[bytes, Inert] = {}
+        # One a code: what the same bytes mean depends on it.
+        self._memos: dict[int, dict[bytes, Inert]] = {code: {} for code in range(_DELTA + 1)}
         self._memo_used = 0
         self._depth = 0
         self._hook = self._make_hook()
+        self._growing = GrowingLists(lambda data: _unpack(data, self._hook))
 
     def _make_hook(self) -> Callable[[int, bytes], Inert]:
         """The decoder of extension objects as msgpack calls it: nearly always it just looks the payload up."""
-        look_up, decode = self._memo.get, self._extension
+        memos, decode = self._memos, self._extension
 
         def hook(code: int, data: bytes) -> Inert:
-            known = look_up(data)
+            known = memos[code].get(data) if code in memos else None
             return decode(code, data) if known is None else known
 
         return hook
 
-    def typed(self, tag: str | None, data: bytes | str | None) -> Inert:
-        """The inert value of a blob with its type tag; never raises because of what the blob holds."""
+    def typed(self, tag: str | None, data: bytes | str | None, place: Hashable = None) -> Inert:
+        """The inert value of a blob with its type tag; never raises because of what the blob holds.
+
+        Blobs that follow one another at a `place` are decoded together: of a list that has grown, only what is new.
+        """
         if tag is None or data is None or tag in ("null", "empty"):
             return None
         if isinstance(data, str):
@@ -119,12 +130,17 @@ class Decoder:
         if len(data) > self._max_blob_bytes:
             return undecodable("larger than what is decoded", len(data))
         if tag == "msgpack":
-            return self._msgpack(data, self._hook)
+            return self._msgpack(data, self._hook, place)
         if tag == "json":
             return self.json(data)
         if tag in ("bytes", "bytearray"):
             return data
         return {TYPE: "__opaque__", "encoding": tag, "nbytes": len(data)}
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of blobs that are kept because the next one may begin as they do."""
+        return self._growing.kept_bytes
 
     def outline(self, tag: str | None, data: bytes | None) -> Inert:
         """As `typed`, but objects inside stay closed as `Extension`s until `open` is called on one."""
@@ -157,10 +173,10 @@ class Decoder:
         except orjson.JSONDecodeError:  # NaN, half a surrogate pair, or broken
             return self.json(data)
 
-    def _msgpack(self, data: bytes, hook: Callable[[int, bytes], Inert]) -> Inert:
+    def _msgpack(self, data: bytes, hook: Callable[[int, bytes], Inert], place: Hashable = None) -> Inert:
         self._depth = 0
         try:
-            return ormsgpack.unpackb(data, ext_hook=hook, option=_OPTIONS)
+            return _unpack(data, hook) if place is None else self._growing.read(place, data)
         except (ValueError, RecursionError) as error:  # MsgpackDecodeError is a ValueError
             return undecodable(f"broken msgpack: {_first_line(error)}", len(data))
 
@@ -177,16 +193,18 @@ class Decoder:
         finally:
             self._depth -= 1
         if self._memo_used + len(data) > self._memo_bytes:
-            self._memo.clear()
+            for memo in self._memos.values():
+                memo.clear()
             self._memo_used = 0
-        self._memo[data] = value
-        self._memo_used += len(data)
+        if code in self._memos:
+            self._memos[code][data] = value
+            self._memo_used += len(data)
         return value
 
     def _object(self, code: int, data: bytes) -> Inert:
         if code > _DELTA or code < 0:
             return {TYPE: "__ext__", "code": code, "nbytes": len(data)}
-        parts = ormsgpack.unpackb(data, ext_hook=self._hook, option=_OPTIONS)
+        parts = _unpack(data, self._hook)
         if code == _DELTA:
             return {TYPE: "langgraph.checkpoint.serde.types._DeltaSnapshot", "value": parts}
         if code == _NUMPY:
@@ -234,6 +252,10 @@ def array_form(dtype: str, shape: list[int], order: str, buffer: bytes) -> dict[
         "digest": xxhash.xxh3_64_hexdigest(buffer),
         "preview": preview,
     }
+
+
+def _unpack(data: bytes, hook: Callable[[int, bytes], Inert]) -> Inert:
+    return ormsgpack.unpackb(data, ext_hook=hook, option=_OPTIONS)
 
 
 def _positional(module: str, name: str, args: list[Inert]) -> dict[str, Inert]:

@@ -27,7 +27,7 @@ class Interrupt:
     value: Inert
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would cost five times as much to make
 class Task:
     """One task of a super-step, as far as its rows tell."""
 
@@ -80,7 +80,7 @@ class DeltaState:
     """What was written to it since, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would cost five times as much to make
 class Step:
     """One checkpoint and the super-step that starts from it."""
 

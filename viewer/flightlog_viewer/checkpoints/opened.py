@@ -1,6 +1,5 @@
 """One checkpoint row opened: its channels, versions and metadata as plain values, whatever state the row is in."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +8,6 @@ from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque,
 from flightlog_viewer.checkpoints.rows import CheckpointRow
 
 _DELTA_SNAPSHOT = "langgraph.checkpoint.serde.types._DeltaSnapshot"
-_TEXT = {str}
 _UUID_EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
 
 
@@ -19,11 +17,11 @@ class Opened:
 
     row: CheckpointRow
     ts: str | None
-    values: dict[str, Inert] = field(default_factory=dict)
-    versions: dict[str, Inert] = field(default_factory=dict)
-    seen: dict[str, dict[str, Inert]] = field(default_factory=dict)
-    metadata: dict[str, Inert] = field(default_factory=dict)
-    step: int | None = None
+    values: dict[str, Inert]
+    versions: dict[str, Inert]
+    seen: dict[str, dict[str, Inert]]
+    metadata: dict[str, Inert]
+    step: int | None
     """The step number, None where the writer left none."""
     snapshots: set[str] = field(default_factory=set)
     """Delta channels that hold a snapshot here; their values are already unwrapped."""
@@ -39,31 +37,37 @@ def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> 
     """Decode a row; with `outline` the objects in its values stay closed, which is all that a status needs."""
     metadata = _dict(_metadata(row, decoder))
     step = metadata.get("step")
-    opened = Opened(row, None, metadata=metadata, step=step if type(step) is int else None)
+    number = step if type(step) is int else None
     if row.damage is not None:
-        opened.ts = time_of_id(row.key.checkpoint_id)
-        opened.closed = f"this row cannot be read: {row.damage}"
-        return opened
-    read = decoder.outline if outline else decoder.typed
-    document = _document(row, decoder, read)
+        return _closed(row, metadata, number, f"this row cannot be read: {row.damage}")
+    place = row.key[:2]
+    document = _document(row, decoder, None if outline else place)
     if not isinstance(document, dict) or is_opaque(document):
-        opened.ts = time_of_id(row.key.checkpoint_id)
-        opened.closed = _why_closed(document)
-        return opened
+        return _closed(row, metadata, number, _why_closed(document))
     ts = document.get("ts")
-    opened.ts = ts if isinstance(ts, str) else time_of_id(row.key.checkpoint_id)
-    opened.versions = _dict(document.get("channel_versions"))
-    opened.seen = {node: _dict(seen) for node, seen in _dict(document.get("versions_seen")).items()}
-    opened.values = _dict(document.get("channel_values"))
+    values = _dict(document.get("channel_values"))
     for channel, tag, blob in row.blobs:
         if tag != "empty":
-            opened.values[channel] = read(tag, blob)
-    for channel, value in opened.values.items():
-        if isinstance(value, dict) and value.get(TYPE) == _DELTA_SNAPSHOT:
-            opened.snapshots.add(channel)
-    for channel in opened.snapshots:
-        opened.values[channel] = opened.values[channel].get("value")
-    return opened
+            values[channel] = decoder.outline(tag, blob) if outline else decoder.typed(tag, blob, (place, channel))
+    snapshots = {
+        channel for channel, value in values.items() if type(value) is dict and value.get(TYPE) == _DELTA_SNAPSHOT
+    }
+    for channel in snapshots:
+        values[channel] = values[channel].get("value")
+    return Opened(
+        row,
+        ts if isinstance(ts, str) else time_of_id(row.key.checkpoint_id),
+        values,
+        _dict(document.get("channel_versions")),
+        {node: _dict(seen) for node, seen in _dict(document.get("versions_seen")).items()},
+        metadata,
+        number,
+        snapshots,
+    )
+
+
+def _closed(row: CheckpointRow, metadata: dict[str, Inert], step: int | None, why: str) -> Opened:
+    return Opened(row, time_of_id(row.key.checkpoint_id), {}, {}, {}, metadata, step, closed=why)
 
 
 def time_of_id(checkpoint_id: str) -> str | None:
@@ -78,11 +82,13 @@ def time_of_id(checkpoint_id: str) -> str | None:
         return None
 
 
-def _document(row: CheckpointRow, decoder: Decoder, read: Callable[[str | None, bytes | None], Inert]) -> Inert:
+def _document(row: CheckpointRow, decoder: Decoder, place: tuple[str, ...] | None) -> Inert:
+    """The checkpoint; without a place as an outline."""
     if row.document is not None:
         return decoder.plain_json(row.document)
     # Databases of early 2024 have no type column filled in: they hold JSON.
-    return read(row.type or ("json" if row.blob is not None else None), row.blob)
+    tag = row.type or ("json" if row.blob is not None else None)
+    return decoder.outline(tag, row.blob) if place is None else decoder.typed(tag, row.blob, place)
 
 
 def _metadata(row: CheckpointRow, decoder: Decoder) -> Inert:
@@ -100,8 +106,9 @@ def _why_closed(document: Inert) -> str:
 
 
 def _dict(value: Any) -> dict[str, Inert]:
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         return {}
-    if set(map(type, value)) <= _TEXT:
-        return value
-    return {key if isinstance(key, str) else str(key): item for key, item in value.items()}
+    for key in value:
+        if type(key) is not str:
+            return {key if isinstance(key, str) else str(key): item for key, item in value.items()}
+    return value

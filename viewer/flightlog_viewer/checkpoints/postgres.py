@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PAGE = 2000
 CONNECT_SECONDS = 10
 BLOBS_KEPT = 512
+BLOBS_KEPT_BYTES = 16 * 1024 * 1024
 """Channel values that are kept because the next checkpoint is likely to hold the same version of them."""
 
 _WANTED = {
@@ -54,6 +55,7 @@ class PostgresRows:
             raise
         self._decoder = Decoder()
         self._blobs: OrderedDict[tuple[str, ...], _Blob | None] = OrderedDict()
+        self._blobs_size = 0
 
     def heads(self) -> Iterator[Head]:
         """Every namespace of every thread."""
@@ -145,7 +147,7 @@ class PostgresRows:
         return [(*place, channel, "" if self._shallow else str(version)) for channel, version in versions.items()]
 
     def _fetch_blobs(self, names: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], _Blob | None]:
-        found = {name: self._blobs[name] for name in names if name in self._blobs and not self._shallow}
+        found = {name: self._blobs[name] for name in names if name in self._blobs}
         missing = list(dict.fromkeys(name for name in names if name not in found))
         if missing:
             found |= dict.fromkeys(missing)
@@ -160,9 +162,11 @@ class PostgresRows:
             )
             for *name, tag, blob in rows:
                 found[tuple(name)] = (tag, _bytes(blob))
-            self._blobs.update({key: found[key] for key in missing})
-            while len(self._blobs) > BLOBS_KEPT:
-                self._blobs.popitem(last=False)
+            for name in [] if self._shallow else missing:
+                self._blobs[name] = found[name]
+                self._blobs_size += _size(found[name])
+            while len(self._blobs) > BLOBS_KEPT or self._blobs_size > BLOBS_KEPT_BYTES:
+                self._blobs_size -= _size(self._blobs.popitem(last=False)[1])
         return found
 
     def _look_at_schema(self) -> None:
@@ -263,6 +267,10 @@ def _without_password(url: str) -> tuple[str, list[str]]:
     port = f":{parts['port']}" if parts.get("port") else ""
     secrets = [text for text in (password, urlsplit(url).password or "", str(parts.get("sslpassword") or "")) if text]
     return f"postgresql://{user}{place}{port}/{parts.get('dbname') or ''}{query}", secrets
+
+
+def _size(blob: _Blob | None) -> int:
+    return 0 if blob is None or blob[1] is None else len(blob[1])
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -1,7 +1,6 @@
 """Rows of a checkpoint database, as a source hands them over: bytes still closed, nothing interpreted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 
@@ -21,8 +20,7 @@ class Head(NamedTuple):
     oldest_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRow:
+class WriteRow(NamedTuple):
     """One row of what a task wrote; the type tag tells how `value` is packed."""
 
     task_id: str
@@ -36,8 +34,7 @@ class WriteRow:
     committed_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRow:
+class CheckpointRow(NamedTuple):
     """One checkpoint. SQLite keeps all of it in `blob`; Postgres most of it in `document`, large values in `blobs`."""
 
     key: Key
@@ -55,13 +52,16 @@ class CheckpointRow:
     """Why the row could not be read, when it could not."""
     writes_damage: str | None = None
     """Why the rows of its tasks could not be read."""
-    writes: Sequence[WriteRow] = field(default=())
+    writes: Sequence[WriteRow] = ()
     """The rows of the tasks that start from this checkpoint, in the order in which LangGraph applies them."""
 
     @property
     def size(self) -> int:
         """Bytes of the packed state."""
-        return len(self.blob or b"") + len(self.document or "") + sum(len(blob or b"") for _, _, blob in self.blobs)
+        size = len(self.blob or b"") + len(self.document or "")
+        for _, _, blob in self.blobs:
+            size += len(blob or b"")
+        return size
 
 
 class Rows(Protocol):

@@ -1,34 +1,22 @@
 """Rows of a SQLite checkpoint database, read without changing a byte of it and without holding its writer up."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints.freed_memory import keep_freed_memory
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
 from flightlog_viewer.checkpoints.salvage import readable_rows
+from flightlog_viewer.checkpoints.sqlite_file import DamagedError, SqliteFile
 
-_MAGIC = b"SQLite format 3\x00"
-BUSY_SECONDS = 5.0
-"""How long a lock of another program is waited for."""
 _PAGE = 2000
 _WORTH_A_QUERY = 4
 """Checkpoints of one namespace from which on one query for all of them is faster."""
 _IN = "IN (SELECT value FROM json_each(?))"
-
-
-class DamagedError(UnreadableError):
-    """Pages of the database are broken; others may be whole."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name} is damaged: {detail}")
-        self.detail = detail
-        """SQLite's own words."""
 
 
 class SqliteRows:
@@ -36,16 +24,17 @@ class SqliteRows:
 
     def __init__(self, path: Path) -> None:
         """Raises UnreadableError, in one sentence, for what is no such database."""
-        self.name = str(path)
-        self._path = path
-        _check_header(path)
+        keep_freed_memory()
+        self._file = SqliteFile(path)
+        self.name = self._file.name
         self.problems: list[str] = []
         self._salvaged: dict[Key, int] | None = None
-        self._connection = self._open()
+        if self._file.damage is not None:
+            self._lost(self._file.damage)
         try:
             self._check_schema()
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
 
     def heads(self) -> Iterator[Head]:
@@ -55,7 +44,7 @@ class SqliteRows:
         while True:
             try:
                 # In pages, so that no read transaction lasts and the writer's log is never pinned.
-                rows = self._all(
+                rows = self._file.all(
                     "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id) "
                     f"FROM checkpoints WHERE {'1 OR ' if first else ''}(thread_id, checkpoint_ns) > (?, ?) "
                     f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {_PAGE}",
@@ -74,7 +63,9 @@ class SqliteRows:
     def keys(self, thread_id: str) -> list[Key]:
         """The checkpoints of a thread; their ids begin with their time, so sorting by id is sorting by age."""
         try:
-            rows = self._all("SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?", (thread_id,))
+            rows = self._file.all(
+                "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?", (thread_id,)
+            )
         except UnicodeEncodeError:  # an argument that is no text in any encoding names no thread
             return []
         except DamagedError as error:
@@ -86,7 +77,7 @@ class SqliteRows:
     def asking_threads(self) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
         try:
-            rows = self._all(
+            rows = self._file.all(
                 "SELECT DISTINCT thread_id FROM writes WHERE channel IN ('__interrupt__', '__resume__') "
                 f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' ORDER BY thread_id"
             )
@@ -96,8 +87,7 @@ class SqliteRows:
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:
         """The rows of a few checkpoints, all from one moment; a row on a damaged page says so."""
-        self._all("BEGIN")
-        try:
+        with self._file.moment():
             together: dict[tuple[str, str], list[str]] = {}
             for key in keys:
                 together.setdefault((key.thread_id, key.checkpoint_ns), []).append(key.checkpoint_id)
@@ -106,38 +96,35 @@ class SqliteRows:
                 if len(names) >= _WORTH_A_QUERY:
                     found |= self._several(place, names)
             return [row for key in keys if (row := found.get(key) or self._checkpoint(key)) is not None]
-        finally:
-            self._connection.rollback()
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._file.close()
 
     def _several(self, place: tuple[str, str], names: list[str]) -> dict[Key, CheckpointRow]:
         """Several checkpoints of one namespace at once; none when a page is damaged, so that each is tried alone."""
         parameters = (*place, orjson.dumps(names).decode())
         try:
-            rows = self._all(
+            rows = self._file.all(
                 "SELECT checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints "
                 f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id {_IN}",
                 parameters,
             )
-            written = self._all(self._many_writes_query, parameters)
+            written = self._file.all(self._many_writes_query, parameters)
         except DamagedError:
             return {}
         writes: dict[str, list[WriteRow]] = {}
-        for name, *row in written:
-            writes.setdefault(name, []).append(_write_row(tuple(row)))
+        for row in written:
+            writes.setdefault(row[0], []).append(_write_row(row[1:]))
         return {
-            (key := Key(*place, _text(name))): _checkpoint_row(key, tuple(row), writes.get(name, ()))
-            for name, *row in rows
+            (key := Key(*place, _text(row[0]))): _checkpoint_row(key, row[1:], writes.get(row[0], ())) for row in rows
         }
 
     def _checkpoint(self, key: Key) -> CheckpointRow | None:
         damage = writes_damage = None
         found, writes = None, []
         try:
-            found = self._one(
+            found = self._file.one(
                 "SELECT parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints "
                 "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
                 key,
@@ -149,26 +136,27 @@ class SqliteRows:
         if found is None:
             return None if damage is None else CheckpointRow(key, None, None, damage=damage)
         try:
-            writes = self._all(self._writes_query, key)
+            writes = self._file.all(self._writes_query, key)
         except DamagedError as error:
             writes_damage = error.detail
             self._lost(error)
         return _checkpoint_row(key, found, [_write_row(row) for row in writes], writes_damage)
 
-    def _lost(self, error: "DamagedError") -> None:
+    def _lost(self, error: DamagedError) -> None:
         """Note, once, that rows could not be read."""
         if not self.problems:
             self.problems.append(f"{error}; what can be read is shown")
 
-    def _salvage(self, error: "DamagedError") -> dict[Key, int]:
+    def _salvage(self, error: DamagedError) -> dict[Key, int]:
         """Checkpoints that can be read although the index cannot, with their row numbers."""
         if self._salvaged is None:
             self._lost(error)
-            rows = readable_rows(self._connection, "checkpoints", "thread_id, checkpoint_ns, checkpoint_id")
+            self._file.read_any_text()
+            rows = readable_rows(self._file.connection, "checkpoints", "thread_id, checkpoint_ns, checkpoint_id")
             self._salvaged = {Key(*(_text(part) for part in row)): number for number, row in rows.items()}
         return self._salvaged
 
-    def _salvaged_heads(self, error: "DamagedError", after: tuple[str, str] | None) -> Iterator[Head]:
+    def _salvaged_heads(self, error: DamagedError, after: tuple[str, str] | None) -> Iterator[Head]:
         groups: dict[tuple[str, str], list[str]] = {}
         for key in self._salvage(error):
             groups.setdefault((key.thread_id, key.checkpoint_ns), []).append(key.checkpoint_id)
@@ -180,65 +168,14 @@ class SqliteRows:
         number = (self._salvaged or {}).get(key)
         columns = "parent_checkpoint_id, type, checkpoint, metadata"
         with contextlib.suppress(DamagedError):
-            return self._one(f"SELECT {columns} FROM checkpoints NOT INDEXED WHERE rowid = ?", (number,))
+            return self._file.one(f"SELECT {columns} FROM checkpoints NOT INDEXED WHERE rowid = ?", (number,))
         return None
-
-    def _one(self, query: str, parameters: Sequence[object]) -> tuple[Any, ...] | None:
-        rows = self._all(query, parameters)
-        return rows[0] if rows else None
-
-    def _all(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._connection.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from error
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._connect("mode=ro")
-        except sqlite3.OperationalError as error:
-            # A cleanly closed write-ahead-log database in a folder that we cannot write to: SQLite would have to make
-            # its shared-memory file. Nobody has it open for writing, or a -wal file were there.
-            if "locked" in str(error) or Path(f"{self._path}-wal").exists():
-                raise self._unreadable(error) from error
-            try:
-                return self._connect("mode=ro&immutable=1")
-            except sqlite3.DatabaseError as again:
-                raise self._unreadable(again) from again
-        except sqlite3.Error as error:
-            problem = self._unreadable(error)
-            if not isinstance(problem, DamagedError):
-                raise problem from error
-            try:
-                connection = self._connect("mode=ro", cut=True)
-            except sqlite3.Error:
-                raise problem from error
-            self._lost(problem)
-            return connection
-
-    def _connect(self, options: str, *, cut: bool = False) -> sqlite3.Connection:
-        address = f"file:{quote(str(self._path.absolute()))}?{options}"
-        connection = sqlite3.connect(
-            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            if cut:  # SQLite opens a file that is shorter than its header says in this mode only; nothing is written
-                connection.execute("PRAGMA writable_schema = ON")
-            # Text that is no UTF-8 must be shown, not raised.
-            connection.text_factory = lambda data: data.decode("utf-8", "replace")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
 
     def _check_schema(self) -> None:
         # Not a view: what it computes could take for ever.
-        tables = {row[0] for row in self._all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {row[0] for row in self._file.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
         columns = {
-            table: {str(row[1]) for row in self._all(f"PRAGMA table_info({table})")} if table in tables else set()
+            table: {str(row[1]) for row in self._file.all(f"PRAGMA table_info({table})")} if table in tables else set()
             for table in ("checkpoints", "writes")
         }
         wanted = {
@@ -249,9 +186,8 @@ class SqliteRows:
             if missing := sorted(names - columns[table]):
                 what = f"its table {table} has no column {missing[0]}" if columns[table] else f"it has no table {table}"
                 raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
-        path = self._path_column = (
-            "task_path" if "task_path" in columns["writes"] else "''"
-        )  # absent in databases of 2024
+        # Databases of 2024 have no such column.
+        path = self._path_column = "task_path" if "task_path" in columns["writes"] else "''"
         columns_read = f"task_id, {path}, idx, channel, type, value, rowid"
         self._many_writes_query = (
             f"SELECT checkpoint_id, {columns_read} FROM writes WHERE thread_id = ? AND checkpoint_ns = ? "
@@ -261,30 +197,6 @@ class SqliteRows:
             f"SELECT {columns_read} FROM writes "
             f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? ORDER BY {path}, task_id, idx"
         )
-
-    def _unreadable(self, error: sqlite3.Error) -> UnreadableError:
-        text = str(error)
-        if "locked" in text:
-            return UnreadableError(f"{self.name} is locked by another program: try again")
-        if "malformed" in text or "not a database" in text or "disk I/O" in text:
-            return DamagedError(self.name, text)
-        return UnreadableError(f"{self.name} cannot be read: {text}")
-
-
-def _check_header(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise UnreadableError(f"{path} is a folder: name the database file in it")
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        raise UnreadableError(f"{path} does not exist") from None
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
-    if not head:
-        raise UnreadableError(f"{path} is empty: no checkpoint has been written to it")
-    if head != _MAGIC:
-        raise UnreadableError(f"{path} is not a SQLite database")
 
 
 def _checkpoint_row(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from xxhash import xxh3_128_hexdigest
 
@@ -12,14 +11,8 @@ from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque,
 from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
-from flightlog_viewer.checkpoints.task_ids import HANDLER, TaskIds
-
-_PULL = "~__pregel_pull, "
-_PUSH = "~__pregel_push, "
-_CALL = "~__pregel_push, ~"
-_UPDATE = "~__interrupt__"
-UNNAMED = "(task)"
-"""A `@task` call whose name no row holds: names of calls are stored only once the entrypoint has finished."""
+from flightlog_viewer.checkpoints.task_ids import HANDLER
+from flightlog_viewer.checkpoints.task_names import CALL, PULL, UPDATE, TaskNames
 
 
 @dataclass(slots=True)
@@ -64,12 +57,12 @@ class StepRows:
 
 def pulled_nodes(writes: Iterable[WriteRow]) -> set[str]:
     """Nodes that ran by their edges, by their rows."""
-    return {write.task_path[len(_PULL) :] for write in writes if write.task_path.startswith(_PULL)}
+    return {write.task_path[len(PULL) :] for write in writes if write.task_path.startswith(PULL)}
 
 
 def has_unnamed_calls(writes: Iterable[WriteRow]) -> bool:
     """Whether the rows hold tasks that only a later checkpoint can name."""
-    return any(write.task_path.startswith(_CALL) or HANDLER in write.task_path for write in writes)
+    return any(write.task_path.startswith(CALL) or HANDLER in write.task_path for write in writes)
 
 
 def step_rows(
@@ -93,14 +86,14 @@ def step_rows(
         rows = found.get(write.task_id)
         if rows is None:
             rows = found[write.task_id] = _Rows(write.task_id, write.task_path)
-        if write.task_path.startswith(_UPDATE):
+        if write.task_path.startswith(UPDATE):
             rows.by_update = True
         else:  # update_state writes in the name of a due task: the task's own rows say where it stands
             rows.path = write.task_path
         _sort(rows, write, value)
-    namer = _Namer(opened, due, known, found.values())
-    waiting = namer.sends()
-    tasks = [_task(rows, null, namer, due, waiting) for rows in found.values()]
+    names = TaskNames(opened, due, known, found.values())
+    waiting = names.sends()
+    tasks = [_task(rows, null, names, due, waiting) for rows in found.values()]
     return StepRows(_in_order(tasks, due, waiting), null_writes, null.value, null.committed_at)
 
 
@@ -143,14 +136,14 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.output.append((write.channel, value))
 
 
-def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], waiting: Mapping[str, str]) -> Task:
-    node, kind = namer.name(rows.task_id, rows.path)
+def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], waiting: Mapping[str, str]) -> Task:
+    node, kind = names.name(rows.task_id, rows.path)
     status: TaskStatus = "pending"
     if rows.output:
         status = "finished"
     elif rows.error is not None:
         status = "errored"
-    elif rows.interrupts and not _answered(rows, null, node, namer):
+    elif rows.interrupts and not _answered(rows, null, node, names):
         status = "interrupted"
     return Task(
         task_id=rows.task_id,
@@ -159,7 +152,7 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
         status=status,
         writes=_state_writes(rows.output),
         goto=_targets(rows.output),
-        interrupts=[_with_id(interrupt, rows, node, namer) for interrupt in rows.interrupts],
+        interrupts=[_with_id(interrupt, rows, node, names) for interrupt in rows.interrupts],
         resumes=rows.resumes,
         error=rows.error,
         path=rows.path,
@@ -171,12 +164,12 @@ def _task(rows: _Rows, null: _NullResume, namer: "_Namer", due: Sequence[str], w
     )
 
 
-def _with_id(interrupt: Interrupt, rows: _Rows, node: str, namer: "_Namer") -> Interrupt:
+def _with_id(interrupt: Interrupt, rows: _Rows, node: str, names: TaskNames) -> Interrupt:
     """A question whose row is closed with the id that it must have: it tells such questions apart."""
-    return interrupt if interrupt.id else Interrupt(_question_id(rows, node, namer), interrupt.value)
+    return interrupt if interrupt.id else Interrupt(_question_id(rows, node, names), interrupt.value)
 
 
-def _answered(rows: _Rows, null: "_NullResume", node: str, namer: "_Namer") -> bool:
+def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> bool:
     """Whether the open question has its answer already, and its task runs on or died with it.
 
     A task's own rows never say so: it stores its answers when it ends or asks again. The answer of an unscoped resume
@@ -189,12 +182,12 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, namer: "_Namer") -> b
     if rows.resumes:
         return not same(rows.resumes[-1], null.value)
     # A subgraph keeps its answers to itself: whether its newest question is answered is not told here.
-    return any(interrupt.id in ("", _question_id(rows, node, namer)) for interrupt in rows.interrupts)
+    return any(interrupt.id in ("", _question_id(rows, node, names)) for interrupt in rows.interrupts)
 
 
-def _question_id(rows: _Rows, node: str, namer: "_Namer") -> str:
+def _question_id(rows: _Rows, node: str, names: TaskNames) -> str:
     """The id of a question that the task itself asks: the hash of its namespace and of its answers before."""
-    namespace = task_namespace(namer.checkpoint_ns, node, rows.task_id)
+    namespace = task_namespace(names.checkpoint_ns, node, rows.task_id)
     asked = f"{namespace}|{len(rows.resumes)}" if rows.resumes else namespace
     return xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass"))
 
@@ -215,77 +208,6 @@ def _targets(output: Sequence[tuple[str, Inert]]) -> list[str]:
         elif channel == channels.SENDS and isinstance(value, dict) and value.get(TYPE) == "langgraph.types.Send":
             targets.append(str(value.get("node")))
     return targets
-
-
-class _Namer:
-    """Finds each task's node, from the path in its rows (`langgraph.pregel._algo`, `task_path_str`) or from its id."""
-
-    def __init__(self, opened: Opened, due: Sequence[str], known: Triggers, rows: Iterable[_Rows]) -> None:
-        self._opened = opened
-        self.checkpoint_ns = opened.row.key.checkpoint_ns
-        self._due = due
-        self._known = known
-        self._rows = rows
-        waiting = opened.values.get(channels.SENDS)
-        self._sent = [str(send.get("node")) for send in channels.sends(waiting)] if waiting else []
-
-    def sends(self) -> dict[str, str]:
-        """Task id to node of the Sends that wait, in their order."""
-        return {self._ids.send(node, index): node for index, node in enumerate(self._sent)}
-
-    def name(self, task_id: str, path: str) -> tuple[str, TaskKind]:
-        """The node and the kind of a task."""
-        if HANDLER in path and HANDLER in (parts := path.split(", ")):
-            failed = self._by_path.get(", ".join(parts[: parts.index(HANDLER)]), "")
-            name = self._ids.handler_name(task_id, failed, self._known.names)
-            return name or path.removeprefix(_PULL).partition(", ")[0], "error_handler"
-        if path.startswith(_PULL):
-            return path[len(_PULL) :], "pull"
-        if path.startswith(_UPDATE):
-            return self._by_id(task_id) or ("update_state", "update")
-        if path.startswith(_CALL):
-            return self._called(task_id, path) or UNNAMED, "call"
-        if path.startswith(_PUSH):
-            index = _number(path[len(_PUSH) :].partition(", ")[0])
-            return (self._sent[index] if 0 <= index < len(self._sent) else "(send)"), "push"
-        return self._by_id(task_id) or ("(unknown)", "other")
-
-    @cached_property
-    def _ids(self) -> TaskIds:
-        key = self._opened.row.key
-        return TaskIds(key.checkpoint_ns, key.checkpoint_id, self._opened.step)
-
-    @cached_property
-    def _by_path(self) -> dict[str, str]:
-        return {row.path: row.task_id for row in self._rows if row.path}
-
-    def _by_id(self, task_id: str) -> tuple[str, TaskKind] | None:
-        if (node := self._ids.sent_name(task_id, self._sent)) is not None:
-            return node, "push"
-        # A node that has never ended is in no `versions_seen`: what made it due triggers it.
-        due = {node: channels.triggers_of(node, self._opened.versions) for node in self._due}
-        for triggers in (self._known.triggers, due):
-            if (node := self._ids.pulled_name(task_id, triggers)) is not None:
-                return node, "pull"
-        return None
-
-    def _called(self, task_id: str, path: str) -> str | None:
-        """The name of a `@task` call; its path is the caller's path, the number of the call, and True."""
-        caller, _, rest = path[len(_PUSH) :].rpartition(", ")
-        caller, _, number = caller.rpartition(", ")
-        if rest != "True" or _number(number) < 0:
-            return None
-        caller_id = self._by_path.get(caller)
-        caller_name, _ = self.name(caller_id or "", caller)
-        if caller_id is None:  # a caller still at work has left no row
-            caller_id = self._ids.pull(caller_name, [channels.START])
-        namespace = self._ids.below(caller_name, caller_id)
-        return self._ids.called_name(task_id, caller, _number(number), namespace, self._known.names)
-
-
-def _number(text: str) -> int:
-    """A number in a task path, which has ten digits; -1 for anything else."""
-    return int(text) if text.isdecimal() and len(text) < 20 else -1
 
 
 def _in_order(tasks: list[Task], due: Sequence[str], waiting: Mapping[str, str]) -> list[Task]:
