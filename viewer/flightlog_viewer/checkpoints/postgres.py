@@ -162,9 +162,9 @@ class PostgresRows:
             )
             for *name, tag, blob in rows:
                 found[tuple(name)] = (tag, _bytes(blob))
-            for name in [] if self._shallow else missing:
-                self._blobs[name] = found[name]
-                self._blobs_size += _size(found[name])
+            for kept in () if self._shallow else missing:
+                self._blobs[kept] = found[kept]
+                self._blobs_size += _size(found[kept])
             while len(self._blobs) > BLOBS_KEPT or self._blobs_size > BLOBS_KEPT_BYTES:
                 self._blobs_size -= _size(self._blobs.popitem(last=False)[1])
         return found
