@@ -11,6 +11,7 @@ import os
 import stat
 from typing import Final
 
+from flightlog.descriptor import above_standard
 from flightlog.rotation import prune, rotate
 
 _FLAGS: Final = (
@@ -142,7 +143,7 @@ class Appender:
             self.sync_error = error
 
     def _open(self) -> tuple[int, int]:
-        fd = self._open_or_create()
+        fd = above_standard(self._open_or_create())
         try:
             now = os.fstat(fd)
             if not stat.S_ISREG(now.st_mode):

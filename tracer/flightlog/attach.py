@@ -28,7 +28,8 @@ class _Block:
         """Threads that ran before the block was entered: those work for somebody else unless a context says so."""
 
 
-_lock: Final = threading.Lock()
+_lock: Final = threading.RLock()
+"""Re-entrant: a signal handler may open a block while this thread is opening one."""
 _installed: tuple[JsonlTracer, ...] = ()
 _blocks: tuple[_Block, ...] = ()
 """Open blocks of the whole process, innermost last."""

@@ -3,7 +3,7 @@
 import traceback
 from typing import Any, Final
 
-from flightlog.foreign import foreign
+from flightlog.foreign import foreign, goes_through
 from flightlog.langgraph import bubble_up
 from flightlog.plain import mro, type_name
 
@@ -27,8 +27,11 @@ def status_of(error: BaseException) -> str:
 
 def error_record(error: BaseException) -> dict[str, str]:
     """``type``, ``message`` and ``stacktrace`` of an exception, whatever its ``__str__`` does."""
-    with foreign:
+    foreign.depth += 1
+    try:
         return _record(error)
+    finally:
+        foreign.depth -= 1
 
 
 def _record(error: BaseException) -> dict[str, str]:
@@ -47,9 +50,9 @@ def _record(error: BaseException) -> dict[str, str]:
 def _text(error: BaseException) -> str:
     try:
         text = str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as raised:
+        if goes_through(raised):
+            raise
         return ""
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
 

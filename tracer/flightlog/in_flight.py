@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Final
 
+from flightlog.descriptor import above_standard
 from flightlog.file_lock import try_lock
 from flightlog.reader import sweep
 
@@ -200,6 +201,7 @@ class InFlight:
         except FileNotFoundError:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             fd = os.open(new, _FLAGS, 0o600)
+        fd = above_standard(fd)
         spans, size = {}, 0
         try:
             try_lock(fd)  # before it has its name: a reader that finds it finds it locked

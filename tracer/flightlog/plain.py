@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
 from uuid import UUID
 
-from flightlog.foreign import foreign
+from flightlog.foreign import foreign, goes_through
 from flightlog.messages import chip, compact, media
 from flightlog.redaction import REDACTED, Redactor
 
@@ -37,7 +37,7 @@ _MAX_OPENERS: Final = 4_096
 
 
 def convert(value: Any) -> Any:
-    """One object, opened by one level; raises nothing but KeyboardInterrupt."""
+    """One object, opened by one level; raises nothing but what ends the application (see ``goes_through``)."""
     kind = type(value)
     foreign.depth += 1
     try:
@@ -47,9 +47,9 @@ def convert(value: Any) -> Any:
                 _openers.clear()
             opener = _openers[kind] = _opener(kind)
         return opener(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as error:
+        if goes_through(error):
+            raise
         return {"type": type_name(kind)}
     finally:
         foreign.depth -= 1
@@ -80,10 +80,9 @@ def describe(value: Any) -> dict[str, str]:
     try:
         text = repr(value)
         answer["repr"] = text if len(text) <= MAX_REPR else text[:MAX_REPR] + "…"
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # hostile code may raise anything, SystemExit too
-        pass
+    except BaseException as error:  # hostile code may raise anything, SystemExit too
+        if goes_through(error):
+            raise
     return answer
 
 

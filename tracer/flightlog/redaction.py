@@ -87,9 +87,12 @@ class Redactor:
 
     def payload(self, field: str, value: Any) -> Any:
         """A whole payload after the callables."""
-        with foreign:
+        foreign.depth += 1
+        try:
             for rule in self.callables:
                 value = rule(field, value)
+        finally:
+            foreign.depth -= 1
         return value
 
 

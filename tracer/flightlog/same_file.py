@@ -9,7 +9,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from flightlog.runs import Runs
 
-_lock: Final = threading.Lock()
+_lock: Final = threading.RLock()
 _members: "weakref.WeakValueDictionary[str, SameFile]" = weakref.WeakValueDictionary()
 
 

@@ -33,21 +33,25 @@ class Sinks:
         """Tell each of a start, with a span of its own; the ids they give."""
         ids: dict[str, str] = {}
         for sink in self.all:
+            foreign.depth += 1
             try:
-                with foreign:
-                    ids.update(sink.on_start(make_span()) or {})
+                ids.update(sink.on_start(make_span()) or {})
             except Exception as error:
                 self._failed(error)
+            finally:
+                foreign.depth -= 1
         return ids
 
     def ended(self, line: bytes) -> None:
         """Tell each of an end."""
         for sink in self.all:
+            foreign.depth += 1
             try:
-                with foreign:
-                    sink.on_end(Span.from_json(line))
+                sink.on_end(Span.from_json(line))
             except Exception as error:
                 self._failed(error)
+            finally:
+                foreign.depth -= 1
 
     def close(self) -> None:
         """Close each."""
