@@ -76,8 +76,10 @@ COLUMNS: Final[dict[str, str]] = {
     "inputs": ANY,
     "output": ANY,
 }
-"""The record's fields, in its order, beside ``start_time`` (UTC), ``start_ns`` and ``extra`` (unknown fields, JSON)."""
+"""The record's fields, in its order, beside ``start_time`` (UTC), ``start_ns`` and ``extra`` (unknown fields, JSON).
+``start_ns`` is NULL before 1677 and after 2262, where 64 bits end."""
 
+_INT64: Final = range(-(2**63), 2**63)
 _REQUIRED: Final = ("type", "name", "run_id", "trace_id", "status", "duration_ms")
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 _TO: Final = "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, FILENAME_PATTERN 'spans_{uuid}')"
@@ -183,7 +185,7 @@ def _taken_apart(raw: str) -> str:
     """Every usual line as typed columns."""
     columns = ", ".join(f"{_value(name, kind)} AS {name}" for name, kind in COLUMNS.items())
     return (
-        "SELECT start_time, epoch_us(start_time) * 1000 AS start_ns, "
+        "SELECT start_time, TRY_CAST(epoch_us(start_time)::HUGEINT * 1000 AS BIGINT) AS start_ns, "
         f"{columns}, NULL::VARCHAR AS extra, strftime(start_time, '%Y-%m-%d') AS day "
         f"FROM (SELECT s, TRY_CAST(s.start_time AS TIMESTAMP) AS start_time FROM ({_with_fields(raw)}) "
         f"WHERE NOT {_is_unusual()})"
@@ -191,6 +193,8 @@ def _taken_apart(raw: str) -> str:
 
 
 def _value(name: str, kind: str) -> str:
+    if name == "service":
+        return _folder_name("s.service")
     match kind:
         case "DOUBLE":
             return f"CAST(s.{name}::VARCHAR AS DOUBLE)"
@@ -198,6 +202,11 @@ def _value(name: str, kind: str) -> str:
             return f"s.{name}"
         case _:
             return f"s.{name}::VARCHAR"
+
+
+def _folder_name(service: str) -> str:
+    """A service as the name of a folder: 255 bytes at most, of which DuckDB may write each as three (``%2F``)."""
+    return f"CASE WHEN strlen({service}) > 80 THEN left({service}, 20) ELSE {service} END"
 
 
 def _is_unusual() -> str:
@@ -259,7 +268,7 @@ def _append_unusual(connection: Any, texts: list[str | None], draft: Path, writt
     schema = pa.schema([(name, _arrow_type(name, types)) for name in names])
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
     connection.register("unusual", pa.Table.from_arrays(columns, schema=schema))
-    ordered = ", ".join(names[1:])
+    ordered = ", ".join(f"{_folder_name(name)} AS {name}" if name == "service" else name for name in names[1:])
     connection.execute(
         f"COPY (SELECT make_timestamp(start_us) AS start_time, {ordered}, "
         f"strftime(make_timestamp(start_us), '%Y-%m-%d') AS day FROM unusual) TO '{_quoted(draft)}' {_TO}"
@@ -268,13 +277,15 @@ def _append_unusual(connection: Any, texts: list[str | None], draft: Path, writt
 
 
 def _row(span: Span) -> tuple[Any, ...]:
-    values: list[Any] = [span.start_ns // 1000, span.start_ns]
+    values: list[Any] = [span.start_ns // 1000, span.start_ns if span.start_ns in _INT64 else None]
     for name, kind in COLUMNS.items():
         value = getattr(span, name)
         if value is not None and kind in (OBJECT, LIST, ANY):
             value = encode(value)
-        elif kind == INTEGER and value is not None and not -(2**63) <= value < 2**63:
+        elif kind == INTEGER and value is not None and value not in _INT64:
             value = None
+        elif kind == NUMBER and value is not None:
+            value = float(value)
         values.append(value)
     values.append(encode(span.extra) if span.extra else None)
     return tuple(values)

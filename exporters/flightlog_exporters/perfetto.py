@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from flightlog.span import Span, format_time
+from flightlog.truncation import write_any_depth
 
 _SLACK_NS: Final = 1_000_000
 """Starts are wall-clock and durations monotonic, so a child may seem to outlast its parent by a little: it is drawn
@@ -78,7 +79,7 @@ def write(spans: Iterable[Span], out: BinaryIO) -> int:
     out.write(b',"traceEvents":[')
     separator = b"\n"
     for event in _events(slices, base):
-        out.write(separator + orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS))
+        out.write(separator + write_any_depth(event, orjson.OPT_NON_STR_KEYS))
         separator = b",\n"
     out.write(b"\n]}\n")
     return len(slices)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypedDict
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog.truncation import write_any_depth
 
 VERSION: Final = 1
 
@@ -133,8 +134,12 @@ class Span:
 
     @property
     def end_ns(self) -> int | None:
-        """``start_ns`` plus the monotonic duration; None while the run has not ended."""
-        return None if self.duration_ms is None else self.start_ns + round(self.duration_ms * 1e6)
+        """``start_ns`` plus the monotonic duration, at the latest the end of the year 9999; None while the run has not
+        ended.
+        """
+        if self.duration_ms is None:
+            return None
+        return min(self.start_ns + round(min(self.duration_ms, _LONGEST_MS) * 1e6), _LATEST_NS)
 
     def to_record(self) -> dict[str, Any]:
         """The JSON object of the line, without what is unknown."""
@@ -151,8 +156,8 @@ class Span:
         return record
 
     def to_json(self) -> bytes:
-        """The line without its newline. Payloads must be JSON values already."""
-        return orjson.dumps(self.to_record(), option=orjson.OPT_NON_STR_KEYS)
+        """The line without its newline. Payloads must be JSON values already; what is too deep to write is cut."""
+        return write_any_depth(self.to_record(), orjson.OPT_NON_STR_KEYS)
 
     @classmethod
     def from_record(cls, record: Any) -> "Span":
@@ -219,7 +224,10 @@ def parse_time(text: Any) -> int:
     if stamp.tzinfo is None:
         stamp = stamp.replace(tzinfo=UTC)
     delta = stamp - _EPOCH
-    return ((delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1000
+    ns = ((delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1000
+    if not _EARLIEST_NS <= ns <= _LATEST_NS:  # in UTC, by its offset
+        raise UnreadableError("`start_time` is not between the years 1 and 9999")
+    return ns
 
 
 def _in(value: Any, names: frozenset[str]) -> bool:
@@ -233,6 +241,10 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_NS = -62_135_596_800 * 1_000_000_000
+_LATEST_NS = 253_402_300_799_999_999_000
+_LONGEST_MS = 3.2e14
+"""More than from the first moment to the last."""
 _NAMES = tuple(f.name for f in fields(Span) if f.name != "extra")
 _PAYLOADS = ("metadata", "inputs", "output")
 _NUMBER = (int, float)

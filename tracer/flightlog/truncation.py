@@ -1,4 +1,7 @@
-"""Cuts a JSON value to a size, keeping it valid: the longest strings first, then the ends of the longest containers."""
+"""Cuts a JSON value to a size, keeping it valid: the longest strings first, then the ends of the longest containers.
+
+And to a depth, for values of others that the encoder does not take.
+"""
 
 from itertools import accumulate
 from typing import Any, Final
@@ -7,6 +10,8 @@ import orjson
 
 _SHORTEST: Final = 64
 """Characters to which strings are cut before whole items are left out."""
+MAX_LEVELS: Final = 200
+"""Levels of a nested value that are written: orjson reads 1024 and writes 254, less what stands around the value."""
 
 
 def shorten(tree: Any, limit: int) -> bytes:
@@ -33,6 +38,25 @@ def shorten(tree: Any, limit: int) -> bytes:
         tree = _cut_items(tree, items)
     json = orjson.dumps("…")
     return json if len(json) <= limit else b"null"
+
+
+def write_any_depth(value: Any, option: int = 0) -> bytes:
+    """The JSON of a JSON value; "…" stands for what lies deeper than MAX_LEVELS when that is too deep to be written."""
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError:
+        return orjson.dumps(_cut_levels(value, MAX_LEVELS), option=option)
+
+
+def _cut_levels(value: Any, levels: int) -> Any:
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return value
+    if not levels:
+        return "…"
+    if kind is dict:
+        return {key: _cut_levels(item, levels - 1) for key, item in value.items()}
+    return [_cut_levels(item, levels - 1) for item in value]
 
 
 def _width(lengths: list[int], size: int, limit: int) -> int:

@@ -20,6 +20,7 @@ from flightlog_exporters.semconv.messages import Talk, talk_of
 Conventions = Literal["both", "genai", "openinference"]
 
 CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_LAST_OTLP_NS: Final = 2**64 - 1
 _SILENT: Final = Talk()
 _ALLOWING = frozenset(("span_only", "span_and_event", "true"))
 
@@ -38,15 +39,15 @@ def describe(
     older name that more backends know. An unfinished span ends where it starts.
     """
     context = ids.context_of(span)
-    end_ns = span.end_ns
+    start_ns = _otlp_time(span.start_ns)
     described = OtelSpan(
         name=span_name(span),
         trace_id=context.trace_id,
         span_id=context.span_id,
         parent_span_id=context.parent_span_id,
         kind=span_kind(span),
-        start_ns=span.start_ns,
-        end_ns=span.start_ns if end_ns is None else end_ns,
+        start_ns=start_ns,
+        end_ns=start_ns if span.end_ns is None else _otlp_time(span.end_ns),
         links=list(links),
         attributes=attributes_of(span, conventions=conventions, content=content, cache_write=cache_write),
         resource=own.resource(span),
@@ -118,6 +119,11 @@ def events(span: Span, end_ns: int, *, content: bool) -> list[Event]:
     elif span.status in ("handoff", "cancelled", "abandoned"):
         found.append(Event(names.OWN + span.status, end_ns))
     return found
+
+
+def _otlp_time(ns: int) -> int:
+    """The nearest moment that OTLP has: its times are unsigned nanoseconds in 64 bits, 1970 to 2554."""
+    return max(0, min(ns, _LAST_OTLP_NS))
 
 
 def content_allowed(content: bool | None) -> bool:

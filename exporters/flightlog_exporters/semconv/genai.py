@@ -69,7 +69,7 @@ def add(attributes: Attributes, span: Span, talk: Talk, *, content: bool, cache_
     """Add everything the conventions can say of a finished span. Times are seconds, counts are tokens."""
     attributes.update(identity(span))
     if span.error:
-        attributes[names.ERROR_TYPE] = span.error.get("type") or "_OTHER"
+        attributes[names.ERROR_TYPE] = str(span.error.get("type") or "_OTHER")
     match span.type:
         case "llm":
             _add_llm(attributes, span, talk, cache_write)

@@ -4,6 +4,8 @@ from typing import Any
 
 import orjson
 
+from flightlog.truncation import write_any_depth
+
 
 def dump(value: Any) -> str:
     """A string as it is, anything else as JSON."""
@@ -11,8 +13,8 @@ def dump(value: Any) -> str:
 
 
 def encode(value: Any) -> str:
-    """Any JSON value as JSON."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    """Any JSON value as JSON; what is too deep to be written is cut."""
+    return write_any_depth(value, orjson.OPT_NON_STR_KEYS).decode()
 
 
 def decode(text: Any) -> Any:

@@ -8,9 +8,8 @@ Source of the parts: gen-ai-input-messages.json and gen-ai-output-messages.json 
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-import orjson
-
 from flightlog.span import Span
+from flightlog_exporters.semconv.json_text import encode
 
 Part = dict[str, Any]
 
@@ -145,7 +144,7 @@ def _parts(content: Any) -> list[Part]:
     if isinstance(content, str):
         return [{"type": "text", "content": content}]
     if not isinstance(content, list):
-        return [{"type": "text", "content": orjson.dumps(content).decode()}]
+        return [{"type": "text", "content": encode(content)}]
     return [_block(block) for block in content]
 
 
