@@ -14,7 +14,7 @@ from flightlog.file_lock import try_lock, unlock
 
 _SUFFIX = ".jsonl"
 _STAMP = r"\d{8}T\d{6}(?:\.\d{1,9})?Z(?:-\d+)?"  # without a fraction too: logrotate can write that
-_ENDINGS = r"\.jsonl(?:\.gz|\.zst)?"
+_ROTATED = re.compile(rf"(.+)\.({_STAMP})\.jsonl(?:\.gz|\.zst)?", re.DOTALL)
 
 
 def stem_of(path: str) -> str:
@@ -28,12 +28,19 @@ def rotated_files(path: str | os.PathLike[str]) -> list[Path]:
     A folder that is gone or cannot be read has none.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    pattern = re.compile(re.escape(stem_of(name)) + rf"\.({_STAMP}){_ENDINGS}")
+    return rotated_in(folder).get(stem_of(name), [])
+
+
+def rotated_in(folder: str) -> dict[str, list[Path]]:
+    """All rotated files of a folder by the stem of their span file, oldest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
     try:
-        found = [(match.group(1), entry) for entry in os.listdir(folder) if (match := pattern.fullmatch(entry))]
+        for entry in os.listdir(folder):
+            if match := _ROTATED.fullmatch(entry):
+                found.setdefault(match.group(1), []).append((match.group(2), entry))
     except OSError:
-        return []
-    return [Path(folder, entry) for _, entry in sorted(found)]
+        return {}
+    return {stem: [Path(folder, entry) for _, entry in sorted(files)] for stem, files in found.items()}
 
 
 def rotated_name(path: str) -> str:

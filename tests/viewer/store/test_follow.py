@@ -185,3 +185,39 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
     write(tmp_path / "b.jsonl", *(span(f"r{n}") for n in range(20_000)))
     with pytest.raises(LoadCancelledError):
         open_store([tmp_path / "b.jsonl"] * 1, progress=lambda *_: False)
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst", "otlp"])
+def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """A compressed file or one of another format is read anew when it has grown, and only its new spans are new."""
+    import gzip
+
+    import zstandard
+
+    from flightlog_viewer.store import source_file
+
+    monkeypatch.setattr(source_file, "_REST", 0)
+    if kind == "otlp":
+        fixture = Path(__file__).parents[2] / "exporters/fixtures/openinference.jsonl"
+        parts = fixture.read_bytes().splitlines(keepends=True)[:2]
+        parts[1] = b'{"resourceSpans":5}\n' + parts[1]
+    else:
+        pack = gzip.compress if kind == "gz" else zstandard.compress
+        parts = [pack(orjson.dumps(span(run_id, inputs={"n": run_id})) + b"\n") for run_id in ("r", "s")]
+    path = tmp_path / f"a.jsonl.{kind}"
+    path.write_bytes(parts[0])
+    with open_store(path) as store:
+        before = ids(store)
+        payload = store.payload(0)
+        append(path, parts[1])
+        assert store.refresh() > 0
+        assert store.refresh() == 0
+        assert ids(store)[: len(before)] == before
+        assert store.payload(0) == payload
+        assert store.payload(len(before))["inputs"] != payload["inputs"]
+        assert store.duplicates == 0
+        assert len(store.rejects) == (kind == "otlp")
+        path.write_bytes(parts[1])
+        store.refresh()
+        store.refresh()
+        assert store.payload(0) == payload

@@ -7,7 +7,6 @@ import pytest
 from flightlog_viewer import open_store
 from flightlog_viewer.store import wrong_fields
 from flightlog_viewer.store.sieve import look
-from flightlog_viewer.store.wrong_fields import find_wrong_fields
 from tests.viewer.store.records import llm, span, write
 from tests.viewer.store.test_fuzz import another_value, seeds
 
@@ -29,7 +28,7 @@ def test_found_as_one_by_one(tmp_path: Path) -> None:
     for line in path.read_bytes().split(b"\n"):
         expected.update(look(line).dropped)
     with open_store(path) as store:
-        found = find_wrong_fields(store.sources, lambda *_: None)
+        found = store.wrong_fields(lambda *_: None)
     assert found.counts == expected
     assert {"token_usage", "error", "tags", "step"} <= expected.keys()
     first = next(line for line in path.read_bytes().split(b"\n") if look(line).dropped)
@@ -41,7 +40,7 @@ def test_clean_lines_are_left_to_duckdb(tmp_path: Path, monkeypatch: pytest.Monk
     path = write(tmp_path / "a.jsonl", *seeds(), llm("s", time_to_first_token_ms=0.5, chunks=2, tags=["a", "b"]))
     with open_store(path) as store:
         monkeypatch.setattr(wrong_fields, "look", None)
-        assert not find_wrong_fields(store.sources, lambda *_: None).counts
+        assert not store.wrong_fields(lambda *_: None).counts
 
 
 def test_file_that_went_away(tmp_path: Path) -> None:
@@ -49,4 +48,4 @@ def test_file_that_went_away(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", span("r", step="x"), span("s"))
     with open_store(path) as store:
         path.unlink()
-        assert find_wrong_fields(store.sources, lambda *_: None).counts == {"step": 1}
+        assert store.wrong_fields(lambda *_: None).counts == {"step": 1}

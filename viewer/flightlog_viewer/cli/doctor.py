@@ -173,11 +173,8 @@ def _places(rejects: list[dict[str, Any]]) -> list[str]:
 
 
 def _wrong(store: "Store") -> list[Finding]:
-    # Only now: it brings numpy, which doctor pays for and `--help` need not.
-    from flightlog_viewer.store.wrong_fields import find_wrong_fields
-
     with Progress() as progress:
-        found = find_wrong_fields(store.sources, progress)
+        found = store.wrong_fields(progress)
     counts = found.counts
     if not counts:
         return []

@@ -36,7 +36,7 @@ class BaseFile:
     end: int
     """Bytes loaded."""
     followed: bool
-    """False for the unpacked copy of a file, which must not have changed at all."""
+    """False for a file that is read by a copy: it must not have changed at all."""
     original_size: int
     original_mtime_ns: int
     fingerprint: str
@@ -137,17 +137,9 @@ def write_derived(connection: duckdb.DuckDBPyConnection, derived: Derived) -> No
 
 
 def _describe(source: SourceFile) -> BaseFile:
-    status = os.stat(source.path) if not source.followed else os.fstat(source.descriptor)
-    return BaseFile(
-        source.file_id,
-        source.device,
-        source.inode,
-        source.end,
-        source.followed,
-        status.st_size,
-        status.st_mtime_ns,
-        _fingerprint(source.descriptor, source.end),
-    )
+    with source.reading() as descriptor:
+        fingerprint = _fingerprint(descriptor, source.end)
+    return BaseFile(source.file_id, *source.identity, source.end, source.copy is None, *source.state, fingerprint)
 
 
 def _matches(file: BaseFile, path: Path) -> bool:

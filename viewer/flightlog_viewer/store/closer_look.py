@@ -4,7 +4,6 @@ A few are judged one by one (``sieve``). Of a file that is full of them, DuckDB 
 what those leave open is judged one by one.
 """
 
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import duckdb
@@ -16,7 +15,7 @@ from flightlog_viewer.store.json_types import OPTIONAL_TEXTS, REASONS, SPAN, UNR
 from flightlog_viewer.store.lines import Lines, read_line, read_lines
 from flightlog_viewer.store.rejects import Rejects
 from flightlog_viewer.store.sieve import LINE_LIMIT, encode, look
-from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.stretch import Stretch
 
 MANY_LINES: Final = 1000
 """Suspects of a file from which on a second pass over it may be worth its while."""
@@ -27,16 +26,19 @@ _DEPTH_BYTES: Final = 2 * 1000
 _DEPTH: Final = 1000
 
 
-class Stretch(NamedTuple):
-    """Lines of a file and the rows that were made of them."""
+class Batch(NamedTuple):
+    """The lines of a stretch and the rows that were made of them."""
 
-    source: SourceFile
-    read_path: Path
+    stretch: Stretch
+    descriptor: int
+    """Of what the stretch is read from."""
     lines: Lines
-    first: int | None
-    """The row of the first line; None when there are no rows."""
-    unfinished: int
-    """Index of the line that may be unfinished, else -1."""
+    first: int
+    """The row of the first line."""
+    rows: int
+    """How many: one for each of the first lines."""
+    unfinished: frozenset[int]
+    """Indices of lines that may still be being written."""
 
 
 class Repaired(NamedTuple):
@@ -73,73 +75,75 @@ class CloserLook:
         """Rows of which a field must become NULL, by the field."""
         self.again: list[Repaired] = []
 
-    def all_lines(self, stretch: Stretch) -> None:
-        """Judge every line of a stretch."""
-        self._one_by_one(stretch, np.arange(len(stretch.lines)))
+    def all_lines(self, batch: Batch) -> None:
+        """Judge every line of a batch without rows."""
+        self._one_by_one(batch, np.arange(len(batch.lines)))
 
-    def suspects(self, stretch: Stretch, first: int, seen: int) -> None:
-        """Judge what needs it among the first ``seen`` lines, whose rows begin at ``first``."""
-        suspects = self._find(stretch, first, seen)
+    def suspects(self, batch: Batch) -> None:
+        """Judge what needs it among the lines with rows."""
+        suspects = self._find(batch)
         left = suspects.indices
-        if len(left) > max(MANY_LINES, seen * MANY_SHARE):
-            types = read_types(self._connection, stretch.read_path)
-            if types is not None and len(types.verdicts) >= seen:
-                left = self._by_types(stretch, first, suspects, types)
-        self._one_by_one(stretch, np.union1d(left, suspects.deep))
+        if len(left) > max(MANY_LINES, batch.rows * MANY_SHARE):
+            types = read_types(self._connection, batch.stretch.path)
+            if types is not None and len(types.verdicts) >= batch.rows:
+                left = self._by_types(batch, suspects, types)
+        self._one_by_one(batch, np.union1d(left, suspects.deep))
 
-    def _find(self, stretch: Stretch, first: int, seen: int) -> "_Suspects":
+    def _find(self, batch: Batch) -> "_Suspects":
         found = self._connection.execute(
             f"SELECT rowid AS id, coalesce({suspicious_values()}, false) AS odd_value, run_id IS NOT NULL AS was_read "
-            f"FROM {self._table} "
-            f"WHERE {f'rowid >= {first} AND ' if first else ''}({suspicious_kinds()} OR {suspicious_values()})"
+            f"FROM {self._table} WHERE {f'rowid >= {batch.first} AND ' if batch.first else ''}"
+            f"({suspicious_kinds()} OR {suspicious_values()})"
         ).fetchnumpy()
-        ids = np.asarray(found["id"], np.int64) - first
-        long = np.flatnonzero(stretch.lines.sizes[:seen] > _DEPTH_BYTES).tolist()
-        deep = np.asarray([index for index in long if _may_be_deep(stretch, index)], np.int64)
+        ids = np.asarray(found["id"], np.int64) - batch.first
+        long = np.flatnonzero(batch.lines.sizes[: batch.rows] > _DEPTH_BYTES).tolist()
+        deep = np.asarray([index for index in long if _may_be_deep(batch, index)], np.int64)
         return _Suspects(ids, np.asarray(found["odd_value"]), np.asarray(found["was_read"]), deep)
 
-    def _by_types(self, stretch: Stretch, first: int, suspects: "_Suspects", types: JsonTypes) -> NDArray[np.int64]:
+    def _by_types(self, batch: Batch, suspects: "_Suspects", types: JsonTypes) -> NDArray[np.int64]:
         """Judge by the JSON types of the fields; the lines that they leave open."""
         indices = suspects.indices
         verdicts, containers = types.verdicts[indices], types.containers[indices]
         if np.any(suspects.was_read & (verdicts == UNREAD)):
             # The two passes do not line up: the file is being changed.
             return indices
-        left = (verdicts == UNREAD) | ((verdicts == SPAN) & suspects.odd) | (indices == stretch.unfinished)
-        left |= np.isin(indices, suspects.deep)
+        left: NDArray[np.bool_] = (verdicts == UNREAD) | ((verdicts == SPAN) & suspects.odd)
+        left |= np.isin(indices, suspects.deep) | np.isin(indices, list(batch.unfinished))
         for verdict, reason in REASONS.items():
             faulty = np.sort(indices[~left & (verdicts == verdict)])
             if len(faulty):
-                self.rejects.add_alike(stretch.source.file_id, stretch.lines.starts[faulty], reason)
-                self.out.append(first + faulty)
+                self.rejects.add_alike(*batch.stretch.places(batch.lines.starts[faulty]), reason)
+                self.out.append(batch.first + faulty)
         for bit, name in enumerate(OPTIONAL_TEXTS):
             found = indices[~left & (verdicts == SPAN) & (containers >> bit & 1 == 1)]
             if len(found):
-                self.cleared.setdefault(name, []).append(first + found)
+                self.cleared.setdefault(name, []).append(batch.first + found)
         return np.asarray(indices[left])
 
-    def _one_by_one(self, stretch: Stretch, indices: NDArray[np.int64]) -> None:
+    def _one_by_one(self, batch: Batch, indices: NDArray[np.int64]) -> None:
         if len(indices) == 0:
             return
-        source, lines, first = stretch.source, stretch.lines, stretch.first
-        whole = set() if first is None else self.whole_rows(first + indices)
+        first = batch.first
+        whole = self.whole_rows(first + indices) if batch.rows else set()
         out: list[int] = []
         cleared: dict[str, list[int]] = {}
-        for index, start, line in read_lines(source.descriptor, lines, indices, LINE_LIMIT + 1):
+        for index, at, line in read_lines(batch.descriptor, batch.lines, indices, LINE_LIMIT + 1):
             verdict = look(line)
-            if verdict.reason is None:
-                if first is not None and first + index in whole:
-                    for name in verdict.dropped:
-                        cleared.setdefault(name, []).append(first + index)
-                    continue
-                self.again.append(Repaired(source.file_id, start, int(lines.sizes[index]), encode(verdict.record)))
-            elif index == stretch.unfinished:
-                self.rejects.add(source.file_id, start, f"unfinished line: {verdict.reason}")
-                source.end = start
-            else:
-                self.rejects.add(source.file_id, start, verdict.reason)
-            if first is not None:
+            if verdict.reason is None and first + index in whole:
+                for name in verdict.dropped:
+                    cleared.setdefault(name, []).append(first + index)
+                continue
+            if batch.rows:
                 out.append(first + index)
+            piece, start = batch.stretch.place(at)
+            file_id = piece.source.file_id
+            if verdict.reason is None:
+                self.again.append(Repaired(file_id, start, len(line), encode(verdict.record)))
+            elif index in batch.unfinished:
+                self.rejects.add(file_id, start, f"unfinished line: {verdict.reason}")
+                piece.source.end = start
+            else:
+                self.rejects.add(file_id, start, verdict.reason)
         self.out.append(np.asarray(out, np.int64))
         for name, rows in cleared.items():
             self.cleared.setdefault(name, []).append(np.asarray(rows, np.int64))
@@ -156,8 +160,8 @@ class CloserLook:
         return set(np.asarray(found["rowid"]).tolist())
 
 
-def _may_be_deep(stretch: Stretch, index: int) -> bool:
-    if stretch.lines.sizes[index] > LINE_LIMIT:
+def _may_be_deep(batch: Batch, index: int) -> bool:
+    if batch.lines.sizes[index] > LINE_LIMIT:
         return True
-    line = read_line(stretch.source.descriptor, stretch.lines, index, LINE_LIMIT)
+    line = read_line(batch.descriptor, batch.lines, index, LINE_LIMIT)
     return line.count(b"{") + line.count(b"[") > _DEPTH

@@ -1,5 +1,8 @@
 """What has started and not ended: the sidecars of writers, as rows without a duration."""
 
+import contextlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,4 +47,21 @@ class Started:
 
 def read_started(files: list[tuple[int, Path]]) -> list[Started]:
     """The starts in the sidecars beside each file. Read them before the file: a span that ends meanwhile is in both."""
-    return [Started(file_id, found) for file_id, path in files for found in read_open_spans(path, ())]
+    beside = files_with_sidecars(path for _, path in files)
+    return [Started(file_id, found) for file_id, path in files if path in beside for found in read_open_spans(path, ())]
+
+
+def files_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """The sidecars of each span file that has any; every folder is listed once, however many files it has."""
+    by_folder: dict[Path, dict[str, Path]] = {}
+    for path in paths:
+        by_folder.setdefault(path.parent, {})[path.name] = path
+    found: dict[Path, list[Path]] = {}
+    for folder, by_name in by_folder.items():
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(folder)):
+                # NAME.<writer id>.open
+                owner = by_name.get(name.rsplit(".", 2)[0]) if name.endswith(".open") else None
+                if owner is not None:
+                    found.setdefault(owner, []).append(folder / name)
+    return found

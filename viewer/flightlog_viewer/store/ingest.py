@@ -5,6 +5,7 @@ the rows line up with the lines, and rows that show a sign of trouble are judged
 lose a field of unusable value, or are loaded again from their usable light fields.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from flightlog_viewer.store.closer_look import CloserLook, Repaired, Stretch
+from flightlog_viewer.store.closer_look import Batch, CloserLook, Repaired
 from flightlog_viewer.store.columns import create_table, kept_columns, read_columns
 from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.lines import Lines, find_lines, read_line
@@ -23,7 +24,7 @@ from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.reader import read
 from flightlog_viewer.store.rejects import Rejects
 from flightlog_viewer.store.sieve import LINE_LIMIT, look
-from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.stretch import Stretch
 
 _SAMPLE: Final = 16
 """Rows whose run_id is compared with the bytes of their line, as proof that rows and lines line up."""
@@ -53,31 +54,38 @@ class Loader:
         """The lines that are no spans."""
         return self._look.rejects
 
-    def load(self, source: SourceFile, read_path: Path, stop: int | None = None) -> None:
-        """Append the spans of ``source`` from where it is loaded to ``stop``, else to its end.
+    def load(self, stretch: Stretch) -> None:
+        """Append the spans of a stretch. Lines of a file that is gone since it was opened are missing."""
+        with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:
+            self._load(stretch, descriptor)
 
-        ``read_path`` is what DuckDB opens: the file itself when all of it is meant, else a copy of the stretch.
-        """
+    def _load(self, stretch: Stretch, descriptor: int) -> None:
         first = len(self.locations)
-        stop = source.size() if stop is None else stop
         with ThreadPoolExecutor(1) as beside:
-            finding = beside.submit(find_lines, source.descriptor, source.end, stop)
-            rows = self._read(read_path, source.file_id)
+            finding = beside.submit(stretch.lines, descriptor)
+            rows = self._read(stretch.path, stretch.pieces[0].source.file_id)
             lines = finding.result()
         if rows > len(lines):
-            lines = find_lines(source.descriptor, source.end)
-        if rows > len(lines) or rows == 0 < len(lines) or not self._aligned(source, lines, first, rows):
+            lines = find_lines(descriptor)
+        if rows > len(lines) or rows == 0 < len(lines) or not self._aligned(descriptor, lines, first, rows):
             self._rewrite(f"FROM {self._table} AS kept WHERE rowid < {first}")
             rows = 0
         # The file may have grown between the two passes: what DuckDB did not see is left for the next stretch.
         seen = rows if 0 < rows < len(lines) else len(lines)
-        unfinished = seen - 1 if lines.unfinished and seen == len(lines) else -1
-        source.end = lines.stop if seen == len(lines) else int(lines.starts[seen])
+        whole = seen == len(lines)
+        unfinished = frozenset(stretch.unfinished(lines).tolist()) if whole else frozenset()
+        for piece in stretch.pieces:
+            piece.source.end = piece.stop
+        if stretch.in_place:
+            stretch.pieces[0].source.end = lines.stop if whole else int(lines.starts[seen])
         if rows:
-            self.locations.append(source.file_id, lines.starts[:seen], lines.sizes[:seen])
-            self._look.suspects(Stretch(source, read_path, lines, first, unfinished), first, seen)
+            file_ids, starts = stretch.places(lines.starts[:seen])
+            self.locations.extend(file_ids, starts, lines.sizes[:seen])
+            if len(stretch.pieces) > 1:
+                self._set_files(first, file_ids)
+            self._look.suspects(Batch(stretch, descriptor, lines, first, seen, unfinished))
         else:
-            self._look.all_lines(Stretch(source, read_path, lines, None, unfinished))
+            self._look.all_lines(Batch(stretch, descriptor, lines, first, 0, unfinished))
 
     def finish(self) -> None:
         """Take rejected rows out, load repaired ones, drop exact duplicates."""
@@ -86,35 +94,33 @@ class Loader:
             self._drop(np.concatenate([np.empty(0, np.int64), *look.out]), look.cleared)
             look.out.clear()
             look.cleared.clear()
-        by_file: dict[int, list[Repaired]] = {}
-        for entry in look.again:
-            by_file.setdefault(entry.file_id, []).append(entry)
-        look.again.clear()
-        for file_id, entries in by_file.items():
-            self._load_again(file_id, entries)
+        if look.again:
+            self._load_again(look.again)
+            look.again.clear()
         again = duplicates_within(self._connection, self._table)
         if len(again):
             self.duplicates += len(again)
             self._drop(again)
 
-    def _load_again(self, file_id: int, entries: Sequence[Repaired]) -> None:
+    def _load_again(self, entries: Sequence[Repaired]) -> None:
         """Load repaired spans; what DuckDB still cannot read becomes a reject."""
         first = len(self.locations)
         path = self._new_file()
         path.write_bytes(b"\n".join(entry.record for entry in entries))
-        self._read(path, file_id)
+        self._read(path, 0)
         path.unlink()
+        file_ids = np.asarray([entry.file_id for entry in entries], np.int32)
         starts = np.asarray([entry.start for entry in entries], np.int64)
-        sizes = np.asarray([entry.size for entry in entries], np.int64)
-        self.locations.append(file_id, starts, sizes)
+        self.locations.extend(file_ids, starts, np.asarray([entry.size for entry in entries], np.int64))
+        self._set_files(first, file_ids)
         every = np.arange(first, first + len(entries))
         broken = np.setdiff1d(every, np.asarray(sorted(self._look.whole_rows(every)), np.int64))
         if len(broken):
-            self.rejects.add_alike(file_id, starts[broken - first], "has a value that cannot be read")
+            self.rejects.add_alike(file_ids[broken - first], starts[broken - first], "has a value that cannot be read")
             self._drop(broken)
 
     def _read(self, path: Path, file_id: int) -> int:
-        """Let DuckDB read a file; the number of rows, 0 when it gives the file up for the length of a line."""
+        """Let DuckDB read lines; the number of rows, 0 when it gives them up for the length of one."""
         return (
             read(
                 self._connection,
@@ -127,7 +133,15 @@ class Loader:
             or 0
         )
 
-    def _aligned(self, source: SourceFile, lines: Lines, first: int, rows: int) -> bool:
+    def _set_files(self, first: int, file_ids: NDArray[np.int32]) -> None:
+        """Write the file of each row from ``first`` on."""
+        self._connection.register("row_files", {"id": np.arange(first, first + len(file_ids)), "file": file_ids})
+        self._connection.execute(
+            f"UPDATE {self._table} AS kept SET file_id = file FROM row_files WHERE kept.rowid = id"
+        )
+        self._connection.unregister("row_files")
+
+    def _aligned(self, descriptor: int, lines: Lines, first: int, rows: int) -> bool:
         if not rows:
             return True
         picks = np.unique(np.linspace(0, rows - 1, _SAMPLE).astype(np.int64)) + first
@@ -136,7 +150,7 @@ class Loader:
             [picks.tolist()],
         ).fetchall()
         for row, run_id in found:
-            line = read_line(source.descriptor, lines, row - first, LINE_LIMIT + 1)
+            line = read_line(descriptor, lines, row - first, LINE_LIMIT + 1)
             if orjson.dumps(run_id)[1:-1] not in line and look(line).record.get("run_id") not in (None, run_id):
                 return False
         return True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PayloadReader:
-    """Reads lines by row id, by ``pread`` on held descriptors, so that rotation and deletion do not matter."""
+    """Reads lines by row id, by ``pread`` on descriptors held open, so that rotation and deletion do not matter."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -26,7 +26,8 @@ class PayloadReader:
             return b""
         size = min(int(places.sizes[row_id]), LINE_LIMIT)
         try:
-            return os.pread(self._rows.descriptors[int(places.file_ids[row_id])], size, int(places.starts[row_id]))
+            with self._rows.sources[int(places.file_ids[row_id])].reading() as descriptor:
+                return os.pread(descriptor, size, int(places.starts[row_id]))
         except OSError:
             return b""
 

@@ -18,7 +18,7 @@ class Rejects:
         self._file_ids: list[int] = []
         self._offsets: list[int] = []
         self._reasons: list[str] = []
-        self._alike: list[tuple[int, NDArray[np.int64], str]] = []
+        self._alike: list[tuple[NDArray[np.int32], NDArray[np.int64], str]] = []
 
     def add(self, file_id: int, byte_offset: int, reason: str) -> None:
         """One line."""
@@ -26,9 +26,9 @@ class Rejects:
         self._offsets.append(byte_offset)
         self._reasons.append(reason)
 
-    def add_alike(self, file_id: int, byte_offsets: "NDArray[np.int64]", reason: str) -> None:
+    def add_alike(self, file_ids: "NDArray[np.int32]", byte_offsets: "NDArray[np.int64]", reason: str) -> None:
         """Lines that are none for the same reason."""
-        self._alike.append((file_id, byte_offsets, reason))
+        self._alike.append((file_ids, byte_offsets, reason))
 
     def write(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Append them to the table."""
@@ -47,8 +47,8 @@ class Rejects:
                 cursor.register("new_rejects", table)
                 cursor.execute("INSERT INTO reject_rows FROM new_rejects")
                 cursor.unregister("new_rejects")
-        for file_id, byte_offsets, reason in self._alike:
+        for file_ids, byte_offsets, reason in self._alike:
             with connection.cursor() as cursor:
-                cursor.register("new_rejects", {"byte_offset": byte_offsets})
-                cursor.execute("INSERT INTO reject_rows SELECT ?, byte_offset, ? FROM new_rejects", [file_id, reason])
+                cursor.register("new_rejects", {"file_id": file_ids, "byte_offset": byte_offsets})
+                cursor.execute("INSERT INTO reject_rows SELECT file_id, byte_offset, ? FROM new_rejects", [reason])
                 cursor.unregister("new_rejects")

@@ -1,7 +1,6 @@
 """The rows of the store and the files they come from: loaded at once, kept in a base, brought up to date."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from flightlog.errors import UnreadableError
 from flightlog_viewer.store import base, rejects
 from flightlog_viewer.store.answers import kept_answers, write_answers
 from flightlog_viewer.store.cache import Cache
@@ -17,8 +15,8 @@ from flightlog_viewer.store.columns import create_table
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.in_flight import Started, read_started
 from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.source_file import SourceFile, open_source
-from flightlog_viewer.store.sources import resolve
+from flightlog_viewer.store.opened_files import OpenedFiles
+from flightlog_viewer.store.source_file import SourceFile
 from flightlog_viewer.store.spool import Spool
 from flightlog_viewer.store.views import create_views
 from flightlog_viewer.store.watch import Progress, Watch
@@ -34,7 +32,6 @@ REBUILT_BYTES: Final = 64 << 20
 """What a base may lack, or a quarter of what it has, before it is built anew."""
 FILE_BACKED_BYTES: Final = 1 << 30
 """About a million spans: more are kept in a file of their own, cached or not, to bound the memory."""
-_TABLES: Final = ("CREATE TABLE sources (file_id INTEGER, path VARCHAR)", rejects.TABLE)
 
 
 class Rows:
@@ -45,14 +42,13 @@ class Rows:
         self._paths = list(paths)
         self._cache = cache
         self._spool = Spool(cache.folder if cache is not None else None)
+        self._files = OpenedFiles(connection, paths, self._spool)
         self._staged: Staging | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self.new_file = self._spool.new_file
+        """Names a new private file, deleted with the store at the latest."""
         self.locations = Locations()
-        self.sources: list[SourceFile] = []
-        """By file id."""
-        self.descriptors: list[int] = []
-        """Held open, by file id."""
         self.started: Sequence[Started] = ()
         """What is in flight; the first has row id -1."""
         self.started_changes = 0
@@ -60,8 +56,7 @@ class Rows:
         self.duplicates = 0
         self._answers: frozenset[str] = frozenset()
         self._answered_rows = 0
-        for statement in _TABLES:
-            connection.execute(statement)
+        connection.execute(rejects.TABLE)
         create_table(connection, "open_rows")
 
     def load(self, paths: Sequence[Path], derived: Derived, progress: Progress | None) -> None:
@@ -69,7 +64,7 @@ class Rows:
         kept = self._cache.path(self._paths, derived.price_file) if self._cache is not None else None
         if kept is not None and self._reuse(kept, paths, derived):
             return
-        files = [self._open(path) for path in paths]
+        files = self._files.open(paths)
         size = sum(source.size() for source in files)
         if (kept is not None and size >= CACHED_BYTES) or size >= FILE_BACKED_BYTES:
             try:
@@ -84,15 +79,14 @@ class Rows:
 
     def load_head(self, path: Path, bytes_wanted: int) -> None:
         """Load the whole lines of the first so many bytes of one file, and create the views."""
-        source = self._open(path)
         from flightlog_viewer.store.ingest import Loader
+        from flightlog_viewer.store.stretch import Piece, stretches
 
-        loader = Loader(self._connection, "span_rows", self._spool.new_file)
-        stop = min(source.size(), bytes_wanted)
-        copy = self._spool.stretch(source.descriptor, 0, stop)
-        loader.load(source, copy, stop)
+        (source,) = self._files.open([path])
+        loader = Loader(self._connection, "span_rows", self.new_file)
+        for stretch in stretches([Piece(source, 0, min(source.size(), bytes_wanted))], self.new_file):
+            loader.load(stretch)
         loader.finish()
-        copy.unlink()
         self._take(loader)
         create_views(self._connection, None)
 
@@ -108,6 +102,11 @@ class Rows:
             return new
 
     @property
+    def sources(self) -> list[SourceFile]:
+        """By file id."""
+        return self._files.all
+
+    @property
     def answers(self) -> frozenset[str]:
         """What the base has of answers (``store.answers``); nothing once there are rows that it does not know."""
         return frozenset() if self.started or len(self.locations) != self._answered_rows else self._answers
@@ -119,35 +118,27 @@ class Rows:
             if self._staged is not None:
                 self._staged.close()
             self._spool.close()
-            while self.descriptors:
-                os.close(self.descriptors.pop())
+            self._files.close()
 
     @property
     def _staging(self) -> "Staging":
         if self._staged is None:
             from flightlog_viewer.store.staging import Staging
 
-            self._staged = Staging(self._spool.new_file)
+            self._staged = Staging(self.new_file)
         return self._staged
-
-    def _open(self, path: Path) -> SourceFile:
-        source = open_source(len(self.sources), path, self._spool)
-        self.descriptors.append(source.descriptor)
-        self.sources.append(source)
-        with self._connection.cursor() as cursor:
-            cursor.execute("INSERT INTO sources VALUES (?, ?)", [source.file_id, str(path)])
-        source.rejects.write(self._connection)
-        return source
 
     def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
         # Only now: it brings numpy and pyarrow, and a store from the cache does without them.
         from flightlog_viewer.store.ingest import Loader
+        from flightlog_viewer.store.stretch import Piece, stretches
 
-        loader = Loader(self._connection, table, self._spool.new_file)
-        with Watch(self._connection, sum(source.size() for source in files), progress) as watch:
-            for source in files:
-                watch.file(source.size())
-                loader.load(source, source.read_path)
+        loader = Loader(self._connection, table, self.new_file)
+        pieces = [Piece(source, 0, source.size()) for source in files]
+        with Watch(self._connection, sum(piece.stop for piece in pieces), progress) as watch:
+            for stretch in stretches(pieces, self.new_file):
+                watch.file(stretch.size)
+                loader.load(stretch)
                 watch.file_done(len(loader.locations))
             loader.finish()
         self._take(loader)
@@ -163,13 +154,12 @@ class Rows:
         if found is None:
             return False
         known = [path for _, path in found]
-        for path in [*known, *(path for path in paths if path not in known)]:
-            self._open(path)
+        self._files.open([*known, *(path for path in paths if path not in set(known))])
         for source, (file, _) in zip(self.sources, found, strict=False):
             source.end = file.end
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
             self._connection.execute("DETACH base")
-            self._close_files()
+            self._files.forget()
             self._start_over()
             return False
         rows, self.duplicates = base.read_counts(self._connection)
@@ -227,55 +217,26 @@ class Rows:
             source.rejects.write(self._connection)
             source.end = 0
 
-    def _close_files(self) -> None:
-        self._connection.execute("DELETE FROM sources")
-        self.sources.clear()
-        while self.descriptors:
-            os.close(self.descriptors.pop())
-
     def _grow(self) -> int:
-        pieces: list[tuple[SourceFile, int]] = []
-        for source in self.sources:
-            change = source.change()
-            if change == "grown":
-                pieces.append((source, source.size()))
-            elif change in ("truncated", "replaced"):
-                source.followed = False
-        pieces += [(source, source.size()) for source in self._discover()]
+        from flightlog_viewer.store.stretch import Piece, stretches
+
+        pieces = [Piece(source, source.end, source.size()) for source in self._files.changed()]
         if not pieces:
             return 0
         loader = self._staging.loader()
         with self._connection.cursor() as cursor:
-            for source, stop in pieces:
-                cursor.execute(
-                    "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ?", [source.file_id, source.end]
-                )
-                copy = self._spool.stretch(source.descriptor, source.end, stop)
-                loader.load(source, copy, stop)
-                copy.unlink()
+            for piece in pieces:
+                if not piece.source.converted:
+                    # What was cut at the end may be whole now.
+                    cursor.execute(
+                        "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ?",
+                        [piece.source.file_id, piece.start],
+                    )
+            for stretch in stretches(pieces, self.new_file):
+                loader.load(stretch)
             new = self._staging.hand_over(loader, cursor, self.locations)
         self._note(loader)
         return new
-
-    def _discover(self) -> list[SourceFile]:
-        """Open the files that are meant and were not there before, or were replaced."""
-        known = {source.identity: source for source in self.sources if source.is_current}
-        opened: list[SourceFile] = []
-        try:
-            paths = resolve(self._paths, known=known) if self._paths else []
-        except UnreadableError:
-            return []
-        for path in paths:
-            with contextlib.suppress(OSError, UnreadableError):
-                status = os.stat(path)
-                source = known.get((status.st_dev, status.st_ino))
-                if source is None:
-                    opened.append(self._open(path))
-                elif source.path != path:
-                    source.path = path
-                    with self._connection.cursor() as cursor:
-                        cursor.execute("UPDATE sources SET path = ? WHERE file_id = ?", [str(path), source.file_id])
-        return opened
 
     def _show(self, started: Sequence[Started]) -> None:
         """Make the rows in flight those that did not end."""

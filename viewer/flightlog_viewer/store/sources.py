@@ -8,7 +8,7 @@ from typing import Final
 
 from flightlog.errors import UnreadableError
 from flightlog.reader import sidecars
-from flightlog.rotation import rotated_files
+from flightlog.rotation import rotated_in
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _MAGIC_GZIP: Final = b"\x1f\x8b"
@@ -112,11 +112,13 @@ def _span_files(folder: Path) -> list[Path]:
 
 
 def _with_rotated(files: Iterable[Path]) -> list[Path]:
-    return [part for path in files for part in (*_rotated(path), path)]
-
-
-def _rotated(path: Path) -> list[Path]:
-    if path.suffix != ".jsonl":
-        return []
-    shown = path.parent  # as given, so that a relative path stays relative
-    return [shown / part.name for part in rotated_files(path)]
+    found: list[Path] = []
+    by_folder: dict[Path, dict[str, list[Path]]] = {}
+    for path in files:
+        if path.suffix == ".jsonl":
+            folder = path.parent  # as given, so that a relative path stays relative
+            if folder not in by_folder:
+                by_folder[folder] = rotated_in(os.path.abspath(folder))
+            found += [folder / part.name for part in by_folder[folder].get(path.stem, ())]
+        found.append(path)
+    return found

@@ -23,8 +23,10 @@ class Readable:
     """A file of span lines to read in place of the one that was named."""
 
     path: Path
+    converted: bool = False
+    """Whether its lines are made from another format: places in it are none of the original."""
     rejects: list[tuple[int, str]] = field(default_factory=list)
-    """Byte offset and reason of what could not be converted."""
+    """Byte offset in the original and reason of what could not be converted."""
 
 
 class Spool:
@@ -57,7 +59,7 @@ class Spool:
                 return None
             file.seek(0)
             target = self.new_file()
-            found = Readable(target)
+            found = Readable(target, converted=True)
             with _private(target) as lines:
                 for span in reader.read(file, lambda offset, reason: found.rejects.append((offset, reason))):
                     lines.write(span.to_json() + b"\n")

@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
 
@@ -21,6 +21,9 @@ from flightlog_viewer.store.rows import Rows
 from flightlog_viewer.store.source_file import SourceFile
 from flightlog_viewer.store.sources import newest, resolve
 from flightlog_viewer.store.watch import Progress
+
+if TYPE_CHECKING:
+    from flightlog_viewer.store.wrong_fields import WrongFields
 
 _MEMORY_LIMIT_BYTES: Final = 4 << 30
 """What DuckDB may take at most; half of the machine's memory when that is less."""
@@ -92,6 +95,13 @@ class Store:
         """The lines that are no spans: ``file``, ``byte_offset``, ``reason``."""
         rows = self.sql("SELECT file, byte_offset, reason FROM rejects ORDER BY file, byte_offset").fetchall()
         return [{"file": file, "byte_offset": offset, "reason": reason} for file, offset, reason in rows]
+
+    def wrong_fields(self, progress: Progress) -> "WrongFields":
+        """Which optional fields of which lines have unusable values, and became NULL."""
+        # Only now: it brings numpy.
+        from flightlog_viewer.store.wrong_fields import find_wrong_fields
+
+        return find_wrong_fields(self.sources, self._rows.new_file, progress)
 
     @property
     def sources(self) -> list[SourceFile]:

@@ -4,8 +4,10 @@ DuckDB reads the light fields as JSON and tells the lines whose fields are usabl
 the others are judged one by one.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -13,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
-from flightlog_viewer.store.lines import find_lines, read_lines
+from flightlog_viewer.store.lines import read_lines
 from flightlog_viewer.store.reader import read
 from flightlog_viewer.store.sieve import HUGE, LINE_LIMIT, look
 from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.stretch import Piece, stretches
 from flightlog_viewer.store.watch import Progress, Watch
 
 EXAMPLES: Final = 3
@@ -60,33 +63,36 @@ class WrongFields:
                 self.examples.append(f"{source.path} at byte {start:,}: {name}")
 
 
-def find_wrong_fields(sources: Sequence[SourceFile], progress: Progress) -> WrongFields:
+def find_wrong_fields(sources: Sequence[SourceFile], new_file: Callable[[], Path], progress: Progress) -> WrongFields:
     """Examine what is loaded of each file. The progress cannot cancel it, Ctrl-C can."""
     found = WrongFields()
-    total = sum(source.end for source in sources)
+    pieces = [Piece(source, 0, source.end) for source in sources]
+    total = sum(piece.stop for piece in pieces)
     # The store's own instance is locked and opens no file any more.
     with duckdb.connect(":memory:") as connection, Watch(connection, total, progress) as watch:
-        for source in sources:
-            watch.file(source.end)
-            lines = find_lines(source.descriptor, 0, source.end)
-            for number, (_, start, line) in enumerate(
-                read_lines(source.descriptor, lines, _doubtful(connection, source, len(lines)), LINE_LIMIT + 1)
-            ):
-                found.note(source, start, look(line).dropped)
-                if number % _TOLD_EVERY == 0:
-                    progress(watch.done + start, total, watch.rows)
-            watch.file_done(watch.rows + len(lines))
+        for stretch in stretches(pieces, new_file):
+            watch.file(stretch.size)
+            with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:
+                lines = stretch.lines(descriptor)
+                doubtful = _doubtful(connection, stretch.path, len(lines))
+                for number, (_, at, line) in enumerate(read_lines(descriptor, lines, doubtful, LINE_LIMIT + 1)):
+                    if dropped := look(line).dropped:
+                        piece, start = stretch.place(at)
+                        found.note(piece.source, start, dropped)
+                    if number % _TOLD_EVERY == 0:
+                        progress(watch.done + at, total, watch.rows)
+                watch.file_done(watch.rows + len(lines))
     return found
 
 
-def _doubtful(connection: duckdb.DuckDBPyConnection, source: SourceFile, count: int) -> NDArray[np.int64]:
+def _doubtful(connection: duckdb.DuckDBPyConnection, path: Path, count: int) -> NDArray[np.int64]:
     """The indices of lines that may have an unusable field: all, when DuckDB cannot read the file as it was."""
     columns = "{" + ", ".join(f"'{column.name}': 'JSON'" for column in _OPTIONAL) + "}"
     usable = " AND ".join(_usable(column.name, column.type) for column in _OPTIONAL)
     try:
         rows = read(
             connection,
-            source.read_path,
+            path,
             columns,
             f"NOT ({usable}) AS doubtful",
             lambda result: int(result.fetchall()[0][0]),

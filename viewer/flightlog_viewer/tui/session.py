@@ -3,7 +3,6 @@
 Nothing heavy is imported before the first paint: DuckDB, numpy and the decoder come with the first question.
 """
 
-import glob
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
+from flightlog_viewer.store.in_flight import files_with_sidecars
 from flightlog_viewer.tui.cursors import Cursors
 from flightlog_viewer.tui.span_questions import SpanQuestions
 from flightlog_viewer.tui.thread_questions import ThreadQuestions
@@ -100,7 +100,7 @@ class Session:
     def watched(self) -> list[Path]:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
         files = [source.path for source in self.cursors.store.sources]
-        sidecars = [found for path in files for found in path.parent.glob(f"{glob.escape(path.name)}.*.open")]
+        sidecars = [sidecar for beside in files_with_sidecars(files).values() for sidecar in beside]
         return [*files, *{path.parent for path in files}, *sidecars, *self.threads.files()]
 
     def close(self) -> None:

@@ -1,0 +1,123 @@
+"""The files that a store has open: found, followed through renames, found again when there are new ones."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.store.source_file import SourceFile, open_source
+from flightlog_viewer.store.sources import resolve
+from flightlog_viewer.store.spool import Spool
+
+TABLE: Final = "CREATE TABLE sources (file_id INTEGER, path VARCHAR)"
+_MOST_HELD: Final = 1024
+_SPARE: Final = 64
+"""Descriptors that are left in any case to DuckDB, the terminal and the rest of the process."""
+
+
+class OpenedFiles:
+    """Files by their id, and the table ``sources`` that says the same to SQL."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, paths: Sequence[str | Path], spool: Spool) -> None:
+        self._connection = connection
+        self._paths = list(paths)
+        self._spool = spool
+        self._may_hold = _may_hold()
+        self.all: list[SourceFile] = []
+        """By file id."""
+        connection.execute(TABLE)
+
+    def open(self, paths: Sequence[Path]) -> list[SourceFile]:
+        """Open files. Raises UnreadableError, and then holds those before the one that cannot be read."""
+        first = len(self.all)
+        for path in paths:
+            file_id = len(self.all)
+            self.all.append(open_source(file_id, path, self._spool, hold=file_id < self._may_hold))
+        opened = self.all[first:]
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO sources SELECT unnest(?), unnest(?)",
+                [[source.file_id for source in opened], [str(source.path) for source in opened]],
+            )
+        for source in opened:
+            source.rejects.write(self._connection)
+        return opened
+
+    def changed(self) -> list[SourceFile]:
+        """The files that have something to load: grown ones, then new ones."""
+        for source in self.all:
+            change = source.change()
+            if change == "truncated" or (change == "rewritten" and not self._renew(source)):
+                source.followed = False
+        # Before the next look, because a file that was rotated is still itself, under its new name.
+        new = self._discover()
+        grown: list[SourceFile] = []
+        for source in self.all[: len(self.all) - len(new)]:
+            change = source.change()
+            if change == "grown":
+                grown.append(source)
+            elif change == "replaced":
+                source.followed = False
+        return grown + new
+
+    def forget(self) -> None:
+        """Close all, as if none had been opened."""
+        self.close()
+        self.all.clear()
+        with self._connection.cursor() as cursor:
+            cursor.execute("DELETE FROM sources")
+
+    def close(self) -> None:
+        """Let go of the descriptors; harmless when repeated."""
+        for source in self.all:
+            source.close()
+
+    def _renew(self, source: SourceFile) -> bool:
+        try:
+            renewed = source.renew(self._spool)
+        except UnreadableError:
+            # It is being written just now, or there is no room for it: the next time, perhaps.
+            return True
+        if renewed and source.converted:
+            with self._connection.cursor() as cursor:
+                cursor.execute("DELETE FROM reject_rows WHERE file_id = ?", [source.file_id])
+            source.rejects.write(self._connection)
+        return renewed
+
+    def _discover(self) -> list[SourceFile]:
+        """Open the files that are meant and were not there before, or were replaced; learn new names of others."""
+        known = {source.identity: source for source in self.all if source.followed}
+        new: list[Path] = []
+        try:
+            paths = resolve(self._paths, known=known) if self._paths else []
+        except UnreadableError:
+            return []
+        for path in paths:
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                source = known.get((status.st_dev, status.st_ino))
+                if source is None:
+                    new.append(path)
+                elif source.path != path:
+                    source.path = path
+                    with self._connection.cursor() as cursor:
+                        cursor.execute("UPDATE sources SET path = ? WHERE file_id = ?", [str(path), source.file_id])
+        opened: list[SourceFile] = []
+        for path in new:
+            with contextlib.suppress(UnreadableError):
+                opened += self.open([path])
+        return opened
+
+
+def _may_hold() -> int:
+    """Files that may be held open: under half of the descriptors that the process may have."""
+    try:
+        import resource
+    except ImportError:
+        return _MOST_HELD
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_HELD if limit == resource.RLIM_INFINITY else max(0, min(_MOST_HELD, (limit - _SPARE) // 2))

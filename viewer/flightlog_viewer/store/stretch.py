@@ -1,0 +1,132 @@
+"""What DuckDB reads at once: a file as it is, or the new ends of several, and many small files, joined in a copy."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flightlog_viewer.store.lines import Lines, find_lines
+from flightlog_viewer.store.source_file import SourceFile
+
+JOINED_BYTES: Final = 32 << 20
+"""What is smaller is joined with its neighbours up to about this: each read costs DuckDB some milliseconds."""
+_BLOCK: Final = 1 << 20
+
+
+class Piece(NamedTuple):
+    """A part of a file."""
+
+    source: SourceFile
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes in a file that DuckDB can open, and the pieces of span files they are."""
+
+    path: Path
+    pieces: tuple[Piece, ...]
+    bases: NDArray[np.int64]
+    """Where each piece begins in those bytes."""
+    cut: NDArray[np.bool_]
+    """Whether the last line of each piece has no newline; known of a copy only."""
+    in_place: bool
+    """Whether it is the file itself, which may grow meanwhile."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(piece.stop - piece.start for piece in self.pieces)
+
+    @contextmanager
+    def reading(self) -> Iterator[int]:
+        """A descriptor to read the bytes by. Raises OSError."""
+        if self.in_place:
+            with self.pieces[0].source.reading() as descriptor:
+                yield descriptor
+            return
+        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def lines(self, descriptor: int) -> Lines:
+        """Its lines, at their places in the bytes read."""
+        return find_lines(descriptor, 0, self.pieces[0].stop if self.in_place else None)
+
+    def places(self, starts: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """File ids and byte offsets of what begins at ``starts`` in the bytes read."""
+        which = np.searchsorted(self.bases, starts, "right") - 1
+        file_ids = np.asarray([piece.source.file_id for piece in self.pieces], np.int32)
+        firsts = np.asarray([piece.start for piece in self.pieces], np.int64)
+        return file_ids[which], starts - self.bases[which] + firsts[which]
+
+    def place(self, start: int) -> tuple[Piece, int]:
+        """The piece of one line and its byte offset in the file."""
+        which = int(np.searchsorted(self.bases, start, "right")) - 1
+        return self.pieces[which], start - int(self.bases[which]) + self.pieces[which].start
+
+    def unfinished(self, lines: Lines) -> NDArray[np.int64]:
+        """Indices of the lines that may still be being written."""
+        if self.in_place:
+            return np.asarray([len(lines) - 1] if lines.unfinished else [], np.int64)
+        ends = np.append(self.bases[1:], lines.stop)[self.cut]
+        return np.searchsorted(lines.starts, ends, "left") - 1
+
+
+def stretches(pieces: Iterable[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
+    """Every piece in turn, several at once where they are small. Copies are deleted when the next one is asked for."""
+    group: list[Piece] = []
+    joined = 0
+    for piece in pieces:
+        size = piece.stop - piece.start
+        if group and joined + size > JOINED_BYTES:
+            yield from _stretch(group, new_file)
+            group, joined = [], 0
+        group.append(piece)
+        joined += size
+    if group:
+        yield from _stretch(group, new_file)
+
+
+def _stretch(group: list[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
+    first = group[0]
+    if len(group) == 1 and first.start == 0 and 2 * first.stop > first.source.size() and first.source.is_at_its_path():
+        yield Stretch(first.source.read_path, (first,), np.zeros(1, np.int64), np.zeros(1, np.bool_), in_place=True)
+        return
+    path = new_file()
+    bases = np.zeros(len(group), np.int64)
+    cut = np.zeros(len(group), np.bool_)
+    try:
+        with path.open("xb") as file:
+            for index, piece in enumerate(group):
+                bases[index] = file.tell()
+                last = _copy(piece, file.write)
+                if cut_here := last != b"\n" and last != b"":
+                    file.write(b"\n")
+                cut[index] = cut_here
+        yield Stretch(path, tuple(group), bases, cut, in_place=False)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _copy(piece: Piece, write: Callable[[bytes], object]) -> bytes:
+    """Copy a piece as far as it can be read; its last byte."""
+    block, at = b"", piece.start
+    try:
+        with piece.source.reading() as descriptor:
+            while at < piece.stop and (read := os.pread(descriptor, min(_BLOCK, piece.stop - at), at)):
+                write(read)
+                block = read
+                at += len(read)
+    except OSError:
+        # Gone or unreadable since it was opened: its lines are missing, those of the others are not.
+        pass
+    return block[-1:]
