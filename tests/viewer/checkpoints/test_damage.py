@@ -1,5 +1,6 @@
 """Databases that are cut, scrambled, locked, old, or miss rows: a sentence, and whatever can be shown."""
 
+import contextlib
 import json
 import random
 import shutil
@@ -36,8 +37,16 @@ def look(path: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str,
     """Run every reading command; each must end well, with a sentence when something is wrong, and change nothing."""
     before = path.read_bytes()
     results = []
-    for command in (["threads", "--json"], ["replay", "t1", "--json"], ["replay", "t7"], ["approvals", "--json"]):
-        status = main([*command, "--checkpoints", str(path)])
+    commands = (
+        ["threads", "--json"],
+        ["replay", "t1", "--json"],
+        ["replay", "t7"],
+        ["approvals", "--json"],
+        ["sql", "SELECT count(DISTINCT thread_id) AS n, max(checkpoint_id) FROM checkpoints", "--json"],
+    )
+    for command in commands:
+        with contextlib.chdir(path.parent):  # where no span file is
+            status = main([*command, "--checkpoints", str(path)])
         printed = capsys.readouterr()
         assert status in (0, 2)
         assert "fault of flightlog" not in printed.err
@@ -84,11 +93,13 @@ def test_a_broken_index_is_read_around(whole: bytes, tmp_path: Path, capsys: pyt
     content = bytearray(path.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(content)
-    (status, out, err), (replayed, steps, _), _, _ = look(path, capsys)
+    (status, out, err), (replayed, steps, _), _, _, (asked, rows, partial) = look(path, capsys)
     assert (status, replayed) == (2, 2)
     assert len(json.loads(out)) == 40
     assert len(json.loads(steps)["steps"]) == 5
     assert "is damaged" in err
+    assert (asked, json.loads(rows)[0]["n"]) == (2, 40)
+    assert "is damaged" in partial
 
 
 def test_a_missing_parent(whole: bytes, tmp_path: Path) -> None:

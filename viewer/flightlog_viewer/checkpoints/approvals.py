@@ -1,12 +1,62 @@
-"""The approvals of a whole database."""
+"""The approvals of whole databases, alone or together with what spans tell of them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis.approvals import Approval, SpanAnswer, SpanPause, SpanQuestion, merge
 from flightlog_viewer.checkpoints.model import Step
 from flightlog_viewer.checkpoints.questions import thread_questions
-from flightlog_viewer.checkpoints.source import CheckpointSource
+from flightlog_viewer.checkpoints.source import CheckpointSource, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class SpanSide:
+    """What spans tell of questions."""
+
+    asked: Sequence[SpanQuestion] = ()
+    answers: Sequence[SpanAnswer] = ()
+    pauses: Sequence[SpanPause] = ()
+
+
+@dataclass(slots=True)
+class Picture:
+    """Every question of databases and spans."""
+
+    approvals: list[Approval]
+    """Oldest first, one an interrupt id."""
+    databases: dict[str, str] = field(default_factory=dict)
+    """Interrupt id to the name of the database that has it."""
+    regretted: set[str] = field(default_factory=set)
+    """Interrupt ids whose approved action went wrong, as the state says."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, a sentence each."""
+
+
+def whole_picture(
+    targets: Collection[str],
+    spans: SpanSide,
+    *,
+    breakpoints: Collection[str] = (),
+    regret_path: str | None = None,
+) -> Picture:
+    """The questions of databases and spans, merged by interrupt id. Raises what `open_source` raises."""
+    paused: dict[str, set[str]] = {}
+    for pause in spans.pauses:
+        paused.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
+    picture = Picture([])
+    for target in targets:
+        with open_source(target) as source:
+            for approval, regret in database_approvals(
+                source, breakpoints=breakpoints, pauses=paused, regret_path=regret_path
+            ):
+                picture.approvals.append(approval)
+                picture.databases[approval.interrupt_id] = source.name
+                if regret:
+                    picture.regretted.add(approval.interrupt_id)
+            picture.problems += source.problems
+    picture.approvals = merge(picture.approvals, spans.asked, spans.answers, spans.pauses)
+    return picture
 
 
 def database_approvals(

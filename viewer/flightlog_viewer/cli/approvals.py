@@ -47,35 +47,21 @@ def approvals(
       flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
     """
     from flightlog_viewer.analysis.approval_metrics import measure
-    from flightlog_viewer.analysis.approvals import merge
     from flightlog_viewer.analysis.calibration import advise
     from flightlog_viewer.analysis.times import milliseconds
-    from flightlog_viewer.checkpoints import open_source
-    from flightlog_viewer.checkpoints.approvals import database_approvals
+    from flightlog_viewer.checkpoints.approvals import SpanSide, whole_picture
 
     if not checkpoints and not paths:
         raise UsageError("give span files, --checkpoints FILE, or both")
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
-    problems: list[str] = []
-    found, regretted = [], set()
-    asked, answered, pauses = _from_spans(paths, cache=not no_cache) if paths else ((), (), ())
-    paused: dict[str, set[str]] = {}
-    for pause in pauses:
-        paused.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
-    for target in checkpoints or []:
-        with open_source(target) as source:
-            for approval, regret in database_approvals(
-                source, breakpoints=breakpoint or (), pauses=paused, regret_path=regret_path
-            ):
-                found.append(approval)
-                if regret:
-                    regretted.add(approval.interrupt_id)
-            problems += source.problems
-    merged = merge(found, asked, answered, pauses)
+    spans = _from_spans(paths, cache=not no_cache) if paths else SpanSide()
+    picture = whole_picture(checkpoints or [], spans, breakpoints=breakpoint or (), regret_path=regret_path)
     now = datetime.now(UTC)
-    rows = [row(approval, now) for approval in merged]
-    metrics = measure(merged, now, limit)
-    advice = None if threshold is None else advise(merged, threshold, regretted if regret_path else None)
+    rows = [row(approval, now) for approval in picture.approvals]
+    metrics = measure(picture.approvals, now, limit)
+    advice = (
+        None if threshold is None else advise(picture.approvals, threshold, picture.regretted if regret_path else None)
+    )
     shape = form(json, csv)
     if shape == "json":
         output.json_value(
@@ -89,9 +75,9 @@ def approvals(
         output.table([output.Column(name) for name in _COLUMNS], rows, shape)
     else:
         _show(rows, metrics, advice)
-    for problem in problems:
+    for problem in picture.problems:
         output.note(problem)
-    return 2 if problems else 0
+    return 2 if picture.problems else 0
 
 
 def row(approval: Any, now: datetime) -> dict[str, Any]:
@@ -110,12 +96,13 @@ _COLUMNS = (
 )
 
 
-def _from_spans(paths: list[str], *, cache: bool) -> tuple[Any, Any, Any]:
+def _from_spans(paths: list[str], *, cache: bool) -> Any:
     from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
+    from flightlog_viewer.checkpoints.approvals import SpanSide
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:
-        return (
+        return SpanSide(
             list(span_questions(store.query("questions"))),
             list(span_answers(store.query("answers"))),
             list(span_pauses(store.query("pauses"))),

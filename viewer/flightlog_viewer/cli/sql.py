@@ -35,7 +35,7 @@ def sql(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     no_cache: NoCache = False,
-) -> None:
+) -> int:
     """Ask the spans (and the checkpoints) in SQL. docs/sql.md has the tables and a page of queries.
 
     The session is locked: it reads what was loaded and nothing else. A table shows at most 1,000 rows and says so.
@@ -63,6 +63,9 @@ def sql(
             csv_rows(result.columns, _rows(result))
         else:
             _table(result)
+        for problem in store.problems:
+            note(problem)
+        return 2 if store.problems else 0
 
 
 def _rows(result: "Result") -> Iterator[tuple[Any, ...]]:

@@ -5,7 +5,8 @@ a step is what `replay` shows.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,11 +17,11 @@ import pyarrow as pa
 from flightlog_viewer.analysis.approvals import Approval, parse_time
 from flightlog_viewer.analysis.state_diff import Change
 from flightlog_viewer.checkpoints import Step, open_source
+from flightlog_viewer.checkpoints.approvals import Picture
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
-from flightlog_viewer.checkpoints.questions import thread_questions
 from flightlog_viewer.checkpoints.source import CheckpointSource
-from flightlog_viewer.store.checkpoint_tables import TABLES
+from flightlog_viewer.store.checkpoint_tables import HISTORY, TABLES
 
 BATCH: Final = 5000
 """Rows that are handed to DuckDB at a time."""
@@ -36,22 +37,52 @@ _ARROW: Final = {
 }
 
 
-def ingest_threads(connection: duckdb.DuckDBPyConnection, target: str) -> None:
-    """Fill `thread_states` from one database. Raises what `open_source` raises."""
-    with open_source(target) as source:
-        _insert(connection, "thread_states", _thread_rows(source))
+def ingest_threads(connection: duckdb.DuckDBPyConnection, target: str) -> list[str]:
+    """Fill `thread_states` from one database, in place of what it held of it before; what could not be read.
+
+    Raises what `open_source` raises; the table is then as it was.
+    """
+    with open_source(target) as source, _replacing(connection, source.name, ("thread_states",)) as writers:
+        for row in _thread_rows(source):
+            writers["thread_states"].add(row)
+    return source.problems
 
 
-def ingest_history(connection: duckdb.DuckDBPyConnection, target: str) -> None:
-    """Fill the other tables from one database: every checkpoint of every thread is decoded."""
-    with open_source(target) as source:
-        writers = {name: _Writer(connection, name) for name in TABLES if name != "thread_states"}
+def ingest_history(connection: duckdb.DuckDBPyConnection, target: str) -> list[str]:
+    """Fill the tables of the history from one database: every checkpoint of every thread is decoded."""
+    with open_source(target) as source, _replacing(connection, source.name, sorted(HISTORY)) as writers:
         for thread_id in dict.fromkeys(head.key.thread_id for head in source.rows.heads()):
-            questions = thread_questions(_passed_on(source, thread_id, writers))
-            for approval in questions:
-                writers["interrupts"].add(_interrupt_row(source.name, approval))
+            for step in source.history(thread_id).steps:
+                _add_step(source.name, step, writers)
+    return source.problems
+
+
+def ingest_interrupts(connection: duckdb.DuckDBPyConnection, picture: Picture) -> None:
+    """Fill `interrupts`, in place of what it held before."""
+    with _replacing(connection, None, ("interrupts",)) as writers:
+        for approval in picture.approvals:
+            database = picture.databases.get(approval.interrupt_id)
+            writers["interrupts"].add(_interrupt_row(database, approval))
+
+
+@contextmanager
+def _replacing(
+    connection: duckdb.DuckDBPyConnection, database: str | None, tables: Iterable[str]
+) -> Iterator[dict[str, "_Writer"]]:
+    """Writers for tables whose rows of a database (None: all rows) are replaced, all at once or not at all."""
+    writers = {name: _Writer(connection, name) for name in tables}
+    connection.execute("BEGIN")
+    try:
+        for name in writers:
+            where = "" if database is None else "WHERE database = ?"
+            connection.execute(f"DELETE FROM {name} {where}", [] if database is None else [database])
+        yield writers
         for writer in writers.values():
             writer.flush()
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 class _Writer:
@@ -85,30 +116,20 @@ class _Writer:
         self._rows.clear()
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    writer = _Writer(connection, table)
-    for row in rows:
-        writer.add(row)
-    writer.flush()
-
-
-def _passed_on(source: CheckpointSource, thread_id: str, writers: dict[str, _Writer]) -> Iterator[Step]:
-    """The thread's steps, each put into the tables on its way."""
-    for step in source.history(thread_id).steps:
-        place = {
-            "database": source.name,
-            "thread_id": step.thread_id,
-            "checkpoint_ns": step.checkpoint_ns,
-            "checkpoint_id": step.checkpoint_id,
-        }
-        writers["checkpoints"].add(place | _checkpoint_row(step))
-        for task in step.tasks:
-            named = place | {"task_id": task.task_id, "node": task.node, "kind": task.kind, "status": task.status}
-            for channel, value in task.writes.items():
-                writers["writes"].add(named | {"channel": channel, "value": _json(value)})
-        for change in step.changes:
-            writers["state_changes"].add(place | _change_row(change) | {"step": step.step, "ts": _time(step.ts)})
-        yield step
+def _add_step(database: str, step: Step, writers: Mapping[str, _Writer]) -> None:
+    place = {
+        "database": database,
+        "thread_id": step.thread_id,
+        "checkpoint_ns": step.checkpoint_ns,
+        "checkpoint_id": step.checkpoint_id,
+    }
+    writers["checkpoints"].add(place | _checkpoint_row(step))
+    for task in step.tasks:
+        named = place | {"task_id": task.task_id, "node": task.node, "kind": task.kind, "status": task.status}
+        for channel, value in task.writes.items():
+            writers["writes"].add(named | {"channel": channel, "value": _json(value)})
+    for change in step.changes:
+        writers["state_changes"].add(place | _change_row(change) | {"step": step.step, "ts": _time(step.ts)})
 
 
 def _thread_rows(source: CheckpointSource) -> Iterator[dict[str, Any]]:
@@ -148,7 +169,7 @@ def _change_row(change: Change) -> dict[str, Any]:
     return {"op": change.op, "path": change.path, "before": before, "after": after, "node": change.node}
 
 
-def _interrupt_row(database: str, approval: Approval) -> dict[str, Any]:
+def _interrupt_row(database: str | None, approval: Approval) -> dict[str, Any]:
     return {
         "database": database,
         "interrupt_id": approval.interrupt_id,
@@ -168,6 +189,8 @@ def _interrupt_row(database: str, approval: Approval) -> dict[str, Any]:
         "lag_min_ms": approval.lag_min_ms,
         "lag_max_ms": approval.lag_max_ms,
         "exact": approval.exact,
+        "origin": approval.origin,
+        "breakpoint": approval.breakpoint,
     }
 
 

@@ -58,11 +58,13 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "lag_min_ms": _REAL,
         "lag_max_ms": _REAL,
         "exact": _FLAG,
+        "origin": _TEXT,
+        "breakpoint": _FLAG,
     },
 }
 """Table to its columns; `database` is the path or the URL without its password."""
 
-HISTORY: Final = frozenset(TABLES) - {"thread_states"}
+HISTORY: Final = frozenset({"checkpoints", "writes", "state_changes"})
 """The tables that every checkpoint has to be decoded for."""
 
 

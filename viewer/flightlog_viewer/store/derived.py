@@ -6,13 +6,13 @@ that came since are added by the traces they belong to.
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from flightlog_viewer.store.checkpoint_tables import HISTORY
+from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.own_time import OWN_TIMES
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
@@ -33,13 +33,12 @@ class Derived:
     """Keeps what is derived up to date with the rows."""
 
     def __init__(
-        self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None, databases: Sequence[str]
+        self, cursor: Callable[[], duckdb.DuckDBPyConnection], price_file: Path | None, databases: CheckpointDatabases
     ) -> None:
         self._cursor = cursor
         self.price_file = price_file
         """The user's own prices."""
-        self._databases = list(databases)
-        """Checkpoint databases whose histories are not loaded yet."""
+        self._databases = databases
         self._prices: PriceTable | None = None
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
@@ -64,8 +63,12 @@ class Derived:
                 self._ensure_costs(rows)
             if "trace_rows" in tables:
                 self._ensure_traces(rows, changes)
-            if not HISTORY.isdisjoint(tables):
-                self._ensure_history()
+            self._databases.prepare(tables, rows, changes)
+
+    def refresh_databases(self) -> None:
+        """Look whether checkpoint databases have changed."""
+        with self._lock:
+            self._databases.refresh()
 
     def _tables(self, query: str) -> set[str]:
         """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
@@ -101,16 +104,6 @@ class Derived:
         for table in ("llm_wrappers", "prices"):
             connection.execute(f"INSERT INTO {table} FROM base.{table}")
         self._own_rows = self._cost_rows = self._base_traces = rows
-
-    def _ensure_history(self) -> None:
-        if not self._databases:
-            return
-        from flightlog_viewer.store.checkpoint_ingest import ingest_history
-
-        while self._databases:
-            with self._cursor() as cursor:
-                ingest_history(cursor, self._databases[-1])
-            self._databases.pop()
 
     def _ensure_own(self, rows: int) -> None:
         self.own_times.ready()

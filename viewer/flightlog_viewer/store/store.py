@@ -14,6 +14,7 @@ from flightlog.errors import UnreadableError
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.cache import Cache
+from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.payloads import PayloadReader
 from flightlog_viewer.store.queries import statement
@@ -49,8 +50,8 @@ class Store:
         self._connection = duckdb.connect(":memory:", config=config)
         # In an interactive interpreter DuckDB would draw a bar of its own.
         self._connection.execute("SET enable_progress_bar = false")
-        self._derived = derived.Derived(self._connection.cursor, prices.override_file(), checkpoints)
-        self._databases = list(checkpoints)
+        self._databases = CheckpointDatabases(self._connection.cursor, checkpoints)
+        self._derived = derived.Derived(self._connection.cursor, prices.override_file(), self._databases)
         self._rows = Rows(self._connection, paths, cache)
         self._payloads = PayloadReader(self._rows)
         _OPEN.add(self)
@@ -114,6 +115,11 @@ class Store:
         return len(self._rows.locations)
 
     @property
+    def problems(self) -> list[str]:
+        """What could not be read of the checkpoint databases so far and is missing in their tables, a sentence each."""
+        return self._databases.problems
+
+    @property
     def in_flight(self) -> int:
         """Spans that have started and not ended."""
         return len(self._rows.started)
@@ -126,8 +132,10 @@ class Store:
     def refresh(self) -> int:
         """Load what came since: lines, files, starts; the number of new finished spans. Row ids stay as they are.
 
-        Rotation, truncation and deletion of a file are followed. A line that is still being written waits.
+        Rotation, truncation and deletion of a file are followed. A line that is still being written waits. Checkpoint
+        databases that have changed are read again when a query names their tables.
         """
+        self._derived.refresh_databases()
         return self._rows.refresh()
 
     def interrupt(self) -> None:
@@ -164,12 +172,7 @@ class Store:
         self._connection.execute(prices.TABLE)
         derived.create_tables(self._connection)
         checkpoint_tables.create_tables(self._connection)
-        if self._databases:
-            # Only now: it brings all that decodes checkpoints.
-            from flightlog_viewer.store.checkpoint_ingest import ingest_threads
-
-            for database in self._databases:
-                ingest_threads(self._connection, database)
+        self._databases.load()
 
 
 def open_store(
