@@ -1,7 +1,8 @@
 """What answers mean, what they add up to, and what the threshold rules make of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_groups_by_node_week_and_risk() -> None:
     assert [group.key for group in metrics.by_week] == ["2026-W45", "2026-W46"]
     assert [group.key for group in metrics.by_risk] == ["0.3-0.4", "0.9-1.0"]
     assert risk_bucket(approval("c", "yes", risk=float("nan"))) is None
+
+
+def test_weeks_begin_at_midnight_where_people_are() -> None:
+    """An answer late on Sunday in UTC is one of the next week in Tokyo."""
+    sunday = at(datetime(2026, 11, 22, 20, tzinfo=UTC))
+    items = [approval("a", "yes", answered=sunday)]
+    zones: list[tzinfo] = [UTC, ZoneInfo("Asia/Tokyo")]
+    assert [measure(items, MONDAY, tz=zone).by_week[0].key for zone in zones] == ["2026-W47", "2026-W48"]
 
 
 def test_what_waits_and_what_is_late() -> None:

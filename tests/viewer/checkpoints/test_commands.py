@@ -3,8 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
+from zoneinfo import ZoneInfo
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
@@ -182,3 +184,18 @@ def test_reading_changes_no_byte(database: Path, run: Run) -> None:
     run("threads", "--checkpoints", database)
     run("replay", "waits", "--checkpoints", database)
     assert database.read_bytes() == before
+
+
+def test_times_are_shown_in_a_zone(database: Path, run: Run) -> None:
+    """`--tz` moves what the tables and the replay show; the JSON keeps UTC."""
+    stored = json.loads(run("threads", "--checkpoints", database, "--json")[1])[0]["updated_at"]
+    there = datetime.fromisoformat(stored).astimezone(ZoneInfo("Asia/Kathmandu"))
+    zone = ("--checkpoints", database, "--tz", "Asia/Kathmandu")
+    assert f"{there:%Y-%m-%d %H:%M:%S}" in run("threads", *zone)[1]
+    assert f"{there:%H:%M}" in run("approvals", *zone)[1]
+    replayed = run("replay", "answered", *zone)[1].splitlines()
+    assert f"{there:%Y-%m-%d}" in replayed
+    assert any(f"{there:%H:%M:%S}" in line for line in replayed)
+    assert json.loads(run("threads", *zone, "--json")[1])[0]["updated_at"] == stored
+    status, _, err = run("threads", "--checkpoints", database, "--tz", "Nowhere/Land")
+    assert (status, "no time zone 'Nowhere/Land'" in err) == (2, True)

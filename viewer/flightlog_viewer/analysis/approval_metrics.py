@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from flightlog_viewer.analysis.approvals import Approval
 
@@ -72,13 +72,15 @@ class ApprovalMetrics:
     overall: Agreement
     by_node: Sequence[Agreement]
     by_week: Sequence[Agreement]
-    """ISO weeks of the answer, in UTC, like `2026-W47`."""
+    """ISO weeks of the answer, like `2026-W47`."""
     by_risk: Sequence[Agreement]
     """Buckets of `risk_score` 0.1 wide, like `0.6-0.7`; a question without a score is in none."""
 
 
-def measure(approvals: Sequence[Approval], now: datetime, ttl: timedelta | None = None) -> ApprovalMetrics:
-    """The metrics of approvals as of a time."""
+def measure(
+    approvals: Sequence[Approval], now: datetime, ttl: timedelta | None = None, tz: tzinfo = UTC
+) -> ApprovalMetrics:
+    """The metrics of approvals as of a time; weeks begin at midnight in `tz`."""
     answered = [approval for approval in approvals if approval.status == "answered"]
     exact = [approval for approval in answered if approval.exact]
     windows = [approval for approval in answered if not approval.exact]
@@ -92,7 +94,7 @@ def measure(approvals: Sequence[Approval], now: datetime, ttl: timedelta | None 
         window_lag_max=_lag(approval.lag_max_ms for approval in windows),
         overall=agreement("all", answered),
         by_node=agreements(answered, lambda approval: approval.node),
-        by_week=agreements(answered, week),
+        by_week=agreements(answered, lambda approval: week(approval, tz)),
         by_risk=agreements(answered, risk_bucket),
     )
 
@@ -114,12 +116,12 @@ def agreements(approvals: Iterable[Approval], key: Callable[[Approval], str | No
     return [agreement(name, groups[name]) for name in sorted(groups)]
 
 
-def week(approval: Approval) -> str | None:
-    """The ISO week of the answer."""
+def week(approval: Approval, tz: tzinfo = UTC) -> str | None:
+    """The ISO week of the answer in a zone."""
     moment = approval.answered_at
     if moment is None:
         return None
-    year, number, _ = moment.isocalendar()
+    year, number, _ = moment.astimezone(tz).isocalendar()
     return f"{year}-W{number:02}"
 
 

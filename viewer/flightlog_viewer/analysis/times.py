@@ -72,6 +72,18 @@ def point(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> dateti
         ) from None
 
 
+def shown(text: str | None, tz: tzinfo = UTC) -> str:
+    """An RFC 3339 time in a zone, as `2026-11-20 12:00:00.250`; without an offset it is UTC. Other text stays."""
+    if not text:
+        return ""
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return aware.astimezone(tz).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    except (ValueError, OverflowError):
+        return text
+
+
 def _ago(word: str) -> float:
     bare = word.removeprefix("-").removesuffix("ago").strip()
     if bare.isdigit():

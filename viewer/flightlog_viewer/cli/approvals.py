@@ -1,14 +1,14 @@
 """``approvals``: what people were asked, what they answered and how long they took."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
 
 import typer
 
 from flightlog.errors import UsageError
 from flightlog_viewer.cli import figures, output
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, form
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
 
 SpanPaths = Annotated[
     list[str] | None,
@@ -32,6 +32,7 @@ def approvals(
         typer.Option("--regret-path", help="Where the state says that an approved action went wrong: outcome.reverted"),
     ] = None,
     breakpoint: Breakpoint = None,
+    tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
@@ -48,17 +49,18 @@ def approvals(
     """
     from flightlog_viewer.analysis.approval_metrics import measure
     from flightlog_viewer.analysis.calibration import advise
-    from flightlog_viewer.analysis.times import milliseconds
+    from flightlog_viewer.analysis.times import milliseconds, zone
     from flightlog_viewer.checkpoints.approvals import SpanSide, whole_picture
 
     if not checkpoints and not paths:
         raise UsageError("give span files, --checkpoints FILE, or both")
+    place = zone(tz)
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     spans = _from_spans(paths, cache=not no_cache) if paths else SpanSide()
     picture = whole_picture(checkpoints or [], spans, breakpoints=breakpoint or (), regret_path=regret_path)
     now = datetime.now(UTC)
     rows = [row(approval, now) for approval in picture.approvals]
-    metrics = measure(picture.approvals, now, limit)
+    metrics = measure(picture.approvals, now, limit, place)
     advice = (
         None if threshold is None else advise(picture.approvals, threshold, picture.regretted if regret_path else None)
     )
@@ -74,7 +76,7 @@ def approvals(
     elif shape == "csv":
         output.table([output.Column(name) for name in _COLUMNS], rows, shape)
     else:
-        _show(rows, metrics, advice)
+        _show(rows, metrics, advice, place)
     for problem in picture.problems:
         output.note(problem)
     return 2 if picture.problems else 0
@@ -121,7 +123,8 @@ def _agreement(group: Any) -> dict[str, Any]:
     return asdict(group) | {"n": group.n, "rate": group.rate}
 
 
-def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any) -> None:
+def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> None:
+    from flightlog_viewer.analysis.times import shown
     from flightlog_viewer.checkpoints.form import to_json
 
     waiting = metrics.waiting
@@ -148,7 +151,7 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any) -> None:
         output.Column("status"),
         output.Column("decision"),
         output.Column("decided_by", "by"),
-        output.Column("asked_at", "asked", show=lambda value: str(value or "")[:19].replace("T", " ")),
+        output.Column("asked_at", "asked", show=lambda value: shown(value, tz)[:19]),
         output.Column("lag", right=True),
         output.Column("question", show=lambda value: cut(to_json(value)) if value is not None else ""),
     ]

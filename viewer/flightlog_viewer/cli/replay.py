@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from itertools import chain
 from typing import Any
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints import Step, Task, ThreadHistory
 from flightlog_viewer.checkpoints.form import step_form, to_json
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -22,8 +24,9 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 class Replay:
     """The steps of a thread, for a person or as JSON; read once, in order."""
 
-    def __init__(self, history: ThreadHistory, *, at: str | None, ns: str | None) -> None:
+    def __init__(self, history: ThreadHistory, *, at: str | None, ns: str | None, tz: tzinfo = UTC) -> None:
         self._history = history
+        self._tz = tz
         self._at = at
         self._ns = ns
 
@@ -42,9 +45,15 @@ class Replay:
         """Print the steps as text, and how to go on from the last of them."""
         last: Step | None = None
         newest: dict[str, str] = {}
+        day = ""
         output.line(f"thread {self._history.thread_id}")
         for step in self._steps():
-            _show_step(step, newest.get(step.checkpoint_ns))
+            date, _, time = shown(step.ts, self._tz).partition(" ")
+            if date and date != day:  # a thread can wait for days
+                output.line("")
+                output.line(date[:10])
+                day = date
+            _show_step(step, newest.get(step.checkpoint_ns), time[:12])
             newest[step.checkpoint_ns] = step.checkpoint_id
             if last is None or step.checkpoint_ns == "" or last.checkpoint_ns != "":
                 last = step
@@ -103,11 +112,10 @@ def _no_step(thread_id: str, wanted: str) -> str:
     return f"thread {thread_id} has no step {wanted!r}: give a step number or the beginning of a checkpoint id"
 
 
-def _show_step(step: Step, before: str | None) -> None:
+def _show_step(step: Step, before: str | None, time: str) -> None:
     """One step; `before` is the step printed before it in its namespace: another parent makes it a branch."""
     indent = "  " * (step.checkpoint_ns.count("|") + 1 if step.checkpoint_ns else 0)
     number = "?" if step.step is None else step.step
-    time = (step.ts or "")[11:23]
     resumed = ", resumed" if step.resumed_from_parent and step.source == "loop" else ""
     namespace = f"  in {step.checkpoint_ns}" if step.checkpoint_ns else ""
     if before is not None and step.parent_checkpoint_id not in (before, None):

@@ -7,11 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.approvals import Breakpoint, SpanPaths, cut
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, form
+from flightlog_viewer.cli.approvals import Breakpoint, cut
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
 from flightlog_viewer.safe_text import safe_json
 
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(help="Span files of the same runs: they tell why a thread has not gone on.", show_default=False),
+]
 Thread = Annotated[str, typer.Argument(help="Thread id; the beginning of one is enough.", show_default=False)]
 At = Annotated[
     str | None, typer.Option("--at", help="Only this step: its number or the beginning of its checkpoint id.")
@@ -25,9 +30,10 @@ Namespace = Annotated[
 
 
 def threads(
-    paths: SpanPaths = None,
+    paths: Runs = None,
     checkpoints: Checkpoints = None,
     breakpoint: Breakpoint = None,
+    tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
@@ -43,6 +49,7 @@ def threads(
     from flightlog_viewer.checkpoints import open_source
     from flightlog_viewer.checkpoints.form import thread_form, to_json
 
+    place = zone(tz)
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
@@ -64,7 +71,7 @@ def threads(
         output.Column("status"),
         output.Column("steps", right=True),
         output.Column("checkpoints", right=True),
-        output.Column("updated_at", "updated", show=_short_time),
+        output.Column("updated_at", "updated", show=lambda value: shown(value, place)[:19]),
         output.Column("asks", "waits for an answer"),
     ]
     output.table(columns, rows)
@@ -77,6 +84,7 @@ def replay(
     at: At = None,
     diff: Diff = None,
     ns: Namespace = None,
+    tz: Tz = None,
     json: Json = False,
 ) -> int:
     """Show what happened at every super-step of a thread, from its checkpoints alone.
@@ -86,6 +94,7 @@ def replay(
     from flightlog_viewer.checkpoints import open_source
     from flightlog_viewer.cli.replay import Replay
 
+    place = zone(tz)
     targets = _targets(checkpoints)
     for target in targets:
         with open_source(target) as source:
@@ -94,7 +103,7 @@ def replay(
             if ns is not None and ns not in (known := source.namespaces(found)):
                 names = ", ".join(repr(name) for name in known[:5])
                 raise UsageError(f"thread {found} has no namespace {ns!r}; it has {names}")
-            run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns)
+            run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
             if diff is not None:
                 run.show_diff(*diff, json=json)
             elif json:
@@ -139,7 +148,3 @@ def _status(problems: list[str]) -> int:
 def _stream(parts: Iterator[str]) -> None:
     for part in parts:
         sys.stdout.write(safe_json(part))
-
-
-def _short_time(value: Any) -> str:
-    return str(value)[:19].replace("T", " ") if value else ""
