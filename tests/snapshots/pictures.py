@@ -7,6 +7,21 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.S)
 
+WAYS: dict[str, list[str]] = {
+    "traces": [],
+    "trace": ["e", "enter", "e"],
+    "detail": ["enter", "j", "j", "enter"],
+    "threads": ["3", "j", "enter", "left_square_bracket"],
+    "inbox": ["4"],
+    "inbox-open": ["4", "enter"],
+    "stats": ["5"],
+    "sql": ["6", "ctrl+r"],
+    "help": ["2", "question_mark"],
+}
+"""The keys that lead to each screen."""
+SCREENS = ("traces", "trace", "threads", "inbox", "stats", "sql")
+"""The numbered ones, in their order."""
+
 
 def picture(app: Any) -> str:
     """What the application shows now. Nothing in it is fetched from anywhere."""

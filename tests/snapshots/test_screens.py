@@ -6,27 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.snapshots.pictures import Svg, picture
+from tests.snapshots.pictures import SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.threads import checkpoint_file
 
 NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
 SIZES = [(80, 24), (120, 40), (200, 50)]
-WAYS: dict[str, list[str]] = {
-    "traces": [],
-    "trace": ["e", "enter", "e"],
-    "detail": ["enter", "j", "j", "enter"],
-    "threads": ["3", "j", "enter", "left_square_bracket"],
-    "inbox": ["4"],
-    "inbox-open": ["4", "enter"],
-    "stats": ["5"],
-    "sql": ["6", "ctrl+r"],
-    "help": ["2", "question_mark"],
-}
-"""The keys that lead to each screen."""
-SCREENS = ("traces", "trace", "threads", "inbox", "stats", "sql")
-"""These at three sizes, what opens in them at the smallest."""
 
 
 @pytest.fixture(scope="module")

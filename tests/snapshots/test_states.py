@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.tui.app import FlightlogApp
 from flightlog_viewer.tui.session import Progress, Session
-from tests.snapshots.pictures import Svg, picture
+from flightlog_viewer.tui.widgets.query_editor import QueryEditor
+from tests.snapshots.pictures import SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.threads import checkpoint_file
@@ -34,16 +36,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("look", LOOKS)
 async def test_looks(look: str, files: tuple[Path, Path], snapshot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trace and the inbox in the other themes, in ASCII and without colour."""
+    """Each screen in the other themes, in ASCII and without colour."""
     if look == "no-colour":
         monkeypatch.setenv("NO_COLOR", "1")
     async with driven([files[0]], [files[1]], size=(120, 40), now=lambda: NOW, **LOOKS[look]) as viewer:
-        await viewer.press("e", "enter", "e")
-        assert picture(viewer.app) == snapshot(extension_class=Svg, name="trace")
-        if look == "ascii":
-            assert ascii_part(picture(viewer.app)).isascii()
-        await viewer.press("4")
-        assert picture(viewer.app) == snapshot(extension_class=Svg, name="inbox")
+        for screen in SCREENS:
+            await viewer.press("escape", "1", "g", *WAYS[screen])
+            assert picture(viewer.app) == snapshot(extension_class=Svg, name=screen)
+            if look == "ascii":
+                assert ascii_part(picture(viewer.app)).isascii()
 
 
 def ascii_part(svg: str) -> str:
@@ -59,14 +60,18 @@ async def test_small(files: tuple[Path, Path], snapshot: Any) -> None:
         assert picture(viewer.app) == snapshot(extension_class=Svg, name="trace")
 
 
-async def test_nothing_there(tmp_path: Path, files: tuple[Path, Path], snapshot: Any) -> None:
-    """An empty file, a filter without a match, no database: each says what to do."""
+async def test_nothing_there(tmp_path: Path, snapshot: Any) -> None:
+    """Each screen over an empty file and no database says what to do."""
     empty = tmp_path / "empty.jsonl"
     empty.touch()
     async with driven([empty]) as viewer:
-        assert picture(viewer.app) == snapshot(extension_class=Svg, name="empty")
-        await viewer.press("3")
-        assert picture(viewer.app) == snapshot(extension_class=Svg, name="no-database")
+        for number, screen in enumerate(SCREENS, 1):
+            await viewer.press(str(number))
+            assert picture(viewer.app) == snapshot(extension_class=Svg, name=screen)
+
+
+async def test_mistakes(files: tuple[Path, Path], snapshot: Any) -> None:
+    """A filter without a match, filters that cannot be read, a query that is wrong: the rows stay."""
     async with driven([files[0]]) as viewer:
         await viewer.press("slash")
         await viewer.write("name:nobody")
@@ -75,7 +80,16 @@ async def test_nothing_there(tmp_path: Path, files: tuple[Path, Path], snapshot:
         await viewer.press("escape", "slash")
         await viewer.write("dur>soon")
         await viewer.press("enter")
-        assert picture(viewer.app) == snapshot(extension_class=Svg, name="filter-mistake")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="traces")
+        await viewer.press("escape", "enter", "slash")
+        await viewer.write("status=error")
+        await viewer.press("enter")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="trace")
+        await viewer.press("escape", "6")
+        viewer.app.screen.query_one(QueryEditor).text = ""
+        await viewer.write("SELECT nme FROM spans")
+        await viewer.press("ctrl+r")
+        assert picture(viewer.app) == snapshot(extension_class=Svg, name="sql")
 
 
 class HeldSession(Session):
@@ -92,32 +106,62 @@ class HeldSession(Session):
         super().load(progress)
 
 
+async def appears(pilot: Pilot[Any], text: str) -> None:
+    """Wait until a text is on the screen."""
+    for _ in range(400):
+        if text in picture(pilot.app):
+            return
+        await pilot.pause(0.05)
+    raise TimeoutError(text)
+
+
 async def test_loading(files: tuple[Path, Path], snapshot: Any) -> None:
     """While it loads the newest traces are there, with how far it is; Esc stops it, r goes on."""
     session = HeldSession(files[0])
     app = FlightlogApp(session, first_rows=session.excerpt(), clock=lambda: 0.0)
     try:
         async with app.run_test(size=(80, 24)) as pilot:
-            while "14,000" not in picture(app):
-                await pilot.pause(0.05)
-            assert picture(app) == snapshot(extension_class=Svg, name="loading")
-            await pilot.press("j", "escape")
-            while "stopped" not in picture(app):
-                await pilot.pause(0.05)
+            await appears(pilot, "14,000")
+            for number, screen in enumerate(SCREENS, 1):
+                await pilot.press(str(number))
+                await pilot.pause(0.2)
+                assert picture(app) == snapshot(extension_class=Svg, name=screen)
+            await pilot.press("escape", "1", "j", "escape")
+            await appears(pilot, "stopped")
             assert picture(app) == snapshot(extension_class=Svg, name="stopped")
             session.go_on.set()
             await pilot.press("r")
-            while "270" not in picture(app):
-                await pilot.pause(0.05)
+            await appears(pilot, "270")
             assert not app.faults
     finally:
         session.go_on.set()
         session.close()
 
 
-async def test_gone_wrong(tmp_path: Path, files: tuple[Path, Path]) -> None:
-    """A database that is none gets a banner."""
+class BrokenSession(Session):
+    """Cannot load what it has shown the head of."""
+
+    def load(self, progress: Progress) -> None:
+        raise UnreadableError("support.jsonl cannot be read: Input/output error")
+
+
+async def test_gone_wrong(files: tuple[Path, Path], snapshot: Any) -> None:
+    """Each screen when the load has failed: a banner says why, and what was read stays."""
+    session = BrokenSession([str(files[0])], cache=False)
+    app = FlightlogApp(session, first_rows=session.excerpt())
+    async with app.run_test(size=(80, 24)) as pilot:
+        for number, screen in enumerate(SCREENS, 1):
+            await pilot.press(str(number))
+            await pilot.pause(0.2)
+            assert picture(app) == snapshot(extension_class=Svg, name=screen)
+
+
+async def test_damaged_database(tmp_path: Path, files: tuple[Path, Path], snapshot: Any) -> None:
+    """A database that is none gets a banner, and the screens that live on it say so."""
     wrong = tmp_path / "wrong.sqlite"
-    wrong.write_bytes(b"no database at all" * 100)
+    wrong.write_bytes(b"SQLite format 3\0" + b"no database at all" * 100)
     async with driven([files[0]], [wrong]) as viewer:
-        assert "wrong.sqlite" in picture(viewer.app)
+        for number in (3, 4):
+            await viewer.press(str(number))
+            shown = picture(viewer.app).replace(str(tmp_path), "")
+            assert "wrong.sqlite" in shown

@@ -162,10 +162,12 @@ class FlightlogApp(Guarded, App[int]):
     def on_load_ended(self, event: LoadEnded) -> None:
         self._loading = False
         if event.error is not None:
+            self._show_status()
             if self._cancelled and isinstance(event.error, FlightlogError):
                 self.main.say_status(("flightlog ", "bold"), "stopped: only the newest traces are shown; r loads all")
             else:
                 self.fault(event.error)
+            self.main.data_changed(appended=False)
             return
         self._show_status()
         self.main.data_changed(appended=False)
@@ -210,6 +212,8 @@ class FlightlogApp(Guarded, App[int]):
         parts: list[Part] = [("flightlog ", "bold"), names if len(names) < 60 else names[:57] + "...", "  "]
         if self._loading:
             parts.append("loading, counts are so far")
+        elif not session.loaded:
+            parts.append(("not loaded; r tries again", "bold $warning"))
         elif session.loaded:
             parts.append(f"{session.span_count:,} spans")
             rejects = session.reject_count

@@ -53,7 +53,7 @@ UNICODE: Final = Glyphs(
         "paused_or_running": "~",
         "empty": "-",
     },
-    full="█",
+    full="▇",
     open_end="▒",
     folded="▸",
     unfolded="▾",

@@ -40,8 +40,25 @@ _SPAN_FIELDS = (
 )
 
 
+_MOST_SPANS = 5000
+"""Of one thread, in the list beside its steps."""
 _LARGE = 10_000
 """Spans; below that nothing is worth a thought about memory."""
+
+
+class RunSpan(NamedTuple):
+    """A span in the list of a thread's runs."""
+
+    row_id: int
+    trace_id: str
+    name: str
+    type: str
+    kind: str | None
+    status: str
+    start_us: int
+    duration_ms: float | None
+    is_root: bool
+    step: int | None
 
 
 class OpenTrace(NamedTuple):
@@ -128,6 +145,16 @@ class SpanQuestions:
             "WHERE trace_id = ? AND tool_call_id IS NOT NULL"
         )
         return {row[0]: ToolSpan._make(row[1:]) for row in self._cursors.rows(query, [trace_id])}
+
+    def run_spans(self, thread_id: str) -> list[RunSpan]:
+        """The spans of every run of a thread, run by run, without the routing and plumbing between the nodes."""
+        query = (
+            "SELECT row_id, trace_id, name, type, kind, status, epoch_us(start_time), duration_ms, "
+            "parent_run_id IS NULL, step FROM spans WHERE thread_id = ? "
+            "AND (parent_run_id IS NULL OR kind IS NULL OR kind NOT IN ('edge', 'runnable')) "
+            f"ORDER BY min(start_time) OVER (PARTITION BY trace_id), trace_id, start_time, row_id LIMIT {_MOST_SPANS}"
+        )
+        return [RunSpan._make(row) for row in self._cursors.rows(query, [thread_id])]
 
     def runs_of(self, thread_id: str) -> list[TraceRow]:
         """The traces of a thread, oldest first."""

@@ -23,6 +23,7 @@ from flightlog_viewer.safe_text import safe_text
 Part = str | tuple[str, str]
 """Text, or text with a Textual style such as ``bold $error``."""
 
+_PICTURE = Style(meta={"picture": True})
 _TAB = "    "
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
@@ -37,6 +38,18 @@ def clean(text: str) -> str:
 def segment(text: str, style: Style | None = None) -> Segment:
     """A piece of a line."""
     return Segment(clean(text), style)
+
+
+def picture(text: str, style: Style | None = None) -> Segment:
+    """A piece of a line that is a drawing and no text: see ``overlaid``."""
+    return Segment(clean(text), _PICTURE if style is None else style + _PICTURE)
+
+
+def overlaid(line: Strip, style: Style) -> Strip:
+    """The line of the cursor. Reversed it takes the place of all colours, not of pictures: a bar would be a gap."""
+    if not style.reverse:
+        return line.apply_style(style)
+    return Strip([Segment(text, own if own is not None and own.meta else style) for text, own, _ in line])
 
 
 def strip(segments: Iterable[Segment], width: int, style: Style | None = None) -> Strip:

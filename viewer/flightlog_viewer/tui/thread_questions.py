@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui.cursors import Cursors
-from flightlog_viewer.tui.span_questions import SpanQuestions
+from flightlog_viewer.tui.span_questions import RunSpan, SpanQuestions
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.approvals import Approval
@@ -30,6 +30,8 @@ class ThreadSteps(NamedTuple):
     thread_id: str
     steps: "list[Step]"
     runs: list[TraceRow]
+    spans: list[RunSpan]
+    """What those runs did."""
     links: "list[Link]"
     """Which span ran from which checkpoint, and how sure that is."""
 
@@ -94,9 +96,10 @@ class ThreadQuestions:
                     steps = list(source.history(thread_id).steps)
                     break
         if not self._cursors.ready:
-            return ThreadSteps(thread_id, steps, [], [])
+            return ThreadSteps(thread_id, steps, [], [], [])
         links = join(steps, span_refs(self._cursors.store.query("thread_spans", thread_id=thread_id)))
-        return ThreadSteps(thread_id, steps, self._spans.runs_of(thread_id), links)
+        spans = self._spans
+        return ThreadSteps(thread_id, steps, spans.runs_of(thread_id), spans.run_spans(thread_id), links)
 
     def approvals(self) -> tuple[list["Approval"], datetime | None]:
         """Every question of databases and spans with what became of it, and when a database was last written."""

@@ -14,7 +14,7 @@ COLUMNS = (
     Column("spans", "Spans", 6, right=True),
     Column("tokens", "Tok", 5, right=True, drop=3),
     Column("cost", "Cost", 7, right=True, drop=1),
-    Column("thread", "Thread", 14, drop=2),
+    Column("thread", "Thread", 14, drop=2, share=True),
 )
 _TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
 
@@ -35,7 +35,7 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) 
         Cell(units.clock(row.start_us)),
         Cell(("* " if marked else "") + row.name, "error" if row.status == "error" else ""),
         Cell(units.duration(took) if took is not None else row.status[:6], ""),
-        Cell(bar, "llm"),
+        Cell(bar, "llm", drawn=True),
         Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
         Cell(units.count(row.total_tokens)),
         Cell(units.money(row.cost_usd)),

@@ -81,7 +81,9 @@ class InboxView(View):
         self.table.focus()
 
     def data_changed(self, *, appended: bool) -> None:
-        if not self.session.checkpoints and not self.session.loaded:
+        self.table.nothing = self.waiting or "reading"
+        self.table.refresh()
+        if not self.session.loaded:
             return
         self.ask("approvals", self.session.threads.approvals, self._read)
 
@@ -101,12 +103,20 @@ class InboxView(View):
         pending = sum(a.status == "pending" for a in self._approvals)
         seen = "" if self._as_of is None else f" as of {self._as_of:%H:%M:%S} UTC, when the database was last written"
         ttl = units.age(self.viewer.ttl_seconds)
-        self.query_one("#inbox-note", Static).update(content((f"{pending} pending{seen}; ! past {ttl}", "dim")))
+        note = f"{pending} pending{seen}" + (f"; {self._mark_late} is past {ttl}" if pending else "")
+        self.query_one("#inbox-note", Static).update(content((note, "dim")), layout=False)
+        self.table.nothing = (
+            "" if shown else f"nothing is {tab.lower()}" if tab != "All" else "no question was ever asked"
+        )
         if not shown:
             lines = (
                 NO_DATABASE if not self._approvals and not self.session.checkpoints else (f"nothing is {tab.lower()}",)
             )
             self.body.show_document(Document([Block(line, "dim") for line in lines]))
+
+    @property
+    def _mark_late(self) -> str:
+        return self.glyphs.status["interrupted"] + "!"
 
     def _cells(self, approval: Approval, now: datetime) -> list[Cell]:
         seconds = inbox.age_seconds(approval, now)
@@ -128,7 +138,7 @@ class InboxView(View):
         late = seconds is not None and seconds > ttl
         tone = "error" if late else "wait" if seconds is not None and seconds > ttl / 2 else ""
         return [
-            Cell(self.glyphs.status["interrupted"] + ("!" if late else ""), tone or "wait"),
+            Cell(self._mark_late if late else self.glyphs.status["interrupted"], tone or "wait"),
             Cell("?" if seconds is None else units.age(seconds), tone),
             Cell(approval.thread_id),
             Cell(approval.node),

@@ -34,6 +34,10 @@ class Answer(NamedTuple):
     more: bool
 
 
+class Holder(Vertical, can_focus=True):
+    """Where the result goes; before there is one, the place outside the editor where keys are no text."""
+
+
 class SqlView(View):
     """Schema on the left where there is room, editor above the grid."""
 
@@ -57,7 +61,7 @@ class SqlView(View):
             with Vertical():
                 yield QueryEditor(id="editor")
                 yield Static("", markup=False, id="sql-note")
-                yield Vertical(id="grid")
+                yield Holder(id="grid")
 
     @property
     def editor(self) -> QueryEditor:
@@ -98,7 +102,7 @@ class SqlView(View):
     def on_query_editor_left(self, event: QueryEditor.Left) -> None:
         event.stop()
         grid = self.query(DataTable)
-        (grid.first() if grid else self.query_one("#schema", Tree)).focus()
+        (grid.first() if grid else self.query_one("#grid", Holder)).focus()
 
     def action_edit(self) -> None:
         self.editor.focus()
@@ -132,7 +136,7 @@ class SqlView(View):
 
     async def _show(self, answer: Answer) -> None:
         self._answer = answer
-        holder = self.query_one("#grid", Vertical)
+        holder = self.query_one("#grid", Holder)
         await holder.remove_children()
         if not answer.columns:
             self._say("no columns")

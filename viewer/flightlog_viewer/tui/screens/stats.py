@@ -77,13 +77,20 @@ class StatsView(View):
         return GROUPS[self.query_one("#stats-tabs", TabBar).active]
 
     def on_mount(self) -> None:
+        if self.viewer.ansi_color:
+            # Without a theme of our own the plots take the terminal's colours as well.
+            for plot in self.query(PlotextPlot):
+                plot.theme = "clear"
         self.data_changed(appended=False)
 
     def shown(self) -> None:
         self.table.focus()
 
     def data_changed(self, *, appended: bool) -> None:
+        self.table.nothing = self.waiting or "no span of this kind"
+        self.table.refresh()
         if not self.session.loaded:
+            self.query_one("#plots").display = False
             return
         session, group = self.session, self.group
         if group == "approvals":
@@ -106,6 +113,10 @@ class StatsView(View):
         kind = "tool" if self.group == "tool" else "model"
         self._draw_latencies(figures.latencies, f"{kind} calls by duration")
         self._draw_tokens(figures.tokens)
+        # A frame without bars tells nothing.
+        for plot, bins in (("#latency-plot", figures.latencies), ("#token-plot", figures.tokens)):
+            self.query_one(plot).display = bool(bins)
+        self.query_one("#plots").display = bool(figures.latencies or figures.tokens)
 
     def _show_approvals(self, groups: Sequence[dict[str, Any]]) -> None:
         self._groups = groups
@@ -177,7 +188,8 @@ class StatsView(View):
 
     def _choose(self, index: int) -> None:
         self.query_one("#stats-tabs", TabBar).active = index
-        self.query_one("#plots").display = GROUPS[index] != "approvals"
+        if GROUPS[index] == "approvals":
+            self.query_one("#plots").display = False
         self.data_changed(appended=False)
 
     def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
@@ -228,7 +240,7 @@ _COLUMN_OF = {
 
 def _bars(plot: PlotextPlot, places: Sequence[str] | Sequence[int], heights: Sequence[int]) -> None:
     top = max(heights, default=0)
-    plot.plt.bar(places, heights, color=_BAR)
+    plot.plt.bar(places, heights, color=_BAR if plot.theme == "auto" else "blue+")
     plot.plt.ylim(0, top or 1)
     plot.plt.yticks([0.0, float(top)], ["0", units.count(top)])
 

@@ -7,24 +7,24 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
-from textual.widgets import Static
 
 from flightlog_viewer.analysis import step_document
-from flightlog_viewer.analysis.document import Block, Document, preview
+from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.join import Link
-from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
+from flightlog_viewer.tui.screens.steps import Against, StepsPane
 from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
-from flightlog_viewer.tui.text import Part, content
 from flightlog_viewer.tui.thread_questions import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+from flightlog_viewer.tui.widgets.run_list import COLUMNS as RUN_COLUMNS
+from flightlog_viewer.tui.widgets.run_list import RunRows
 
 COLUMNS = (
     Column("status", "St", 2),
@@ -34,7 +34,6 @@ COLUMNS = (
     Column("waits", "Waits for", 14, share=True, drop=2),
 )
 _TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
-_RIBBON_TONES = {"here": "bold reverse", "wait": "bold $warning", "fork": "dim"}
 _SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (
     "no checkpoint database is open. To step through threads:",
@@ -73,40 +72,36 @@ class ThreadsView(View):
         """The thread asked for; ``_steps`` follows."""
         self._steps: ThreadSteps | None = None
         self._stepper = Stepper(())
-        self._against: Literal["parent", "mark", "none"] = "parent"
+        self._against: Against = "parent"
         self._playing: Timer | None = None
         self._speed = 0
-        self._changes: list[Change] = []
 
     def compose(self) -> ComposeResult:
-        steps = Vertical(
-            Static("", markup=False, id="step-line"),
-            Static("", markup=False, id="ribbon"),
-            Static("", markup=False, id="step-facts"),
-            TabBar(TABS, id="step-tabs"),
-            BodyView(id="step-body"),
-            id="steps",
-        )
-        yield Panes(RowList(COLUMNS, id="thread-rows"), steps, share=40, id="thread-panes")
+        lists = RowList(COLUMNS, id="thread-rows"), RowList(RUN_COLUMNS, id="thread-runs")
+        yield Panes(Vertical(*lists, id="thread-lists"), StepsPane(), share=40, id="thread-panes")
 
     @property
     def table(self) -> RowList:
         return self.query_one("#thread-rows", RowList)
 
     @property
-    def body(self) -> BodyView:
-        return self.query_one("#step-body", BodyView)
+    def runs(self) -> RowList:
+        return self.query_one("#thread-runs", RowList)
 
     @property
-    def step_tabs(self) -> TabBar:
-        return self.query_one("#step-tabs", TabBar)
+    def pane(self) -> StepsPane:
+        return self.query_one(StepsPane)
+
+    @property
+    def body(self) -> BodyView:
+        return self.pane.body
 
     @property
     def panes(self) -> Panes:
         return self.query_one("#thread-panes", Panes)
 
     def on_mount(self) -> None:
-        self.body.glyphs = self.glyphs
+        self.pane.glyphs = self.body.glyphs = self.glyphs
         self._read_threads()
 
     def shown(self) -> None:
@@ -121,7 +116,9 @@ class ThreadsView(View):
 
     def _read_threads(self) -> None:
         if not self.session.checkpoints:
-            self.body.show_document(Document([Block(line) for line in NO_DATABASE]))
+            self.table.nothing = "no checkpoint database"
+            self.table.refresh()
+            self.pane.say(*NO_DATABASE)
             return
         self.ask("threads", self.session.threads.listed, self._listed)
 
@@ -139,7 +136,7 @@ class ThreadsView(View):
             self._open(entries[0].summary.thread_id)
         else:
             self.table.nothing = "this database has no threads yet"
-            self.body.show_document(Document([Block(self.table.nothing, "dim")]))
+            self.pane.say(self.table.nothing)
 
     def _cells(self, entry: ThreadEntry) -> list[Cell]:
         thread = entry.summary
@@ -179,54 +176,19 @@ class ThreadsView(View):
         self._show_step()
 
     def _show_step(self) -> None:
-        step = self._stepper.step
-        if step is None or self._steps is None:
-            self.query_one("#step-line", Static).update(content("no steps"))
-            self.body.show_document(Document([Block("this thread has no checkpoint", "dim")]))
+        if self._steps is None:
             return
-        stepper = self._stepper
-        marked = stepper.marked
-        if self._against == "mark" and marked is not None:
-            self._changes = attributed_changes(marked.values, step.values, {})
-        else:
-            self._changes = step.changes
-        place, length = stepper.place
-        when = (step.ts or "")[:19].replace("T", " ")
-        parts: list[Part] = [
-            (f"{step.thread_id} ", "bold"),
-            f" < step {place}/{length} > ",
-            f" {step.source or '?'}  {when}",
-        ]
-        if stepper.branches > 1:
-            parts.append((f"  {stepper.branches} branches (f)", "bold $warning"))
-        self.query_one("#step-line", Static).update(content(*parts))
-        self._show_ribbon()
-        nodes = ", ".join(dict.fromkeys(task.node for task in step.tasks)) or "-"
-        namespace = step.checkpoint_ns or "root graph"
-        others = f" ({len(stepper.namespaces)} namespaces, n)" if len(stepper.namespaces) > 1 else ""
-        facts = f"node: {nodes}  ns: {namespace}{others}   {step_document.counts(self._changes)}"
-        self.query_one("#step-facts", Static).update(content(facts))
-        self._show_tab()
+        self.pane.show(self._stepper, self._steps.runs, self._against)
+        self._show_runs(self._steps)
 
-    def _show_ribbon(self) -> None:
-        parts: list[Part] = []
-        for line in self._stepper.ribbon(max(20, self.query_one("#ribbon").size.width)):
-            if parts:
-                parts.append("\n")
-            parts += [(piece.text, _RIBBON_TONES[piece.mark]) if piece.mark else piece.text for piece in line]
-        self.query_one("#ribbon", Static).update(content(*parts))
-
-    def on_resize(self) -> None:
-        if self._stepper.step is not None:
-            self.call_after_refresh(self._show_ribbon)
-
-    def _show_tab(self) -> None:
+    def _show_runs(self, steps: ThreadSteps) -> None:
         step = self._stepper.step
-        if step is None or self._steps is None:
-            return
-        tab = TABS[self.step_tabs.active]
-        made = step_document.document(tab, step, self._changes, self._against, self._steps.runs, self.glyphs.status)
-        self.body.show_document(made)
+        marked = frozenset(link.row_id for link in self._links(step.checkpoint_id)) if step is not None else frozenset()
+        rows = RunRows(steps.spans, marked, self.glyphs)
+        self.runs.nothing = "no run of this thread is in the span files"
+        self.runs.show_rows(rows)
+        if rows.first_marked is not None and not self.runs.has_focus:
+            self.runs.move_to(rows.first_marked)
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()
@@ -234,6 +196,9 @@ class ThreadsView(View):
             self._open(str(self.table.key))
             self.panes.bring("second")
             self.body.focus()
+        elif event.sender is self.runs and isinstance(rows := self.runs.rows, RunRows):
+            span = rows.span(event.row)
+            self.post_message(TraceOpened(span.trace_id, span.row_id))
 
     def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
         event.stop()
@@ -242,8 +207,7 @@ class ThreadsView(View):
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         event.stop()
-        self.step_tabs.active = event.index
-        self._show_tab()
+        self.pane.show_tab(event.index)
 
     def on_body_view_link_opened(self, event: BodyView.LinkOpened) -> None:
         event.stop()
@@ -253,7 +217,7 @@ class ThreadsView(View):
         if self._playing is not None:
             self._stop()
             return True
-        if self.body.has_focus and self.session.checkpoints:
+        if (self.body.has_focus or self.runs.has_focus) and self.session.checkpoints:
             self.panes.bring("first")
             self.table.focus()
             return True
@@ -307,11 +271,11 @@ class ThreadsView(View):
         self.notify(f"marked step {self._stepper.place[0]}; d compares with it", markup=False)
 
     def action_diff(self) -> None:
-        order: list[Literal["parent", "mark", "none"]] = ["parent", "mark", "none"]
+        order: list[Against] = ["parent", "mark", "none"]
         self._against = order[(order.index(self._against) + 1) % 3]
         if self._against == "mark" and self._stepper.marked is None:
             self._against = "none"
-        self.step_tabs.active = 0
+        self.pane.tabs.active = 0
         self._show_step()
 
     def action_play(self) -> None:
@@ -337,10 +301,12 @@ class ThreadsView(View):
             self._playing = None
 
     def action_next_tab(self, step: int = 1) -> None:
-        self.step_tabs.active = (self.step_tabs.active + step) % len(TABS)
-        self._show_tab()
+        self.pane.show_tab((self.pane.tabs.active + step) % len(TABS))
 
     def action_other_pane(self) -> None:
+        if self.table.has_focus and self.runs.display and self.runs.region.height:
+            self.runs.focus()
+            return
         front: Literal["first", "second"] = "first" if self.body.has_focus else "second"
         self.panes.bring(front)
         (self.table if front == "first" else self.body).focus()

@@ -82,8 +82,9 @@ class TraceView(View):
 
     def on_mount(self) -> None:
         self.waterfall.glyphs = self.body.glyphs = self.glyphs
+        self._say_nothing()
         if self.trace_id is None:
-            self.body.show_document(Document([Block("no trace is open: Enter on a trace of screen 1 opens it", "dim")]))
+            self.body.show_document(Document([Block("nothing is chosen", "dim")]))
 
     def shown(self) -> None:
         self.panes.bring("first")
@@ -95,9 +96,21 @@ class TraceView(View):
             return
         self.trace_id = trace_id
         self._wanted_row = row_id
+        self._say_nothing()
         self._read(keep=False)
 
+    def _say_nothing(self) -> None:
+        if self.trace_id is None:
+            said = "no trace is open: Enter on a trace of screen 1 opens it"
+        elif self.filter_line.text:
+            said = "no span matches this filter: Esc clears it"
+        else:
+            said = self.waiting or "reading the trace"
+        self.waterfall.nothing = said
+        self.waterfall.refresh()
+
     def data_changed(self, *, appended: bool) -> None:
+        self._say_nothing()
         if self.trace_id is not None:
             self._read(keep=True)
 
@@ -206,8 +219,8 @@ class TraceView(View):
 
     def _filtered(self, row_ids: set[int]) -> None:
         found = self.waterfall.filter_rows(row_ids)
-        note = "" if found else "  Esc clears"
-        self.filter_line.set_count(f"{found:,} of {len(self.waterfall.outline.rows):,}{note}")
+        self._say_nothing()
+        self.filter_line.set_count(f"{found:,} of {len(self.waterfall.outline.rows):,}")
 
     def on_filter_line_left(self, event: FilterLine.Left) -> None:
         event.stop()

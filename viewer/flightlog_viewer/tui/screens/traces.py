@@ -169,6 +169,9 @@ class TracesView(View):
         parts = [f"{shown:,} of {self._total:,}" if self.where is not None else f"{shown:,} traces"]
         if summary["errors"]:
             parts.append(f"{self.glyphs.status['error']}{summary['errors']:,}")
+        if not shown:
+            self.filter_line.set_count("  ".join(parts))
+            return
         parts += [
             f"p95 {units.duration(self._p95)}",
             f"{units.count(summary['tokens'])} tok",

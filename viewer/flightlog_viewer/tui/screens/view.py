@@ -59,6 +59,13 @@ class View(Guarded, Vertical):
     def data_changed(self, *, appended: bool) -> None:
         """The store has been loaded, or (``appended``) has new rows."""
 
+    @property
+    def waiting(self) -> str:
+        """What an empty screen says before the store is there; nothing afterwards."""
+        if self.session.loaded:
+            return ""
+        return "not loaded; r tries again" if self.viewer.settled else "loading: this screen fills when all is read"
+
     def copy_choices(self) -> list[CopyChoice]:
         """What can be copied here."""
         return []

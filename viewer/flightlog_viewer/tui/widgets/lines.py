@@ -93,18 +93,30 @@ class KeyBar(Static):
     def _changed(self, screen: Screen[object]) -> None:
         if not self.is_attached or not screen.is_current:
             return
-        parts: list[Part] = []
-        seen: set[str] = set()
-        room = self.size.width
+        shown: dict[str, tuple[str, str]] = {}
+        helps: tuple[str, str] | None = None
         for active in screen.active_bindings.values():
             binding = active.binding
-            if not binding.show or not active.enabled or binding.action in seen or len(seen) == MOST_KEYS:
+            if not binding.show or not active.enabled or binding.action in shown:
                 continue
-            key, words = f" {self.app.get_key_display(binding)} ", f" {binding.description} "
-            room -= width_of(key) + width_of(words)
+            piece = (f" {self.app.get_key_display(binding)} ", f" {binding.description} ")
+            if binding.id == "help":
+                helps = piece
+            else:
+                shown[binding.action] = piece
+        # Whatever else is cut off, the way to the other keys is not.
+        parts: list[Part] = []
+        room = self.size.width - (_width(helps) if helps else 0)
+        for piece in list(shown.values())[: MOST_KEYS - bool(helps)]:
+            room -= _width(piece)
             if room < 0:
                 break
-            seen.add(binding.action)
-            parts += [(key, "bold reverse"), words]
+            parts += [(piece[0], "bold reverse"), piece[1]]
+        if helps:
+            parts += [(helps[0], "bold reverse"), helps[1]]
         # Its size is fixed: the focus moves often, and a layout of the whole screen each time would cost a paint.
         self.update(content(*parts), layout=False)
+
+
+def _width(piece: tuple[str, str]) -> int:
+    return width_of(piece[0]) + width_of(piece[1])

@@ -23,7 +23,7 @@ class QueryEditor(TextArea):
         Binding("alt+up", "history(-1)", "Earlier query", id="sql.earlier"),
         Binding("alt+down", "history(1)", "Later query", show=False, id="sql.later"),
         Binding("tab", "complete", "Complete", show=False, id="sql.complete"),
-        Binding("escape", "leave", "To the rows", show=False, id="sql.leave"),
+        Binding("escape", "leave", "To the rows", id="sql.leave"),
     ]
 
     class Run(Message):

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from rich.segment import Segment
 from textual.message import Message
 
-from flightlog_viewer.tui.text import fit, segment
+from flightlog_viewer.tui.text import fit, picture, segment
 from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 
@@ -30,6 +30,8 @@ class Cell:
 
     text: str
     tone: str = ""
+    drawn: bool = False
+    """A picture, such as a bar."""
 
 
 class Rows(Protocol):
@@ -182,7 +184,9 @@ class RowList(VirtualRows):
         if cells is None:
             return [segment(fit("...", width), self.tone("dim"))]
         return [
-            segment(fit(cells[i].text, size, right=column.right) + " ", self.tone(cells[i].tone))
+            (picture if cells[i].drawn else segment)(
+                fit(cells[i].text, size, right=column.right) + " ", self.tone(cells[i].tone)
+            )
             for i, column, size in self.layout_for(width)
         ]
 

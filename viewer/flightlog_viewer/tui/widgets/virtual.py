@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from flightlog_viewer.tui.text import segment, strip
+from flightlog_viewer.tui.text import overlaid, segment, strip
 
 
 class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
@@ -148,7 +148,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         selected = row == self._cursor
         line = strip(self.draw_row(row, width, selected), width)
         # Joined where the style is the same: a third of the bytes for the terminal.
-        return (line.apply_style(self.cursor_style) if selected else line).apply_style(base).simplify()
+        return (overlaid(line, self.cursor_style) if selected else line).apply_style(base).simplify()
 
     @property
     def cursor_style(self) -> Style:

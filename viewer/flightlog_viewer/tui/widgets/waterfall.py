@@ -10,7 +10,7 @@ from flightlog_viewer.analysis.folding import Folding, Key
 from flightlog_viewer.analysis.timeline import Axis, Interval, Spread
 from flightlog_viewer.analysis.tree import Outline, SpanRow, build
 from flightlog_viewer.tui.glyphs import UNICODE, Glyphs, letter
-from flightlog_viewer.tui.text import fit, segment, width_of
+from flightlog_viewer.tui.text import fit, picture, segment, width_of
 from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 _TONES = {"llm": "llm", "tool": "tool", "retriever": "retriever"}
@@ -133,6 +133,8 @@ class Waterfall(VirtualRows):
         return node is not None
 
     def draw_header(self, line: int, width: int) -> list[Segment]:
+        if not self.outline.rows:
+            return []
         label, bars = self._split(width)
         axis = self._axis_for(bars)
         style = self.get_component_rich_style("rows--header", partial=True)
@@ -227,7 +229,7 @@ class Waterfall(VirtualRows):
         for column in axis.gap_columns():
             if column < width and columns[column]:
                 columns[column] = 3
-        return [segment("".join((*marks, self.glyphs.gap)[c] for c in columns), self.tone(tone))] if width else []
+        return [picture("".join((*marks, self.glyphs.gap)[c] for c in columns), self.tone(tone))] if width else []
 
     def _split(self, width: int) -> tuple[int, int]:
         """Cells for the tree and for the bars."""
