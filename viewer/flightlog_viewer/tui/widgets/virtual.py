@@ -81,6 +81,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._cursor = 0
+        self._unseen = False
+        """The cursor was moved while there was no room at all."""
         self.nothing = ""
         """What an empty widget says."""
 
@@ -119,8 +121,12 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         row = max(0, min(row, self.row_count - 1))
         before, self._cursor = self._cursor, row
         top, height = self.scroll_offset.y, self.page_rows
-        if row < top or row >= top + height:
-            centred = row - height // 2 if abs(row - before) > height else (row if row < top else row - height + 1)
+        if not self.size.height:
+            self._unseen = True  # how much it can show is known with the first layout
+        elif row < top or row >= top + height:
+            far = self._unseen or abs(row - before) > height
+            centred = row - height // 2 if far else (row if row < top else row - height + 1)
+            self._unseen = False
             self.scroll_to(y=max(0, centred), animate=False, immediate=True, force=True)
             self.refresh()
         else:
