@@ -28,7 +28,7 @@ def picture(app: Any) -> str:
     """What the application shows now. Nothing in it is fetched from anywhere."""
     for editor in app.screen.query(TextArea):
         editor.cursor_blink = False  # which half of a second it is, is no part of the picture
-    svg = _FONT_FACE.sub("", app.export_screenshot(title="flightlog"))
+    svg = _FONT_FACE.sub("", app.export_screenshot(title="flightlog", simplify=True))
     assert "https:" not in svg
     return svg
 
