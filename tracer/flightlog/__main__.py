@@ -48,6 +48,7 @@ example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; a mistake is one sentence on stderr and status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _stand_in_for_closed_streams()
     try:
         if arguments[:1] == ["run"]:
             return _run(arguments[1:])
@@ -61,6 +62,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), _USAGE_STATUS)
     except KeyboardInterrupt:
         return 130
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Take the descriptors of streams that are closed (``>&-``), or a file that is opened later would be printed into.
+
+    A command that is run in our place does not inherit them: its streams are as closed as ours were.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # what Python makes of a stream that was closed when it began
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we live
 
 
 def _hand_over(arguments: list[str]) -> int:

@@ -1,5 +1,6 @@
 """Inputs that cannot be read, given to every command that reads."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -30,10 +31,37 @@ def bad(tmp_path: Path, kind: str) -> str:
             return str(tmp_path / "*.jsonl")
         case "odd name":
             return str(tmp_path / "\x1b]0;x\x07.jsonl")
+        case "name that is no text":
+            path = tmp_path / os.fsdecode(b"\xff\xfe.jsonl")
+            try:
+                path.touch()
+            except OSError:
+                pytest.skip("this file system takes no such name")
+        case "long name":
+            return str(tmp_path / ("x" * 5_000))
+        case "no name":
+            return ""
+        case "pipe":
+            os.mkfifo(path)
     return str(path)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "binary", "folder", "glob", "odd name"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "missing",
+        "empty",
+        "text",
+        "binary",
+        "folder",
+        "glob",
+        "odd name",
+        "name that is no text",
+        "long name",
+        "no name",
+        "pipe",
+    ],
+)
 @pytest.mark.parametrize("command", [*COMMANDS, ["approvals"]], ids=lambda command: command[0])
 def test_an_input_that_cannot_be_read_is_one_sentence(
     command: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

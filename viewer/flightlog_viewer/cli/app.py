@@ -25,6 +25,8 @@ _STOPPED = 130
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
 _LOG_LIMIT = 1 << 20
+_LONGEST = 500
+"""Characters shown of a fault's text, which may quote data; the log has it whole."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), _USAGE)
     except MemoryError:
         return _complain("out of memory: give fewer files, or a machine with more", _USAGE)
+    except OSError as error:
+        return _complain(_refused(error), _USAGE)
     except Exception as error:
         if isinstance(error, RuntimeError) and str(error) == _DUCKDB_STOPPED:
             return _complain("stopped", _STOPPED)
@@ -163,8 +167,20 @@ def _usage_message(error: Exception) -> str | None:
     return f"{str(render()).rstrip('.')}{hint}"
 
 
+def _refused(error: OSError) -> str:
+    """What the system would not do: a full disk under stdout, a name too long, a device that fails."""
+    with suppress(Exception):
+        _write_log(error)
+    where = error.filename if isinstance(error.filename, str) else "reading or writing"
+    return f"{_cut(where)}: {error.strerror or type(error).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
 def _unexpected(error: Exception) -> str:
-    what = f"{type(error).__name__}: {error}"
+    what = f"{type(error).__name__}: {_cut(str(error))}"
     try:
         path = _write_log(error)
     except Exception:

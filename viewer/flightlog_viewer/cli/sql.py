@@ -33,6 +33,7 @@ def sql(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="File for parquet; without it, standard output."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     no_cache: NoCache = False,
 ) -> int:
@@ -56,7 +57,7 @@ def sql(
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
         if form == "parquet":
-            _parquet(result, output)
+            _parquet(result, output, overwrite=overwrite)
         elif form == "json":
             json_rows(_unique(result.columns), _with_json(result))
         elif form == "csv":
@@ -110,16 +111,21 @@ def _unique(names: list[str]) -> list[str]:
     return result
 
 
-def _parquet(result: "Result", output: Path | None) -> None:
+def _parquet(result: "Result", output: Path | None, *, overwrite: bool) -> None:
     import pyarrow.parquet as parquet
 
     if output is None and sys.stdout.isatty():
         raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
     answer = result.arrow()
     answer = answer.rename_columns(_unique(answer.column_names))
+    if output is None:
+        parquet.write_table(answer, sys.stdout.buffer, compression="zstd")
+        return
+    from flightlog_exporters.new_file import new_file
+
     try:
-        parquet.write_table(answer, sys.stdout.buffer if output is None else output, compression="zstd")
+        with new_file(output, overwrite=overwrite) as file:
+            parquet.write_table(answer, file, compression="zstd")
     except OSError as error:
         raise UnreadableError(f"{output} cannot be written: {error.strerror or error}") from None
-    if output is not None:
-        note(f"{answer.num_rows:,} rows in {output}")
+    note(f"{answer.num_rows:,} rows in {output}")

@@ -31,7 +31,13 @@ def resolve(
     found: list[Path] = []
     for given in paths:
         found.extend(_expand(os.path.expanduser(str(given)), known))
-    return list(dict.fromkeys(_with_rotated(found)))
+    files = list(dict.fromkeys(_with_rotated(found)))
+    for file in files:
+        if not _is_text(str(file)):
+            raise UnreadableError(
+                f"the name {repr(os.fsencode(file))[1:]} is not UTF-8: rename it, or name the other files"
+            )
+    return files
 
 
 def newest(folder: Path) -> Path:
@@ -75,6 +81,8 @@ def looks_like_spans(path: Path) -> bool:
 
 
 def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
+    if not given:
+        raise UnreadableError("a path is empty: name a file or a folder, or leave it out")
     path = Path(given)
     if path.is_dir():
         files = [file for file in _span_files(path) if _belongs(file, known)]
@@ -85,7 +93,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
         if not os.access(path, os.R_OK):
             raise UnreadableError(f"{given} cannot be read: permission denied")
         if not path.is_file():
-            raise UnreadableError(f"{given} is no regular file")
+            raise UnreadableError(f"{given} is no regular file: save what it gives to one first")
         return [path]
     if glob.has_magic(given):
         files = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if os.path.isfile(name)]
@@ -93,6 +101,15 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
             raise UnreadableError(f"no file matches {given}")
         return files
     raise UnreadableError(f"{given} does not exist")
+
+
+def _is_text(name: str) -> bool:
+    """Whether DuckDB can be told of a file: it takes names as UTF-8, and file systems take any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _belongs(file: Path, known: Container[tuple[int, int]]) -> bool:
