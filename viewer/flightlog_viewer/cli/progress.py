@@ -9,7 +9,7 @@ from typing import Self
 _AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 0.1
 _WIDTH = 24
-_FORESEEABLE = 0.02
+_FORESEEABLE = 0.1
 """Share done from which the time left is worth saying."""
 
 

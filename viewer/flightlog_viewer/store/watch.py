@@ -13,6 +13,8 @@ Progress = Callable[[int, int, int], Any]
 
 _INTERVAL: Final = 0.1
 """Seconds between two calls."""
+_READING: Final = 0.9
+"""Share of the work on a file that DuckDB's pass over it is."""
 
 
 class LoadCancelledError(FlightlogError):
@@ -32,6 +34,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._file_bytes = 0
+        self._told = 0
         self.done = 0
         """Bytes of the files that are loaded."""
         self.rows = 0
@@ -73,11 +76,13 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL):
-            share = max(0.0, self._connection.query_progress()) / 100
+            share = max(0.0, self._connection.query_progress()) / 100 * _READING
             self._tell(min(self._total, self.done + int(share * self._file_bytes)))
             if self.cancelled:
                 self._connection.interrupt()
 
     def _tell(self, done: int) -> None:
+        # Statements after the pass over a file begin at nothing again.
+        self._told = done = max(done, self._told)
         if self._progress is not None and self._progress(done, self._total, self.rows) is False:
             self.cancelled = True
