@@ -202,8 +202,11 @@ def test_sql_in_every_format(run: Run, spans: str, tmp_path: Path) -> None:
     assert "\x1b" not in table
     assert table.splitlines()[1].split() == ["search", "2", "=cmd()[2J"]
     assert next(csv.DictReader(io.StringIO(run("sql", query, spans, "--format", "csv"))))["why"] == "'=cmd()[2J"
+    for suffix, option in (("json", "--json"), ("csv", "--csv")):
+        run("sql", query, spans, "-o", str(tmp_path / f"out.{suffix}"), err="the answer is in")
+        assert (tmp_path / f"out.{suffix}").read_text() == run("sql", query, spans, option)
     target = tmp_path / "out.parquet"
-    run("sql", query, spans, "--format", "parquet", "-o", str(target), err="3 rows")
+    run("sql", query, spans, "-o", str(target), err="the answer is in")
     import pyarrow.parquet as parquet
 
     assert parquet.read_table(target).to_pylist() == rows
@@ -244,7 +247,9 @@ def test_wrong_sql_is_one_sentence(run: Run, spans: str, query: str, why: str) -
         ["traces", "--status", "eror"],
         ["traces", "--min-duration", "long"],
         ["sql", "SELECT 1", "--format", "xml"],
-        ["sql", "SELECT 1", "-o", "x"],
+        ["sql", "SELECT 1", "--format", "csv", "--json"],
+        ["sql", "SELECT 1", "--json", "--csv"],
+        ["sql", "SELECT 1", "-o", "/nowhere/x.csv"],
     ],
 )
 def test_a_wrong_option_is_one_sentence(run: Run, spans: str, argv: list[str]) -> None:

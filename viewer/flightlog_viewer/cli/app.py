@@ -87,8 +87,13 @@ def _reader_left() -> int:
 
 def _run(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
+        if argv[1:] == ["filter"] and argv[0] == "help":
+            from flightlog_viewer.cli.filter_help import page
+
+            sys.stdout.write(page())
+            return 0
         if len(argv) > 1 and argv[0] == "help":
-            return _run([argv[1], "--help"])
+            return _run([*argv[1:], "--help"])
         sys.stdout.write(_help())
         return 0
     if argv[0] in ("-V", "--version", "version"):
@@ -105,15 +110,18 @@ def _run(argv: list[str]) -> int:
         from flightlog.__main__ import main as tracer
 
         return tracer(argv)
-    status = _load(command)(rest)
+    parsed = load(command)
+    status = parsed.main(rest, prog_name=f"flightlog {command.name}", standalone_mode=False)
     return status if isinstance(status, int) else 0
 
 
-def _load(command: Command) -> Any:
-    """The command as a callable over its arguments that returns its status, its module imported now."""
+def load(command: Command) -> Any:
+    """The command with its arguments, as typer parses them; its module is imported now."""
     target = getattr(import_module(command.module), command.function)
     import typer
     from typer.main import get_command
+
+    from flightlog_viewer.cli.help import HelpfulCommand
 
     application: typer.Typer
     if isinstance(target, typer.Typer):
@@ -125,24 +133,33 @@ def _load(command: Command) -> Any:
             rich_markup_mode=None,
             context_settings={"help_option_names": ["-h", "--help"]},
         )
-        application.command()(target)
-    parsed = get_command(application)
-    return lambda arguments: parsed.main(arguments, prog_name=f"flightlog {command.name}", standalone_mode=False)
+        application.command(cls=HelpfulCommand)(target)
+    return get_command(application)
 
 
 def _help() -> str:
     width = max((len(command.name) for command in COMMANDS), default=0)
-    lines = [f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS]
+    lines: list[str] = []
+    group = ""
+    for command in COMMANDS:
+        if command.group != group:
+            group = command.group
+            lines += ["", f"{group}:"]
+        lines.append(f"  {command.name:<{width}}  {command.summary}")
     return "\n".join(
         (
             "usage: flightlog COMMAND [ARGUMENTS]",
             "",
             "The flight recorder for LangChain and LangGraph agents, and the terminal to read it in.",
-            "",
             *lines,
             "",
             "PATHS are span files, folders or globs; without them, the newest span file here.",
-            "flightlog COMMAND --help shows its options and an example.",
+            "`flightlog COMMAND --help` has the options and an example, `flightlog help filter` the filter language.",
+            "",
+            "try it:",
+            "  flightlog demo",
+            "  flightlog run -- python app.py",
+            "  flightlog view",
             "",
         )
     )

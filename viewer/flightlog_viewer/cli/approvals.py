@@ -16,20 +16,30 @@ SpanPaths = Annotated[
 ]
 Breakpoint = Annotated[
     list[str] | None,
-    typer.Option("--breakpoint", help="A pause before this node is a wait for a human.", show_default=False),
+    typer.Option(
+        "--breakpoint", metavar="NODE", help="A pause before this node is a wait for a human.", show_default=False
+    ),
 ]
 
 
 def approvals(
     paths: SpanPaths = None,
     checkpoints: Checkpoints = None,
-    ttl: Annotated[str | None, typer.Option("--ttl", help="How long a question may wait, like 24h.")] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option("--ttl", metavar="LENGTH", help="How long a question may wait, like 24h."),
+    ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Today's risk threshold, for advice on it.", min=0, max=1)
+        float | None,
+        typer.Option("--threshold", metavar="RISK", help="Today's risk threshold, for advice on it.", min=0, max=1),
     ] = None,
     regret_path: Annotated[
         str | None,
-        typer.Option("--regret-path", help="Where the state says that an approved action went wrong: outcome.reverted"),
+        typer.Option(
+            "--regret-path",
+            metavar="PATH",
+            help="Where the state says that an approved action went wrong: outcome.reverted",
+        ),
     ] = None,
     breakpoint: Breakpoint = None,
     tz: Tz = None,

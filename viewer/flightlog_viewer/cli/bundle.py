@@ -46,7 +46,8 @@ def bundle(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help=TRACE)],
     paths: Paths = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write.", show_default=False)
+        Path | None,
+        typer.Option("-o", "--out", "--output", metavar="FILE", help="The file to write.", show_default=False),
     ] = None,
     redact: Annotated[
         list[str] | None,

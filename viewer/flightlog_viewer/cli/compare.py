@@ -11,8 +11,8 @@ from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import Json, NoCache, Paths
-from flightlog_viewer.cli.output import grid, json_value, line
+from flightlog_viewer.cli.options import Csv, Json, NoCache, Paths, form
+from flightlog_viewer.cli.output import csv_rows, grid, json_value, line
 from flightlog_viewer.cli.show import find
 
 _BY: Final = ("name", "type", "model", "tool", "node")
@@ -30,6 +30,7 @@ def compare(
     paths: Paths = None,
     by: Annotated[str, typer.Option("--by", metavar="KEY", help="name, type, model, tool or node.")] = "name",
     json: Json = False,
+    csv: Csv = False,
     no_cache: NoCache = False,
 ) -> None:
     """Compare two traces, or two files: p50, p95, tokens and cost of each group, and the difference of B to A.
@@ -60,6 +61,9 @@ def compare(
         totals = [store.query("overview", where=w)[0] for store, w in zip(stores, where, strict=True)]
         sides = [store.query("summary", by=by, where=w) for store, w in zip(stores, where, strict=True)]
     groups = pair(*sides)
+    if form(json, csv) == "csv":
+        _print_csv(by, groups)
+        return
     if json:
         about = [
             {"name": name} | {key: total[key] for key in ("spans", "traces", "errors", "total_tokens", "cost_usd")}
@@ -117,6 +121,16 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
         cells.append(row)
     titles = [by, *(["type"] if by == "name" else []), "count A -> B", "p50", "p95", "tokens", "cost"]
     grid(titles, cells, right=[False] * len(titles))
+
+
+def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:
+    header = [by, "type", *(f"{side}_{name}" for name in _MEASURES for side in ("a", "b", "difference"))]
+    rows = [
+        [group["key"], group["type"]]
+        + [(group[side] or {}).get(name) for name in _MEASURES for side in ("a", "b", "difference")]
+        for group in groups
+    ]
+    csv_rows(header, rows)
 
 
 def _change(first: Any, second: Any, show: Any) -> str:

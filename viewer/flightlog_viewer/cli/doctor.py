@@ -10,6 +10,7 @@ from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths
 from flightlog_viewer.cli.output import json_value, line
 from flightlog_viewer.cli.progress import Progress
+from flightlog_viewer.store.prices import override_place
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -98,7 +99,9 @@ _CHECKS: Final = (
     ),
     Check(
         "unpriced", False, "model has no known price", "models have no known price",
-        "Cost leaves their calls out; docs/sql.md says how to give prices of your own.",
+        "Cost leaves their calls out. Write prices of your own, in USD per million tokens, to {prices}: "
+        "four lines each, "
+        '`[[price]]`, `model = "house-*"`, `input_mtok = 0.5`, `output_mtok = 1.5`.',
     ),
 )  # fmt: skip
 
@@ -140,9 +143,8 @@ def examine(store: "Store") -> list[Finding]:
         row = store.query(f"doctor_{check.query}")[0]
         if row["count"]:
             what = f"{row['count']:,} {check.one if row['count'] == 1 else check.many}"
-            found.append(
-                Finding(check.query, check.problem, row["count"], what, check.advice, list(row["examples"] or ()))
-            )
+            advice = check.advice.replace("{prices}", str(override_place()))
+            found.append(Finding(check.query, check.problem, row["count"], what, advice, list(row["examples"] or ())))
     return sorted(found, key=lambda finding: not finding.problem)
 
 

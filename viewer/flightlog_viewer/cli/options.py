@@ -1,5 +1,6 @@
 """The arguments that many commands share, so that they mean the same in each."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,9 +41,20 @@ Since = Annotated[
 Filter = Annotated[
     str | None,
     typer.Option(
-        "--filter", metavar="FILTER", help="Only what matches, like 'status:error dur>2s model:gpt*' (docs/filter.md)."
+        "--filter",
+        metavar="FILTER",
+        help="Only what matches, like 'status:error dur>2s model:gpt*'; `flightlog help filter` has the language.",
     ),
 ]
+
+OutFile = Annotated[
+    Path, typer.Option("-o", "--out", "--output", metavar="FILE", help="File to write.", show_default=False)
+]
+OutFileOrStdout = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", "--output", metavar="FILE", help="File to write; without it, standard output."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")]
 
 
 def form(json: bool, csv: bool) -> Form:

@@ -16,32 +16,41 @@ class Command(NamedTuple):
     """Attribute of the module: the function, or the Typer application."""
     summary: str
     """Its line in ``flightlog --help``."""
+    group: str = ""
+    """The heading that the line stands under."""
 
 
 _CLI: Final = "flightlog_viewer.cli."
 
+_RECORD: Final = "record"
+_LOOK: Final = "look at spans"
+_PEOPLE: Final = "look at threads and approvals (checkpoint databases)"
+_SHARE: Final = "share and export"
+_ITSELF: Final = "flightlog itself"
+
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command("run", "flightlog.__main__", "main", "run a command and record its LangChain and LangGraph runs"),
-    Command("demo", _CLI + "demo", "demo", "record the samples and look at them"),
-    Command("view", _CLI + "view", "view", "browse traces and threads in the terminal"),
-    Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key"),
-    Command("traces", _CLI + "traces", "traces", "one line a trace"),
-    Command("show", _CLI + "show", "show", "one trace as a tree"),
-    Command("sql", _CLI + "sql", "sql", "ask in SQL"),
-    Command("tail", _CLI + "tail", "tail", "one line a span as it ends"),
-    Command("threads", _CLI + "threads", "threads", "list the threads of checkpoint databases and what waits"),
-    Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone"),
+    Command("run", "flightlog.__main__", "main", "run a command and record its LangChain and LangGraph runs", _RECORD),
+    Command("demo", _CLI + "demo", "demo", "record the samples and look at them", _RECORD),
+    Command("collect", _CLI + "incoming", "collect", "receive OTLP from any agent into a span file", _RECORD),
+    Command("import", _CLI + "incoming", "import_", "turn OTLP JSON lines of others into a span file", _RECORD),
+    Command("view", _CLI + "view", "view", "browse traces and threads in the terminal", _LOOK),
+    Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key", _LOOK),
+    Command("traces", _CLI + "traces", "traces", "one line a trace", _LOOK),
+    Command("show", _CLI + "show", "show", "one trace as a tree", _LOOK),
+    Command("tail", _CLI + "tail", "tail", "one line a span as it ends", _LOOK),
+    Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do", _LOOK),
+    Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference", _LOOK),
+    Command("sql", _CLI + "sql", "sql", "ask in SQL", _LOOK),
+    Command("threads", _CLI + "threads", "threads", "the threads, and which of them wait for an answer", _PEOPLE),
+    Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone", _PEOPLE),
     Command(
-        "approvals", _CLI + "approvals", "approvals", "what people were asked, what they answered, how long it took"
+        "approvals", _CLI + "approvals", "approvals", "what was asked, what was answered, how long it took", _PEOPLE
     ),
-    Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do"),
-    Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference"),
-    Command("report", _CLI + "report", "report", "a page of Markdown about what happened"),
-    Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send"),
-    Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB"),
-    Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats"),
-    Command("import", _CLI + "export", "import_", "turn OTLP JSON lines of others into a span file"),
-    Command("collect", _CLI + "export", "collect", "receive OTLP from any agent into a span file"),
+    Command("report", _CLI + "report", "report", "a page of Markdown about what happened", _SHARE),
+    Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send", _SHARE),
+    Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats", _SHARE),
+    Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB", _ITSELF),
+    Command("completion", _CLI + "completion", "completion", "a script that completes commands in your shell", _ITSELF),
 )
 
 

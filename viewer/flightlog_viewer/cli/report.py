@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-import typer
+from typing import TYPE_CHECKING, Any, Final
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.doctor import examine
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Filter, NoCache, Paths, Since, Tz
+from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Paths, Since, Tz
 from flightlog_viewer.cli.output import lines, note
 from flightlog_viewer.cli.summary import headline, totals
 from flightlog_viewer.safe_text import safe_text
@@ -25,9 +22,7 @@ _MARKUP: Final = re.compile(r"([\\`*_\[\]|~#])")
 
 def report(
     paths: Paths = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; without it, standard output.")
-    ] = None,
+    output: OutFileOrStdout = None,
     filter: Filter = None,
     since: Since = None,
     tz: Tz = None,

@@ -34,7 +34,7 @@ def schema(
     rows = [[field.name, field.type, "required" if field.required else "", field.meaning] for field in RECORD]
     grid(["field", "type", "", "meaning"], rows, right=[False] * 4)
     line()
-    line("The tables of `flightlog sql` (docs/sql.md says more):")
+    line("The tables of `flightlog sql`:")
     for name, columns in found.items():
         line()
         line(name)

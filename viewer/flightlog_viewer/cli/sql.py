@@ -1,16 +1,18 @@
 """``flightlog sql``: one SELECT over the tables of docs/sql.md, in the locked session."""
 
+import io
 import itertools
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths
+from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note, plain_cell
 from flightlog_viewer.cli.span_rows import json_text
 
@@ -28,45 +30,83 @@ def sql(
     ],
     paths: Paths = None,
     checkpoints: Checkpoints = None,
-    format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, json, csv or parquet.")] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="File for parquet; without it, standard output."),
+    json: Json = False,
+    csv: Csv = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="table, json, csv or parquet. Default: as FILE ends, else table."
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: OutFileOrStdout = None,
+    overwrite: Overwrite = False,
     no_cache: NoCache = False,
 ) -> int:
-    """Ask the spans (and the checkpoints) in SQL. docs/sql.md has the tables and a page of queries.
+    """Ask the spans (and the checkpoints) in SQL. `flightlog schema` lists the tables.
 
     The session is locked: it reads what was loaded and nothing else. A table shows at most 1,000 rows and says so.
 
     \b
     Example:
       flightlog sql "SELECT name, count(*) FROM spans GROUP BY ALL" flightlog-demo/spans.jsonl
-      flightlog sql "FROM threads" --checkpoints flightlog-demo/checkpoints.sqlite --format json
+      flightlog sql "FROM threads" --checkpoints flightlog-demo/checkpoints.sqlite --json
+      flightlog sql "FROM llm_calls" flightlog-demo -o calls.parquet
     """
-    form = "json" if json else format
-    if form not in _FORMATS:
-        raise UsageError(f"no format {format!r}: choose one of {', '.join(_FORMATS)}")
-    if output is not None and form != "parquet":
-        raise UsageError("-o goes with --format parquet; redirect the others with >")
+    wanted = _form(json, csv, format, output)
     if query.endswith((".jsonl", ".gz", ".zst")) and " " not in query:
         raise UsageError(f'the query comes before the files: flightlog sql "FROM traces" {query}')
     text = sys.stdin.read() if query == "-" else query
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
-        if form == "parquet":
-            _parquet(result, output, overwrite=overwrite)
-        elif form == "json":
-            json_rows(_unique(result.columns), _with_json(result))
-        elif form == "csv":
-            csv_rows(result.columns, _rows(result))
+        if output is None:
+            _print(result, wanted)
         else:
-            _table(result)
+            _write(result, wanted, output, overwrite=overwrite)
         for problem in store.problems:
             note(problem)
         return 2 if store.problems else 0
+
+
+def _form(json: bool, csv: bool, format: str | None, output: Path | None) -> str:
+    if format is None:
+        named = form(json, csv)
+        suffix = output.suffix[1:].lower() if output is not None else ""
+        return suffix if named == "table" and suffix in _FORMATS else named
+    if format not in _FORMATS:
+        raise UsageError(f"no format {format!r}: choose one of {', '.join(_FORMATS)}")
+    if (json and format != "json") or (csv and format != "csv"):
+        raise UsageError(f"--format {format} and --{'json' if json else 'csv'} exclude each other")
+    return format
+
+
+def _print(result: "Result", wanted: str) -> None:
+    if wanted == "json":
+        json_rows(_unique(result.columns), _with_json(result))
+    elif wanted == "csv":
+        csv_rows(result.columns, _rows(result))
+    elif wanted == "table":
+        _table(result)
+    elif sys.stdout.isatty():
+        raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
+    else:
+        _parquet(result, sys.stdout.buffer)
+
+
+def _write(result: "Result", wanted: str, output: Path, *, overwrite: bool) -> None:
+    from flightlog_exporters.new_file import new_file
+
+    try:
+        with new_file(output, overwrite=overwrite) as file:
+            if wanted == "parquet":
+                _parquet(result, file)
+            else:
+                text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+                with redirect_stdout(text):
+                    _print(result, wanted)
+                text.detach()
+    except OSError as error:
+        raise UnreadableError(f"{output} cannot be written: {error.strerror or error}") from None
+    note(f"the answer is in {output}")
 
 
 def _rows(result: "Result") -> Iterator[tuple[Any, ...]]:
@@ -98,7 +138,7 @@ def _table(result: "Result") -> None:
     # Of a wide answer a narrow terminal shows the first columns.
     grid(result.columns, cells, right=numbers, drop=range(len(result.columns)))
     if len(rows) > _SHOWN:
-        note(f"{_SHOWN:,} rows shown, more exist: --format csv gives all")
+        note(f"{_SHOWN:,} rows shown, more exist: --csv gives all")
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -111,21 +151,8 @@ def _unique(names: list[str]) -> list[str]:
     return result
 
 
-def _parquet(result: "Result", output: Path | None, *, overwrite: bool) -> None:
+def _parquet(result: "Result", file: IO[bytes]) -> None:
     import pyarrow.parquet as parquet
 
-    if output is None and sys.stdout.isatty():
-        raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
     answer = result.arrow()
-    answer = answer.rename_columns(_unique(answer.column_names))
-    if output is None:
-        parquet.write_table(answer, sys.stdout.buffer, compression="zstd")
-        return
-    from flightlog_exporters.new_file import new_file
-
-    try:
-        with new_file(output, overwrite=overwrite) as file:
-            parquet.write_table(answer, file, compression="zstd")
-    except OSError as error:
-        raise UnreadableError(f"{output} cannot be written: {error.strerror or error}") from None
-    note(f"{answer.num_rows:,} rows in {output}")
+    parquet.write_table(answer.rename_columns(_unique(answer.column_names)), file, compression="zstd")

@@ -19,13 +19,15 @@ Runs = Annotated[
 ]
 Thread = Annotated[str, typer.Argument(help="Thread id; the beginning of one is enough.", show_default=False)]
 At = Annotated[
-    str | None, typer.Option("--at", help="Only this step: its number or the beginning of its checkpoint id.")
+    str | None,
+    typer.Option("--at", metavar="STEP", help="Only this step: its number or the beginning of its checkpoint id."),
 ]
 Diff = Annotated[
     tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="What changed in the state from step A to B.")
 ]
 Namespace = Annotated[
-    str | None, typer.Option("--ns", help="Only this namespace; '' is the root graph.", show_default=False)
+    str | None,
+    typer.Option("--ns", metavar="NAMESPACE", help="Only this namespace; '' is the root graph.", show_default=False),
 ]
 
 

@@ -20,7 +20,10 @@ def view(
         typer.Option("--theme", help="flightlog-dark, flightlog-light, ansi-dark, or another theme of Textual."),
     ] = None,
     ttl: Annotated[
-        str, typer.Option("--ttl", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d.")
+        str,
+        typer.Option(
+            "--ttl", metavar="LENGTH", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d."
+        ),
     ] = "1d",
     no_cache: NoCache = False,
     serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser on this machine instead.")] = False,

@@ -80,13 +80,18 @@ COSTS: Final = "SELECT row_id, cost_usd AS value FROM llm_costs WHERE cost_usd I
 
 
 def override_file() -> Path | None:
-    """The user's own prices: ``FLIGHTLOG_PRICES``, else ``prices.toml`` in the user's configuration folder."""
+    """The user's own prices, if there are any; a file that is named has to be there."""
+    path = override_place()
+    return path if path.is_file() or os.environ.get("FLIGHTLOG_PRICES") else None
+
+
+def override_place() -> Path:
+    """Where the user's own prices are looked for: ``FLIGHTLOG_PRICES``, else the user's configuration folder."""
     if named := os.environ.get("FLIGHTLOG_PRICES"):
         return Path(named)
     from platformdirs import user_config_path
 
-    path = user_config_path("flightlog", appauthor=False) / "prices.toml"
-    return path if path.is_file() else None
+    return user_config_path("flightlog", appauthor=False) / "prices.toml"
 
 
 class PriceTable:

@@ -1,0 +1,42 @@
+"""Which span files an export takes, and the sentence about what it left out."""
+
+from pathlib import Path
+
+
+class Listing:
+    """The files that are meant, listed anew at each call; while one is being rotated, those of before with their
+    rotated parts.
+    """
+
+    def __init__(self, paths: list[str], files: list[Path]) -> None:
+        self._paths = paths
+        self._files = files
+
+    def __call__(self) -> list[Path]:
+        from flightlog.errors import UnreadableError
+        from flightlog.rotation import rotated_files
+
+        try:
+            self._files = span_files(self._paths, waits=True)
+        except UnreadableError:
+            self._files = list(dict.fromkeys(part for file in self._files for part in (*rotated_files(file), file)))
+        return self._files
+
+
+def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
+    """The files that are meant: each has spans or nothing yet, and one has spans unless the command ``waits``."""
+    from flightlog.errors import UnreadableError
+    from flightlog_viewer.store.sources import looks_like_spans, resolve
+
+    files = resolve(paths or ())
+    for file in files:
+        if not looks_like_spans(file) and file.exists() and file.stat().st_size:
+            raise UnreadableError(f"{file} is no span file: none of its first lines is a span")
+    if not waits and not any(file.exists() and file.stat().st_size for file in files):
+        names = ", ".join(str(file) for file in files)
+        raise UnreadableError(f"{names} is empty: no span has been recorded yet")
+    return files
+
+
+def left_out(rejected: int) -> str:
+    return f", {rejected} lines could not be read" if rejected else ""
