@@ -38,6 +38,15 @@ def safe_json(text: str) -> str:
     return _CONTROL.sub(lambda found: _escape(found[0]), text)
 
 
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can say it: names and arguments that came as other bytes hold lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x10000:

@@ -1,10 +1,11 @@
 """``flightlog COMMAND``: finds the command, runs it, and stands between every failure and the user.
 
 Exit status: 0; 1 from ``doctor`` (found problems) and ``export`` (not all delivered); 2 when an argument cannot be
-meant, an input cannot be read, or we failed; 130 after Ctrl-C.
+meant, an input cannot be read, or we failed; 130 after Ctrl-C, 143 after SIGTERM, 129 when the terminal went.
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from typing import Any
 
 from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
-from flightlog_viewer.safe_text import safe_text
+from flightlog_viewer.cli.stopping import Stopped, stopping
+from flightlog_viewer.safe_text import is_text, safe_text
 
 _USAGE = 2
-_STOPPED = 130
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
 _LOG_LIMIT = 1 << 20
@@ -36,11 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that is not UTF-8
     if Path(sys.argv[0]).stem == "flightlog" or Path(sys.argv[0]).parts[-2:] == ("flightlog", "__main__.py"):
         sys.meta_path.insert(0, WithoutPandas())
+    with stopping() as stopped:
+        return _answer(list(sys.argv[1:] if argv is None else argv), stopped)
+
+
+def _answer(argv: list[str], stopped: Stopped) -> int:
     try:
-        status = _run(list(sys.argv[1:] if argv is None else argv))
+        status = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _complain("stopped", _STOPPED)
+        return _complain("stopped", stopped.status)
     except BrokenPipeError:
         return _reader_left()
     except SystemExit as end:
@@ -55,13 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _complain(_refused(error), _USAGE)
     except Exception as error:
-        if isinstance(error, RuntimeError) and str(error) == _DUCKDB_STOPPED:
-            return _complain("stopped", _STOPPED)
+        # A library may make something else of the interrupt, DuckDB while it imports numpy for one.
+        if stopped.number or (isinstance(error, RuntimeError) and str(error) == _DUCKDB_STOPPED):
+            return _complain("stopped", stopped.status)
         if (message := _usage_message(error)) is not None:
             return _complain(message, _USAGE)
         return _complain(_unexpected(error), _USAGE)
-    if status == _STOPPED:
-        return _complain("stopped", _STOPPED)
+    if status == 128 + signal.SIGINT:
+        return _complain("stopped", stopped.status)
     return status
 
 
@@ -105,6 +112,9 @@ def _run(argv: list[str]) -> int:
     command = find(name)
     if command is None:
         raise UsageError(_unknown(name))
+    for argument in rest:
+        if not is_text(argument) and not os.path.lexists(argument):
+            raise UsageError(f"the argument {repr(os.fsencode(argument))[1:]} is not UTF-8")
     if name == "run":
         # It works without the viewer, so it is the tracer's and reads its arguments itself.
         from flightlog.__main__ import main as tracer

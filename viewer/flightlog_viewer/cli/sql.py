@@ -15,6 +15,7 @@ from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note, plain_cell
 from flightlog_viewer.cli.span_rows import json_text
+from flightlog_viewer.safe_text import is_text
 
 if TYPE_CHECKING:
     from flightlog_viewer.store.session import Result
@@ -56,6 +57,8 @@ def sql(
     if query.endswith((".jsonl", ".gz", ".zst")) and " " not in query:
         raise UsageError(f'the query comes before the files: flightlog sql "FROM traces" {query}')
     text = sys.stdin.read() if query == "-" else query
+    if not is_text(text):
+        raise UsageError("the query is not UTF-8")
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
         if output is None:

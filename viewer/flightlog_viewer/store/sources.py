@@ -9,6 +9,7 @@ from typing import Final
 from flightlog.errors import UnreadableError
 from flightlog.reader import sidecars
 from flightlog.rotation import rotated_in
+from flightlog_viewer.safe_text import is_text
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _MAGIC_GZIP: Final = b"\x1f\x8b"
@@ -33,7 +34,7 @@ def resolve(
         found.extend(_expand(os.path.expanduser(str(given)), known))
     files = list(dict.fromkeys(_with_rotated(found)))
     for file in files:
-        if not _is_text(str(file)):
+        if not is_text(str(file)):  # DuckDB takes no other names, file systems take any bytes
             raise UnreadableError(
                 f"the name {repr(os.fsencode(file))[1:]} is not UTF-8: rename it, or name the other files"
             )
@@ -101,15 +102,6 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
             raise UnreadableError(f"no file matches {given}")
         return files
     raise UnreadableError(f"{given} does not exist")
-
-
-def _is_text(name: str) -> bool:
-    """Whether DuckDB can be told of a file: it takes names as UTF-8, and file systems take any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _belongs(file: Path, known: Container[tuple[int, int]]) -> bool:

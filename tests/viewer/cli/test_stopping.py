@@ -1,0 +1,82 @@
+"""Signals that end a command, and arguments that are no text."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer.cli import app
+from flightlog_viewer.cli.stopping import stopping
+from tests.viewer.span_lines import story
+
+ENDLESS = "SELECT max(hash(a.range + b.range)) FROM range(10000000) a, range(10000000) b"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_command_that_is_told_to_end_cleans_up(tmp_path: Path, name: str) -> None:
+    """It ends with 128 and the signal's number, one line, and no private copy left in the temporary folder."""
+    source = story().write(tmp_path / "s.jsonl")
+    packed = tmp_path / "s.jsonl.gz"
+    packed.write_bytes(subprocess.run(["gzip", "-c", source], capture_output=True, check=True).stdout)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flightlog", "sql", ENDLESS, str(packed), "--no-cache"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        deadline = time.monotonic() + 60
+        while not list(temporary.glob("*/*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (128 + getattr(signal, name), "", "flightlog: stopped\n")
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_library_makes_of_the_interrupt_is_one_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C in the middle of an import comes out as another exception, and is Ctrl-C all the same."""
+
+    def run(argv: list[str]) -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("numpy is required") from None
+        return 0
+
+    monkeypatch.setattr(app, "_run", run)
+    assert app.main([]) == 130
+    assert capsys.readouterr().err == "flightlog: stopped\n"
+
+
+def test_handlers_of_others_stay() -> None:
+    """Inside another program its own handlers stay, and afterwards everything is as it was."""
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != before
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(
+    "argv", [["sql", "select '\udcff'", "{}"], ["show", "\udcff", "{}"], ["traces", "--filter", "name:\udcff", "{}"]]
+)
+def test_an_argument_that_is_no_text(argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named in one sentence."""
+    source = str(story().write(tmp_path / "s.jsonl"))
+    assert app.main([part.format(source) for part in argv]) == 2
+    assert capsys.readouterr().err.endswith("is not UTF-8\n")
