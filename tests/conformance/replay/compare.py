@@ -31,7 +31,9 @@ async def differences(run: Run, source: CheckpointSource, name: str = "") -> lis
         config = run.config(thread.thread_id)
         state = await run.graph.aget_state(config) if run.asynchronous else run.graph.get_state(config)
         ours, theirs = {question.id for question in thread.pending}, {question.id for question in state.interrupts}
-        if (theirs or thread.status == "interrupted") and thread.status != "errored" and ours != theirs:
+        if thread.status == "errored":
+            theirs &= ours  # a task that has its answer and failed with it still shows its question there
+        if (theirs or thread.status == "interrupted" or ours) and ours != theirs:
             found.append(f"thread {thread.thread_id!r} waits for {ours} here, for {theirs} there")
         if thread.status == "finished" and (state.next or theirs):
             found.append(f"thread {thread.thread_id!r} is finished here, {state.next} is due there")

@@ -152,7 +152,8 @@ def merge(
     for name, question in innermost.items():
         answer = by_question.get(name) or _next_unnamed(question, unnamed, innermost.values())
         found[name] = _with_span(found.get(name), question, answer)
-    return sorted(found.values(), key=lambda approval: (_order(approval.asked_at), approval.interrupt_id))
+    # The questions of one task are known to be of one moment at times; they stay in their order.
+    return sorted(found.values(), key=lambda approval: _order(approval.asked_at))
 
 
 def breakpoint_id(checkpoint_id: str) -> str:

@@ -9,6 +9,7 @@ import orjson
 from flightlog_viewer.analysis.approvals import Approval
 from flightlog_viewer.checkpoints.model import Step, Task, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.checkpoints.questions import exchanges
 
 
 def thread_form(thread: ThreadSummary) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def thread_form(thread: ThreadSummary) -> dict[str, Any]:
         "steps": thread.steps,
         "updated_at": thread.updated_at,
         "pending": [{"id": p.id, "node": p.node, "value": normal_form(p.value)} for p in thread.pending],
+        "next": list(thread.next),
+        "error": normal_form(thread.error),
     }
 
 
@@ -34,7 +37,7 @@ def step_form(step: Step) -> dict[str, Any]:
         "source": step.source,
         "ts": step.ts,
         "next": list(step.next),
-        "tasks": [_task_form(task) for task in step.tasks],
+        "tasks": [_task_form(step, task) for task in step.tasks],
         "values": normal_form(step.values),
         "changes": [normal_form(change.to_json()) for change in step.changes],
     }
@@ -94,13 +97,19 @@ def _time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _task_form(task: Task) -> dict[str, Any]:
+def _task_form(step: Step, task: Task) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
         "node": task.node,
         "status": task.status,
         "writes": normal_form(task.writes),
         "interrupts": [{"id": interrupt.id, "value": normal_form(interrupt.value)} for interrupt in task.interrupts],
-        "resume": normal_form(task.resume),
+        "resume": normal_form(_resume(step, task)),
         "error": normal_form(task.error),
     }
+
+
+def _resume(step: Step, task: Task) -> Any:
+    """The answer, or the list of answers where there are several; None without one."""
+    answers = [exchange.answer for exchange in exchanges(step, task) if exchange.answer_recorded]
+    return answers[0] if len(answers) == 1 else answers or None

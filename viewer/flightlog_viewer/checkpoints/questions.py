@@ -55,7 +55,20 @@ def thread_questions(
             children.setdefault((namespace, parent), []).append((namespace, name))
     approvals = [_settled(places, children, *item) for item in found]
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
-    return _innermost(approvals)
+    newest = max((name for namespace, name in places if namespace == ""), default="")
+    return _innermost(_left(approval, newest) for approval in approvals)
+
+
+def exchanges(step: Step, task: Task) -> list[Approval]:
+    """The questions of a task with their answers, in order, as far as its own step tells them."""
+    return list(_asked(step, task))
+
+
+def _left(approval: Approval, newest: str) -> Approval:
+    """A question that waits in a branch which the thread has left by a fork is abandoned: nobody is asked any more."""
+    if approval.status == "pending" and approval.checkpoint_ns == "" and approval.checkpoint_id != newest:
+        return replace(approval, status="abandoned")
+    return approval
 
 
 def _place(step: Step, asks: bool) -> _Place:
@@ -174,7 +187,8 @@ def _settled(
         moment = at(after) if task.by_update else Moment(approval.asked.earliest, after)
         return replace(approval, status="answered", answer=answer, answer_recorded=task.by_update, answered=moment)
     updates = [child for child in followers if places[child].source == "update"]
-    if updates and (update := places[updates[-1]]).update:
+    # An update after which the question is asked again did not answer it.
+    if updates and (update := places[updates[-1]]).update and not update.asks:
         return replace(
             approval,
             status="answered",
@@ -182,6 +196,11 @@ def _settled(
             answer_recorded=True,
             answered=at(parse_time(update.ts)),
         )
+    for child in followers:
+        if places[child].resumed and places[child].source == "loop":
+            # With exit durability the rows of a step that has been passed are never written.
+            answered = Moment(approval.asked.earliest, parse_time(places[child].ts))
+            return replace(approval, status="answered", answered=answered)
     status: QuestionStatus = "abandoned" if followers else "pending"
     return replace(approval, status=status)
 

@@ -16,6 +16,10 @@ CALL = "~__pregel_push, ~"
 UPDATE = "~__interrupt__"
 UNNAMED = "(task)"
 """A `@task` call whose name no row holds: names of calls are stored only once the entrypoint has finished."""
+_CALLED = ("0000000001", "True")
+"""What ends the path of a call: True, which is written as a number."""
+_MOST_CALLS = 50
+"""Calls inside one another; a crafted path could hold any number of them."""
 
 
 class Named(Protocol):
@@ -79,9 +83,11 @@ class TaskNames:
 
     def _called(self, task_id: str, path: str) -> str | None:
         """The name of a `@task` call; its path is the caller's path, the number of the call, and True."""
+        if path.count(PUSH) > _MOST_CALLS:
+            return None
         caller, _, rest = path[len(PUSH) :].rpartition(", ")
         caller, _, number = caller.rpartition(", ")
-        if rest != "True" or _number(number) < 0:
+        if rest not in _CALLED or _number(number) < 0:
             return None
         caller_id = self._by_path.get(caller)
         caller_name, _ = self.name(caller_id or "", caller)

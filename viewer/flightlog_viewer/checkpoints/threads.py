@@ -62,7 +62,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         checkpoints=count,
         steps=max(opened.step or 0, 0),
         updated_at=opened.ts,
-        pending=pending if status == "interrupted" else (),
+        pending=pending if status in ("interrupted", "errored") else (),
         next=[task.node for task in step.tasks if task.due and task.status != "finished"],
         error=failed[0].error if failed else None,
         head_checkpoint_id=root.key.checkpoint_id,

@@ -163,10 +163,14 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> 
         output.Column("decided_by", "by"),
         output.Column("asked_at", "asked", show=lambda value: shown(value, tz)[:19]),
         output.Column("lag", right=True),
-        output.Column("question", show=lambda value: cut(to_json(value)) if value is not None else ""),
+        output.Column("asks", "question"),
     ]
     for item in rows:
         item["lag"] = _lag(item)
+        kept = item["question_recorded"]
+        item["asks"] = (
+            cut(to_json(item["question"])) if kept else "(breakpoint)" if item["breakpoint"] else "(not kept)"
+        )
     output.table(columns, rows)
     if advice is not None:
         _show_advice(advice)

@@ -7,12 +7,15 @@ from itertools import chain
 from typing import Any
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.approvals import Approval
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.times import shown
-from flightlog_viewer.checkpoints import Step, Task, ThreadHistory
+from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
 from flightlog_viewer.checkpoints.form import step_form, to_json
 from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.checkpoints.questions import exchanges
 from flightlog_viewer.cli import output
+from flightlog_viewer.cli.figures import plural
 
 _SHOWN = 100
 """Characters of a value in the text form; `--json` shows all."""
@@ -27,6 +30,8 @@ class Replay:
     def __init__(self, history: ThreadHistory, *, at: str | None, ns: str | None, tz: tzinfo = UTC) -> None:
         self._history = history
         self._tz = tz
+        self._newest: dict[str, str] = {}
+        """Namespace to the newest checkpoint seen."""
         self._at = at
         self._ns = ns
 
@@ -58,7 +63,7 @@ class Replay:
             if last is None or step.checkpoint_ns == "" or last.checkpoint_ns != "":
                 last = step
         if last is not None:
-            _show_snippets(last)
+            _show_snippets(last, newest=self._newest.get(last.checkpoint_ns) == last.checkpoint_id)
 
     def show_diff(self, first: str, second: str, *, json: bool) -> None:
         """Print what changed in the state between two steps."""
@@ -79,15 +84,13 @@ class Replay:
             output.line(f"  {_change_text(change)}")
 
     def _steps(self) -> Iterator[Step]:
-        if self._at is None:
-            yield from self._history.steps
-            return
         found = False
         for step in self._history.steps:
-            if _is(step, self._at):
+            self._newest[step.checkpoint_ns] = step.checkpoint_id
+            if self._at is None or _is(step, self._at):
                 found = True
                 yield step
-        if not found:
+        if not found and self._at is not None:
             raise UsageError(_no_step(self._history.thread_id, self._at))
 
     def _find(self, wanted: str) -> Step:
@@ -130,26 +133,41 @@ def _show_step(step: Step, before: str | None, time: str) -> None:
         by = f"  by {change.node}" if change.node else ""
         output.line(f"{indent}  {_change_text(change)}{by}")
     for channel, state in step.not_materialised.items():
-        output.line(
-            f"{indent}  {channel}: not materialised; last snapshot {_text(state.snapshot)}, "
-            f"{len(state.writes)} writes since"
-        )
+        output.line(f"{indent}  {channel}: {_delta_text(state)}")
     for task in step.tasks:
-        output.line(f"{indent}  > {_task_text(task)}")
+        output.line(f"{indent}  > {_task_text(step, task)}")
     if not step.tasks and not step.next:
         output.line(f"{indent}  > end")
 
 
-def _task_text(task: Task) -> str:
+def _task_text(step: Step, task: Task) -> str:
     parts = [f"{task.node} {task.status}"]
+    if task.by_update:
+        parts.append("by update_state")
     if task.goto:
         parts.append(f"-> {', '.join(task.goto)}")
-    parts += [f"asks {_text(interrupt.value)} ({interrupt.id})" for interrupt in task.interrupts]
-    if task.resumes:
-        parts.append(f"answered {_text(task.resume)}")
+    parts += [_exchange_text(exchange) for exchange in exchanges(step, task)]
     if task.error is not None:
-        parts.append(f"error {_text(task.error)}")
+        parts.append(f"{'failed before with' if task.status == 'finished' else 'error'} {_text(task.error)}")
     return "  ".join(parts)
+
+
+def _delta_text(state: DeltaState) -> str:
+    """What is known of a delta channel between two snapshots."""
+    snapshot = "no snapshot"
+    if state.snapshot_checkpoint_id is not None:
+        snapshot = f"snapshot {_text(state.snapshot)} of {state.snapshot_checkpoint_id}"
+    count = len(state.writes)
+    last = f", the last {_text(state.writes[-1])}" if count else ""
+    return f"not materialised: {snapshot}, {plural(count, 'write')} since{last}"
+
+
+def _exchange_text(exchange: Approval) -> str:
+    """A question and its answer; of all but the last question of a task only the answer is kept."""
+    question = f"asks {_text(exchange.question)} ({exchange.interrupt_id})" if exchange.question_recorded else ""
+    if not exchange.answer_recorded:
+        return question
+    return f"{question}  answered {_text(exchange.answer)}" if question else f"answered {_text(exchange.answer)} before"
 
 
 def _change_text(change: Change) -> str:
@@ -181,14 +199,21 @@ def _message_text(form: Any) -> str | None:
     return " ".join(part for part in parts if part)
 
 
-def _show_snippets(step: Step) -> None:
+def _show_snippets(step: Step, *, newest: bool) -> None:
     """Python that goes on from a step, for the user to run where their graph is."""
     output.line("")
-    thread = {"thread_id": step.thread_id}
-    for _, interrupt in step.pending:
-        output.line("# answer the question:")
-        config = {"configurable": thread}
-        output.line(f"graph.invoke(Command(resume={{{interrupt.id!r}: ...}}), {config!r})")
-    where = {**thread, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
+    thread = {"configurable": {"thread_id": step.thread_id}}
+    if not step.next:
+        output.line("# nothing is due after this step; `--at STEP` shows how to run again from an earlier one")
+        return
+    asked = [interrupt.id for _, interrupt in step.pending]
+    if newest and asked:
+        output.line("# answer the question:" if len(asked) == 1 else "# answer the questions, all or some:")
+        answers = ", ".join(f"{name!r}: ..." for name in asked)
+        output.line(f"graph.invoke(Command(resume={{{answers}}}), {thread!r})")
+    elif newest:
+        output.line("# go on with what is due:")
+        output.line(f"graph.invoke(None, {thread!r})")
+    where = {"thread_id": step.thread_id, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
     output.line("# run again from this step, as a fork:")
     output.line(f"graph.invoke(None, { ({'configurable': where})!r})")

@@ -49,7 +49,7 @@ def threads(
     """
     from flightlog_viewer.analysis.thread_status import refine
     from flightlog_viewer.checkpoints import open_source
-    from flightlog_viewer.checkpoints.form import thread_form, to_json
+    from flightlog_viewer.checkpoints.form import thread_form
 
     place = zone(tz)
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
@@ -67,14 +67,14 @@ def threads(
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return _status(problems)
     for row in rows:
-        row["asks"] = "; ".join(f"{asked['node']}: {cut(to_json(asked['value']))}" for asked in row["pending"])
+        row["open"] = _open(row)
     columns = [
         output.Column("thread_id", "thread"),
         output.Column("status"),
         output.Column("steps", right=True),
         output.Column("checkpoints", right=True),
         output.Column("updated_at", "updated", show=lambda value: shown(value, place)[:19]),
-        output.Column("asks", "waits for an answer"),
+        output.Column("open", "what is open"),
     ]
     output.table(columns, rows)
     return _status(problems)
@@ -122,6 +122,17 @@ def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
 
     with opened(paths, cache=cache) as store:
         return newest_runs(store.query("newest_runs"))
+
+
+def _open(row: dict[str, Any]) -> str:
+    """What a thread that is not finished failed with, asks, or would do next."""
+    from flightlog_viewer.checkpoints.form import to_json
+
+    parts = [] if row["error"] is None else [f"failed: {cut(str(row['error']))}"]
+    parts += [f"{asked['node']} asks {cut(to_json(asked['value']))}" for asked in row["pending"]]
+    if not parts and row["next"]:
+        parts.append(f"due: {', '.join(row['next'])}")
+    return "; ".join(parts)
 
 
 def _targets(checkpoints: list[str] | None) -> list[str]:
