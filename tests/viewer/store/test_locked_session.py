@@ -158,6 +158,7 @@ def test_no_way_out(store: Store, query: str) -> None:
         "SELECT * FROM query('SELECT 1')",
         "SELECT current_setting('enable_external_access')",
         "SELECT * FROM spans WHERE name = ';DROP TABLE x'",
+        "SELECT now(), start_time AT TIME ZONE 'UTC', now() - start_time FROM spans",
     ],
 )
 def test_reading_is_allowed(store: Store, query: str) -> None:
