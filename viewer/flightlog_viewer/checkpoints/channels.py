@@ -11,6 +11,10 @@ from functools import lru_cache
 from flightlog_viewer.checkpoints.decode import TYPE, Inert
 
 SENDS = "__pregel_tasks"
+EDGES_BY_TARGET = 3
+"""The version of checkpoints from which on the channel of an edge bears the name of the node that it leads to."""
+SENDS_IN_STATE = 4
+"""The version of checkpoints from which on Sends wait in that channel."""
 START = "__start__"
 END = "__end__"
 PREVIOUS = "__previous__"

@@ -8,7 +8,7 @@ from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder, Inert
 from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
-from flightlog_viewer.checkpoints.opened import Opened, open_row
+from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows
 from flightlog_viewer.checkpoints.task_ids import TaskIds
 from flightlog_viewer.checkpoints.tasks import StepRows, has_unnamed_calls, pulled_nodes, step_rows
@@ -64,12 +64,13 @@ class HistoryReader:
     def _step(self, opened: Opened) -> Step:
         row, key = opened.row, opened.row.key
         parent = self._parent(key, row.parent_checkpoint_id)
+        add_sends(opened, parent.opened.row if parent else None, self._decoder)
         known = self._known[key.checkpoint_ns]
         rows = self._step_rows(opened, known)
         due = [task.node for task in rows.tasks if task.due]
         self._delta_channels[key.checkpoint_ns] |= opened.delta_channels
         deltas = self._deltas(opened, parent)
-        values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
+        values = _state(opened, known)
         self._keep(key, _Parent(opened, values, rows, deltas, row.size))
         return Step(
             thread_id=key.thread_id,
@@ -100,7 +101,8 @@ class HistoryReader:
 
     def _step_rows(self, opened: Opened, known: Triggers) -> StepRows:
         writes = opened.row.writes
-        if has_unnamed_calls(writes):
+        # Before version 3 a plain edge was a channel by the name of the node it comes from: only a run names the other.
+        if has_unnamed_calls(writes) or opened.version < channels.EDGES_BY_TARGET:
             self._learn_from_next(opened.row.key, known)
         due = known.due(opened.values, opened.versions, opened.seen, pulled_nodes(writes))
         rows = step_rows(opened, due, known, self._decoder)
@@ -130,9 +132,12 @@ class HistoryReader:
             return self._parents[parent_key]
         for row in self._rows.fetch([parent_key]):
             opened = open_row(row, self._decoder)
+            if opened.version < channels.SENDS_IN_STATE and row.parent_checkpoint_id is not None:
+                for above in self._rows.fetch([Key(key.thread_id, key.checkpoint_ns, row.parent_checkpoint_id)]):
+                    add_sends(opened, above, self._decoder)
             known = self._known[key.checkpoint_ns]
             known.learn(opened.seen)
-            values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
+            values = _state(opened, known)
             parent = _Parent(opened, values, self._step_rows(opened, known), size=row.size)
             self._keep(parent_key, parent)
             return parent
@@ -174,6 +179,14 @@ class HistoryReader:
         return notes
 
 
+def _state(opened: Opened, known: Triggers) -> dict[str, Inert]:
+    """The application's channels."""
+    values = {name: value for name, value in opened.values.items() if channels.is_state(name)}
+    if opened.version < channels.EDGES_BY_TARGET:  # a node's own channel; no channel of the state may have its name
+        return {name: value for name, value in values.items() if name not in known.triggers}
+    return values
+
+
 def _inner_tasks(namespaces: Iterable[str]) -> dict[str, dict[str, set[str]]]:
     """Namespace to node to the ids of its tasks that run a subgraph: the subgraphs' namespaces carry them."""
     found: dict[str, dict[str, set[str]]] = {}
@@ -192,7 +205,7 @@ def _identified(task: Task, opened: Opened, known: Triggers, inner: Mapping[str,
     if task.task_id or task.node not in inner:
         return task
     key = opened.row.key
-    ids = TaskIds(key.checkpoint_ns, key.checkpoint_id, opened.step)
+    ids = TaskIds(key.checkpoint_ns, key.checkpoint_id, opened.step, opened.version)
     triggers = known.triggers.get(task.node) or channels.triggers_of(task.node, opened.versions)
     for task_id in inner[task.node]:
         if ids.pulled_name(task_id, {task.node: triggers}) is not None:

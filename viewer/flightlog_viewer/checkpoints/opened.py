@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque, undecodable
 from flightlog_viewer.checkpoints.rows import CheckpointRow
 
@@ -23,6 +24,8 @@ class Opened:
     metadata: dict[str, Inert]
     step: int | None
     """The step number, None where the writer left none."""
+    version: int = 4
+    """The format of the checkpoint: 1 and 2 until early 2025, 3 until LangGraph 0.5, 4 from then on."""
     snapshots: set[str] = field(default_factory=set)
     """Delta channels that hold a snapshot here; their values are already unwrapped."""
     closed: str | None = None
@@ -62,12 +65,23 @@ def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> 
         {node: _dict(seen) for node, seen in _dict(document.get("versions_seen")).items()},
         metadata,
         number,
+        version if type(version := document.get("v")) is int else 4,
         snapshots,
     )
 
 
 def _closed(row: CheckpointRow, metadata: dict[str, Inert], step: int | None, why: str) -> Opened:
     return Opened(row, time_of_id(row.key.checkpoint_id), {}, {}, {}, metadata, step, closed=why)
+
+
+def add_sends(opened: Opened, parent: CheckpointRow | None, decoder: Decoder) -> None:
+    """Put the Sends that wait where they stand since version 4: older checkpoints leave them in their parent's writes
+    (`_migrate_pending_sends` in `langgraph.checkpoint.sqlite`)."""
+    if parent is None or opened.version >= channels.SENDS_IN_STATE or channels.SENDS in opened.values:
+        return
+    waiting = [decoder.typed(w.type, w.value) for w in parent.writes if w.channel == channels.SENDS]
+    if waiting:
+        opened.values[channels.SENDS] = waiting
 
 
 def time_of_id(checkpoint_id: str) -> str | None:

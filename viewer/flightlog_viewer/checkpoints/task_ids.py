@@ -5,6 +5,7 @@ A task id is the hash of where the task stands: checkpoint, namespace, step, nam
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha1
 
 from xxhash import xxh3_128_hexdigest
 
@@ -16,8 +17,9 @@ HANDLER = "node_error_handler"
 class TaskIds:
     """Computes the ids of one checkpoint's tasks."""
 
-    def __init__(self, checkpoint_ns: str, checkpoint_id: str, step: int | None) -> None:
+    def __init__(self, checkpoint_ns: str, checkpoint_id: str, step: int | None, version: int) -> None:
         self._ns = checkpoint_ns
+        self._version = version
         self._step = str((-1 if step is None else step) + 1)
         try:
             self._seed = bytes.fromhex(checkpoint_id.replace("-", ""))
@@ -35,7 +37,7 @@ class TaskIds:
     def handler_name(self, task_id: str, failed_task_id: str, names: Iterable[str]) -> str | None:
         """The error handler that ran for a failed task."""
         for name in names:
-            if self._hash(self._below(name), name, _PUSH, HANDLER, failed_task_id) == task_id:
+            if self._is(task_id, self._below(name), name, _PUSH, HANDLER, failed_task_id):
                 return name
         return None
 
@@ -44,14 +46,14 @@ class TaskIds:
         for node, channels in triggers.items():
             known = sorted(set(channels))
             for candidate in (known, [f"branch:to:{node}"], ["__start__"]):
-                if candidate and self.pull(node, candidate) == task_id:
+                if candidate and self._is(task_id, self._below(node), node, _PULL, *candidate):
                     return node
         return None
 
     def sent_name(self, task_id: str, nodes: Sequence[str]) -> str | None:
         """The node with this task id among those that Sends wait for."""
         for index, node in enumerate(nodes):
-            if self.send(node, index) == task_id:
+            if self._is(task_id, self._below(node), node, _PUSH, str(index)):
                 return node
         return None
 
@@ -60,7 +62,7 @@ class TaskIds:
     ) -> str | None:
         """The `@task` that a task called; `index` counts the caller's calls."""
         for name in names:
-            if self._hash(f"{caller_namespace}|{name}", name, _PUSH, caller_path, str(index)) == task_id:
+            if self._is(task_id, f"{caller_namespace}|{name}", name, _PUSH, caller_path, str(index)):
                 return name
         return None
 
@@ -71,7 +73,19 @@ class TaskIds:
     def _below(self, node: str) -> str:
         return f"{self._ns}|{node}" if self._ns else node
 
+    def _is(self, task_id: str, namespace: str, name: str, *parts: str) -> bool:
+        text = self._text(namespace, name, *parts)
+        # Until early 2025 ids were SHA-1 (`_uuid5_str`), whichever of the first two versions the checkpoint names.
+        return _id(xxh3_128_hexdigest(text)) == task_id or (
+            self._version < 3 and _id(sha1(text, usedforsecurity=False).hexdigest()) == task_id
+        )
+
     def _hash(self, namespace: str, name: str, *parts: str) -> str:
-        text = "".join((namespace, self._step, name, *parts))
-        digits = xxh3_128_hexdigest(self._seed + text.encode("utf-8", "surrogatepass"))
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        return _id(xxh3_128_hexdigest(self._text(namespace, name, *parts)))
+
+    def _text(self, namespace: str, name: str, *parts: str) -> bytes:
+        return self._seed + "".join((namespace, self._step, name, *parts)).encode("utf-8", "surrogatepass")
+
+
+def _id(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"

@@ -62,10 +62,14 @@ class TaskNames:
             return (self._sent[index] if 0 <= index < len(self._sent) else "(send)"), "push"
         return self._by_id(task_id) or ("(unknown)", "other")
 
+    def own_channel(self, node: str) -> str | None:
+        """The channel by which a node of an old graph triggers what follows it."""
+        return node if self._opened.version < channels.EDGES_BY_TARGET else None
+
     @cached_property
     def _ids(self) -> TaskIds:
         key = self._opened.row.key
-        return TaskIds(key.checkpoint_ns, key.checkpoint_id, self._opened.step)
+        return TaskIds(key.checkpoint_ns, key.checkpoint_id, self._opened.step, self._opened.version)
 
     @cached_property
     def _by_path(self) -> dict[str, str]:

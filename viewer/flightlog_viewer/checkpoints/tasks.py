@@ -30,6 +30,8 @@ class _Rows:
     asked_at: str | None = None
     answered_at: str | None = None
     asked: int = -1
+    asked_by: str = ""
+    """The node that the question names, as questions did until 2025."""
 
 
 @dataclass(slots=True)
@@ -115,6 +117,17 @@ def interrupts_of(value: Inert) -> list[Interrupt]:
     return found
 
 
+def _asking_node(value: Inert, task_id: str) -> str:
+    """The node in the namespace of a question, if the question is this task's."""
+    for item in value if isinstance(value, list) else [value]:
+        namespace = item.get("ns") if isinstance(item, dict) else None
+        for part in namespace if isinstance(namespace, list) else []:
+            node, _, name = str(part).rpartition("|")[2].rpartition(":")
+            if name == task_id:
+                return node
+    return ""
+
+
 def task_namespace(checkpoint_ns: str, node: str, task_id: str) -> str:
     """The namespace in which a task runs, and in which a subgraph that it calls keeps its checkpoints."""
     return f"{checkpoint_ns}|{node}:{task_id}" if checkpoint_ns else f"{node}:{task_id}"
@@ -125,6 +138,7 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.interrupts += interrupts_of(value)
         rows.asked = -1 if write.order is None else write.order
         rows.asked_at = write.committed_at
+        rows.asked_by = _asking_node(value, rows.task_id)
     elif write.channel == channels.RESUME:
         rows.resumes = list(value) if isinstance(value, list) else [value]
         rows.answered_at = write.committed_at
@@ -138,6 +152,8 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
 
 def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], waiting: Mapping[str, str]) -> Task:
     node, kind = names.name(rows.task_id, rows.path)
+    if kind == "other" and rows.asked_by:
+        node, kind, due = rows.asked_by, "pull", [*due, rows.asked_by]
     status: TaskStatus = "pending"
     if rows.output:
         status = "finished"
@@ -150,7 +166,7 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
         node=node,
         kind=kind,
         status=status,
-        writes=_state_writes(rows.output),
+        writes=_state_writes(rows.output, names.own_channel(node)),
         goto=_targets(rows.output),
         interrupts=[_with_id(interrupt, rows, node, names) for interrupt in rows.interrupts],
         resumes=rows.resumes,
@@ -192,9 +208,11 @@ def _question_id(rows: _Rows, node: str, names: TaskNames) -> str:
     return xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass"))
 
 
-def _state_writes(output: Sequence[tuple[str, Inert]]) -> dict[str, Inert]:
+def _state_writes(output: Sequence[tuple[str, Inert]], own: str | None) -> dict[str, Inert]:
     grouped: dict[str, list[Inert]] = {}
     for channel, value in output:
+        if channel == own:
+            continue
         if channels.is_state(channel) or channel == channels.RETURN:
             grouped.setdefault(channel, []).append(value)
     return {name: values[0] if len(values) == 1 else {"$writes": values} for name, values in grouped.items()}

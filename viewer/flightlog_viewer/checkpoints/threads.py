@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
 from flightlog_viewer.checkpoints.model import Pending, Task, ThreadStatus, ThreadSummary
-from flightlog_viewer.checkpoints.opened import Opened, open_row
+from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows
 from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows
 
@@ -48,7 +49,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
     count = sum(head.checkpoints for head in thread.heads)
     if root is None:  # only subgraphs are left, or the thread was deleted under our eyes
         return ThreadSummary(thread.thread_id, "empty", count, 0, None, (), ())
-    opened, step = _open(root, decoder)
+    opened, step = _open(rows, root, decoder)
     status = _status(opened, step)
     pending = _pending(opened, step)
     if pending and len(thread.heads) > 1:
@@ -70,8 +71,11 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
     )
 
 
-def _open(row: CheckpointRow, decoder: Decoder) -> tuple[Opened, StepRows]:
+def _open(rows: Rows, row: CheckpointRow, decoder: Decoder) -> tuple[Opened, StepRows]:
     opened = open_row(row, decoder, outline=True)
+    if opened.version < channels.SENDS_IN_STATE and row.parent_checkpoint_id is not None:
+        for parent in rows.fetch([row.key._replace(checkpoint_id=row.parent_checkpoint_id)]):
+            add_sends(opened, parent, decoder)
     if "__pregel_tasks" in opened.values:
         opened.values["__pregel_tasks"] = decoder.open(opened.values["__pregel_tasks"])
     for channel, value in opened.values.items():
@@ -114,7 +118,7 @@ def _innermost(rows: Rows, thread: _Thread, pending: Sequence[Pending], decoder:
         (head.key for head in thread.heads if head.key.checkpoint_ns), key=lambda key: key.checkpoint_ns.count("|")
     )
     for row in rows.fetch(inner):
-        opened, step = _open(row, decoder)
+        opened, step = _open(rows, row, decoder)
         for task in step.tasks:
             for question in task.interrupts:
                 if question.id in found and task.status != "interrupted":
