@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from flightlog.errors import UsageError
+from flightlog_viewer.tui.session import is_database
 from tests.viewer.tui.driving import application, driven
 from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.threads import checkpoint_file
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,10 @@ async def test_a_filter_leaves_what_it_names(spans: Path) -> None:
         await viewer.press("escape")
         assert "30 traces" in viewer.text()
         await viewer.press("slash")
+        await viewer.write("status:eror")
+        await viewer.press("down", "j")
+        assert "a status is one of ok, error" in viewer.text()
+        await viewer.press("escape", "slash")
         await viewer.write("dur>x")
         await viewer.press("enter")
         assert "^" in viewer.text()
@@ -68,3 +74,11 @@ def test_an_unknown_theme_is_a_sentence(spans: Path) -> None:
     """A theme that does not exist is said with those that do."""
     with pytest.raises(UsageError, match="flightlog-light"):
         application([spans], theme="nonsense")
+
+
+def test_a_database_may_be_named_like_a_file(spans: Path, tmp_path: Path) -> None:
+    """What SQLite has written, and a URL, are databases; a span file and what is not there are none."""
+    assert is_database(str(checkpoint_file(tmp_path / "threads.db")))
+    assert is_database("postgresql://localhost/graphs")
+    assert not is_database(str(spans))
+    assert not is_database(str(tmp_path / "missing"))

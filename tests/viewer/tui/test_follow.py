@@ -1,7 +1,11 @@
 """Files and databases that are being written while they are looked at."""
 
+import fcntl
 from pathlib import Path
 
+import orjson
+
+from flightlog.span_file import SpanFile
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.recordings import support_file, support_trace
@@ -97,3 +101,23 @@ async def test_a_database_that_is_being_written_is_followed(tmp_path: Path) -> N
         with SqliteSaver.from_conn_string(str(database)) as saver:
             Writer(saver).put("second", -1, {"a": 1}, parent=None, due=None)
         await until(viewer, "second")
+
+
+async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:
+    """A writer that is killed changes no file; what it was doing is shown as unfinished all the same."""
+    path = support_file(tmp_path / "s.jsonl", 1)
+    writer = SpanFile(path)
+    start = support_trace(9)[0].to_record() | {"writer_id": writer.writer_id, "seq": 1}
+    writer.open_span(1, orjson.dumps({k: v for k, v in start.items() if k not in ("status", "duration_ms")}))
+    (sidecar,) = tmp_path.glob("*.open")
+    content = sidecar.read_bytes()
+    writer.close()
+    sidecar.write_bytes(content)
+    with sidecar.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        async with driven([path]) as viewer:
+            await until(viewer, "running")
+            fcntl.flock(held, fcntl.LOCK_UN)
+            await until(viewer, "no end")
+            await viewer.press("g", "enter")
+            assert "no end" in viewer.text()

@@ -25,6 +25,11 @@ def duration(ms: float | None) -> str:
     return f"{hours}h{minutes:02d}m" if hours < 24 else f"{hours // 24}d{hours % 24}h"
 
 
+def took(ms: float | None, status: str) -> str:
+    """How long a span took; of one without an end, what is known of that."""
+    return duration(ms) if ms is not None else {"unfinished": "no end"}.get(status, status)
+
+
 def count(number: float | None) -> str:
     """``999``, ``1.2k``, ``12k``, ``3.4M``."""
     if number is None:

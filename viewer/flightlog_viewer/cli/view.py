@@ -31,18 +31,24 @@ def view(
 ) -> int:
     """Browse span files and checkpoint databases in the terminal; `?` shows the keys.
 
-    An empty file is waited for. Without a terminal it prints the summary and the threads.
+    A path may be a checkpoint database as well. An empty file is waited for. Without a terminal it prints the summary
+    and the threads.
 
     \b
     Example:
       flightlog view flightlog-demo --checkpoints flightlog-demo/checkpoints.sqlite
     """
+    from flightlog_viewer.tui.session import is_database
+
+    # Whoever names a database without saying so means it: as a span file it would be nothing but bad lines.
+    checkpoints = [*(checkpoints or ()), *(path for path in paths or () if is_database(path))]
+    paths = [path for path in paths or () if path not in checkpoints]
     limit = milliseconds(ttl)
     if serve:
-        arguments = [part for target in checkpoints or () for part in ("--checkpoints", target)]
+        arguments = [part for target in checkpoints for part in ("--checkpoints", target)]
         arguments += ["--ascii"] * ascii + ["--no-cache"] * no_cache + ["--ttl", ttl]
         arguments += ["--theme", theme] if theme else []
-        return _serve([*arguments, "--", *(paths or ())], port)
+        return _serve([*arguments, "--", *paths], port)
     if not interactive():
         from flightlog_viewer.cli.summary import summary
         from flightlog_viewer.cli.threads import threads
@@ -55,8 +61,8 @@ def view(
     from flightlog_viewer.tui.app import run
 
     return run(
-        paths or [],
-        checkpoints or [],
+        paths,
+        checkpoints,
         cache=not no_cache,
         ascii_only=ascii,
         theme=theme,

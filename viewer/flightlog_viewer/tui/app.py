@@ -73,6 +73,7 @@ class FlightlogApp(Guarded, App[int]):
         self._started = clock()
         self._cancelled = False
         self._loading = True
+        self._furthest = 0
         self._follower = Follower()
         self._pending = 0
         themes.register(self)
@@ -116,6 +117,7 @@ class FlightlogApp(Guarded, App[int]):
     def start_load(self) -> None:
         """Load everything in a thread; the rows of the excerpt stay until it is done."""
         self._loading = True
+        self._furthest = 0
         self._show_status()
         if self.faulty_keys:
             self.notify(self.faulty_keys, severity="warning", markup=False)
@@ -137,6 +139,8 @@ class FlightlogApp(Guarded, App[int]):
 
     def load_progressed(self, done: int, total: int, rows: int) -> None:
         """Say how far the load is."""
+        # Each statement of the load counts from the start; what was read once is read.
+        done = self._furthest = max(self._furthest, done)
         if self._loading:
             self.main.say_status(("flightlog ", "bold"), load_line(done, total, rows, self._clock() - self._started))
 
@@ -175,40 +179,54 @@ class FlightlogApp(Guarded, App[int]):
             self.main.post_message(Faulted(problem, None))
         if self.session.checkpoints and not self.session.files():
             self.main.bring("threads")
-        elif self.session.checkpoints:
-            # The screen of threads counts what waits, and says so at the top of every screen.
-            self.main.view("threads").display = False
+        self._count_pending()
         self._follower.watch(self.session.watched())
         self.set_interval(_FOLLOW_S, self._look_for_more)
 
     def _look_for_more(self) -> None:
         """Four times a second one ``stat`` a file; what has grown is read in a thread."""
-        if not self._follower.grown():
+        grown = self._follower.grown()
+        if not grown and not (self.session.in_flight and self._follower.overdue()):
             return
         self._follower.busy = True
 
         def work() -> None:
             error: Exception | None = None
+            changed = grown
             try:
-                self.session.refresh()
+                changed = self.session.refresh() or grown
             except Exception as caught:
                 error = caught
-            self.call_from_thread(self._grown, error)
+            self.call_from_thread(self._grown, error, changed)
 
         self.run_worker(work, thread=True, group="follow", exit_on_error=False)
 
-    def _grown(self, error: Exception | None) -> None:
+    def _grown(self, error: Exception | None, changed: bool) -> None:
         self._follower.busy = False
         if error is not None:
             self.fault(error)
             return
         self._follower.watch(self.session.watched())
+        if not changed:
+            return
         self._show_status()
+        self._count_pending()
         self.main.data_changed(appended=True)
+
+    def _count_pending(self) -> None:
+        """Ask what waits for an answer: it stands at the top of every screen."""
+        session = self.session
+
+        def work() -> None:
+            pending = sum(approval.status == "pending" for approval in session.threads.approvals()[0])
+            self.call_from_thread(self.set_pending, pending)
+
+        self.run_worker(work, thread=True, group="pending", exclusive=True, exit_on_error=False)
 
     def _show_status(self) -> None:
         session = self.session
-        names = ", ".join(Path(path).name or path for path in session.paths) or "newest span file here"
+        shown = session.paths or [target.rpartition("@")[2] for target in session.checkpoints]
+        names = ", ".join(Path(path).name or path for path in shown) or "newest span file here"
         parts: list[Part] = [("flightlog ", "bold"), names if len(names) < 60 else names[:57] + "...", "  "]
         if self._loading:
             parts.append("loading, counts are so far")

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 
-_NICER = 10
+_NICER = 4
 """Steps of Unix niceness."""
 
 

@@ -18,6 +18,19 @@ from flightlog_viewer.tui.thread_questions import ThreadQuestions
 Progress = Callable[[int, int, int], bool]
 """Bytes done, bytes in all, rows so far; False stops the load."""
 
+_SQLITE = b"SQLite format 3\0"
+
+
+def is_database(path: str) -> bool:
+    """Whether a path means a checkpoint database and no span file: a URL, or what SQLite has written."""
+    if "://" in path:
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
 
 class Session:
     """One set of span files and checkpoint databases."""
@@ -31,6 +44,7 @@ class Session:
         self.threads = ThreadQuestions(list(checkpoints), self.cursors, self.spans)
         self.reject_count = 0
         """Lines that are no spans."""
+        self._unended: list[tuple[str, str]] = []
 
     @property
     def checkpoints(self) -> list[str]:
@@ -63,7 +77,7 @@ class Session:
                     head = file.read(16)
             except OSError as error:
                 raise UnreadableError(f"{target} cannot be read: {error.strerror}") from None
-            if head and head != b"SQLite format 3\0":
+            if head and head != _SQLITE:
                 raise UnreadableError(f"{target} is no SQLite database")
 
     def excerpt(self) -> list[TraceRow]:
@@ -84,13 +98,23 @@ class Session:
             threads=max(1, (os.cpu_count() or 2) - 1),  # one core is left to the keys
         )
         self.cursors.open(store)
-        self.reject_count = self.spans.reject_count()
+        self._look()
 
-    def refresh(self) -> int:
-        """Read what has been appended; how many rows are new."""
+    def refresh(self) -> bool:
+        """Read what has been appended, and who has died; whether that changes anything."""
+        before = self._unended
         new = self.cursors.store.refresh()
+        self._look()
+        return bool(new) or self._unended != before
+
+    def _look(self) -> None:
         self.reject_count = self.spans.reject_count()
-        return new
+        self._unended = self.spans.unended() if self.cursors.store.in_flight else []
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a span has started and not ended in a process that was there when it was last looked at."""
+        return any(status == "running" for _, status in self._unended)
 
     @property
     def span_count(self) -> int:

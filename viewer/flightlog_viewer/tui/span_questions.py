@@ -179,6 +179,11 @@ class SpanQuestions:
         """Tokens over time (``screen_queries.token_bins``)."""
         return self._cursors.rows(*screen_queries.token_bins(count))
 
+    def unended(self) -> list[tuple[str, str]]:
+        """Run id and status of what has started and not ended."""
+        rows = self._cursors.rows("SELECT run_id, status FROM spans WHERE row_id < 0 ORDER BY row_id DESC")
+        return [(row[0], row[1]) for row in rows]
+
     def reject_count(self) -> int:
         """Lines that are no spans."""
         return int(self._cursors.rows("SELECT count(*) FROM rejects")[0][0])

@@ -7,14 +7,15 @@ from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (
     Column("status", "St", 2),
+    Column("day", "Day", 5, drop=1),
     Column("start", "Start", 8),
     Column("name", "Name", 14, share=True),
-    Column("duration", "Dur", 6, right=True),
-    Column("bar", "|p95", 6, drop=4),
+    Column("duration", "Dur", 7, right=True),
+    Column("bar", "|p95", 6, drop=5),
     Column("spans", "Spans", 6, right=True),
-    Column("tokens", "Tok", 5, right=True, drop=3),
-    Column("cost", "Cost", 7, right=True, drop=1),
-    Column("thread", "Thread", 14, drop=2, share=True),
+    Column("tokens", "Tok", 5, right=True, drop=4),
+    Column("cost", "Cost", 7, right=True, drop=2),
+    Column("thread", "Thread", 14, drop=3, share=True),
 )
 _TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
 
@@ -32,9 +33,10 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) 
         mark += glyphs.status["error"]
     return [
         Cell(mark, tone),
+        Cell(units.clock(row.start_us, date=True)[5:10], "dim"),
         Cell(units.clock(row.start_us)),
         Cell(("* " if marked else "") + row.name, "error" if row.status == "error" else ""),
-        Cell(units.duration(took) if took is not None else row.status[:6], ""),
+        Cell(units.took(took, row.status)),
         Cell(bar, "llm", drawn=True),
         Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
         Cell(units.count(row.total_tokens)),

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from flightlog_viewer.analysis.document import Block, Document, gap, heading
 from flightlog_viewer.tui import keymap
@@ -36,20 +36,26 @@ class HelpScreen(Guarded, ModalScreen[None]):
         body.focus()
 
     def _blocks(self) -> list[Block]:
-        keys: dict[tuple[str, str], list[str]] = {}
+        keys: dict[tuple[bool, str, str], list[str]] = {}
         for active in self._keys:
             binding = active.binding
             if binding.description and binding.id:
                 shown = self.app.get_key_display(binding)
-                keys.setdefault((binding.description, binding.id), []).append(shown)
-        blocks = [heading(f"Keys of the {self._screen_name} screen"), gap()]
+                everywhere = isinstance(active.node, Screen | App)
+                keys.setdefault((everywhere, binding.description, binding.id), []).append(shown)
         width = max((len(" ".join(names)) for names in keys.values()), default=0)
-        for (description, name), names in keys.items():
-            blocks.append(Block(f"{description}   ({name})", "", " ".join(names).ljust(width)))
-        blocks += [
-            gap(),
-            Block(f"the names in brackets are binding ids: {keymap.shown_path()} gives them other keys", "dim"),
-        ]
+        column = max((len(description) for _, description, _ in keys), default=0)
+        blocks: list[Block] = []
+        for everywhere in (False, True):
+            name = "Keys everywhere" if everywhere else f"Keys of the {self._screen_name} screen"
+            blocks += [heading(name), gap()]
+            for (where, description, binding_id), names in keys.items():
+                if where == everywhere:
+                    text = f"{description.ljust(column)}   {binding_id}"
+                    blocks.append(Block(text, "", " ".join(names).ljust(width)))
+            blocks.append(gap())
+        said = f"the names on the right are for {keymap.shown_path()}, which gives them other keys"
+        blocks.append(Block(said, "dim"))
         blocks += [gap(), heading("Marks"), gap()]
         blocks += [Block(status.replace("_", " "), "", mark) for status, mark in self._glyphs.status.items()]
         blocks += [gap(), heading("Letters of spans"), gap()]

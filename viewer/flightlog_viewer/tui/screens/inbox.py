@@ -25,7 +25,7 @@ TABS = ("Pending", "Answered", "All")
 COLUMNS = (
     Column("status", "St", 2),
     Column("age", "Age", 5, right=True),
-    Column("thread", "Thread", 12),
+    Column("thread", "Thread", 12, share=True),
     Column("node", "Node", 10, drop=2),
     Column("lag", "Lag", 6, right=True, drop=1),
     Column("action", "Action", 16, share=True),
@@ -109,9 +109,7 @@ class InboxView(View):
             "" if shown else f"nothing is {tab.lower()}" if tab != "All" else "no question was ever asked"
         )
         if not shown:
-            lines = (
-                NO_DATABASE if not self._approvals and not self.session.checkpoints else (f"nothing is {tab.lower()}",)
-            )
+            lines = NO_DATABASE if not self._approvals and not self.session.checkpoints else ()
             self.body.show_document(Document([Block(line, "dim") for line in lines]))
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flightlog_viewer.tui.app import FlightlogApp
 
 VIEWS = ("traces", "trace", "threads", "inbox", "stats", "sql")
+TITLES = tuple(name.title() if name != "sql" else "SQL" for name in VIEWS)
 _CLASSES = {
     "trace": "TraceView",
     "threads": "ThreadsView",
@@ -51,7 +52,7 @@ class MainScreen(Guarded, Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(i + 1), f"view('{name}')", name.title(), show=False, id=f"view.{name}")
+            Binding(str(i + 1), f"view('{name}')", TITLES[i], show=False, id=f"view.{name}")
             for i, name in enumerate(VIEWS)
         ),
         Binding("question_mark", "help", "Help", id="help"),
@@ -76,7 +77,7 @@ class MainScreen(Guarded, Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="status")
-        yield TabBar([f"{i + 1} {name.title() if name != 'sql' else 'SQL'}" for i, name in enumerate(VIEWS)], id="tabs")
+        yield TabBar([f"{i + 1} {title}" for i, title in enumerate(TITLES)], id="tabs")
         yield Banner()
         yield Container(TracesView(), id="body")
         yield KeyBar()
@@ -151,17 +152,25 @@ class MainScreen(Guarded, Screen[None]):
     def action_view(self, name: str) -> None:
         self.bring(name)
 
-    def action_back(self) -> bool:
-        if self.query_one(Banner).close() or self.viewer.cancel_load() or self.front.back():
-            return True
+    def action_back(self) -> None:
+        # From another screen Esc leads back, as ever; on the list of traces it stops their load.
+        if not self._leave() and not (self._front == "traces" and self.viewer.cancel_load()) and not self._return():
+            self.viewer.cancel_load()
+
+    def action_back_or_quit(self) -> None:
+        if not self._leave() and not self._return():
+            self.app.exit(0)
+
+    def _leave(self) -> bool:
+        """One level up within the screen; False at its top."""
+        return self.query_one(Banner).close() or self.front.back()
+
+    def _return(self) -> bool:
+        """Back to the screen before this one; False when there was none."""
         if self._before:
             self.bring(self._before.pop(), remember=False)
             return True
         return False
-
-    def action_back_or_quit(self) -> None:
-        if not self.action_back():
-            self.app.exit(0)
 
     def action_copy(self) -> None:
         from flightlog_viewer.tui.screens.menus import Menu
@@ -219,7 +228,9 @@ class MainScreen(Guarded, Screen[None]):
     def action_help(self) -> None:
         from flightlog_viewer.tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.active_bindings.values(), self._front, self.viewer.glyphs))
+        self.app.push_screen(
+            HelpScreen(self.active_bindings.values(), TITLES[VIEWS.index(self._front)], self.viewer.glyphs)
+        )
 
     def action_mouse(self) -> None:
         self.viewer.toggle_mouse()
@@ -232,10 +243,13 @@ class MainScreen(Guarded, Screen[None]):
 
 
 def load_line(done: int, total: int, rows: int, seconds: float) -> str:
-    """``12.0 of 80.0 MB, 14,000 spans so far, 3s left, Esc stops``."""
+    """``loading 12.0 of 80.0 MB, 14,000 spans so far, 3s left, Esc stops``."""
     left = (
         f", {units.duration((total - done) / done * seconds * 1000)} left"
         if done and total > done and seconds > 0.5
         else ""
     )
-    return f"loading {units.size(done)} of {units.size(total)}, {rows:,} spans so far{left}, Esc stops"
+    if done >= total > 0:
+        return "all read: working out traces, times and costs, Esc stops"
+    spans = f", {rows:,} spans so far" if rows else ""
+    return f"loading {units.size(done)} of {units.size(total)}{spans}{left}, Esc stops"

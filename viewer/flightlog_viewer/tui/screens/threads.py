@@ -29,7 +29,7 @@ from flightlog_viewer.tui.widgets.run_list import RunRows
 COLUMNS = (
     Column("status", "St", 2),
     Column("thread", "Thread", 12, share=True),
-    Column("steps", "Steps", 5, right=True),
+    Column("steps", "Step", 5, right=True),
     Column("updated", "Updated", 19, drop=1),
     Column("waits", "Waits for", 14, share=True, drop=2),
 )
@@ -127,7 +127,6 @@ class ThreadsView(View):
         if self.session.threads.problems and not self._warned:
             self._warned = True
             self.notify("\n".join(self.session.threads.problems[:5]), severity="warning", markup=False, timeout=15)
-        self.viewer.set_pending(sum(len(entry.summary.pending) for entry in entries))
         rows = [self._cells(entry) for entry in entries]
         self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
         if self._thread is not None:
@@ -182,8 +181,7 @@ class ThreadsView(View):
         self._show_runs(self._steps)
 
     def _show_runs(self, steps: ThreadSteps) -> None:
-        step = self._stepper.step
-        marked = frozenset(link.row_id for link in self._links(step.checkpoint_id)) if step is not None else frozenset()
+        marked = frozenset(link.row_id for link in self._step_links())
         rows = RunRows(steps.spans, marked, self.glyphs)
         self.runs.nothing = "no run of this thread is in the span files"
         self.runs.show_rows(rows)
@@ -315,13 +313,7 @@ class ThreadsView(View):
         self.panes.zoom("second" if self.body.has_focus else "first")
 
     def action_span(self) -> None:
-        step, session = self._stepper.step, self.session
-        if step is None or self._steps is None:
-            return
-        links = self._links(step.checkpoint_id)
-        if not links and step.parent_checkpoint_id:
-            # Nothing has run from the newest step: what led to it is the next best.
-            links = self._links(step.parent_checkpoint_id)
+        session, links = self.session, self._step_links()
         if not links:
             self.notify("no span of this step is in the span files", markup=False)
             return
@@ -329,8 +321,14 @@ class ThreadsView(View):
         self.notify(sureness(link), markup=False)
         self.ask("link", lambda: session.spans.find_span("row_id", link.row_id), self._to_span)
 
-    def _links(self, checkpoint_id: str) -> list[Link]:
-        return [link for link in (self._steps.links if self._steps else ()) if link.checkpoint_id == checkpoint_id]
+    def _step_links(self) -> list[Link]:
+        """What ran from this step; from the newest nothing has, and what led to it is the next best."""
+        step = self._stepper.step
+        if step is None or self._steps is None:
+            return []
+        links = self._steps.links
+        here = [link for link in links if link.checkpoint_id == step.checkpoint_id]
+        return here or [link for link in links if link.checkpoint_id == step.parent_checkpoint_id]
 
     def _to_span(self, found: tuple[str, int] | None) -> None:
         if found is not None:

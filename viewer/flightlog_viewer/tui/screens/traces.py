@@ -1,5 +1,6 @@
 """Screen 1: every trace, filtered and sorted."""
 
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
 
 SORTS = ("start", "duration", "spans", "tokens", "cost", "name", "status", "thread")
+
+STATUSES = ("ok", "error", "interrupted", "handoff", "cancelled", "abandoned", "running", "unfinished")
+_STATUS = re.compile(r"status[:=]([a-z_]+)")
 
 
 class TraceOpened(Message):
@@ -160,7 +164,7 @@ class TracesView(View):
 
     def _say_nothing(self) -> None:
         if self.where is not None:
-            self.table.nothing = "no trace matches this filter: Esc clears it"
+            self.table.nothing = "no trace matches this filter: Esc clears it" + hint(self.filter_text)
         else:
             self.table.nothing = "no trace yet: waiting for the file to be written"
 
@@ -175,7 +179,7 @@ class TracesView(View):
         parts += [
             f"p95 {units.duration(self._p95)}",
             f"{units.count(summary['tokens'])} tok",
-            units.money(summary["cost"]),
+            f"cost {units.money(summary['cost'])}" if summary["cost"] is None else units.money(summary["cost"]),
         ]
         if self._newer:
             parts.insert(0, f"{self._newer} newer (a)")
@@ -212,7 +216,7 @@ class TracesView(View):
 
     def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
         event.stop()
-        self.sort_by("duration" if event.column == "bar" else event.column)
+        self.sort_by({"bar": "duration", "day": "start"}.get(event.column, event.column))
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
@@ -343,3 +347,10 @@ class TracesView(View):
             self.viewer.open_thread(trace.thread_id)
         else:
             self.notify("this trace names no thread", markup=False)
+
+
+def hint(text: str) -> str:
+    """What may be wrong with a filter that leaves nothing: a status that no span has."""
+    named = _STATUS.findall(text.lower())
+    unknown = [name for name in named if name not in STATUSES and not any(name in known for known in STATUSES)]
+    return f"; a status is one of {', '.join(STATUSES)}" if unknown else ""

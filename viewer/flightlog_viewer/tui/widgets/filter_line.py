@@ -22,7 +22,7 @@ class FilterLine(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear", "Clear filter", id="filter.clear"),
-        Binding("down", "leave", "To the list", show=False, id="filter.leave"),
+        Binding("down", "leave", "To the list", priority=True, id="filter.leave"),
     ]
 
     class Changed(Message):

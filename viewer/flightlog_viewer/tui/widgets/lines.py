@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static, TextArea
 
 from flightlog_viewer.tui.text import Part, content, width_of
 
@@ -93,13 +93,17 @@ class KeyBar(Static):
     def _changed(self, screen: Screen[object]) -> None:
         if not self.is_attached or not screen.is_current:
             return
+        typing = isinstance(screen.focused, Input | TextArea)
         shown: dict[str, tuple[str, str]] = {}
         helps: tuple[str, str] | None = None
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.show or not active.enabled or binding.action in shown:
                 continue
-            piece = (f" {self.app.get_key_display(binding)} ", f" {binding.description} ")
+            name = self.app.get_key_display(binding)
+            if typing and len(name) == 1 and name.isascii():
+                continue  # it would be typed
+            piece = (f" {name} ", f" {binding.description} ")
             if binding.id == "help":
                 helps = piece
             else:

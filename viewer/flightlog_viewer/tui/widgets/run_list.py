@@ -41,7 +41,7 @@ class RunRows:
         return [
             Cell(self._glyphs.folded if span.row_id in self._marked else "", "path"),
             Cell(f"{indent}{status}{letter(span.type, span.kind)} {span.name}", tone),
-            Cell(span.status if span.duration_ms is None else units.duration(span.duration_ms)),
+            Cell(units.took(span.duration_ms, span.status)),
             Cell("" if span.step is None else str(span.step), "dim"),
             Cell(units.clock(span.start_us), "dim"),
         ]

@@ -191,7 +191,7 @@ class Waterfall(VirtualRows):
         status = " " if span.status == "ok" else glyphs.status.get(span.status, "?")
         tone = _STATUS_TONES.get(span.status, _TONES.get(span.type, "chain"))
         cut = " (cycle cut)" if node in outline.cut else ""
-        took = span.status if span.duration_ms is None else units.duration(span.duration_ms)
+        took = units.took(span.duration_ms, span.status)
         name = f"{span.name}{cut}"
         head = f"{lead}{status}{letter(span.type, span.kind)} "
         room = label - _DURATION - 2 - width_of(head)
