@@ -1,6 +1,5 @@
 """``flightlog doctor``: what is wrong with span files, and what to do about each."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,7 +116,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
       flightlog doctor runs/ --json
     """
     with opened(paths, cache=not no_cache, quiet=True, allow_empty=True) as store:
-        if not store.span_count and not store.rejects:
+        if not store.span_count and not store.reject_count:
             raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")
         spans = store.query("overview")[0]["spans"]
         findings = examine(store)
@@ -149,29 +148,30 @@ def examine(store: "Store") -> list[Finding]:
 
 
 def _rejects(store: "Store") -> list[Finding]:
-    torn: list[dict[str, Any]] = []
-    bad: list[dict[str, Any]] = []
-    for reject in store.rejects:
-        (torn if reject["reason"].startswith("unfinished line") else bad).append(reject)
     found = []
-    if bad:
-        kinds = Counter(reject["reason"].partition(":")[0] for reject in bad)
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in kinds.most_common(5))
-        what = f"{figures.plural(len(bad), 'line is no span', 'lines are no spans')} ({reasons})"
+    kinds = store.query("doctor_rejects", torn=False)
+    if kinds:
+        count = sum(kind["count"] for kind in kinds)
+        reasons = ", ".join(f"{kind['count']:,} {kind['reason']}" for kind in kinds[:5])
+        what = f"{figures.plural(count, 'line is no span', 'lines are no spans')} ({reasons})"
         advice = (
             "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the "
             "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."
         )
-        found.append(Finding("rejects", True, len(bad), what, advice, _places(bad)))
+        found.append(Finding("rejects", True, count, what, advice, _first(kinds)))
+    torn = store.query("doctor_rejects", torn=True)
     if torn:
-        what = f"{figures.plural(len(torn), 'file ends', 'files end')} in an unfinished line"
+        count = sum(kind["count"] for kind in torn)
+        what = f"{figures.plural(count, 'file ends', 'files end')} in an unfinished line"
         advice = "A process is writing just now, or was killed while it wrote; no other line is lost."
-        found.append(Finding("unfinished_line", False, len(torn), what, advice, _places(torn)))
+        found.append(Finding("unfinished_line", False, count, what, advice, _first(torn)))
     return found
 
 
-def _places(rejects: list[dict[str, Any]]) -> list[str]:
-    return [f"{r['file']} at byte {r['byte_offset']:,}: {r['reason']}" for r in rejects[:_EXAMPLES]]
+def _first(kinds: list[dict[str, Any]]) -> list[str]:
+    """The first few lines of all kinds together."""
+    places = sorted((p["file"], p["byte_offset"], p["reason"]) for kind in kinds for p in kind["places"])
+    return [f"{file} at byte {offset:,}: {reason}" for file, offset, reason in places[:_EXAMPLES]]
 
 
 def _wrong(store: "Store") -> list[Finding]:

@@ -58,7 +58,7 @@ def opened(
             paths or (), checkpoints=checkpoints or (), cache=cache, progress=progress, allow_empty=allow_empty
         )
     with store:
-        rejected = 0 if quiet else len(store.rejects)
+        rejected = 0 if quiet else store.reject_count
         if rejected:
             lines = "1 line is no span and was" if rejected == 1 else f"{rejected:,} lines are no spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")

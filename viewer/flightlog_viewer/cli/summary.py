@@ -73,7 +73,7 @@ def totals(store: "Store", selection: Selection) -> dict[str, Any]:
             "llm_calls", "missing_usage", "input_tokens", "output_tokens", "total_tokens", "cost_usd",
             "unknown_costs", "first_start", "last_end",
         )
-    } | {"rejects": len(store.rejects)}  # fmt: skip
+    } | {"rejects": store.reject_count}  # fmt: skip
 
 
 def headline(row: dict[str, Any]) -> list[str]:

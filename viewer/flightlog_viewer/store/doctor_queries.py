@@ -21,6 +21,17 @@ def _found(example: str, source: str) -> Statement:
 
 
 @named
+def doctor_rejects(torn: bool) -> Statement:
+    """Lines that are no spans by the kind of reason, the most frequent first, with the first of each: ``places``."""
+    return (
+        f"""SELECT split_part(reason, ':', 1) AS reason, count(*) AS count,
+                min({{'file': file, 'byte_offset': byte_offset, 'reason': reason}}, {_EXAMPLES}) AS places
+            FROM rejects WHERE starts_with(reason, 'unfinished line') = ? GROUP BY 1 ORDER BY count DESC, 1""",
+        [torn],
+    )
+
+
+@named
 def doctor_orphans() -> Statement:
     """Spans whose parent is in no file."""
     return _found(

@@ -6,6 +6,7 @@ lose a field of unusable value, or are loaded again from their usable light fiel
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,7 @@ from flightlog_viewer.store.lines import Lines, find_lines, read_line
 from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.reader import read
 from flightlog_viewer.store.rejects import Rejects
+from flightlog_viewer.store.short_lines import chunks, mostly_short
 from flightlog_viewer.store.sieve import LINE_LIMIT, look
 from flightlog_viewer.store.stretch import Stretch
 
@@ -57,7 +59,10 @@ class Loader:
     def load(self, stretch: Stretch) -> None:
         """Append the spans of a stretch. Lines of a file that is gone since it was opened are missing."""
         with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:
-            self._load(stretch, descriptor)
+            if mostly_short(descriptor, stretch.size):
+                self._load_long_lines(stretch, descriptor)
+            else:
+                self._load(stretch, descriptor)
 
     def _load(self, stretch: Stretch, descriptor: int) -> None:
         first = len(self.locations)
@@ -87,8 +92,26 @@ class Loader:
         else:
             self._look.all_lines(Batch(stretch, descriptor, lines, first, 0, unfinished))
 
+    def _load_long_lines(self, stretch: Stretch, descriptor: int) -> None:
+        """Load a stretch of lines most of which are too short to be spans."""
+        for piece in stretch.pieces:
+            piece.source.end = piece.stop
+        for lines, short in chunks(descriptor, stretch.size if stretch.in_place else os.fstat(descriptor).st_size):
+            self.rejects.add_alike(*stretch.places(short), "too short to be a span")
+            unfinished = frozenset(stretch.unfinished(lines).tolist())
+            self._look.all_lines(Batch(stretch, descriptor, lines, 0, 0, unfinished))
+            self._settle()
+
     def finish(self) -> None:
         """Take rejected rows out, load repaired ones, drop exact duplicates."""
+        self._settle()
+        again = duplicates_within(self._connection, self._table)
+        if len(again):
+            self.duplicates += len(again)
+            self._drop(again)
+
+    def _settle(self) -> None:
+        """Do to the rows what the closer look found."""
         look = self._look
         if look.out or look.cleared:
             self._drop(np.concatenate([np.empty(0, np.int64), *look.out]), look.cleared)
@@ -97,10 +120,6 @@ class Loader:
         if look.again:
             self._load_again(look.again)
             look.again.clear()
-        again = duplicates_within(self._connection, self._table)
-        if len(again):
-            self.duplicates += len(again)
-            self._drop(again)
 
     def _load_again(self, entries: Sequence[Repaired]) -> None:
         """Load repaired spans; what DuckDB still cannot read becomes a reject."""

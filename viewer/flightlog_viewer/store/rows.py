@@ -31,7 +31,8 @@ CACHED_BYTES: Final = 16 << 20
 REBUILT_BYTES: Final = 64 << 20
 """What a base may lack, or a quarter of what it has, before it is built anew."""
 FILE_BACKED_BYTES: Final = 1 << 30
-"""About a million spans: more are kept in a file of their own, cached or not, to bound the memory."""
+FILE_BACKED_LINES: Final = 1_200_000
+"""More spans are kept in a file of their own, cached or not, to bound the memory."""
 
 
 class Rows:
@@ -66,7 +67,7 @@ class Rows:
             return
         files = self._files.open(paths)
         size = sum(source.size() for source in files)
-        if (kept is not None and size >= CACHED_BYTES) or size >= FILE_BACKED_BYTES:
+        if (kept is not None and size >= CACHED_BYTES) or self._are_many(files, size):
             try:
                 self._build(files, kept, derived, progress)
             except (duckdb.IOException, OSError):
@@ -142,6 +143,19 @@ class Rows:
                 watch.file_done(len(loader.locations))
             loader.finish()
         self._take(loader)
+
+    def _are_many(self, files: Sequence[SourceFile], size: int) -> bool:
+        from flightlog_viewer.store.short_lines import SHORTEST, typical_size
+
+        if size >= FILE_BACKED_BYTES:
+            return True
+        if size < FILE_BACKED_LINES * SHORTEST:
+            return False
+        lines = 0.0
+        for source in files:
+            with contextlib.suppress(OSError), source.reading() as descriptor:
+                lines += source.size() / typical_size(descriptor, source.size())
+        return lines > FILE_BACKED_LINES
 
     def _take(self, loader: "Loader") -> None:
         places = loader.locations

@@ -139,10 +139,14 @@ def run(cursor: duckdb.DuckDBPyConnection, query: str, params: Any = None) -> Re
 
     Raises UsageError with DuckDB's own sentence when the query is wrong or not allowed.
     """
-    try:
+
+    def execute() -> None:
         statement = check(cursor, query)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
-        interruptible(cursor, lambda: cursor.execute(statement, params))
+        cursor.execute(statement, params)
+
+    try:
+        interruptible(cursor, execute)
     except duckdb.InterruptException:
         cursor.close()
         raise UsageError("the query was cancelled") from None

@@ -45,12 +45,8 @@ class Spool:
 
     def _converted(self, plain: Path) -> Readable | None:
         with plain.open("rb") as file:
-            head = file.readline(_HEAD_BYTES)
-            if b'"run_id"' in head:
-                return None
-            while head and head.isspace():
-                head = file.readline(_HEAD_BYTES)
-            if not head:
+            head = file.read(_HEAD_BYTES).lstrip().partition(b"\n")[0]
+            if not head or b'"run_id"' in head:
                 return None
             from flightlog_exporters.readers import recognise
 

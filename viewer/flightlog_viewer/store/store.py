@@ -105,6 +105,11 @@ class Store:
         return find_wrong_fields(self.sources, self._rows.new_file, progress)
 
     @property
+    def reject_count(self) -> int:
+        """How many lines are no spans."""
+        return int(self.sql("SELECT count(*) FROM rejects").fetchall()[0][0])
+
+    @property
     def sources(self) -> list[SourceFile]:
         """The files, by file id."""
         return self._rows.sources
@@ -236,13 +241,13 @@ def empty_store() -> Store:
 
 def _nothing(store: Store) -> str:
     names = ", ".join(str(source.path) for source in store.sources[:3])
-    rejects = store.rejects
-    if not rejects:
+    count = store.reject_count
+    if not count:
         return f"{names} is empty: no span has been recorded yet"
-    reason = rejects[0]["reason"]
-    if len(rejects) == 1:
+    ((reason,),) = store.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
+    if count == 1:
         return f"{names} is no span file: its one line is no span ({reason})"
-    return f"{names} is no span file: none of its {len(rejects):,} lines is a span (the first: {reason})"
+    return f"{names} is no span file: none of its {count:,} lines is a span (the first: {reason})"
 
 
 def _memory_limit() -> int:

@@ -34,14 +34,14 @@ class Stretch:
     pieces: tuple[Piece, ...]
     bases: NDArray[np.int64]
     """Where each piece begins in those bytes."""
-    cut: NDArray[np.bool_]
-    """Whether the last line of each piece has no newline; known of a copy only."""
+    cut_ends: NDArray[np.int64]
+    """Where last lines of pieces end that have no newline of their own; known of a copy only."""
     in_place: bool
     """Whether it is the file itself, which may grow meanwhile."""
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """Bytes in all, but for newlines that a copy has in addition."""
         return sum(piece.stop - piece.start for piece in self.pieces)
 
     @contextmanager
@@ -76,9 +76,8 @@ class Stretch:
     def unfinished(self, lines: Lines) -> NDArray[np.int64]:
         """Indices of the lines that may still be being written."""
         if self.in_place:
-            return np.asarray([len(lines) - 1] if lines.unfinished else [], np.int64)
-        ends = np.append(self.bases[1:], lines.stop)[self.cut]
-        return np.searchsorted(lines.starts, ends, "left") - 1
+            return np.asarray([len(lines) - 1] if lines.unfinished and len(lines) else [], np.int64)
+        return np.flatnonzero(np.isin(lines.starts + lines.sizes, self.cut_ends))
 
 
 def stretches(pieces: Iterable[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
@@ -99,20 +98,20 @@ def stretches(pieces: Iterable[Piece], new_file: Callable[[], Path]) -> Iterator
 def _stretch(group: list[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
     first = group[0]
     if len(group) == 1 and first.start == 0 and 2 * first.stop > first.source.size() and first.source.is_at_its_path():
-        yield Stretch(first.source.read_path, (first,), np.zeros(1, np.int64), np.zeros(1, np.bool_), in_place=True)
+        none = np.empty(0, np.int64)
+        yield Stretch(first.source.read_path, (first,), np.zeros(1, np.int64), none, in_place=True)
         return
     path = new_file()
     bases = np.zeros(len(group), np.int64)
-    cut = np.zeros(len(group), np.bool_)
+    cut_ends: list[int] = []
     try:
         with path.open("xb") as file:
             for index, piece in enumerate(group):
                 bases[index] = file.tell()
-                last = _copy(piece, file.write)
-                if cut_here := last != b"\n" and last != b"":
+                if _copy(piece, file.write) not in (b"\n", b""):
+                    cut_ends.append(file.tell())
                     file.write(b"\n")
-                cut[index] = cut_here
-        yield Stretch(path, tuple(group), bases, cut, in_place=False)
+        yield Stretch(path, tuple(group), bases, np.asarray(cut_ends, np.int64), in_place=False)
     finally:
         path.unlink(missing_ok=True)
 
