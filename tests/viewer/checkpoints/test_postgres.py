@@ -27,12 +27,43 @@ def test_the_password_is_never_shown(command: list[str], capsys: pytest.CaptureF
     assert "s3cr" not in printed.err + printed.out
 
 
-@pytest.mark.parametrize("url", ["postgresql://ana:s3cret@[::1/x", "postgresql://ana:s3cret@h/db?no_such_option=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ana:s3cret@[::1/x",
+        "postgresql://ana:s3cret@h/db?no_such_option=1",
+        "postgresql://ana:x@s3cret@127.0.0.1:1/agents",
+        "postgresql://ana:s3cret@x@127.0.0.1:1/agents",
+        "postgresql://ana:x/s3cret@127.0.0.1:1/agents",
+        "postgresql://ana:s3cret/x@127.0.0.1:1/agents",
+        "postgresql://127.0.0.1:1/agents?user=ana&password=s3cret",
+        "POSTGRESQL://ana:s3cret@127.0.0.1:1/agents",
+        "postgresql+psycopg://ana:s3cret@127.0.0.1:1/agents",
+        "mysql://ana:s3cret@127.0.0.1/agents",
+        "host=127.0.0.1 port=1 password=s3cret",
+    ],
+)
 def test_a_broken_url(url: str) -> None:
     """A URL that cannot be understood is refused without repeating its password."""
     with pytest.raises(UnreadableError) as raised:
         open_source(url)
     assert "s3cret" not in str(raised.value)
+
+
+def test_an_empty_database_is_named_without_its_password(
+    postgres_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence that there is no thread names the URL as it may be shown."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    secret = "&password=s3cret" if "?" in postgres_database else "?password=s3cret"
+    assert main(["threads", "--checkpoints", postgres_database + secret]) == 0
+    shown = capsys.readouterr()
+    assert "no thread has been checkpointed in postgresql://" in shown.err
+    assert main(["replay", "nobody", "--checkpoints", postgres_database + secret]) == 2
+    missing = capsys.readouterr()
+    assert "no thread 'nobody' in postgresql://" in missing.err
+    assert "s3cret" not in shown.err + shown.out + missing.err
 
 
 def test_a_database_of_something_else(postgres_database: str) -> None:

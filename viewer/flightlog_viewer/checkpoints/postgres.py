@@ -47,6 +47,10 @@ class PostgresRows:
                 options="-c default_transaction_read_only=on",
             )
         except (psycopg.Error, ValueError, UnicodeError) as error:
+            if _is_ambiguous(url):  # libpq takes part of the password for the host, and names it
+                raise UnreadableError(
+                    f"{self.name} cannot be reached: write @, / and : in its user and password as %40, %2F and %3A"
+                ) from None
             raise self._unreadable(error, "cannot be reached") from None
         try:
             self._look_at_schema()
@@ -251,6 +255,8 @@ def _without_password(url: str) -> tuple[str, list[str]]:
 
     try:
         parts = psycopg.conninfo.conninfo_to_dict(url)
+        if _is_ambiguous(url):
+            raise UnicodeError
     except (psycopg.Error, UnicodeError):
         try:
             password = urlsplit(url).password or ""
@@ -267,6 +273,13 @@ def _without_password(url: str) -> tuple[str, list[str]]:
     port = f":{parts['port']}" if parts.get("port") else ""
     secrets = [text for text in (password, urlsplit(url).password or "", str(parts.get("sslpassword") or "")) if text]
     return f"postgresql://{user}{place}{port}/{parts.get('dbname') or ''}{query}", secrets
+
+
+def _is_ambiguous(url: str) -> bool:
+    """Whether what may be meant as a password holds a character that ends it."""
+    userinfo, at, _ = url.partition("://")[2].rpartition("@")
+    password = userinfo.partition(":")[2]
+    return bool(at) and any(character in password for character in "@/")
 
 
 def _size(blob: _Blob | None) -> int:

@@ -1,19 +1,25 @@
 """Opens a checkpoint database, whatever kind it is."""
 
+import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints.history import HistoryReader
 from flightlog_viewer.checkpoints.model import ThreadHistory, ThreadSummary
 from flightlog_viewer.checkpoints.postgres import PostgresRows
 from flightlog_viewer.checkpoints.rows import Rows
 from flightlog_viewer.checkpoints.sqlite import SqliteRows
 from flightlog_viewer.checkpoints.threads import summaries
+from flightlog_viewer.safe_text import is_text
 
-_POSTGRES = ("postgresql://", "postgres://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_POSTGRES = ("postgresql", "postgres")
+_SECRET = re.compile(r"\bpassword\s*=", re.IGNORECASE)
 
 
 def open_source(target: str | Path) -> "CheckpointSource":
@@ -22,8 +28,18 @@ def open_source(target: str | Path) -> "CheckpointSource":
     Raises UnreadableError, with a sentence that says what is wrong, for anything that is none, and MissingExtraError
     for a URL when psycopg is not installed.
     """
-    if isinstance(target, str) and target.startswith(_POSTGRES):
-        return CheckpointSource(PostgresRows(target))
+    if isinstance(target, str) and not os.path.lexists(target):
+        # What is no file may hold a password, so no sentence repeats it.
+        if url := _URL.fullmatch(target):
+            scheme, rest = url.groups()
+            # SQLAlchemy's URLs name a driver too: postgresql+psycopg://
+            if scheme.lower().partition("+")[0] in _POSTGRES:
+                return CheckpointSource(PostgresRows(f"postgresql://{rest}"))
+            raise UnreadableError(f"a URL of {scheme}:// cannot be read: give a SQLite file or a postgresql:// URL")
+        if _SECRET.search(target):
+            raise UnreadableError("key=value pairs cannot be read: give a SQLite file or a postgresql:// URL")
+    if not is_text(str(target)):
+        raise UnreadableError(f"the name {repr(os.fsencode(target))[1:]} is not UTF-8: rename it, or link to it")
     return CheckpointSource(SqliteRows(Path(target)))
 
 

@@ -55,14 +55,16 @@ def threads(
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
+    names: list[str] = []
     for target in _targets(checkpoints):
         with open_source(target) as source:
+            names.append(source.name)  # a URL without its password
             for found in source.threads():
                 status, inferred = refine(found.status, found.next, runs.get(found.thread_id), breakpoint or ())
                 rows.append(thread_form(found) | {"status": status, "inferred": inferred})
             problems += source.problems
     if not rows and not problems:
-        output.note(f"no thread has been checkpointed in {', '.join(checkpoints or [])}")
+        output.note(f"no thread has been checkpointed in {', '.join(names)}")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return _status(problems)
@@ -97,14 +99,15 @@ def replay(
     from flightlog_viewer.cli.replay import Replay
 
     place = zone(tz)
-    targets = _targets(checkpoints)
-    for target in targets:
+    names: list[str] = []
+    for target in _targets(checkpoints):
         with open_source(target) as source:
+            names.append(source.name)
             if (found := _thread_id(source, thread)) is None:
                 continue
             if ns is not None and ns not in (known := source.namespaces(found)):
-                names = ", ".join(repr(name) for name in known[:5])
-                raise UsageError(f"thread {found} has no namespace {ns!r}; it has {names}")
+                few = ", ".join(repr(name) for name in known[:5])
+                raise UsageError(f"thread {found} has no namespace {ns!r}; it has {few}")
             run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
             if diff is not None:
                 run.show_diff(*diff, json=json)
@@ -113,7 +116,7 @@ def replay(
             else:
                 run.show()
             return _status(source.problems)
-    raise UsageError(f"no thread {thread!r} in {', '.join(targets)}: `flightlog threads` lists them")
+    raise UsageError(f"no thread {thread!r} in {', '.join(names)}: `flightlog threads` lists them")
 
 
 def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
