@@ -4,12 +4,32 @@ import traceback
 from typing import Any, Final
 
 from flightlog.foreign import foreign, goes_through
-from flightlog.langgraph import bubble_up
+from flightlog.langgraph import bubble_up, interrupt_records, raised_interrupts
 from flightlog.plain import mro, type_name
+from flightlog.runs import OpenRun
 
 MAX_STACKTRACE: Final = 16_384
 """Characters kept of a stack trace; its end is kept, because the cause is there."""
 _MAX_MESSAGE: Final = 8_192
+
+
+def outcome(error: BaseException, run: OpenRun | None, fields: dict[str, Any]) -> str:
+    """The status of a run that ended with an exception; what the exception says is set on ``fields``."""
+    status = status_of(error)
+    if status == "interrupted":
+        raised = raised_interrupts(error)
+        fields["interrupts"] = interrupt_records(raised)
+        # Should the parent end well nonetheless, being the graph that holds the exception, it waits for these.
+        if run is not None and run.parent is not None:
+            run.parent.remark().interrupts.extend(raised)
+    elif status == "error":
+        known = run.root.error if run is not None else None
+        if known is None or known[0] is not error:
+            known = (error, error_record(error))
+            if run is not None:
+                run.root.error = known
+        fields["error"] = known[1]
+    return status
 
 
 def status_of(error: BaseException) -> str:

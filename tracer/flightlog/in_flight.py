@@ -22,12 +22,17 @@ _ONLY_OURS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) |
 _FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _ONLY_OURS
 _COMPACT_BYTES: Final = 256 * 1024
 """Size from which the sidecar is rewritten, and then again at twice of what was left."""
+_EMPTY_BYTES: Final = 64 * 1024
+"""Size from which it is emptied when nothing is in flight: a rewrite costs more, and changes the folder."""
 _LOOK_NS: Final = 5_000_000
 """How long a look at the descriptor is good for; a span file that lost its own says so at once."""
 _KEPT_DEAD: Final = 64
 """Sidecars of dead writers that stay beside a span file: a process that crashes in a loop must not fill the disk."""
 _ENDS_TOGETHER: Final = 32
 """Ends that wait for a start to travel with; a few in one piece cost less than each alone."""
+_MAX_SWEPT: Final = 1_024
+_swept: set[str] = set()
+"""Span files whose dead sidecars this process has looked for: once is enough."""
 
 
 class InFlight:
@@ -42,8 +47,9 @@ class InFlight:
         self._busy = False
         self._fd = -1
         self._inode = self._device = 0
-        self._looked_ns = -_LOOK_NS  # when the descriptor was last known to be ours, monotonic
+        self._look_ns = 0  # when to look next whether the descriptor is ours, monotonic
         self._size = 0
+        self._position = 0  # of the descriptor; emptying the file leaves it where it was
         self._limit = _COMPACT_BYTES
         self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
         self._ended: list[int] = []
@@ -55,7 +61,7 @@ class InFlight:
         return len(self._spans)
 
     def open(self, seq: int, line: bytes) -> None:
-        """Note a start."""
+        """Note a start. The line may bring its newline."""
         with self._lock:
             if self._busy:
                 # A signal handler or finalizer inside a start of this same thread: written when that one is done.
@@ -63,25 +69,26 @@ class InFlight:
                 return
             self._busy = True
             try:
-                self._open(seq, line)
+                self._write_start(seq, line)
                 while self._waiting:
-                    self._open(*self._waiting.pop())
+                    self._write_start(*self._waiting.pop())
             except Exception:
                 self.lost += 1
             finally:
                 self._busy = False
 
-    def close(self, seq: int, *, in_file: bool) -> None:
+    def close(self, seq: int, in_file: bool = True) -> None:
         """Note an end.
 
         On disk at once when the span file does not have the span, or nothing is in flight any more; else some starts
         later.
         """
         with self._lock:
-            if self._spans.pop(seq, None) is None:
+            spans = self._spans
+            if spans.pop(seq, None) is None:
                 return
             self._ended.append(seq)
-            if (in_file and self._spans) or self._busy:
+            if (in_file and spans) or self._busy:
                 return
             self._busy = True
             try:
@@ -131,28 +138,40 @@ class InFlight:
             return False
         return now.st_ino == self._inode and now.st_dev == self._device and (not linked or now.st_nlink > 0)
 
+    def _is_where_we_left_it(self) -> bool:
+        """Whether the descriptor stands behind what we wrote last; another file that took its number does not.
+
+        A sixth of the time of looking at the file itself, which ``_is_ours`` does when this is no answer.
+        """
+        try:
+            return os.lseek(self._fd, 0, os.SEEK_CUR) == self._position
+        except OSError:
+            return False
+
     def _forget(self) -> None:
         if self._is_ours():
             with contextlib.suppress(OSError):
                 os.close(self._fd)
-        self._fd, self._size = -1, 0
+        self._fd, self._size, self._look_ns = -1, 0, 0
 
-    def _open(self, seq: int, line: bytes) -> None:
+    def _write_start(self, seq: int, line: bytes) -> None:
         now = time.monotonic_ns()
-        looks = now - self._looked_ns > _LOOK_NS
-        if self._fd < 0 or self._size > self._limit or (looks and not self._is_ours(linked=True)):
-            self._rewrite()
-        if looks:
-            self._looked_ns = now
-        data = line + b"\n"
+        if now > self._look_ns or self._size > self._limit or not self._is_where_we_left_it():
+            if self._size > self._limit or not self._is_ours(linked=True):
+                self._rewrite()
+            self._look_ns = now + _LOOK_NS
+        if not line.endswith(b"\n"):
+            line += b"\n"
+        length = len(line)
         if len(self._ended) >= _ENDS_TOGETHER:
-            data = self._take_ends() + data
-        count = os.write(self._fd, data)
-        self._size = end = self._size + count
-        if count != len(data):
+            line = self._take_ends() + line
+        count = os.write(self._fd, line)
+        self._size = self._position = end = self._size + count
+        if count != len(line):
             self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
+            self._position = self._size
             raise OSError("short write")
-        self._spans[seq] = (end - len(line) - 1, len(line))
+        self._spans[seq] = (end - length, length - 1)
 
     def _lines(self) -> list[tuple[int, bytes]]:
         """What is still in flight, read back; what cannot be read is given up, so that later starts are not."""
@@ -176,10 +195,10 @@ class InFlight:
             os.close(os.open(self._span_file, _FLAGS, 0o600))
 
     def _write_ends(self) -> None:
-        if not self._is_ours():
+        if not self._is_where_we_left_it() and not self._is_ours():
             return
-        if self._spans or self._size <= _COMPACT_BYTES:
-            self._size += os.write(self._fd, self._take_ends())
+        if self._spans or self._size <= _EMPTY_BYTES:
+            self._size = self._position = self._size + os.write(self._fd, self._take_ends())
         else:
             os.ftruncate(self._fd, 0)
             self._size, self._limit = 0, _COMPACT_BYTES
@@ -219,9 +238,14 @@ class InFlight:
             raise
         if self._fd < 0:
             self._create_span_file()
-            with contextlib.suppress(Exception):
-                sweep(self._span_file, _KEPT_DEAD)
+            if self._span_file not in _swept:
+                if len(_swept) >= _MAX_SWEPT:
+                    _swept.clear()
+                _swept.add(self._span_file)
+                with contextlib.suppress(Exception):
+                    sweep(self._span_file, _KEPT_DEAD)
         self._forget()
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
+        self._position = size
         self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
         self._ended.clear()

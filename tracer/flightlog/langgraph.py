@@ -11,7 +11,7 @@ from typing import Any, Final
 from flightlog.plain import mro
 from flightlog.span import Kind, Status
 
-_MOVED: Final = frozenset(
+MOVED: Final = frozenset(
     (
         "thread_id",
         "checkpoint_ns",
@@ -39,35 +39,50 @@ _RESUME_ID_LENGTH: Final = 32
 """Hexadecimal digits of an interrupt id (xxh3_128)."""
 
 
-def take_graph_fields(metadata: dict[str, Any], record: dict[str, Any]) -> dict[str, Any] | None:
-    """Set thread_id, node, step, checkpoint_ns, task_id and checkpoint_id on a record; answers the user's metadata."""
-    own: dict[str, Any] | None = None
-    for key, value in metadata.items():
-        if key not in _MOVED:
-            if own is None:
-                own = {}
-            own[key] = value
-    get = metadata.get
-    thread = get("thread_id")
+class Place:
+    """Where in a graph a run is, and the fields that say so.
+
+    The runs of one task are at one place, and their metadata hold the very same objects.
+    """
+
+    __slots__ = ("checkpoint", "fields", "namespace", "thread")
+
+    def __init__(self, metadata: dict[str, Any]) -> None:
+        get = metadata.get
+        self.namespace = get("langgraph_checkpoint_ns")
+        self.thread = get("thread_id")
+        self.checkpoint = get("checkpoint_id")
+        self.fields = _graph_fields(
+            self.thread, get("langgraph_node"), get("langgraph_step"), self.namespace, self.checkpoint
+        )
+        """thread_id, node, step, checkpoint_ns, task_id and checkpoint_id, as far as they are known."""
+
+
+def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any, checkpoint: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if thread is not None:
-        record["thread_id"] = thread if type(thread) is str else str(thread)
-    node = get("langgraph_node")
+        fields["thread_id"] = thread if type(thread) is str else str(thread)
     if node is not None:
-        record["node"] = node if type(node) is str else str(node)
-        step = get("langgraph_step")
+        fields["node"] = node if type(node) is str else str(node)
         if type(step) is int:
-            record["step"] = step
-        namespace = get("langgraph_checkpoint_ns")
+            fields["step"] = step
         if type(namespace) is str:
-            record["checkpoint_ns"] = namespace
+            fields["checkpoint_ns"] = namespace
             # The last segment is node:task_id; a numbered call of a subgraph has a number behind it.
             task = namespace.rpartition("|")[2].partition(":")[2]
             if task:
-                record["task_id"] = task
-    checkpoint = get("checkpoint_id")
+                fields["task_id"] = task
     if checkpoint and type(checkpoint) is str:
-        record["checkpoint_id"] = checkpoint
-    return own
+        fields["checkpoint_id"] = checkpoint
+    return fields
+
+
+NOWHERE: Final = Place({})
+
+
+def users_own(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The user's own metadata."""
+    return {key: value for key, value in metadata.items() if key not in MOVED}
 
 
 def chain_kind(

@@ -1,13 +1,13 @@
-"""The pieces of a line: the light fields as JSON, the start for the in-flight sidecar, times and process fields."""
+"""The pieces of a line: light fields as JSON, times, and what stands for inputs in the in-flight sidecar."""
 
-import os
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
 from flightlog.plain import Walk
 from flightlog.redaction import Redactor
-from flightlog.runs import OpenRun
+from flightlog.runs import OpenRun, Root, Unusual
 from flightlog.span import Span, format_time
 
 IN_FLIGHT_BYTES: Final = 4_096
@@ -15,79 +15,79 @@ IN_FLIGHT_BYTES: Final = 4_096
 
 _MAX_LIGHT: Final = 8_192
 """Characters kept of a light field that is not what it should be."""
-_PLAIN: Final = frozenset((str, int))
+_PLAIN: Final = frozenset((str, int, UUID))
 """Types of light fields that are what they will be in the file."""
 _UNREDACTED: Final = Redactor(None)
 
 
-class LineWriter:
-    """Makes lines, and keeps the texts that change seldom."""
-
-    def __init__(self, service: dict[str, Any]) -> None:
-        self._service = service
-        self._process: tuple[str, bytes] = ("", b"")
-        self._second: tuple[int, str] = (-1, "")
-
-    def time(self, ns: int) -> str:
-        """RFC 3339, with the text of the second kept."""
-        second, rest = divmod(ns, 1_000_000_000)
-        known, text = self._second
-        if known != second:
-            text = format_time(second * 1_000_000_000)[:-7]
-            self._second = (second, text)
-        return f"{text}{rest // 1000:06d}Z"
-
-    def process(self, writer_id: str) -> bytes:
-        """``service``, ``host`` and ``pid`` as a piece of JSON, kept as long as the writer is the same."""
-        known, json = self._process
-        if known != writer_id:
-            json = b"," + orjson.dumps({**self._service, "pid": os.getpid()})[1:-1]
-            self._process = (writer_id, json)
-        return json
-
-    def finished(self, run: OpenRun, tail: dict[str, Any], output: bytes | None) -> bytes:
-        """The line of a finished run, with its newline: adding it later would copy the line once more."""
-        head = run.head or light(run.record)
-        pieces = [head[:-1], b",", light(tail)[1:-1], self.process(run.record["writer_id"])]
-        if run.metadata is not None:
-            pieces += (b',"metadata":', run.metadata)
-        if run.inputs is not None:
-            pieces += (b',"inputs":', run.inputs)
-        if output is not None:
-            pieces += (b',"output":', output)
-        pieces.append(b"}\n")
-        return b"".join(pieces)
+def second_of(ns: int) -> tuple[int, str]:
+    """The second of a time: its beginning in ns since the epoch, and the RFC 3339 text up to the point behind it."""
+    beginning = ns // 1_000_000_000 * 1_000_000_000
+    return beginning, format_time(beginning)[:-7]
 
 
 def light(record: dict[str, Any]) -> bytes:
-    """Light fields as JSON, whatever is in them."""
+    """Light fields as JSON without the last brace, whatever is in them."""
     try:
-        return orjson.dumps(record)
+        return orjson.dumps(record)[:-1]
     except (TypeError, ValueError, RecursionError):
         walk = Walk(_UNREDACTED, _MAX_LIGHT)
         return orjson.dumps(
             {key: value if type(value) is orjson.Fragment else walk.value(value) for key, value in record.items()}
-        )
+        )[:-1]
 
 
-def started(head: bytes, process: bytes, inputs: bytes | None) -> bytes:
-    """The line of the in-flight sidecar: the record so far, which process, the inputs cut."""
-    if inputs is None:
-        return b"".join((head[:-1], process, b"}"))
-    if len(inputs) > IN_FLIGHT_BYTES:
-        inputs = orjson.dumps(inputs[:IN_FLIGHT_BYTES].decode("utf-8", "ignore") + "...")  # "…" would double the cost
-    return b"".join((head[:-1], process, b',"inputs":', inputs, b"}"))
+def inputs_in_flight(inputs: bytes, root: Root) -> bytes:
+    """What stands in the sidecar for inputs that are too long for it: a text, their first 4 KiB.
+
+    Runs of a trace mostly get the same messages and some more, so the last answer is kept: comparing 4 KiB costs a
+    fiftieth of escaping them.
+    """
+    beginning = inputs[:IN_FLIGHT_BYTES]
+    known, text = root.start_inputs
+    if known != beginning:
+        text = orjson.dumps(beginning.decode("utf-8", "ignore") + "...")  # "…" would double the cost
+        root.start_inputs = (beginning, text)
+    return text
+
+
+def add_unusual(tail: dict[str, Any], unusual: Unusual, start_ns: int) -> int:
+    """Set the fields that few runs have; gives the number of chunks that were streamed."""
+    # One stream may be told of in both ways; each tells of all of it.
+    chunks = unusual.chunks or unusual.stream_events
+    if chunks:
+        tail["chunks"] = chunks
+        if unusual.first_token_ns:
+            tail["time_to_first_token_ms"] = (unusual.first_token_ns - start_ns) / 1e6
+    if unusual.truncated is not None:
+        tail["truncated"] = unusual.truncated
+    return chunks
+
+
+def finished(head: bytes, end: bytes, run: OpenRun, output: bytes | None) -> bytes:
+    """The line of a finished run; its newline is one of the pieces, because adding it later would copy the line."""
+    pieces = [head, b",", end]
+    for name, json in ((b"metadata", run.metadata), (b"inputs", run.inputs), (b"output", output)):
+        if json is not None:
+            pieces += (b',"', name, b'":', json)
+    pieces.append(b"}\n")
+    return b"".join(pieces)
 
 
 def started_span(run: OpenRun, start_ns: int) -> Span:
     """A run as a span that has not ended, for sinks."""
     record = run.record
     if all(type(value) in _PLAIN or name == "tags" for name, value in record.items()):
-        span = Span(**{name: record[name] for name in record if name not in ("v", "start_time")}, start_ns=start_ns)
+        fields: dict[str, Any] = {
+            name: str(value) if type(value) is UUID else value
+            for name, value in record.items()
+            if name not in ("v", "start_time")
+        }
+        span = Span(**fields, start_ns=start_ns)
         if span.tags is not None:
             span.tags = [str(tag) for tag in span.tags]
     else:
-        span = Span.from_record(orjson.loads(light({**record, "duration_ms": 0, "status": "ok"})))
+        span = Span.from_record(orjson.loads(light({**record, "duration_ms": 0, "status": "ok"}) + b"}"))
         span.start_ns, span.duration_ms, span.status = start_ns, None, None
     if run.inputs is not None:
         span.inputs = orjson.loads(run.inputs)

@@ -35,16 +35,15 @@ def compact(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a message worth keeping, from its instance dictionary."""
     content = fields.get("content")
     short = {"type": fields.get("type"), "content": content if isinstance(content, str) else blocks(content)}
-    if extras := further(fields):
-        short.update(extras)
+    short.update(worth_keeping(fields))
     if identity := fields.get("id"):
         short["id"] = identity
     return short
 
 
-def further(fields: dict[str, Any]) -> dict[str, Any] | None:
+def worth_keeping(fields: dict[str, Any]) -> dict[str, Any]:
     """What is worth keeping beside type, content and id; most messages have nothing."""
-    found: dict[str, Any] | None = None
+    found: dict[str, Any] = {}
     for name, value in fields.items():
         if value and name in _FURTHER:
             if name == "additional_kwargs":
@@ -53,8 +52,6 @@ def further(fields: dict[str, Any]) -> dict[str, Any] | None:
                     continue
             elif name == "status" and value == "success":
                 continue
-            if found is None:
-                found = {}
             found[name] = value
     return found
 

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from flightlog.capture import Mode
-from flightlog.memo import Memo
-from flightlog.messages import HASH_LIMIT, blocks, further
+from flightlog.memo import Memo, NotAMessage
+from flightlog.messages import HASH_LIMIT, blocks, worth_keeping
 from flightlog.plain import MAX_DEPTH, Walk, convert, is_message, type_name
 from flightlog.redaction import Redactor
 from flightlog.span import Truncation
@@ -43,6 +43,7 @@ class PayloadEncoder:
         self._redactor = redactor
         self.max_field_bytes: Final = max_field_bytes
         self._walks_all = bool(redactor.patterns or redactor.callables)
+        self._known_first = frozenset() if redactor.hides("messages") else _message_kinds
         self._harmless: set[str] = set()
         """Keys that no rule hides, as far as met."""
 
@@ -51,8 +52,14 @@ class PayloadEncoder:
         if self._walks_all:
             return None
         try:
+            if type(value) is dict:
+                # Messages alone, as in most states and every call of a model.
+                messages = value.get("messages")
+                if len(value) == 1 and type(messages) is list and messages and type(messages[0]) in self._known_first:
+                    return b'{"messages":%b}' % memo.messages(messages, self._message)
+                return orjson.dumps(self._prepare_dict(value, memo, 0))
             return orjson.dumps(self._prepare(value, memo, 0))
-        except (_Careful, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
+        except (_Careful, NotAMessage, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
             return None
 
     def encode(self, field: str, value: Any, mode: Mode = "all", quick: bytes | None = None) -> Payload:
@@ -102,6 +109,15 @@ class PayloadEncoder:
             if kind is str:
                 if len(item) > MAX_STRING:
                     raise _Careful
+            elif kind is list and item and type(item[0]) in _message_kinds:
+                # Most of what is recorded; a list of something else as well comes back from the memo.
+                try:
+                    prepared: Any = orjson.Fragment(memo.messages(item, self._message))
+                except NotAMessage:
+                    prepared = self._prepare_list(item, memo, depth + 1)
+                if changed is None:
+                    changed = dict(value)
+                changed[key] = prepared
             elif kind not in _SCALARS:
                 prepared = self._prepare(item, memo, depth + 1)
                 if prepared is not item:
@@ -139,8 +155,14 @@ class PayloadEncoder:
                     self._harmless = set()
                 self._harmless.add(key)
 
-    def _message(self, message: Any) -> dict[str, Any]:
-        """What to record of one message without its id, as what orjson takes. Raises _Careful."""
+    def _message(self, message: Any, found: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What to record of one message without its id, as what orjson takes. Raises _Careful and NotAMessage.
+
+        ``found`` is what is in it beside type, content and id, if that is known.
+        """
+        kind = type(message)
+        if kind not in _message_kinds and not _learn(kind):
+            raise NotAMessage
         fields = message.__dict__
         content = fields["content"]
         if type(content) is not str:
@@ -148,9 +170,8 @@ class PayloadEncoder:
         elif len(content) > MAX_STRING:
             raise _Careful
         short = {"type": fields["type"], "content": content}
-        if extras := further(fields):
-            for name, value in extras.items():
-                short[name] = self._prepare(value, _no_memo, 1)
+        for name, value in (worth_keeping(fields if found is None else found)).items():
+            short[name] = value if type(value) is str else self._prepare(value, _no_memo, 1)
         return short
 
 

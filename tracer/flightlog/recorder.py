@@ -2,6 +2,10 @@
 
 No lock is held while the application's objects are looked at, and every structure is changed by single operations of
 the interpreter, so callbacks may come from any number of threads, and from inside one another.
+
+``start`` and ``end`` run for every span in the middle of the application, where code and data have to be fetched into
+the processor's caches each time: what counts is how many functions are called and how many objects touched. What most
+spans need is therefore spelled out there, and what few need is behind one test and a call.
 """
 
 import atexit
@@ -18,15 +22,17 @@ from flightlog.attempts import number_attempt
 from flightlog.capture import Mode
 from flightlog.clock import SYSTEM, Clock
 from flightlog.containment import Containment
-from flightlog.failure import error_record, status_of
+from flightlog.failure import outcome
+from flightlog.fields import Fields
 from flightlog.foreign import MAX_DEPTH, foreign
-from flightlog.langgraph import interrupt_records, raised_interrupts, resume_records, take_graph_fields
-from flightlog.line import LineWriter, light, started, started_span
-from flightlog.payload import PayloadEncoder, is_flat
-from flightlog.runs import OpenRun, Root, Runs
+from flightlog.langgraph import MOVED, Place, interrupt_records, resume_records, users_own
+from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, light, second_of, started_span
+from flightlog.payload import PayloadEncoder
+from flightlog.runs import Identity, OpenRun, Root, Runs
 from flightlog.same_file import join
 from flightlog.sampling import Sampler
 from flightlog.sink import Sinks, SpanSink
+from flightlog.span import VERSION
 from flightlog.span_buffer import SpanBuffer
 from flightlog.span_file import SpanFile
 from flightlog.summary import Summary
@@ -57,15 +63,18 @@ class Recorder:
         self.sinks: Final = Sinks(sinks, self.containment)
         self.file: Final = file
         self.buffer: Final = SpanBuffer()
-        self.redaction_failures = 0
-        self._encoder = encoder
-        self._inputs_mode, self._output_mode = modes
-        self._lines = LineWriter(service)
-        self._own_id = os.urandom(8).hex()
-        self._seq = itertools.count()
         self.sampler: Final = sampler
         self.now: Final = clock.monotonic_ns
         self._wall: Final = clock.wall_ns
+        self.fields: Final = Fields(encoder, modes, self.containment)
+        self._quick_inputs: Final = self.fields.quick_inputs
+        self._quick_output: Final = self.fields.quick_output
+        self._max_field_bytes: Final = encoder.max_field_bytes
+        self._service: Final = service
+        self._writer = self._who_writes()
+        self._second = second_of(0)
+        """The last second in which a run began, in ns since the epoch, and its text."""
+        self._seq = itertools.count()
         self._same_file = join(file.path, self.runs) if file is not None else None
         _recorders.add(self)
 
@@ -87,69 +96,90 @@ class Recorder:
 
         None when another tracer of the same file records it, or nobody (see ``foreign``).
         """
-        same = self._same_file
-        if foreign.depth > MAX_DEPTH:
-            return None
-        if same is not None and same.shared and same.has_open(key, self.runs):
-            return None
         runs = self.runs
+        if foreign.depth > MAX_DEPTH or (runs.shared and self._same_file and self._same_file.has_open(key, runs)):
+            return None
         if runs.left_behind:
             self.close_left_behind(self.now() - _GRACE_NS)
-        run_id = str(key)
-        parent = None
-        if parent_key is None:
-            root = Root(run_id)
-        else:
-            parent = runs.open.get(parent_key.int)
-            # If the parent has ended already, or was never seen, its other children land in the same trace.
-            root = parent.root if parent is not None else Root(runs.trace_of(parent_key) or str(parent_key))
+        run_id = key if type(key) is UUID else str(key)
         seq = next(self._seq)
-        run = OpenRun(key.int, run_id, type_, kind, parent, root, seq)
-        if self.sampler is not None:
-            if parent is None and not self.sampler.takes(root.trace_id):
-                root.held = self.sampler.begin()
-                root.skipped = root.held is None
-            if root.skipped:
-                run.start_ns = self.now()
-                runs.add(run)
-                return run
-        file = self.file
-        record = run.record
+        record: dict[str, Any] = {"v": VERSION, "type": type_, "name": name, "run_id": run_id, "seq": seq}
         if kind is not None:
             record["kind"] = kind
-        record["name"] = name
-        record["run_id"] = run_id
-        if parent is not None:
-            record["parent_run_id"] = parent.run_id
-        elif parent_key is not None:
-            record["parent_run_id"] = str(parent_key)
+        if parent_key is None:
+            parent, root = None, Root(run_id)
+        else:
+            parent = runs.open.get(parent_key.int)
+            if parent is not None:
+                root = parent.root
+                record["parent_run_id"] = parent.record["run_id"]
+            else:
+                # If the parent has ended already, or was never seen, its other children land in the same trace.
+                above: Identity = parent_key if type(parent_key) is UUID else str(parent_key)
+                root = Root(runs.trace_of(parent_key) or above)
+                record["parent_run_id"] = above
+        run = OpenRun(key.int, type_, kind, parent, root, seq, record)
+        if self.sampler is not None and self._is_sampled_out(run, self.sampler):
+            run.start_ns = self.now()
+            runs.add(run)
+            return run
         record["trace_id"] = root.trace_id
-        record["writer_id"] = self._own_id if file is None else file.writer_id
-        record["seq"] = seq
-        if metadata and (own := take_graph_fields(metadata, record)):
-            run.metadata = self._metadata(run, own)
+        record.update(self._writer)
+        if metadata:
+            place = root.place
+            get = metadata.get
+            if get("langgraph_checkpoint_ns") is not place.namespace or get("thread_id") is not place.thread:
+                root.place = place = Place(metadata)
+            record.update(place.fields)
+            if not MOVED.issuperset(metadata):
+                run.metadata = self.fields.metadata(run, users_own(metadata))
         if fields:
             record.update(fields)
             if "model_params" in fields:
-                self._set(record, run, "model_params", fields["model_params"])
+                self.fields.put(record, run, "model_params", fields["model_params"])
         if tags:
-            number_attempt(run, record, tags)
+            if kind == "node" or kind == "task" or tags[-1].startswith("retry:"):
+                number_attempt(run, record, tags)
             record["tags"] = tags
-        may_resume = kind == "graph" or (parent_key is None and kind is not None)
-        if may_resume and (resumes := resume_records(inputs)) is not None:
-            self._set(record, run, "resumes", resumes)
-        if self._inputs_mode != "none":
-            run.inputs = self._payload(run, "inputs", inputs, self._inputs_mode)
+        if kind == "graph" or (parent is None and kind is not None):
+            resumes = resume_records(inputs)
+            if resumes is not None:
+                self.fields.put(record, run, "resumes", resumes)
+        json = self._quick_inputs(inputs, root.memo)
+        if json is None or len(json) > self._max_field_bytes:
+            json = self.fields.payload(run, "inputs", inputs, self.fields.inputs_mode, json)
+        run.inputs = json
         now = self._wall()
-        record["start_time"] = self._lines.time(now)
+        second, text = self._second
+        rest = now - second
+        if not 0 <= rest < 1_000_000_000:
+            second, text = self._second = second_of(now)
+            rest = now - second
+        record["start_time"] = f"{text}{rest // 1000:06d}Z"
         run.start_ns = self.now()
         runs.add(run)
-        if self.sinks.all and (ids := self.sinks.started(lambda: started_span(run, now))):
-            record["otel"] = ids
+        if self.sinks.all:
+            self._tell_sinks(run, now)
+        file = self.file
         if file is not None:
-            run.head = head = light(record)
-            file.open_span(seq, started(head, self._lines.process(record["writer_id"]), run.inputs))
+            try:
+                run.head = head = orjson.dumps(record)[:-1]
+            except (TypeError, ValueError, RecursionError):
+                run.head = head = light(record)
+            if json is None:
+                file.open_span(seq, head + b"}\n")
+            else:
+                if len(json) > IN_FLIGHT_BYTES:
+                    json = inputs_in_flight(json, root)
+                file.open_span(seq, b"".join((head, b',"inputs":', json, b"}\n")))
         return run
+
+    def _is_sampled_out(self, run: OpenRun, sampler: Sampler) -> bool:
+        root = run.root
+        if run.parent is None and not sampler.takes(str(root.trace_id)):
+            root.held = sampler.begin()
+            root.skipped = root.held is None
+        return root.skipped
 
     def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
         """A custom event, which carries its parent's run_id: a span of its own without duration."""
@@ -175,18 +205,26 @@ class Recorder:
         The second end of a run is passed over. An end without a start becomes a span without duration: another
         handler may have kept its start from us.
         """
-        run = self.runs.take(key)
+        runs = self.runs
+        run = runs.open.pop(key.int, None)
         if run is None:
-            same = self._same_file
-            if self.runs.trace_of(key) is not None or (same is not None and same.knows(key, self.runs)):
-                return
-            run = self.start(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+            run = self._missed_start(key, type_, parent_key)
             if run is None:
                 return
-            run.inputs = None
-            self.runs.take(key)
             now = run.start_ns
-        self._finish(run, status, now, output, fields)
+        runs.release(run)
+        self.finish(run, status, now, output, fields)
+
+    def _missed_start(self, key: UUID, type_: str, parent_key: UUID | None) -> OpenRun | None:
+        """A run of which only the end is told; None for one that has ended or that another tracer records."""
+        same = self._same_file
+        if self.runs.trace_of(key) is not None or (same is not None and same.knows(key, self.runs)):
+            return None
+        run = self.start(type_, key, parent_key, type_, None, {}, ["flightlog:start_missing"])
+        if run is not None:
+            run.inputs = None
+            self.runs.open.pop(key.int, None)
+        return run
 
     def fail(
         self,
@@ -203,29 +241,16 @@ class Recorder:
         if foreign.depth > MAX_DEPTH:
             return
         fields = fields or {}
-        status = status_of(error)
-        run = self.runs.open.get(key.int)
-        if status == "interrupted":
-            raised = raised_interrupts(error)
-            fields["interrupts"] = interrupt_records(raised)
-            # Should the parent end well nonetheless, being the graph that holds the exception, it waits for these.
-            if run is not None and run.parent is not None:
-                run.parent.interrupts = [*(run.parent.interrupts or ()), *raised]
-        elif status == "error":
-            known = run.root.error if run is not None else None
-            if known is None or known[0] is not error:
-                known = (error, error_record(error))
-                if run is not None:
-                    run.root.error = known
-            fields["error"] = known[1]
+        status = outcome(error, self.runs.open.get(key.int), fields)
         self.end(key, status, now, output, fields, type_=type_, parent_key=parent_key)
 
     def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
         """LangGraph says that a graph waits for a human."""
         run = self.runs.open.get(key.int)
         if run is not None:
-            run.paused = True
-            run.interrupts = [*(run.interrupts or ()), *interrupts]
+            unusual = run.remark()
+            unusual.paused = True
+            unusual.interrupts.extend(interrupts)
             run.record["checkpoint_id"] = checkpoint_id
             run.head = None
 
@@ -236,53 +261,54 @@ class Recorder:
             run.record["checkpoint_id"] = checkpoint_id
             run.head = None
 
-    def _finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
+    def finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
+        """Write a run that is no longer open."""
         if run.children:
             self._leave_behind(run, status, now)
-        if status == "ok" and run.kind == "graph" and (run.paused or run.interrupts):
+        root, unusual = run.root, run.unusual
+        if unusual is not None and status == "ok" and run.kind == "graph" and (unusual.paused or unusual.interrupts):
             status = "interrupted"
-            fields = fields or {}
-            if run.interrupts:
-                fields["interrupts"] = interrupt_records(run.interrupts)
+            if unusual.interrupts:
+                fields = {**(fields or {}), "interrupts": interrupt_records(unusual.interrupts)}
         duration_ms = (now - run.start_ns) / 1e6
         if duration_ms < 0.0:
             duration_ms = 0.0
-        if run.root.skipped and self.sampler is not None:
-            self.sampler.sampled_out += 1
-            self.summary.add(run.type, status, duration_ms, fields or {}, bool(run.chunks or run.stream_events))
+        if root.skipped:
+            self._leave_out(run, status, duration_ms, fields or {})
             return
         tail: dict[str, Any] = {"duration_ms": duration_ms, "status": status}
         if fields:
-            if "provider" in fields and "provider" in run.record:
-                # Known at the start already; the answer knows better. A line has each field once.
-                run.record["provider"], run.head = fields.pop("provider"), None
-            tail.update(fields)
-            for name in ("error", "interrupts"):
-                if name in fields:
-                    self._set(tail, run, name, fields[name])
-        # One stream may be told of in both ways; each tells of all of it.
-        chunks = run.chunks or run.stream_events
-        if chunks:
-            tail["chunks"] = chunks
-            if run.first_token_ns:
-                tail["time_to_first_token_ms"] = (run.first_token_ns - run.start_ns) / 1e6
-        out: bytes | None = None
-        if output is not NOTHING and self._output_mode != "none":
-            out = self._payload(run, "output", output, self._output_mode)
-        if run.truncated:
-            tail["truncated"] = run.truncated
-        self.summary.add(run.type, status, duration_ms, tail, bool(chunks))
-        self._write(run, self._lines.finished(run, tail, out), status)
+            self._add_fields(run, tail, fields)
+        out = None
+        if output is not NOTHING:
+            out = self._quick_output(output, root.memo)
+            if out is None or len(out) > self._max_field_bytes:
+                out = self.fields.payload(run, "output", output, self.fields.output_mode, out)
+        chunks = add_unusual(tail, run.unusual, run.start_ns) if run.unusual is not None else 0
+        self.summary.add(run.type, status, duration_ms, tail, chunks > 0)
+        try:
+            end = orjson.dumps(tail)[1:-1]
+        except (TypeError, ValueError, RecursionError):
+            end = light(tail)[1:]
+        head = run.head or light(run.record)
+        if out is None or run.inputs is None or run.metadata is not None:
+            line = finished(head, end, run, out)
+        else:
+            line = b"".join((head, b",", end, b',"inputs":', run.inputs, b',"output":', out, b"}\n"))
+        file = self.file
+        if file is not None and root.held is None:
+            file.close_span(run.seq, file.write(line))
+            if self.sinks.all:
+                self.sinks.ended(line)
+        else:
+            self._write(run, line, status)
 
     def _write(self, run: OpenRun, line: bytes, status: str) -> None:
-        """One finished span, as its line."""
+        """One finished span that does not go straight to a file: it may wait for the fate of its trace."""
         file, held = self.file, run.root.held
-        lines: Sequence[bytes]
+        lines: Sequence[bytes] = (line,)
         if held is not None and self.sampler is not None:
-            is_root = run.run_id == run.root.trace_id
-            lines = self.sampler.ended(held, line, status, is_root=is_root)
-        else:
-            lines = (line,)
+            lines = self.sampler.ended(held, line, status, is_root=run.record["run_id"] is run.root.trace_id)
         written = True
         for one in lines:
             if file is not None:
@@ -290,9 +316,26 @@ class Recorder:
             else:
                 self.buffer.add(one)
         if file is not None:
-            file.close_span(run.seq, in_file=bool(lines) and written)
+            file.close_span(run.seq, bool(lines) and written)
         if self.sinks.all:
             self.sinks.ended(line)
+
+    def _add_fields(self, run: OpenRun, tail: dict[str, Any], fields: dict[str, Any]) -> None:
+        if "provider" in fields and "provider" in run.record:
+            # Known at the start already; the answer knows better. A line has each field once.
+            run.record["provider"], run.head = fields.pop("provider"), None
+        tail.update(fields)
+        for name in ("error", "interrupts"):
+            if name in fields:
+                self.fields.put(tail, run, name, fields[name])
+
+    def _leave_out(self, run: OpenRun, status: str, duration_ms: float, fields: dict[str, Any]) -> None:
+        """A run of a trace that sampling leaves out only counts."""
+        if self.sampler is not None:
+            self.sampler.sampled_out += 1
+        unusual = run.unusual
+        streamed = unusual is not None and (unusual.chunks or unusual.stream_events) > 0
+        self.summary.add(run.type, status, duration_ms, fields, streamed)
 
     # -- runs that never end --------------------------------------------------------------------------------------
 
@@ -305,7 +348,7 @@ class Recorder:
         for child in list(run.descendants()):
             if status in ("cancelled", "abandoned"):
                 if self.runs.discard(child):
-                    self._finish(child, status, now, NOTHING, None)
+                    self.finish(child, status, now, NOTHING, None)
             else:
                 self.runs.left_behind[child.seq] = (child, now)
 
@@ -313,7 +356,7 @@ class Recorder:
         """Write as abandoned the runs whose parent ended before a monotonic time."""
         for child, since in list(self.runs.left_behind.values()):
             if since <= before and self.runs.discard(child):
-                self._finish(child, "abandoned", since, NOTHING, None)
+                self.finish(child, "abandoned", since, NOTHING, None)
 
     def close_all(self) -> None:
         """Write every open run as abandoned."""
@@ -323,49 +366,23 @@ class Recorder:
             while older is not None:
                 behind = older.previous
                 if self.runs.discard(older):
-                    self._finish(older, "abandoned", now, NOTHING, None)
+                    self.finish(older, "abandoned", now, NOTHING, None)
                 older = behind
 
-    # -- pieces ---------------------------------------------------------------------------------------------------
+    # -- pieces --------------------------------------------------------------------------------------------------------
 
-    def _payload(self, run: OpenRun, field: str, value: Any, mode: Mode) -> bytes | None:
-        """The JSON of one field, or None when a redaction rule failed: then the field is dropped."""
-        try:
-            json = self._encoder.quick(value, run.root.memo)
-            if json is not None and mode == "all" and len(json) <= self._encoder.max_field_bytes:
-                return json
-            payload = self._encoder.encode(field, value, mode, json)
-        except Exception as error:
-            self.redaction_failures += 1
-            self.containment.caught(f"the {field} of a span", error)
-            return None
-        if payload.truncation is not None:
-            if run.truncated is None:
-                run.truncated = {}
-            run.truncated[field] = payload.truncation
-        return payload.json
+    def _tell_sinks(self, run: OpenRun, start_ns: int) -> None:
+        if ids := self.sinks.started(lambda: started_span(run, start_ns)):
+            run.record["otel"] = ids
 
-    def _metadata(self, run: OpenRun, own: dict[str, Any]) -> bytes | None:
-        """The user's metadata, which most runs of a trace share: encoded when it differs from the last."""
-        root = run.root
-        known = root.metadata
-        if known is not None and known[0] == own:
-            return known[1]
-        json = self._payload(run, "metadata", own, "all")
-        root.metadata = (own, json) if json is not None and run.truncated is None and is_flat(own) else None
-        return json
-
-    def _set(self, record: dict[str, Any], run: OpenRun, field: str, value: Any) -> None:
-        """A light field that holds the application's values: redacted and bounded like a payload."""
-        json = self._payload(run, field, value, "all")
-        if json is None:
-            record.pop(field, None)
-        else:
-            record[field] = orjson.Fragment(json)
+    def _who_writes(self) -> dict[str, Any]:
+        """Fields that are the same on every line of this process."""
+        writer_id = os.urandom(8).hex() if self.file is None else self.file.writer_id
+        return {"writer_id": writer_id, **self._service, "pid": os.getpid()}
 
     def start_over(self) -> None:
         """In a forked child: the open runs are the parent's to end."""
-        self._own_id = os.urandom(8).hex()
+        self._writer = self._who_writes()
         self.runs.clear()
         self.summary.start_over()
 

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
+from flightlog.langgraph import NOWHERE, Place
 from flightlog.memo import Memo
 from flightlog.sampling import Held
-from flightlog.span import VERSION
+
+Identity = UUID | str
+"""A run_id as it goes into a line: a UUID as it is, because orjson writes one in a fifth of the time ``str`` takes."""
 
 REMEMBERED: Final = 4_096
 """Ended runs of which the trace is remembered before the older half is forgotten."""
@@ -18,11 +21,15 @@ REMEMBERED: Final = 4_096
 class Root:
     """What the runs of one trace share."""
 
-    __slots__ = ("error", "held", "memo", "metadata", "skipped", "trace_id")
+    __slots__ = ("error", "held", "memo", "metadata", "place", "skipped", "start_inputs", "trace_id")
 
-    def __init__(self, trace_id: str) -> None:
+    def __init__(self, trace_id: Identity) -> None:
         self.trace_id: Final = trace_id
         self.memo = Memo()
+        self.place: Place = NOWHERE
+        """Where in the graph the last run was."""
+        self.start_inputs: tuple[bytes, bytes] = (b"", b"")
+        """The beginning of the last inputs too long for the sidecar, and what stands for them there."""
         self.metadata: tuple[dict[str, Any], bytes] | None = None
         """The last user metadata met, and its JSON."""
         self.error: tuple[BaseException, dict[str, Any]] | None = None
@@ -33,68 +40,83 @@ class Root:
         """Where the lines of a trace wait that sampling may still leave out."""
 
 
+class Unusual:
+    """What only few runs have."""
+
+    __slots__ = ("chunks", "first_token_ns", "interrupts", "paused", "stream_events", "truncated")
+
+    def __init__(self) -> None:
+        self.truncated: dict[str, Any] | None = None
+        self.interrupts: list[Any] = []
+        """Interrupt objects that were raised through a child and may be held by this run."""
+        self.paused = False
+        """Whether LangGraph said that this graph waits."""
+        self.chunks = 0
+        """Tokens told by ``on_llm_new_token``."""
+        self.stream_events = 0
+        """Deltas told by ``on_stream_event``."""
+        self.first_token_ns = 0
+
+
 class OpenRun:
     """One run between its start and its end."""
 
     __slots__ = (
         "attempts",
         "children",
-        "chunks",
-        "first_token_ns",
         "head",
         "inputs",
-        "interrupts",
         "key",
         "kind",
         "metadata",
         "parent",
-        "paused",
         "previous",
         "record",
         "root",
-        "run_id",
         "seq",
         "start_ns",
-        "stream_events",
-        "truncated",
         "type",
+        "unusual",
     )
 
     def __init__(
-        self, key: int, run_id: str, type_: str, kind: str | None, parent: "OpenRun | None", root: Root, seq: int
+        self,
+        key: int,
+        type_: str,
+        kind: str | None,
+        parent: "OpenRun | None",
+        root: Root,
+        seq: int,
+        record: dict[str, Any],
     ) -> None:
         self.key = key
         """The run_id as a number: hashing a UUID costs five times as much."""
-        self.run_id = run_id
         self.type = type_
         self.kind = kind
         self.parent = parent
         self.root = root
         self.seq = seq
+        self.record = record
+        """The fields known so far, in the order of the line, without payloads."""
         self.start_ns = 0
         """Monotonic."""
-        self.record: dict[str, Any] = {"v": VERSION, "type": type_}
-        """The fields known so far, in the order of the line, without payloads."""
         self.head: bytes | None = None
-        """``record`` as JSON, as long as it has not changed since."""
+        """``record`` as JSON without its last brace, as long as it has not changed since."""
         self.inputs: bytes | None = None
         self.metadata: bytes | None = None
-        self.truncated: dict[str, Any] | None = None
         self.children: dict[int, OpenRun] | None = None
         """The open ones, by ``seq``."""
         self.attempts: tuple[Any, dict[Any, int]] | None = None
         """The current step, and the starts of each of its tasks."""
-        self.interrupts: list[Any] | None = None
-        """Interrupt objects that were raised through a child and may be held by this run."""
-        self.paused = False
-        """Whether LangGraph said that this graph waits."""
         self.previous: OpenRun | None = None
         """An older open run that uses the same run_id."""
-        self.chunks = 0
-        """Tokens told by ``on_llm_new_token``."""
-        self.stream_events = 0
-        """Deltas told by ``on_stream_event``."""
-        self.first_token_ns = 0
+        self.unusual: Unusual | None = None
+
+    def remark(self) -> Unusual:
+        """Where to note something unusual of this run."""
+        if self.unusual is None:
+            self.unusual = Unusual()
+        return self.unusual
 
     def descendants(self) -> Iterator["OpenRun"]:
         """The open runs below, innermost first."""
@@ -109,8 +131,10 @@ class Runs:
     def __init__(self) -> None:
         self.open: dict[int, OpenRun] = {}
         """By ``run_id.int``."""
-        self._new: dict[int, str] = {}
-        self._old: dict[int, str] = {}
+        self.shared = False
+        """Whether another tracer writes the same file, and may record a run first."""
+        self._new: dict[int, Identity] = {}
+        self._old: dict[int, Identity] = {}
         self.left_behind: dict[int, tuple[OpenRun, int]] = {}
         """Open runs whose parent has ended, by ``seq``, and the monotonic time in ns when it did."""
 
@@ -125,13 +149,6 @@ class Runs:
                 parent.children = {}
             parent.children[run.seq] = run
 
-    def take(self, key: UUID) -> OpenRun | None:
-        """Let go of the newest open run of an id."""
-        run = self.open.pop(key.int, None)
-        if run is not None:
-            self._release(run)
-        return run
-
     def discard(self, run: OpenRun) -> bool:
         """Let go of this very run. False when it has ended already."""
         newest = self.open.get(run.key)
@@ -144,10 +161,10 @@ class Runs:
                 return False
             newest.previous = run.previous
             run.previous = None
-        self._release(run)
+        self.release(run)
         return True
 
-    def trace_of(self, key: UUID) -> str | None:
+    def trace_of(self, key: UUID) -> Identity | None:
         """The trace_id of a run that ended lately."""
         return self._new.get(key.int) or self._old.get(key.int)
 
@@ -158,12 +175,12 @@ class Runs:
 
     def clear(self) -> None:
         """Forget every open run, but remember that they were there."""
-        for key, run in list(self.open.items()):
-            self._remember(key, run.root.trace_id)
+        self._old, self._new = self._new, {key: run.root.trace_id for key, run in list(self.open.items())}
         self.open.clear()
         self.left_behind.clear()
 
-    def _release(self, run: OpenRun) -> None:
+    def release(self, run: OpenRun) -> None:
+        """What is to be done once a run is no longer in ``open``."""
         if run.previous is not None:
             self.open[run.key] = run.previous
             run.previous = None
@@ -174,9 +191,8 @@ class Runs:
             if parent.children is not None:
                 parent.children.pop(run.seq, None)
             run.parent = None
-        self._remember(run.key, run.root.trace_id)
-
-    def _remember(self, key: int, trace_id: str) -> None:
-        if len(self._new) >= REMEMBERED:
-            self._old, self._new = self._new, {}
-        self._new[key] = trace_id
+        new = self._new
+        if len(new) >= REMEMBERED:
+            self._old, new = new, {}
+            self._new = new
+        new[run.key] = run.root.trace_id

@@ -18,8 +18,6 @@ class SameFile:
 
     def __init__(self) -> None:
         self._all: tuple[weakref.ref[Runs], ...] = ()
-        self.shared = False
-        """Whether there may be more than one tracer."""
 
     def has_open(self, key: UUID, own: "Runs") -> bool:
         """Whether another tracer is recording this run."""
@@ -34,8 +32,17 @@ class SameFile:
         return [runs for runs in found if runs is not None and runs is not own]
 
     def _join(self, runs: "Runs") -> None:
-        self._all = (*(ref for ref in self._all if ref() is not None), weakref.ref(runs))
-        self.shared = len(self._all) > 1
+        self._all = (*self._all, weakref.ref(runs, self._left))
+        self._count()
+
+    def _left(self, gone: "weakref.ref[Runs]") -> None:
+        self._all = tuple(ref for ref in self._all if ref is not gone)
+        self._count()
+
+    def _count(self) -> None:
+        found = [runs for ref in self._all if (runs := ref()) is not None]
+        for runs in found:
+            runs.shared = len(found) > 1
 
 
 def join(path: str, runs: "Runs") -> SameFile:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Final, TypedDict
 
 from flightlog.appender import Appender
@@ -87,7 +88,11 @@ class SpanFile:
         self._closed = False
         self._appender = self._new_appender()
         self._opened = 0
-        self._in_flight = InFlight(self.path, self.writer_id)
+        self._in_flight = in_flight = InFlight(self.path, self.writer_id)
+        self.open_span: Callable[[int, bytes], None] = in_flight.open
+        """``(seq, line)``: note in the sidecar that a span has started; ``line`` is its record so far. Never raises."""
+        self.close_span: Callable[..., None] = in_flight.close
+        """``(seq, in_file=True)``: a span has ended, and is in the file now unless that is False. Never raises."""
         self._written = self._written_bytes = self._lost = self._lost_bytes = self._repeated = 0
         self._unreported = self._unreported_bytes = 0
         self._unreported_wall_ns = self._unreported_monotonic_ns = 0
@@ -110,14 +115,6 @@ class SpanFile:
         except Exception as error:
             self._count_lost(line, error)
             return False
-
-    def open_span(self, seq: int, line: bytes) -> None:
-        """Note in the sidecar that the span ``seq`` has started; ``line`` is its record so far. Never raises."""
-        self._in_flight.open(seq, line)
-
-    def close_span(self, seq: int, *, in_file: bool = True) -> None:
-        """The span ``seq`` has ended, and is in the file now unless ``in_file`` says otherwise. Never raises."""
-        self._in_flight.close(seq, in_file=in_file)
 
     def stats(self) -> FileStats:
         """What was written, lost and repeated since the start of this process."""

@@ -9,6 +9,7 @@ _PARAMS_LEFT_OUT: Final = frozenset(
     ("_type", "model", "model_name", "tools", "functions", "messages", "stream", "stop", "input", "extra_headers")
 )
 _FINISH: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_COUNTS: Final = frozenset((int, float))
 _LOCAL_IDS: Final = ("lc_run-", "run-")
 """How ids begin that LangChain made itself."""
 
@@ -43,22 +44,23 @@ def response_fields(result: Any) -> dict[str, Any]:
     info = _dict(getattr(first, "generation_info", None))
     whole = _dict(getattr(result, "llm_output", None))
 
-    _put(
-        fields,
-        "model",
-        (about, "model_name", "model", "model_id"),
-        (info, "model_name"),
-        (whole, "model_name", "model"),
-    )
-    _put(fields, "provider", (about, "model_provider"))
-    _put(fields, "service_tier", (about, "service_tier"), (whole, "service_tier"))
-    _put(fields, "finish_reason", (info, *_FINISH), (about, *_FINISH))
+    if about or info or whole:
+        _put(
+            fields,
+            "model",
+            (about, "model_name", "model", "model_id"),
+            (info, "model_name"),
+            (whole, "model_name", "model"),
+        )
+        _put(fields, "provider", (about, "model_provider"))
+        _put(fields, "service_tier", (about, "service_tier"), (whole, "service_tier"))
+        _put(fields, "finish_reason", (info, *_FINISH), (about, *_FINISH))
+        _put(fields, "response_id", (about, "id"), (whole, "id"))
     identity = getattr(message, "id", None)
     if isinstance(identity, str) and identity:
         fields["message_id"] = identity
-    _put(fields, "response_id", (about, "id"), (whole, "id"))
-    if "response_id" not in fields and isinstance(identity, str) and not identity.startswith(_LOCAL_IDS):
-        fields["response_id"] = identity
+        if "response_id" not in fields and not identity.startswith(_LOCAL_IDS):
+            fields["response_id"] = identity
 
     usage = _usage(getattr(message, "usage_metadata", None))
     if usage is not None and "total_cost" in usage:
@@ -93,6 +95,8 @@ def _usage(found: Any) -> dict[str, Any] | None:
     """Every numeric key of a usage dict, details included."""
     if not isinstance(found, dict):
         return None
+    if _COUNTS.issuperset(map(type, found.values())):
+        return dict(found)
     usage: dict[str, Any] = {}
     for name, value in found.items():
         if _is_number(value):
