@@ -5,7 +5,7 @@ here raises into the application.
 """
 
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 
@@ -13,6 +13,7 @@ from flightlog import langgraph, usage
 from flightlog.failure import tool_message_error
 from flightlog.names import run_name
 from flightlog.recorder import NOTHING, Recorder
+from flightlog.span import Kind
 
 _NO_METADATA: Final[dict[str, Any]] = {}
 
@@ -41,10 +42,12 @@ class Callbacks(BaseCallbackHandler):
         try:
             name = run_name(serialized, kwargs.get("name"), "chain")
             about = metadata or _NO_METADATA
-            parent = self._runs.open.get(parent_run_id.int) if parent_run_id is not None else None
-            kind = langgraph.chain_kind(
-                about, tags, parent.kind if parent is not None else None, name, "run_type" in kwargs
-            )
+            kind: Kind = "node"
+            if not tags or not tags[-1].startswith("graph:step:"):
+                parent = self._runs.open.get(parent_run_id.int) if parent_run_id is not None else None
+                kind = langgraph.chain_kind(
+                    about, tags, parent.kind if parent is not None else None, name, "run_type" in kwargs
+                )
             self._recorder.start("chain", run_id, parent_run_id, name, inputs, about, tags, kind)
         except Exception as error:
             self._caught("on_chain_start", error)
@@ -229,7 +232,10 @@ class Callbacks(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         try:
-            self._recorder.event(name, data, run_id, tags, metadata)
+            # It carries its parent's run_id, and is a span of its own without duration.
+            own = uuid4()
+            self._recorder.start("event", own, run_id, name, data, metadata or _NO_METADATA, tags)
+            self._recorder.end(own, "ok", self._now())
         except Exception as error:
             self._caught("on_custom_event", error)
 

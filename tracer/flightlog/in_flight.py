@@ -30,9 +30,6 @@ _KEPT_DEAD: Final = 64
 """Sidecars of dead writers that stay beside a span file: a process that crashes in a loop must not fill the disk."""
 _ENDS_TOGETHER: Final = 32
 """Ends that wait for a start to travel with; a few in one piece cost less than each alone."""
-_MAX_SWEPT: Final = 1_024
-_swept: set[str] = set()
-"""Span files whose dead sidecars this process has looked for: once is enough."""
 
 
 class InFlight:
@@ -238,12 +235,8 @@ class InFlight:
             raise
         if self._fd < 0:
             self._create_span_file()
-            if self._span_file not in _swept:
-                if len(_swept) >= _MAX_SWEPT:
-                    _swept.clear()
-                _swept.add(self._span_file)
-                with contextlib.suppress(Exception):
-                    sweep(self._span_file, _KEPT_DEAD)
+            with contextlib.suppress(Exception):
+                sweep(self._span_file, _KEPT_DEAD)
         self._forget()
         self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
         self._position = size

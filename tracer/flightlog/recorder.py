@@ -14,7 +14,7 @@ import os
 import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 
@@ -180,12 +180,6 @@ class Recorder:
             root.held = sampler.begin()
             root.skipped = root.held is None
         return root.skipped
-
-    def event(self, name: str, data: Any, key: UUID, tags: list[str] | None, metadata: dict[str, Any] | None) -> None:
-        """A custom event, which carries its parent's run_id: a span of its own without duration."""
-        own = uuid4()
-        self.start("event", own, key, name, data, metadata or {}, tags)
-        self.end(own, "ok", self.now())
 
     # -- ends -----------------------------------------------------------------------------------------------------
 
@@ -368,8 +362,6 @@ class Recorder:
                 if self.runs.discard(older):
                     self.finish(older, "abandoned", now, NOTHING, None)
                 older = behind
-
-    # -- pieces --------------------------------------------------------------------------------------------------------
 
     def _tell_sinks(self, run: OpenRun, start_ns: int) -> None:
         if ids := self.sinks.started(lambda: started_span(run, start_ns)):
