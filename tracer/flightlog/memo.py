@@ -6,7 +6,7 @@ messages it knows, so an identity is never used again while it is remembered.
 """
 
 from collections.abc import Callable
-from operator import attrgetter, call, is_, itemgetter
+from operator import add, attrgetter, call, is_, itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -69,6 +69,11 @@ _FORMS: Final = {
 }
 _forms: dict[type, Form | None] = {}
 _dictionary: Final = attrgetter("__dict__")
+_id: Final = itemgetter(0)
+_all_but_id: Final = itemgetter(slice(1, None))
+_id_and_content: Final = itemgetter(slice(None, 2))
+_others: Final = itemgetter(slice(2, None))
+_ONLY_TEXT: Final = {str}
 
 
 class Known(NamedTuple):
@@ -113,14 +118,12 @@ class _KnownList:
 
     def _have_ids_now(self, now: list[Values], shorts: list[Short]) -> bool:
         """LangGraph gives messages their ids when it first puts them into a state; all else is the same then."""
-        if [values[1:] for values in now] != [values[1:] for values in self.snapshots]:
+        kept = list(map(_all_but_id, self.snapshots))
+        if list(map(_all_but_id, now)) != kept:
             return False
-        for short, values in zip(shorts, now, strict=True):
-            if values[0]:
-                short["id"] = values[0]
-            else:
-                short.pop("id", None)
-        self.snapshots = [(new[0], *old[1:]) for new, old in zip(now, self.snapshots, strict=True)]
+        ids = list(map(_id, now))
+        _set_ids(shorts, ids)
+        self.snapshots = [(identity, *rest) for identity, rest in zip(ids, kept, strict=True)]
         self.json = orjson.dumps(shorts)
         self.shorts = None
         return True
@@ -188,19 +191,10 @@ class Memo:
             if all(snapshots):
                 self._remember(_KnownList(list(messages), [entry[1] for entry in entries], snapshots, json, None))
             return json
-        getters, snapshots, shorts = [], [], []
-        nameless = False
-        for message in messages:
-            values, snapshot, short = _look(message, encode)
-            if identity := message.__dict__["id"]:
-                short["id"] = identity
-            else:
-                nameless = True
-            getters.append(values)
-            snapshots.append(snapshot)
-            shorts.append(short)
+        getters, snapshots, shorts = _texts(messages) or _looks(messages, encode)
         json = orjson.dumps(shorts)
         if all(snapshots):
+            nameless = None in map(_id, snapshots)
             self._remember(_KnownList(list(messages), getters, snapshots, json, shorts if nameless else None))
         return json
 
@@ -230,6 +224,41 @@ class Memo:
         return entry
 
 
+def _texts(messages: list[Any]) -> tuple[list[Any], list[Values], list[Short]] | None:
+    """The getters, snapshots and what to record of messages that are texts and nothing else; None when one is more.
+
+    What is done for each message is done in C, as far as can be: a third of the time of ``_looks``.
+    """
+    forms: list[Any] = list(map(_forms.get, map(type, messages)))
+    if None in forms:
+        return None
+    getters = list(map(itemgetter(0), forms))
+    dictionaries = list(map(_dictionary, messages))
+    values = list(map(call, getters, dictionaries))
+    empty = list(map(itemgetter(2), forms))
+    contents = list(map(itemgetter(1), values))
+    if (
+        list(map(_others, values)) != empty
+        or set(map(type, contents)) != _ONLY_TEXT
+        or max(map(len, contents)) >= _PLAIN_CONTENT
+    ):
+        return None
+    snapshots = list(map(add, map(_id_and_content, values), empty))
+    if all(map(_id, values)):
+        return getters, snapshots, [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in dictionaries]
+    shorts: list[Short] = [{"type": d["type"], "content": d["content"]} for d in dictionaries]
+    _set_ids(shorts, list(map(_id, values)))
+    return getters, snapshots, shorts
+
+
+def _looks(messages: list[Any], encode: Encode) -> tuple[list[Any], list[Values], list[Short]]:
+    """The same for any messages. Raises NotAMessage."""
+    looks = [_look(message, encode) for message in messages]
+    shorts = [short for _, _, short in looks]
+    _set_ids(shorts, [message.__dict__["id"] for message in messages])
+    return [values for values, _, _ in looks], [snapshot for _, snapshot, _ in looks], shorts
+
+
 def _look(message: Any, encode: Encode) -> tuple[Callable[[dict[str, Any]], Values], Values, Short]:
     """The getter of a message's values, their snapshot (empty when it cannot be known again), and what to record."""
     kind = type(message)
@@ -250,6 +279,15 @@ def _look(message: Any, encode: Encode) -> tuple[Callable[[dict[str, Any]], Valu
         snapshot = ()
     found = {name: value for name, value in zip(form.others, others, strict=True) if value}
     return form.values, snapshot, encode(message, found)
+
+
+def _set_ids(shorts: list[Short], ids: list[Any]) -> None:
+    """Set the ids of messages, last, as far as they have one."""
+    for short, identity in zip(shorts, ids, strict=True):
+        if identity:
+            short["id"] = identity
+        else:
+            short.pop("id", None)
 
 
 def _learn(kind: type) -> Form | None:

@@ -173,7 +173,7 @@ class SpanFile:
             except OSError as caught:
                 error = caught
                 appender.close()
-                errors += 1
+                errors += not isinstance(caught, FileNotFoundError)  # a folder that was taken away can be made again
                 if errors == _ERRORS:
                     break
         self._count_lost(line, error)
