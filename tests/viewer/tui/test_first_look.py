@@ -1,10 +1,13 @@
 """The way of a first look: the list, one trace, one span, one thread."""
 
 from pathlib import Path
+from time import sleep
+from types import SimpleNamespace
 
 import pytest
 
 from flightlog.errors import UsageError
+from flightlog_viewer.tui import handover, recent
 from flightlog_viewer.tui.session import is_database
 from tests.viewer.tui.driving import application, driven
 from tests.viewer.tui.recordings import support_file
@@ -82,3 +85,43 @@ def test_a_database_may_be_named_like_a_file(spans: Path, tmp_path: Path) -> Non
     assert is_database("postgresql://localhost/graphs")
     assert not is_database(str(spans))
     assert not is_database(str(tmp_path / "missing"))
+
+
+async def test_what_was_open_is_offered_again(spans: Path, tmp_path: Path) -> None:
+    """The latest comes first, what is gone is left out, and a choice answers its paths."""
+    other = support_file(tmp_path / "other.jsonl")
+    async with driven([other]):
+        pass
+    async with driven([spans]):
+        pass
+    assert [found.paths for found in recent.load()] == [[str(spans)], [str(other)]]
+    app = recent.RecentApp(recent.load(), "no span file here")
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("j", "enter")
+    assert app.return_value == recent.Recent([str(other)], [])
+    other.unlink()
+    assert [found.paths for found in recent.load()] == [[str(spans)]]
+
+
+def test_the_clipboard_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local session copies through the platform's own program too, one over SSH does not."""
+    target = tmp_path / "copied"
+    program = tmp_path / "xclip"
+    program.write_text(f"#!/bin/sh\nexec cat > {target}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name in ("SSH_CONNECTION", "SSH_TTY", "TEXTUAL_DRIVER", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    terminal: list[str] = []
+    app = SimpleNamespace(copy_to_clipboard=terminal.append)
+    assert "xclip" in handover.copy(app, "a \x1b[31mspan")
+    for _ in range(100):
+        if target.exists() and target.read_text():
+            break
+        sleep(0.05)
+    assert [target.read_text()] == terminal
+    assert "\x1b" not in terminal[0]
+    monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
+    assert handover.clipboard_command() is None

@@ -39,7 +39,7 @@ def demo(
         return status
     databases = [str(database) for database in sorted(out.glob("*.sqlite"))]
     if view and interactive():
-        from flightlog_viewer.tui.app import run
+        from flightlog_viewer.tui.start import run
 
         return run([str(out)], databases)
     from flightlog_viewer.cli.summary import summary

@@ -58,7 +58,7 @@ def view(
         if checkpoints:
             threads(paths, checkpoints)
         return 0
-    from flightlog_viewer.tui.app import run
+    from flightlog_viewer.tui.start import run
 
     return run(
         paths,

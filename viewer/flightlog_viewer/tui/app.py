@@ -1,11 +1,8 @@
 """The viewer as an application: options, loading, following, and the ways between the screens."""
 
-import gc
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -21,9 +18,10 @@ from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
 from flightlog_viewer.tui.background import gently
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
-from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen, load_line
+from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen
 from flightlog_viewer.tui.session import Session
-from flightlog_viewer.tui.text import OutputFilter, Part
+from flightlog_viewer.tui.status_line import load_line, status_line
+from flightlog_viewer.tui.text import OutputFilter
 
 _FOLLOW_S = 0.25
 
@@ -76,6 +74,8 @@ class FlightlogApp(Guarded, App[int]):
         self._furthest = 0
         self._follower = Follower()
         self._pending = 0
+        self._counts = 0
+        """How often the pending approvals are still to be counted."""
         themes.register(self)
         if theme is not None and theme not in self.available_themes:
             raise UsageError(f"no theme is named {theme!r}; there are {', '.join(sorted(self.available_themes))}")
@@ -175,6 +175,7 @@ class FlightlogApp(Guarded, App[int]):
             return
         self._show_status()
         self.main.data_changed(appended=False)
+        self.call_later(self._remember)
         for problem in self.session.threads.problems:
             self.main.post_message(Faulted(problem, None))
         if self.session.checkpoints and not self.session.files():
@@ -182,6 +183,12 @@ class FlightlogApp(Guarded, App[int]):
         self._count_pending()
         self._follower.watch(self.session.watched())
         self.set_interval(_FOLLOW_S, self._look_for_more)
+
+    def _remember(self) -> None:
+        from flightlog_viewer.tui import recent
+
+        files = self.session.paths or [str(path) for path in self.session.files()[-1:]]
+        recent.remember(files, self.session.checkpoints)
 
     def _look_for_more(self) -> None:
         """Four times a second one ``stat`` a file; what has grown is read in a thread."""
@@ -214,34 +221,30 @@ class FlightlogApp(Guarded, App[int]):
         self.main.data_changed(appended=True)
 
     def _count_pending(self) -> None:
-        """Ask what waits for an answer: it stands at the top of every screen."""
+        """Ask what waits for an answer, for the line at the top; one question at a time, the last for sure."""
+        self._counts += 1
+        if self._counts > 1:
+            return
         session = self.session
 
         def work() -> None:
-            pending = sum(approval.status == "pending" for approval in session.threads.approvals()[0])
-            self.call_from_thread(self.set_pending, pending)
+            try:
+                pending = sum(approval.status == "pending" for approval in session.threads.approvals()[0])
+            except Exception:  # the inbox says what is wrong
+                pending = self._pending
+            self.call_from_thread(self._counted, pending)
 
-        self.run_worker(work, thread=True, group="pending", exclusive=True, exit_on_error=False)
+        self.run_worker(work, thread=True, group="pending", exit_on_error=False)
+
+    def _counted(self, pending: int) -> None:
+        again, self._counts = self._counts > 1, 0
+        self.set_pending(pending)
+        if again:
+            self._count_pending()
 
     def _show_status(self) -> None:
-        session = self.session
-        shown = session.paths or [target.rpartition("@")[2] for target in session.checkpoints]
-        names = ", ".join(Path(path).name or path for path in shown) or "newest span file here"
-        parts: list[Part] = [("flightlog ", "bold"), names if len(names) < 60 else names[:57] + "...", "  "]
-        if self._loading:
-            parts.append("loading, counts are so far")
-        elif not session.loaded:
-            parts.append(("not loaded; r tries again", "bold $warning"))
-        elif session.loaded:
-            parts.append(f"{session.span_count:,} spans")
-            rejects = session.reject_count
-            if rejects:
-                parts += ["  ", (f"{rejects:,} bad line{'s' if rejects > 1 else ''}", "bold $warning")]
-            if self._pending:
-                parts += ["  ", (f"{self.glyphs.status['interrupted']} {self._pending} pending", "bold $warning")]
-        if self.following:
-            parts += ["  ", ("LIVE", "bold reverse")]
-        self.main.say_status(*parts)
+        loaded = None if self._loading else self.session.loaded
+        self.main.say_status(*status_line(self.session, loaded, self._pending, self.glyphs, following=self.following))
 
     def set_pending(self, count: int) -> None:
         """How many approvals wait, for the status line."""
@@ -293,30 +296,3 @@ class FlightlogApp(Guarded, App[int]):
 
     def _handle_exception(self, error: Exception) -> None:
         self.fault(error)
-
-
-def run(
-    paths: Sequence[str],
-    checkpoints: Sequence[str],
-    *,
-    cache: bool = True,
-    ascii_only: bool = False,
-    theme: str | None = None,
-    ttl_seconds: float = 86_400,
-) -> int:
-    """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
-    session = Session(paths, checkpoints, cache=cache)
-    session.check_checkpoints()
-    # Loading and fetching run in threads: the one that draws gets its turn ten times as often as by default.
-    sys.setswitchinterval(0.0005)
-    # Textual leaves cycles behind with every paint. Rare looks for them are long ones, frequent ones cost more in all.
-    gc.set_threshold(5_000, 20, 50)
-    app = FlightlogApp(
-        session, first_rows=session.excerpt(), ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds
-    )
-    try:
-        app.run()
-    finally:
-        session.close()
-    sys.stdout.flush()
-    return app.return_code or 0

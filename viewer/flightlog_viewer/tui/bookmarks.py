@@ -1,16 +1,13 @@
-"""Traces that were marked to come back to, in a small file of the user's own."""
+"""Traces that were marked to come back to."""
 
-import json
-import os
-from pathlib import Path
 from typing import NamedTuple
-
-from platformdirs import user_state_path
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui import state_file
 
 MOST = 500
+_NAME = "bookmarks"
 
 
 class Bookmark(NamedTuple):
@@ -22,34 +19,18 @@ class Bookmark(NamedTuple):
     """Its start, as it was shown."""
 
 
-def path() -> Path:
-    """Where they are kept."""
-    return user_state_path("flightlog", appauthor=False) / "bookmarks.json"
-
-
 def load() -> list[Bookmark]:
-    """The latest first; nothing when there is no file or it cannot be read."""
-    try:
-        found = json.loads(path().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return []
-    rows = found if isinstance(found, list) else []
-    return [Bookmark(*row) for row in rows if isinstance(row, list) and len(row) == 3 and all(map(_is_text, row))][
-        :MOST
-    ]
+    """The latest first."""
+    rows = [row for row in state_file.load(_NAME) if isinstance(row, list) and len(row) == 3]
+    return [Bookmark(*row) for row in rows if all(isinstance(field, str) for field in row)][:MOST]
 
 
 def toggle(mark: Bookmark) -> bool:
     """Set or take away a bookmark; True when it is set now. Raises OSError when the file cannot be written."""
-    kept = [other for other in load() if other.trace_id != mark.trace_id]
-    is_set = len(kept) == len(load())
-    file = path()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as out:
-        json.dump([mark, *kept] if is_set else kept, out)
-    os.replace(fresh, file)
+    before = load()
+    kept = [other for other in before if other.trace_id != mark.trace_id]
+    is_set = len(kept) == len(before)
+    state_file.save(_NAME, [mark, *kept] if is_set else kept)
     return is_set
 
 
@@ -58,9 +39,5 @@ def turn(trace: TraceRow) -> str:
     try:
         is_set = toggle(Bookmark(trace.trace_id, trace.name, units.clock(trace.start_us, date=True)))
     except OSError as error:
-        return f"bookmarks cannot be kept in {path()}: {error.strerror}"
+        return f"bookmarks cannot be kept in {state_file.path(_NAME)}: {error.strerror}"
     return "bookmarked; ' lists the bookmarks" if is_set else "bookmark taken away"
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

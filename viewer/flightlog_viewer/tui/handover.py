@@ -2,8 +2,11 @@
 
 import os
 import shlex
+import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,38 @@ from flightlog_viewer.safe_text import safe_text
 
 CLIPBOARD_LIMIT = 100_000
 """Bytes; terminals drop longer OSC 52 sequences without a word."""
+_CLIPBOARDS = (
+    ("darwin", "pbcopy"),
+    ("WAYLAND_DISPLAY", "wl-copy"),
+    ("DISPLAY", "xclip", "-selection", "clipboard"),
+    ("DISPLAY", "xsel", "--clipboard", "--input"),
+)
+"""The platform or the variable without which a command is of no use, and the command."""
 
 
 def copy(app: Any, text: str) -> str:
-    """Send a text to the clipboard by OSC 52, and say so; over 100 kB it goes into a file."""
+    """Send a text to the clipboard, of the terminal and of this machine; over 100 kB it goes into a file. Says so."""
     text = safe_text(text, keep_newlines=True)
     size = len(text.encode("utf-8", "replace"))
     if size > CLIPBOARD_LIMIT:
         return f"{size:,} bytes are too much for a clipboard: written to {_temporary(text, '.txt')}"
     app.copy_to_clipboard(text)
-    return f"sent {len(text):,} characters to the terminal's clipboard (OSC 52)"
+    command = clipboard_command()
+    if command is None:
+        return f"sent {len(text):,} characters to the terminal's clipboard (OSC 52)"
+    # Some of these stay until another program copies: nobody waits for them.
+    threading.Thread(target=_feed, args=(command, text), daemon=True).start()
+    return f"sent {len(text):,} characters via {command[0]} and to the terminal's clipboard (OSC 52)"
+
+
+def clipboard_command() -> list[str] | None:
+    """The program that sets the clipboard of this machine; None where there is none, or the user sits at another."""
+    if any(name in os.environ for name in ("SSH_CONNECTION", "SSH_TTY", "TEXTUAL_DRIVER")):
+        return None
+    for needs, *command in _CLIPBOARDS:
+        if (needs in os.environ or needs == sys.platform) and shutil.which(command[0]):
+            return command
+    return None
 
 
 def show(app: Any, text: str, variable: str, otherwise: str) -> None:
@@ -51,6 +76,18 @@ def toggle_mouse(app: Any) -> str:
         return "this terminal has no mouse"
     turn()
     return "the mouse selects text in the terminal" if on else "the mouse belongs to the viewer again"
+
+
+def _feed(command: list[str], text: str) -> None:
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            command,
+            input=text.encode("utf-8", "replace"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=10,
+            check=False,
+        )
 
 
 def _temporary(text: str, suffix: str) -> Path:

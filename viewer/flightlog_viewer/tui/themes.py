@@ -1,6 +1,6 @@
 """Colours: a dark and a light theme in the Okabe-Ito hues, which people with colour-blindness tell apart."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.theme import Theme
 
@@ -49,7 +49,7 @@ FALLBACK: Final = {
 """For Textual's own themes, which know nothing of these variables."""
 
 
-def register(app: "App[int]") -> None:
+def register(app: "App[Any]") -> None:
     """Make both known to the application."""
     app.register_theme(_DARK)
     app.register_theme(_LIGHT)

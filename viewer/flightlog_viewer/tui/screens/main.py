@@ -10,7 +10,6 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.faults import Faulted, Guarded
 from flightlog_viewer.tui.screens.traces import TraceOpened, TracesView
 from flightlog_viewer.tui.screens.view import View
@@ -240,16 +239,3 @@ class MainScreen(Guarded, Screen[None]):
 
     def action_editor(self) -> None:
         self.viewer.hand_over(self.front.body_text(), "EDITOR", "vi")
-
-
-def load_line(done: int, total: int, rows: int, seconds: float) -> str:
-    """``loading 12.0 of 80.0 MB, 14,000 spans so far, 3s left, Esc stops``."""
-    left = (
-        f", {units.duration((total - done) / done * seconds * 1000)} left"
-        if done and total > done and seconds > 0.5
-        else ""
-    )
-    if done >= total > 0:
-        return "all read: working out traces, times and costs, Esc stops"
-    spans = f", {rows:,} spans so far" if rows else ""
-    return f"loading {units.size(done)} of {units.size(total)}{spans}{left}, Esc stops"

@@ -1,0 +1,54 @@
+"""Starting the viewer: what to open, and how the interpreter shares its time."""
+
+import gc
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flightlog.errors import UnreadableError
+from flightlog_viewer.tui.app import FlightlogApp
+from flightlog_viewer.tui.session import Session
+
+if TYPE_CHECKING:
+    from flightlog_viewer.tui.recent import Recent
+
+
+def run(
+    paths: Sequence[str],
+    checkpoints: Sequence[str],
+    *,
+    cache: bool = True,
+    ascii_only: bool = False,
+    theme: str | None = None,
+    ttl_seconds: float = 86_400,
+) -> int:
+    """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
+    session = Session(paths, checkpoints, cache=cache)
+    session.check_checkpoints()
+    try:
+        first_rows = session.excerpt()
+    except UnreadableError as error:
+        chosen = None if paths or checkpoints else _offer(str(error))
+        if chosen is None:
+            raise
+        session = Session(chosen.paths, chosen.checkpoints, cache=cache)
+        first_rows = session.excerpt()
+    # Loading and fetching run in threads: the one that draws gets its turn ten times as often as by default.
+    sys.setswitchinterval(0.0005)
+    # Textual leaves cycles behind with every paint. Rare looks for them are long ones, frequent ones cost more in all.
+    gc.set_threshold(5_000, 20, 50)
+    app = FlightlogApp(session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds)
+    try:
+        app.run()
+    finally:
+        session.close()
+    sys.stdout.flush()
+    return app.return_code or 0
+
+
+def _offer(why: str) -> "Recent | None":
+    """Let the user choose among what was open lately; None when there is nothing, or nothing is wanted."""
+    from flightlog_viewer.tui import recent
+
+    choices = recent.load()
+    return recent.RecentApp(choices, why).run() if choices else None
