@@ -29,6 +29,7 @@ from flightlog_viewer.checkpoints import normal_form, open_source
 CHECKPOINTS = 2000
 CHECKPOINTS_A_TURN = 4
 ROUNDS = 5
+ROUNDS_OF_LONG_CHATS = 3
 LISTED_THREADS = 10_000
 CHECKPOINTS_A_THREAD = 10
 TEXT = "The quick brown fox jumps over the lazy dog. " * 8
@@ -133,12 +134,14 @@ def compared(graph: Any, path: Path, threads: int) -> int:
     return equal
 
 
-def history(name: str, builder: Any, threads: int, given: Callable[[int], dict[str, Any]], folder: Path) -> None:
+def history(
+    name: str, builder: Any, threads: int, given: Callable[[int], dict[str, Any]], folder: Path, rounds: int = ROUNDS
+) -> None:
     """Print the ratio of the two readers, alternating."""
     path = folder / f"{name}.sqlite"
     graph = record(path, builder, threads, given)
     pairs = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         slow, expected = timed(lambda: theirs(graph, threads))
         fast, found = timed(lambda: ours(path, threads))
         if found != expected:
@@ -216,7 +219,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="flightlog-history-") as name:
         folder = Path(name)
         history("chats", chat(), 20, question, folder)
-        history("long chats", chat(), 5, question, folder)
+        history("long chats", chat(), 5, question, folder, ROUNDS_OF_LONG_CHATS)
         history("fresh", fresh(), 5, lambda turn: {}, folder)
         listing(folder, arguments.threads)
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from langgraph.errors import InvalidUpdateError
+
 from flightlog_viewer.checkpoints import CheckpointSource, Step, normal_form
 from tests.conformance.replay.scenario import Run
 
@@ -29,7 +31,10 @@ async def differences(run: Run, source: CheckpointSource, name: str = "") -> lis
         if run.durability != "exit":  # which does not store the step that the subgraph ran in
             found += _unlinked(by_namespace)
         config = run.config(thread.thread_id)
-        state = await run.graph.aget_state(config) if run.asynchronous else run.graph.get_state(config)
+        try:
+            state = await run.graph.aget_state(config) if run.asynchronous else run.graph.get_state(config)
+        except InvalidUpdateError:  # parallel nodes wrote what may be written once: LangGraph shows no state any more
+            continue
         ours, theirs = {question.id for question in thread.pending}, {question.id for question in state.interrupts}
         if thread.status == "errored":
             theirs &= ours  # a task that has its answer and failed with it still shows its question there

@@ -133,6 +133,7 @@ def check(plan: Plan) -> None:
 
     async def work(path: Path) -> list[str]:
         connection = sqlite3.connect(path, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = OFF")  # thousands of databases that nobody keeps
         run = Run(SqliteSaver(connection), asynchronous=False)
         try:
             run.compile(build(plan), interrupt_before=[NAMES[index] for index in plan.stops])
@@ -156,6 +157,7 @@ def test_random_graphs_agree(plan: Plan) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @settings(max_examples=2000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(plans())
 def test_many_random_graphs_agree(plan: Plan) -> None:

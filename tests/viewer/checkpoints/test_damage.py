@@ -198,3 +198,21 @@ def test_a_closed_database_in_a_folder_that_cannot_be_written(whole: bytes, tmp_
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+def test_a_thread_whose_status_cannot_be_told(whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A thread with a broken newest checkpoint, or with a name that is no text, is `unknown`, and the list says why."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE checkpoints SET checkpoint = substr(checkpoint, 1, 90) WHERE thread_id = 't1'")
+    connection.execute("UPDATE checkpoints SET thread_id = X'FF41' WHERE thread_id = 't2'")
+    connection.commit()
+    connection.close()
+    assert main(["threads", "--checkpoints", str(path), "--json"]) == 0
+    found = {thread["thread_id"]: thread for thread in json.loads(capsys.readouterr().out)}
+    assert (found["t1"]["status"], found["\ufffdA"]["status"]) == ("unknown", "unknown")
+    assert "cannot be decoded: broken msgpack" in found["t1"]["note"]
+    assert "the name is no text" in found["\ufffdA"]["note"]
+    assert main(["threads", "--checkpoints", str(path)]) == 0
+    assert "this checkpoint cannot be decoded" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import InvalidUpdateError
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
@@ -57,6 +58,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         failing.add_node("fail", lambda state: state["nothing"]).add_edge(START, "ask").add_edge(START, "fail")
         with contextlib.suppress(KeyError):
             failing.compile(checkpointer=saver).invoke({"amount": 1}, thread("fails and asks"))
+        twice: Any = StateGraph(Refund).add_node("one", lambda state: {"amount": 1})
+        twice.add_node("two", lambda state: {"amount": 2}).add_edge(START, "one").add_edge(START, "two")
+        with contextlib.suppress(InvalidUpdateError):
+            twice.compile(checkpointer=saver).invoke({"amount": 1}, thread("written twice"))
         graph.invoke({"amount": 1}, thread("by hand"))
         graph.update_state(thread("by hand"), {"decision": "yes"}, as_node="approve")
     return path
@@ -112,6 +117,8 @@ def test_what_is_open_in_a_thread(say: Say) -> None:
     assert "errored" in lines["fails and asks"]
     assert """failed: KeyError('nothing'); ask asks "sure?\"""" in lines["fails and asks"]
     assert "due: pay" in lines["by hand"]
+    assert "paused_or_running" in lines["written twice"]
+    assert "what was due is done, and no checkpoint has followed" in lines["written twice"]
     found = {item["thread_id"]: item for item in json.loads(say("threads", "--json"))}
     assert (found["by hand"]["next"], found["by hand"]["error"]) == (["pay"], None)
     assert found["fails and asks"]["pending"][0]["value"] == "sure?"

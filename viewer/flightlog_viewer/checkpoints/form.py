@@ -24,6 +24,7 @@ def thread_form(thread: ThreadSummary) -> dict[str, Any]:
         "pending": [{"id": p.id, "node": p.node, "value": normal_form(p.value)} for p in thread.pending],
         "next": list(thread.next),
         "error": normal_form(thread.error),
+        "note": thread.note,
     }
 
 

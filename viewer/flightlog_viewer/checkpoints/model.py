@@ -11,7 +11,7 @@ ThreadStatus: TypeAlias = Literal[
     "finished", "interrupted", "errored", "paused_or_running", "empty", "unknown", "running", "crashed"
 ]
 """`paused_or_running`: nodes are due and nothing says why they have not run (a static breakpoint, a crash and a run in
-progress leave the same rows). `unknown`: the newest checkpoint cannot be decoded. Only spans give `running` and
+progress leave the same rows). `unknown`: the newest checkpoint cannot be read or decoded. Only spans give `running` and
 `crashed`, and an `interrupted` that is inferred."""
 
 TaskStatus: TypeAlias = Literal["finished", "interrupted", "errored", "pending"]
@@ -170,6 +170,8 @@ class ThreadSummary:
     inferred: bool = False
     """The status follows from spans, not from the database alone."""
     head_checkpoint_id: str | None = None
+    note: str | None = None
+    """Why the status is `unknown`."""
     first_checkpoint_id: str | None = None
     """The oldest checkpoint of all namespaces; its id holds its time."""
 

@@ -47,8 +47,11 @@ def _summarise(rows: Rows, threads: Sequence[_Thread], decoder: Decoder) -> Iter
 
 def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: Decoder) -> ThreadSummary:
     count = sum(head.checkpoints for head in thread.heads)
-    if root is None:  # only subgraphs are left, or the thread was deleted under our eyes
+    if root is None and thread.root is None:  # only subgraphs are left
         return ThreadSummary(thread.thread_id, "empty", count, 0, None, (), ())
+    if root is None:
+        note = "its newest checkpoint is not found by its name: it has been deleted, or the name is no text"
+        return ThreadSummary(thread.thread_id, "unknown", count, 0, None, (), (), note=note)
     opened, step = _open(rows, root, decoder)
     status = _status(opened, step)
     pending = _pending(opened, step)
@@ -66,6 +69,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         pending=pending if status in ("interrupted", "errored") else (),
         next=[task.node for task in step.tasks if task.due and task.status != "finished"],
         error=failed[0].error if failed else None,
+        note=opened.closed,
         head_checkpoint_id=root.key.checkpoint_id,
         first_checkpoint_id=min(head.oldest_id for head in thread.heads),
     )

@@ -142,7 +142,7 @@ def _show_step(step: Step, before: str | None, time: str) -> None:
 
 def _task_text(step: Step, task: Task) -> str:
     parts = [f"{task.node} {task.status}"]
-    if task.by_update:
+    if task.by_update and task.node != "update_state":
         parts.append("by update_state")
     if task.goto:
         parts.append(f"-> {', '.join(task.goto)}")

@@ -131,10 +131,15 @@ def _open(row: dict[str, Any]) -> str:
     """What a thread that is not finished failed with, asks, or would do next."""
     from flightlog_viewer.checkpoints.form import to_json
 
+    if row["note"] is not None:
+        return str(row["note"])
     parts = [] if row["error"] is None else [f"failed: {cut(str(row['error']))}"]
     parts += [f"{asked['node']} asks {cut(to_json(asked['value']))}" for asked in row["pending"]]
     if not parts and row["next"]:
         parts.append(f"due: {', '.join(row['next'])}")
+    elif not parts and row["status"] not in ("finished", "empty"):
+        # A crash in between, or values that LangGraph refuses to put together.
+        parts.append("what was due is done, and no checkpoint has followed")
     return "; ".join(parts)
 
 
