@@ -147,8 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._check_target(kind)
             body = self._unpacked(self._body())
-            spans = otlp_json.decode(body) if kind == JSON else otlp_protobuf.decode(body)
-            reasons = self.server.intake.take(spans)
+            reasons: list[str] = []
+            decode = otlp_json.decode if kind == JSON else otlp_protobuf.decode
+            reasons += self.server.intake.take(decode(body, reasons.append))
         except _RefusalError as refusal:
             self._refuse(refusal.status, str(refusal), kind)
         except UnreadableError as error:

@@ -19,6 +19,8 @@ from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
 from flightlog_exporters.otel_span import ERROR, INTERNAL, OK, UNSET, Attributes, Event, Link, OtelSpan
 
 _BATCH: Final = 512
+_BROKEN: Final = (AttributeError, TypeError, ValueError, RecursionError)
+"""What reading a message raises that has other types, or other values, than OTLP has."""
 _INT64: Final = range(-(2**63), 2**63)
 _KINDS: Final = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3}
 _STATUSES: Final = {"STATUS_CODE_OK": OK, "STATUS_CODE_ERROR": ERROR}
@@ -54,34 +56,44 @@ def write(spans: Iterable[OtelSpan], out: BinaryIO) -> int:
     return written
 
 
-def decode(line: bytes) -> list[OtelSpan]:
-    """The spans of a line. Raises UnreadableError when the line is not OTLP."""
+def decode(line: bytes, reject: Callable[[str], None] | None = None) -> list[OtelSpan]:
+    """The spans of a line. Raises UnreadableError when the line is not OTLP.
+
+    With ``reject``, a broken span is told to it and the line's other spans are read; without, it breaks the line.
+    """
     try:
         message = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise UnreadableError(f"not JSON: {error}") from None
-    return from_message(message)
+    return from_message(message, reject)
 
 
-def from_message(message: Any) -> list[OtelSpan]:
-    """The spans of a decoded line. Raises UnreadableError when it is not OTLP."""
+def from_message(message: Any, reject: Callable[[str], None] | None = None) -> list[OtelSpan]:
+    """The spans of a decoded line, as ``decode`` gives them. Raises UnreadableError when it is not OTLP."""
     groups = _get(message, "resourceSpans", "resource_spans") if isinstance(message, dict) else None
     if not isinstance(groups, list):
         raise UnreadableError("no `resourceSpans`: not OTLP traces in JSON")
     try:
-        return list(_spans(groups))
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        return list(_spans(groups, reject))
+    except _BROKEN as error:
         raise UnreadableError(f"broken OTLP: {error}") from None
 
 
-def _spans(groups: list[Any]) -> Iterator[OtelSpan]:
+def _spans(groups: list[Any], reject: Callable[[str], None] | None) -> Iterator[OtelSpan]:
     for group in groups:
         resource = _from_attributes((group.get("resource") or {}).get("attributes"))
         scopes = _get(group, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
         for scope_group in scopes or ():
             scope = (scope_group.get("scope") or {}).get("name") or ""
             for span in scope_group.get("spans") or ():
-                yield _from_span(span, resource, str(scope))
+                try:
+                    read = _from_span(span, resource, str(scope))
+                except _BROKEN as error:
+                    if reject is None:
+                        raise
+                    reject(f"broken OTLP: {error}")
+                else:
+                    yield read
 
 
 def _from_span(span: dict[str, Any], resource: Attributes, scope: str) -> OtelSpan:

@@ -8,7 +8,7 @@ parses what is written here with the official classes.
 import base64
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from flightlog.errors import MissingExtraError, UnreadableError
@@ -171,9 +171,10 @@ _keys: dict[str, bytes] = {}
 """Attribute names as they are written; bounded, since names can come from data."""
 
 
-def decode(request: bytes) -> list[OtelSpan]:
+def decode(request: bytes, reject: Callable[[str], None] | None = None) -> list[OtelSpan]:
     """The spans of an ExportTraceServiceRequest, read by the official classes.
 
+    With ``reject``, a broken span is told to it and the other spans are read; without, it breaks the request.
     Raises UnreadableError when it is none, MissingExtraError when those classes are not installed.
     """
     try:
@@ -189,7 +190,13 @@ def decode(request: bytes) -> list[OtelSpan]:
     for group in message.resource_spans:
         resource = _read_attributes(group.resource.attributes)
         for scope in group.scope_spans:
-            spans += [_read_span(span, resource, scope.scope.name) for span in scope.spans]
+            for span in scope.spans:
+                try:
+                    spans.append(_read_span(span, resource, scope.scope.name))
+                except UnreadableError as error:
+                    if reject is None:
+                        raise
+                    reject(str(error))
     return spans
 
 

@@ -16,7 +16,10 @@ import orjson
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -124,6 +127,16 @@ def test_a_span_that_cannot_be_read_is_told(running: Running) -> None:
     status, body = running.post(request)
     assert status == 200
     assert orjson.loads(body)["partialSuccess"]["rejectedSpans"] == "1"
+    assert len(list(read_spans(running.path))) == 1
+
+
+def test_a_span_without_a_whole_id_is_told_in_protobuf_too(running: Running) -> None:
+    """It is counted as rejected, and its neighbour in the same request is kept."""
+    request = ExportTraceServiceRequest.FromString(otlp_protobuf.encode([span(1), span(2)]))
+    request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
+    status, body = running.post(request.SerializeToString(), kind=PROTOBUF)
+    assert status == 200
+    assert ExportTraceServiceResponse.FromString(body).partial_success.rejected_spans == 1
     assert len(list(read_spans(running.path))) == 1
 
 

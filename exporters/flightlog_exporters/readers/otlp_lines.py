@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from flightlog.errors import UnreadableError
@@ -25,7 +26,8 @@ def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator
     for line in lines:
         if not line.isspace():
             try:
-                spans = otlp_json.decode(line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line)
+                line_alone = line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
+                spans = otlp_json.decode(line_alone, partial(reject, offset))
             except UnreadableError as error:
                 reject(offset, str(error))
                 spans = []

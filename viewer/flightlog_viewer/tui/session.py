@@ -25,6 +25,8 @@ def is_database(path: str) -> bool:
     """Whether a path means a checkpoint database and no span file: a URL, or what SQLite has written."""
     if "://" in path:
         return True
+    if not os.path.isfile(path):  # a pipe would be waited for, and lose what is read here
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
