@@ -67,12 +67,14 @@ def rows() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def found(rows: duckdb.DuckDBPyConnection, text: str, table: Table = "traces") -> str:
-    """The ids that match, in order."""
-    where, params = compile_filter(text, table, now=NOW)
+    """The ids that match, in order; with its values written out the condition finds the same."""
+    compiled = compile_filter(text, table, now=NOW)
+    where, params = compiled
     key = "trace_id" if table == "traces" else "run_id"
     result: list[tuple[Any, ...]] = rows.execute(
         f"SELECT {key} FROM {table} WHERE {where} ORDER BY 1", params
     ).fetchall()
+    assert rows.execute(f"SELECT {key} FROM {table} WHERE {compiled.as_sql()} ORDER BY 1").fetchall() == result
     return " ".join(row[0] for row in result)
 
 

@@ -41,6 +41,12 @@ class Filter:
     def __iter__(self) -> Iterator[Any]:
         return iter((self.where, self.params))
 
+    def as_sql(self) -> str:
+        """The condition with its values written out, for people to read and to run."""
+        pieces = self.where.split("?")
+        values = [*map(_literal, self.params), ""]
+        return "".join(piece + value for piece, value in zip(pieces, values, strict=True))
+
 
 def compile_filter(text: str, table: Table = "traces", *, tz: tzinfo = UTC, now: datetime | None = None) -> Filter:
     """The condition that a filter means for rows of ``table``; a blank filter is ``true``.
@@ -53,6 +59,12 @@ def compile_filter(text: str, table: Table = "traces", *, tz: tzinfo = UTC, now:
     compiler = _Compiler(text, tz, now)
     sql = compiler.span(tree) if table == "spans" else compiler.trace(tree)
     return Filter(sql[0], sql[1])
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"TIMESTAMP '{value.isoformat(' ')}'"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
 _Sql = tuple[str, list[Any]]

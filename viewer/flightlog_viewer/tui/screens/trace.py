@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import monotonic, time
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,6 +23,9 @@ from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
+
+if TYPE_CHECKING:
+    from flightlog_viewer.analysis.filter import Filter
 
 _SETTLE_S = 0.06
 """The selection moves at once; while it moves on, the detail is read when it has rested this long."""
@@ -46,6 +49,7 @@ class TraceView(View):
     def __init__(self) -> None:
         super().__init__(id="trace")
         self.trace_id: str | None = None
+        self._where: Filter | None = None
         self._tools: Mapping[str, ToolSpan] = {}
         self._span: dict[str, Any] = {}
         self._payload: dict[str, Any] = {}
@@ -198,13 +202,22 @@ class TraceView(View):
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
-        self._filter(event.text.strip())
+        text = event.text.strip()
+        if text == ":sql":
+            self.notify(self._sql(), title="This filter in SQL (y copies it)", markup=False, timeout=15)
+        else:
+            self._filter(text)
+
+    def _sql(self) -> str:
+        passes = "" if self._where is None else f" AND ({self._where.as_sql()})"
+        return f"SELECT * FROM spans WHERE trace_id = {sql_text(self.trace_id or '')}{passes}"
 
     def _filter(self, text: str) -> None:
         from flightlog_viewer.analysis.filter import FilterError, compile_filter
 
         trace_id, session = self.trace_id, self.session
         if not text or trace_id is None:
+            self._where = None
             self.filter_line.clear_error()
             self.waterfall.filter_rows(None)
             self.filter_line.set_count(f"{len(self.waterfall.outline.rows):,} spans")
@@ -214,6 +227,7 @@ class TraceView(View):
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
             return
+        self._where = where
         self.filter_line.clear_error()
         self.ask("filter", lambda: session.spans.matching_spans(trace_id, where), self._filtered)
 
@@ -246,6 +260,7 @@ class TraceView(View):
         choices = [
             CopyChoice("run id", lambda: row.run_id),
             CopyChoice("trace id", lambda: self.trace_id or ""),
+            CopyChoice("SQL of these spans", self._sql),
             CopyChoice("SQL of this span", lambda: f"SELECT * FROM spans WHERE run_id = {sql_text(row.run_id)}"),
             CopyChoice("JSON of this span", self._json),
             CopyChoice("this tab as text", self.body.text),

@@ -244,8 +244,10 @@ class TracesView(View):
         self.filter_line.set_text(text)
 
     def _say_sql(self) -> None:
-        where = "true" if self.where is None else self.where.where
-        self.notify(f"SELECT * FROM traces WHERE {where}", title="This filter in SQL", markup=False, timeout=15)
+        self.notify(self._sql(), title="This filter in SQL (y copies it)", markup=False, timeout=15)
+
+    def _sql(self) -> str:
+        return f"SELECT * FROM traces WHERE {'true' if self.where is None else self.where.as_sql()}"
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; by the same one again turns the order round."""
@@ -269,6 +271,7 @@ class TracesView(View):
         return [
             CopyChoice("trace id", lambda: trace.trace_id),
             CopyChoice("thread id", lambda: trace.thread_id or ""),
+            CopyChoice("SQL of this list", self._sql),
             CopyChoice("SQL of this trace", lambda: f"SELECT * FROM spans WHERE trace_id = {sql_text(trace.trace_id)}"),
         ]
 
