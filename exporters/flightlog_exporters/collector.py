@@ -223,6 +223,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise self._too_large()
         if not unpacking.eof:
             raise _RefusalError(400, "the gzip was cut off")
+        if unpacking.unused_data:
+            # A second member, say: taking the first alone would lose spans without a word.
+            raise _RefusalError(400, "something follows the gzip")
         return unpacked
 
     def _too_large(self) -> _RefusalError:

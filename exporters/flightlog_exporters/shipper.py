@@ -228,7 +228,8 @@ class Shipper:
         started = time.monotonic()
         told = False
         while (answer := self._sender.send(request)).verdict is Verdict.RETRY:
-            pause = answer.retry_after_s if answer.retry_after_s is not None else wait * random.uniform(0.5, 1.0)
+            # A server that asks for less than our own pause, zero say, would be asked thousands of times a second.
+            pause = max(answer.retry_after_s or 0.0, wait * random.uniform(0.5, 1.0))
             waited = time.monotonic() - started
             if self._retry_for_s is not None and waited + pause > self._retry_for_s:
                 raise _Failed(f"{answer.reason} (tried for {waited:.0f} s)")

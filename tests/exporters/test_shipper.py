@@ -123,6 +123,15 @@ def test_busy_servers_are_waited_for(server: Receiver, tmp_path: Path) -> None:
     assert notes == ["the server answered 503; trying again"]
 
 
+def test_no_server_makes_us_hurry(server: Receiver, tmp_path: Path) -> None:
+    """A server that answers "again, at once" for ever is asked less and less often."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 1)
+    server.script = repeat(answers.status(429, retry_after="0"))
+    assert ship(server.url, path, retry_for_s=0.5).failure is not None
+    assert 2 <= server.tries < 20
+
+
 def test_the_wait_a_server_asks_for_is_read() -> None:
     """Retry-After as seconds or as a date, bounded, and nothing when it makes no sense."""
     assert judge(429, {"retry-after": "7"}, b"").retry_after_s == 7
