@@ -160,8 +160,8 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> 
         output.Column("node"),
         output.Column("status"),
         output.Column("decision"),
-        output.Column("decided_by", "by"),
-        output.Column("asked_at", "asked", show=lambda value: shown(value, tz)[:19]),
+        output.Column("decided_by", "by", drop=2),
+        output.Column("asked_at", "asked", right=True, drop=1, show=lambda value: shown(value, tz)[:19]),
         output.Column("lag", right=True),
         output.Column("asks", "question"),
     ]

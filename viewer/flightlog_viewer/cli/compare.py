@@ -74,7 +74,8 @@ def compare(
     for letter, name, total in zip("AB", names, totals, strict=True):
         line(
             f"{letter}: {name}  {figures.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
-            f"{figures.count(total['total_tokens'])} tokens, {figures.money(total['cost_usd'])}"
+            f"{figures.count(total['total_tokens'])} tokens, "
+            f"cost {'unknown' if total['cost_usd'] is None else figures.money(total['cost_usd'])}"
         )
     line()
     _print(by, groups)
@@ -120,7 +121,9 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
             row.append(_change(first, second, show))
         cells.append(row)
     titles = [by, *(["type"] if by == "name" else []), "count A -> B", "p50", "p95", "tokens", "cost"]
-    grid(titles, cells, right=[False] * len(titles))
+    names = len(titles) - len(shows)
+    # Figures are never cut; on a narrow terminal the last ones go.
+    grid(titles, cells, right=[False] * names + [True] * len(shows), drop=[0] * names + [4, 0, 3, 2, 1])
 
 
 def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:

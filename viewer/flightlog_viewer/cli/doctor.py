@@ -7,7 +7,7 @@ from flightlog.errors import UnreadableError
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths
-from flightlog_viewer.cli.output import json_value, line
+from flightlog_viewer.cli.output import json_value, line, lines, wrapped
 from flightlog_viewer.cli.progress import Progress
 from flightlog_viewer.store.prices import override_place
 
@@ -128,7 +128,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
         line(f"{'problem' if finding.problem else 'note'}: {finding.what}")
         for example in finding.examples:
             line(f"    {example}")
-        line(f"  -> {finding.advice}")
+        lines(wrapped(finding.advice, "  -> "))
         line()
     about = figures.plural(spans, "span")
     line(f"{about}: {figures.plural(len(problems), 'problem')}" if problems else f"{about}: nothing wrong")

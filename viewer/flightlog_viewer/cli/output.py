@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -55,6 +56,25 @@ def line(text: str = "") -> None:
 def lines(text: str) -> None:
     """Several lines on stdout, as they stand."""
     sys.stdout.write(safe_text(text, keep_newlines=True) + "\n")
+
+
+def wrapped(text: str, lead: str) -> str:
+    """A sentence behind ``lead``, in lines as wide as the terminal; one line for anything else."""
+    if not _is_terminal():
+        return lead + text
+    width = max(_TEXT_MINIMUM * 2, get_terminal_size().columns)
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def note(text: str) -> None:
@@ -129,10 +149,16 @@ def grid(
 
     safe = [[safe_text(text) for text in row] for row in (titles, *cells)]
     widths = [max(cell_len(row[index]) for row in safe) for index in range(len(titles))]
-    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    terminal = _is_terminal()
     left_out: list[int] = []
     if terminal:
-        widths, left_out = fit(widths, right, drop or [0] * len(titles), get_terminal_size().columns)
+        room = get_terminal_size().columns
+        spare = list(drop or [0] * len(titles))
+        if sum(widths) + 2 * (len(widths) - 1) > room:
+            # What is empty in all rows goes without a word.
+            empty = [bool(spare[i]) and not any(row[i] for row in safe[1:]) for i in range(len(titles))]
+            widths = [-1 if gone else width for width, gone in zip(widths, empty, strict=True)]
+        widths, left_out = fit(widths, right, spare, room)
     for number, row in enumerate(safe):
         padded = []
         for text, width, to_right in zip(row, widths, right, strict=True):

@@ -29,6 +29,7 @@ NAMED: Final = {
     "interrupted": ("status:interrupted", "newest"),
 }
 """Words that stand for a trace: the filter it passes and the order it is first in."""
+_NONE: Final = {"failed": "no trace has an error", "interrupted": "no trace waits for a human"}
 
 
 def show(
@@ -73,7 +74,7 @@ def find(store: "Store", prefix: str) -> str:
         text, order = NAMED[wanted]
         found = [row["trace_id"] for row in store.query("trace_rows", where=compile_filter(text), limit=1, order=order)]
         if not found:
-            raise UsageError(f"no trace is meant by {wanted!r}: `flightlog traces` lists them")
+            raise UsageError(f"{_NONE.get(wanted, 'there is no trace')}: `flightlog traces` lists them")
     if not found:
         raise UsageError(f"no trace or run begins with {prefix!r}: `flightlog traces` lists them")
     if len(found) > 1:

@@ -102,12 +102,15 @@ def headline(row: dict[str, Any]) -> list[str]:
 
 def columns(by: str) -> list[Column]:
     """The columns of a summary."""
-    kind = [Column("type", drop=3)] if by == "name" else []
+    kind = [Column("type", drop=8)] if by == "name" else []
     # Spans of every kind are wasted, some inside others: percentiles over them would say nothing.
     timed = (
         []
         if by == "waste"
-        else [Column(f"{name}_ms", name, right=True, show=figures.duration) for name in ("p50", "p95", "p99")]
+        else [
+            Column(f"{name}_ms", name, right=True, show=figures.duration, drop=drop)
+            for name, drop in (("p50", 0), ("p95", 2), ("p99", 5))
+        ]
     )
     return [
         Column("key", by),
@@ -115,11 +118,11 @@ def columns(by: str) -> list[Column]:
         Column("count", right=True),
         Column("errors", right=True, show=figures.some),
         *timed,
-        Column("total_ms", "total", right=True, show=figures.duration),
-        Column("input_tokens", "in", right=True, show=figures.some, drop=5),
-        Column("output_tokens", "out", right=True, show=figures.some, drop=6),
-        Column("total_tokens", "tokens", right=True, show=figures.some, drop=1),
-        Column("cost_usd", "cost", right=True, show=lambda usd: "" if usd is None else figures.money(usd), drop=2),
+        Column("total_ms", "total", right=True, show=figures.duration, drop=3),
+        Column("input_tokens", "in", right=True, show=figures.some, drop=6),
+        Column("output_tokens", "out", right=True, show=figures.some, drop=7),
+        Column("total_tokens", "tokens", right=True, show=figures.some, drop=4),
+        Column("cost_usd", "cost", right=True, show=lambda usd: "" if usd is None else figures.money(usd), drop=1),
     ]
 
 

@@ -73,9 +73,9 @@ def threads(
     columns = [
         output.Column("thread_id", "thread"),
         output.Column("status"),
-        output.Column("steps", right=True),
-        output.Column("checkpoints", right=True),
-        output.Column("updated_at", "updated", show=lambda value: shown(value, place)[:19]),
+        output.Column("steps", right=True, drop=1),
+        output.Column("checkpoints", right=True, drop=3),
+        output.Column("updated_at", "updated", right=True, drop=2, show=lambda value: shown(value, place)[:19]),
         output.Column("open", "what is open"),
     ]
     output.table(columns, rows)
