@@ -199,3 +199,26 @@ def test_times_are_shown_in_a_zone(database: Path, run: Run) -> None:
     assert json.loads(run("threads", *zone, "--json")[1])[0]["updated_at"] == stored
     status, _, err = run("threads", "--checkpoints", database, "--tz", "Nowhere/Land")
     assert (status, "no time zone 'Nowhere/Land'" in err) == (2, True)
+
+
+def test_threads_of_one_name_in_several_databases(database: Path, tmp_path: Path, run: Run) -> None:
+    """The list names a thread's database; a whole id goes before the beginning of one; a second home is said."""
+    other = tmp_path / "other.sqlite"
+    with SqliteSaver.from_conn_string(str(other)) as saver:
+        builder = StateGraph(Refund).add_node("plan", plan).add_edge(START, "plan")
+        for name in ("wait", "answered"):
+            builder.compile(checkpointer=saver).invoke({"amount": 1}, {"configurable": {"thread_id": name}})
+    both = ("--checkpoints", database, "--checkpoints", other)
+    found = {
+        (thread["thread_id"], Path(thread["database"]).name)
+        for thread in json.loads(run("threads", *both, "--json")[1])
+    }
+    assert found == {
+        ("answered", database.name), ("waits", database.name), ("answered", "other.sqlite"), ("wait", "other.sqlite"),
+    }  # fmt: skip
+    assert "thread wait\n" in run("replay", "wait", *both)[1]
+    status, out, err = run("replay", "answered", *both)
+    assert (status, "step 2" in out) == (0, True)
+    assert f"is in {other} as well" in err
+    assert "is in" in run("replay", "ans", *both)[2]
+    assert "2 or more threads" in run("replay", "wai", *both)[2]

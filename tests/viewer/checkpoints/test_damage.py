@@ -216,3 +216,5 @@ def test_a_thread_whose_status_cannot_be_told(whole: bytes, tmp_path: Path, caps
     assert "the name is no text" in found["\ufffdA"]["note"]
     assert main(["threads", "--checkpoints", str(path)]) == 0
     assert "this checkpoint cannot be decoded" in capsys.readouterr().out
+    assert main(["replay", "\ufffdA", "--checkpoints", str(path)]) == 2
+    assert "no thread" in capsys.readouterr().err

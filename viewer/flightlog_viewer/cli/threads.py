@@ -61,7 +61,7 @@ def threads(
             names.append(source.name)  # a URL without its password
             for found in source.threads():
                 status, inferred = refine(found.status, found.next, runs.get(found.thread_id), breakpoint or ())
-                rows.append(thread_form(found) | {"status": status, "inferred": inferred})
+                rows.append(thread_form(found) | {"status": status, "inferred": inferred, "database": source.name})
             problems += source.problems
     if not rows and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
@@ -78,6 +78,8 @@ def threads(
         output.Column("updated_at", "updated", right=True, drop=2, show=lambda value: shown(value, place)[:19]),
         output.Column("open", "what is open"),
     ]
+    if len(names) > 1:
+        columns.append(output.Column("database"))
     output.table(columns, rows)
     return _status(problems)
 
@@ -99,24 +101,19 @@ def replay(
     from flightlog_viewer.cli.replay import Replay
 
     place = zone(tz)
-    names: list[str] = []
-    for target in _targets(checkpoints):
-        with open_source(target) as source:
-            names.append(source.name)
-            if (found := _thread_id(source, thread)) is None:
-                continue
-            if ns is not None and ns not in (known := source.namespaces(found)):
-                few = ", ".join(repr(name) for name in known[:5])
-                raise UsageError(f"thread {found} has no namespace {ns!r}; it has {few}")
-            run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
-            if diff is not None:
-                run.show_diff(*diff, json=json)
-            elif json:
-                _stream(run.json_parts())
-            else:
-                run.show()
-            return _status(source.problems)
-    raise UsageError(f"no thread {thread!r} in {', '.join(names)}: `flightlog threads` lists them")
+    target, found = _find(_targets(checkpoints), thread)
+    with open_source(target) as source:
+        if ns is not None and ns not in (known := source.namespaces(found)):
+            few = ", ".join(repr(name) for name in known[:5])
+            raise UsageError(f"thread {found} has no namespace {ns!r}; it has {few}")
+        run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
+        if diff is not None:
+            run.show_diff(*diff, json=json)
+        elif json:
+            _stream(run.json_parts())
+        else:
+            run.show()
+        return _status(source.problems)
 
 
 def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
@@ -149,14 +146,30 @@ def _targets(checkpoints: list[str] | None) -> list[str]:
     return checkpoints
 
 
-def _thread_id(source: Any, given: str) -> str | None:
-    """The thread that is meant: this id, or the only one that begins so."""
-    if source.has_thread(given):
-        return given
-    matches = source.threads_starting(given)
-    if len(matches) > 1:
-        raise UsageError(f"{given!r} is the beginning of {len(matches)} or more threads, {', '.join(matches[:3])}")
-    return matches[0] if matches else None
+def _find(targets: list[str], given: str) -> tuple[str, str]:
+    """The database that has the thread, and the thread's id; the beginning of the id is enough where only one fits."""
+    from flightlog_viewer.checkpoints import open_source
+
+    names: list[str] = []
+    whole: list[tuple[str, str]] = []
+    begun: dict[str, None] = {}
+    for target in targets:
+        with open_source(target) as source:
+            names.append(source.name)
+            if source.has_thread(given):
+                whole.append((target, source.name))
+            elif not whole:
+                begun |= dict.fromkeys(source.threads_starting(given))
+    if whole:
+        if len(whole) > 1:
+            others = ", ".join(name for _, name in whole[1:])
+            output.note(f"thread {given} is in {others} as well; this is what {whole[0][1]} has of it")
+        return whole[0][0], given
+    if not begun or given in begun:  # a name that is no text is listed, and cannot be asked for
+        raise UsageError(f"no thread {given!r} in {', '.join(names)}: `flightlog threads` lists them")
+    if len(begun) > 1:
+        raise UsageError(f"{given!r} is the beginning of {len(begun)} or more threads, {', '.join(list(begun)[:3])}")
+    return _find(targets, next(iter(begun)))
 
 
 def _status(problems: list[str]) -> int:
