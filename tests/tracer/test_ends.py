@@ -249,3 +249,17 @@ def test_a_drained_graph_is_cancelled_and_not_an_error() -> None:
     with pytest.raises(GraphDrained):
         RunnableLambda(drained).invoke(1, {"callbacks": [tracer]})
     assert statuses(tracer) == [("drained", "cancelled")]
+
+
+@pytest.mark.parametrize("name", ["CancelledError", "Cancelled", "GreenletExit"])
+def test_a_task_ended_from_outside_is_cancelled(name: str) -> None:
+    """asyncio, trio and gevent each have an exception for it, which is no error of the application's."""
+    ended: Any = type(name, (BaseException,), {})
+
+    def work(x: int) -> int:
+        raise ended
+
+    tracer = JsonlTracer()
+    with pytest.raises(ended):
+        RunnableLambda(work, name="work").invoke(1, {"callbacks": [tracer]})
+    assert statuses(tracer) == [("work", "cancelled")]

@@ -11,6 +11,8 @@ from flightlog.runs import OpenRun
 MAX_STACKTRACE: Final = 16_384
 """Characters kept of a stack trace; its end is kept, because the cause is there."""
 _MAX_MESSAGE: Final = 8_192
+_CANCELLED: Final = frozenset(("CancelledError", "Cancelled", "GreenletExit"))
+"""How asyncio and concurrent.futures, trio and gevent end a task from outside. By name: none need be loaded."""
 
 
 def outcome(error: BaseException, run: OpenRun | None, fields: dict[str, Any]) -> str:
@@ -39,8 +41,7 @@ def status_of(error: BaseException) -> str:
         return status
     if isinstance(error, GeneratorExit):
         return "abandoned"
-    # asyncio's and concurrent.futures' CancelledError, by name: neither module need be loaded.
-    if isinstance(error, KeyboardInterrupt) or any(base.__name__ == "CancelledError" for base in mro(type(error))):
+    if isinstance(error, KeyboardInterrupt) or any(base.__name__ in _CANCELLED for base in mro(type(error))):
         return "cancelled"
     return "error"
 
