@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from flightlog_viewer.cli.output import Column, csv_rows, fit, table
+from flightlog_viewer.cli.column_widths import fit
+from flightlog_viewer.cli.output import Column, csv_rows, table
 from tests.viewer.span_lines import story
 
 ROWS = [

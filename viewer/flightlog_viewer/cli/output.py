@@ -18,12 +18,11 @@ from typing import Any, Literal
 
 import orjson
 
+from flightlog_viewer.cli.column_widths import TEXT_MINIMUM, fit
 from flightlog_viewer.safe_text import safe_json, safe_text
 
 Form = Literal["table", "json", "csv"]
 
-_TEXT_MINIMUM = 13
-"""Narrowest a column of text gets; as much of an id finds its trace."""
 _NAMED = 6
 """Columns without room that are named; of more the number is said."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -62,7 +61,7 @@ def wrapped(text: str, lead: str) -> str:
     """A sentence behind ``lead``, in lines as wide as the terminal; one line for anything else."""
     if not _is_terminal():
         return lead + text
-    width = max(_TEXT_MINIMUM * 2, get_terminal_size().columns)
+    width = max(TEXT_MINIMUM * 2, get_terminal_size().columns)
     return textwrap.fill(
         text,
         width,
@@ -174,38 +173,6 @@ def grid(
         names = [safe[0][index] for index in left_out]
         more = f" and {len(names) - _NAMED} more columns" if len(names) > _NAMED else ""
         note(f"no room for {', '.join(names[:_NAMED])}{more}: widen the terminal, or take JSON or CSV")
-
-
-def fit(widths: Sequence[int], right: Sequence[bool], drop: Sequence[int], room: int) -> tuple[list[int], list[int]]:
-    """Widths that fit ``room`` characters, -1 for a column left out, and the columns left out.
-
-    Text is cut first, the widest column at a time; then columns go, those with the highest ``drop`` first (0: never).
-    A number is never cut: a cut number is a wrong number.
-    """
-    fitted = list(widths)
-    left_out: list[int] = []
-
-    def excess() -> int:
-        kept = [width for width in fitted if width >= 0]
-        return sum(kept) + 2 * (len(kept) - 1) - room
-
-    while (over := excess()) > 0:
-        texts = [i for i, width in enumerate(fitted) if not right[i] and width > _TEXT_MINIMUM]
-        if texts:
-            widest = max(texts, key=lambda i: fitted[i])
-            fitted[widest] = max(_TEXT_MINIMUM, fitted[widest] - max(1, over // len(texts)))
-            continue
-        spare = [i for i, width in enumerate(fitted) if width >= 0 and drop[i]]
-        if not spare:
-            break
-        last = max(spare, key=lambda i: drop[i])
-        fitted[last] = -1
-        left_out.append(last)
-    # What a dropped column left free goes back to the texts that were cut.
-    for index in sorted(range(len(fitted)), key=lambda i: widths[i]):
-        if 0 <= fitted[index] < widths[index]:
-            fitted[index] = min(widths[index], fitted[index] + max(0, -excess()))
-    return fitted, sorted(left_out)
 
 
 def _json(value: Any, option: int) -> str:
