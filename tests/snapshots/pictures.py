@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
-from textual.widgets import TextArea
 
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.S)
 
@@ -26,8 +25,6 @@ SCREENS = ("traces", "trace", "threads", "inbox", "stats", "sql")
 
 def picture(app: Any) -> str:
     """What the application shows now. Nothing in it is fetched from anywhere."""
-    for editor in app.screen.query(TextArea):
-        editor.cursor_blink = False  # which half of a second it is, is no part of the picture
     svg = _FONT_FACE.sub("", app.export_screenshot(title="flightlog", simplify=True))
     assert "https:" not in svg
     return svg

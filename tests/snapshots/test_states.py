@@ -109,22 +109,38 @@ class HeldSession(Session):
 async def appears(pilot: Pilot[Any], text: str) -> None:
     """Wait until a text is on the screen."""
     for _ in range(400):
-        if text in picture(pilot.app):
+        if text in shown(pilot):
             return
         await pilot.pause(0.05)
     raise TimeoutError(text)
+
+
+def shown(pilot: Pilot[Any]) -> str:
+    """Everything on the screen."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+
+
+async def visit(pilot: Pilot[Any], number: int) -> None:
+    """Go to a screen and wait until it does not change any more: the load, which goes on, is no measure of that."""
+    await pilot.press(str(number))
+    await appears(pilot, f"[{number} ")
+    same, before = 0, ""
+    while same < 4:
+        await pilot.pause(0.05)
+        now = shown(pilot)
+        same, before = (same + 1 if now == before else 0), now
 
 
 async def test_loading(files: tuple[Path, Path], snapshot: Any) -> None:
     """While it loads the newest traces are there, with how far it is; Esc stops it, r goes on."""
     session = HeldSession(files[0])
     app = FlightlogApp(session, first_rows=session.excerpt(), clock=lambda: 0.0)
+    app.animation_level = "none"
     try:
         async with app.run_test(size=(80, 24)) as pilot:
             await appears(pilot, "14,000")
             for number, screen in enumerate(SCREENS, 1):
-                await pilot.press(str(number))
-                await pilot.pause(0.2)
+                await visit(pilot, number)
                 assert picture(app) == snapshot(extension_class=Svg, name=screen)
             await pilot.press("escape", "1", "j", "escape")
             await appears(pilot, "stopped")
@@ -149,10 +165,10 @@ async def test_gone_wrong(files: tuple[Path, Path], snapshot: Any) -> None:
     """Each screen when the load has failed: a banner says why, and what was read stays."""
     session = BrokenSession([str(files[0])], cache=False)
     app = FlightlogApp(session, first_rows=session.excerpt())
+    app.animation_level = "none"
     async with app.run_test(size=(80, 24)) as pilot:
         for number, screen in enumerate(SCREENS, 1):
-            await pilot.press(str(number))
-            await pilot.pause(0.2)
+            await visit(pilot, number)
             assert picture(app) == snapshot(extension_class=Svg, name=screen)
 
 

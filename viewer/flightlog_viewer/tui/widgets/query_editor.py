@@ -40,6 +40,9 @@ class QueryEditor(TextArea):
         self.queries: list[str] = []
         self._at = 0
 
+    def on_mount(self) -> None:
+        self.cursor_blink = self.app.animation_level != "none"
+
     def update_suggestion(self) -> None:
         """Textual's hook: what Tab or Right would add."""
         row, column = self.cursor_location
