@@ -8,6 +8,7 @@ import enum
 import hashlib
 import pathlib
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -308,6 +309,35 @@ def test_a_giant_string_costs_no_giant_copy() -> None:
     (span,) = tracer.spans
     assert len(span.inputs["text"]) < LIMIT
     assert "sha256" not in (span.truncated or {})["inputs"]
+
+
+def nested(levels: int, inside: Any, wrap: Callable[[Any], Any]) -> Any:
+    for _ in range(levels):
+        inside = wrap(inside)
+    return inside
+
+
+TEXT = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(9, "lol", lambda one: [one] * 10),
+        nested(9, [{"a": 1}] * 100, lambda one: [{"rows": one}] * 100),
+        [TEXT] * 100_000,
+        [{"a": TEXT}] * 100_000,
+        {"messages": [HumanMessage(TEXT)] * 10_000},
+        [HumanMessage([{"type": "text", "text": TEXT}])] * 10_000,
+        [{"messages": [AIMessage(TEXT)] * 3} for _ in range(1_000)],
+    ],
+    ids=["lists", "tables", "strings", "rows", "texts", "blocks", "lists of messages"],
+)
+def test_one_object_in_very_many_places(value: Any) -> None:
+    """What is small in memory and endless as JSON is cut before it is encoded."""
+    encoder = PayloadEncoder(Redactor(), LIMIT)
+    assert encoder.quick(value, Memo()) is None
+    assert len(encoder.encode("inputs", value).json) <= LIMIT
 
 
 def test_shorten_cuts_items_when_there_is_no_long_string() -> None:

@@ -256,11 +256,36 @@ def test_fsync_failure_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "trace.jsonl").read_bytes() == b"{}\n" * 3
 
 
-@pytest.mark.parametrize("path", ["a\0b", "\ud800", 3])
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", 3, ""])
 def test_path_that_no_file_can_have(path: Any) -> None:
     """Such a path is refused when the file object is made, in a sentence."""
     with pytest.raises(UsageError, match="cannot be the path of a span file"):
         SpanFile(path)
+
+
+def test_relative_path_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path in a working directory that was deleted is refused in a sentence too."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UsageError, match="cannot be the path of a span file"):
+        SpanFile("trace.jsonl")
+
+
+def test_the_first_loss_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A path that cannot be written to is one warning with the reason, and nothing more after it."""
+    (tmp_path / "target").touch()
+    (tmp_path / "trace.jsonl").symlink_to(tmp_path / "target")
+    for path, reason in ((tmp_path, "IsADirectoryError"), (tmp_path / "trace.jsonl", "it is a symbolic link")):
+        caplog.clear()
+        file = SpanFile(path)
+        assert not file.write(b"{}")
+        assert not file.write(b"{}")
+        (record,) = caplog.records
+        assert record.name == "flightlog"
+        assert reason in record.getMessage()
+        assert str(path) in record.getMessage()
 
 
 def test_name_that_is_not_text(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ _LISTS: Final = 4
 """Lists of messages remembered."""
 _PLAIN_CONTENT: Final = 1_000_000
 """Characters up to which a text is taken without a second look."""
+_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of one list of messages."""
 _MAX_CLASSES: Final = 1_024
 
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
@@ -30,6 +32,10 @@ Short = dict[str, Any]
 Encode = Callable[[Any, Short | None], Short]
 """Gives what to record of a message as what orjson takes, without the id; the second argument is what it has beside
 type, content and id, if that is known. Raises NotAMessage."""
+
+
+class TooMuch(ValueError):
+    """One message is in so many places that what stands there is not to be encoded as it is."""
 
 
 class NotAMessage(Exception):
@@ -154,7 +160,7 @@ class Memo:
                 if entry is None or entry[1](message.__dict__) != entry[2]:
                     entry = self._known(message, encode)
                 pieces.append(entry[4])
-            return b"[%b]" % b",".join(pieces)
+            return _array(pieces)
         best = self._longest_start(messages, count)
         if best is None or not best.is_start_of(messages, encode):
             return self._all(messages, encode)
@@ -162,7 +168,7 @@ class Memo:
         if start == count:
             return best.json
         entries = [self._known(message, encode) for message in messages[start:]]
-        json = b"%b,%b]" % (best.json[:-1], b",".join([entry[4] for entry in entries]))
+        json = b"%b,%b" % (best.json[:-1], _array([entry[4] for entry in entries])[1:])
         snapshots = [entry[2] for entry in entries]
         if all(snapshots):
             getters = best.getters + [entry[1] for entry in entries]
@@ -183,19 +189,26 @@ class Memo:
         return best
 
     def _all(self, messages: list[Any], encode: Encode) -> bytes:
-        """A list of which nothing is known: in one piece, unless its messages have been met one by one."""
-        if id(messages[0]) in self._new:
-            entries = [self._known(message, encode) for message in messages]
-            json = b"[%b]" % b",".join([entry[4] for entry in entries])
-            snapshots = [entry[2] for entry in entries]
-            if all(snapshots):
-                self._remember(_KnownList(list(messages), [entry[1] for entry in entries], snapshots, json, None))
-            return json
-        getters, snapshots, shorts = _texts(messages) or _looks(messages, encode)
-        json = orjson.dumps(shorts)
+        """A list of which nothing is known: in one piece if its messages are texts that have not been met either."""
+        texts = None if id(messages[0]) in self._new else _texts(messages)
+        shorts: list[Short] | None = None
+        if texts is not None:
+            getters, snapshots, shorts = texts
+            json = orjson.dumps(shorts)
+            if None not in map(_id, snapshots):
+                shorts = None
+        else:
+            entries, size = [], 0
+            for message in messages:
+                entry = self._known(message, encode)
+                size += len(entry[4])
+                if size > _MAX_BYTES:
+                    raise TooMuch
+                entries.append(entry)
+            getters, snapshots = [entry[1] for entry in entries], [entry[2] for entry in entries]
+            json = _array([entry[4] for entry in entries])
         if all(snapshots):
-            nameless = None in map(_id, snapshots)
-            self._remember(_KnownList(list(messages), getters, snapshots, json, shorts if nameless else None))
+            self._remember(_KnownList(list(messages), getters, snapshots, json, shorts))
         return json
 
     def _remember(self, entry: _KnownList) -> None:
@@ -227,7 +240,7 @@ class Memo:
 def _texts(messages: list[Any]) -> tuple[list[Any], list[Values], list[Short]] | None:
     """The getters, snapshots and what to record of messages that are texts and nothing else; None when one is more.
 
-    What is done for each message is done in C, as far as can be: a third of the time of ``_looks``.
+    What is done for each message is done in C, as far as can be: a third of the time of ``_look``. Raises TooMuch.
     """
     forms: list[Any] = list(map(_forms.get, map(type, messages)))
     if None in forms:
@@ -243,20 +256,14 @@ def _texts(messages: list[Any]) -> tuple[list[Any], list[Values], list[Short]] |
         or max(map(len, contents)) >= _PLAIN_CONTENT
     ):
         return None
+    if sum(map(len, contents)) > _MAX_BYTES:
+        raise TooMuch
     snapshots = list(map(add, map(_id_and_content, values), empty))
     if all(map(_id, values)):
         return getters, snapshots, [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in dictionaries]
     shorts: list[Short] = [{"type": d["type"], "content": d["content"]} for d in dictionaries]
     _set_ids(shorts, list(map(_id, values)))
     return getters, snapshots, shorts
-
-
-def _looks(messages: list[Any], encode: Encode) -> tuple[list[Any], list[Values], list[Short]]:
-    """The same for any messages. Raises NotAMessage."""
-    looks = [_look(message, encode) for message in messages]
-    shorts = [short for _, _, short in looks]
-    _set_ids(shorts, [message.__dict__["id"] for message in messages])
-    return [values for values, _, _ in looks], [snapshot for _, snapshot, _ in looks], shorts
 
 
 def _look(message: Any, encode: Encode) -> tuple[Callable[[dict[str, Any]], Values], Values, Short]:
@@ -296,6 +303,12 @@ def _learn(kind: type) -> Form | None:
         _forms.clear()
     _forms[kind] = form
     return form
+
+
+def _array(pieces: list[bytes]) -> bytes:
+    if sum(map(len, pieces)) > _MAX_BYTES:
+        raise TooMuch
+    return b"[%b]" % b",".join(pieces)
 
 
 def _with_id(body: bytes, identity: Any) -> bytes:

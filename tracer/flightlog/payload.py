@@ -6,6 +6,7 @@ what orjson refuses takes the careful walk of ``plain``.
 """
 
 import hashlib
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -20,6 +21,16 @@ from flightlog.truncation import shorten
 
 MAX_STRING: Final = 16 * 1024 * 1024
 """Characters of a string above which it is cut before it is encoded at all."""
+MAX_WEIGHT: Final = MAX_STRING
+"""What the fast path takes in one payload, about its bytes: an object that is in many places is encoded in each, so
+that eight lists of ten times the same list, each in the next, are a hundred million values."""
+NODE_WEIGHT: Final = 64
+"""What one value in a container counts."""
+LONG_STRING: Final = 1_024
+"""Characters above which a string counts by itself."""
+
+Left = list[int]
+"""How much of MAX_WEIGHT is left, as its only item."""
 
 _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _UNREDACTED: Final = Redactor(None)
@@ -57,8 +68,8 @@ class PayloadEncoder:
                 messages = value.get("messages")
                 if len(value) == 1 and type(messages) is list and messages and type(messages[0]) in self._known_first:
                     return b'{"messages":%b}' % memo.messages(messages, self._message)
-                return orjson.dumps(self._prepare_dict(value, memo, 0))
-            return orjson.dumps(self._prepare(value, memo, 0))
+                return orjson.dumps(self._prepare_dict(value, memo, 0, [MAX_WEIGHT]))
+            return orjson.dumps(self._prepare(value, memo, 0, [MAX_WEIGHT]))
         except (_Careful, NotAMessage, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
             return None
 
@@ -83,68 +94,85 @@ class PayloadEncoder:
             tree = Walk(_UNREDACTED, MAX_STRING).value(self._redactor.payload(field, tree))
         return orjson.dumps(tree)
 
-    def _prepare(self, value: Any, memo: Memo, depth: int) -> Any:
+    def _prepare(self, value: Any, memo: Memo, depth: int, left: Left) -> Any:
         """The value as what orjson takes, sharing what needs no change. Raises _Careful."""
         kind = type(value)
         if kind in _SCALARS:
-            if kind is str and len(value) > MAX_STRING:
-                raise _Careful
+            if kind is str and len(value) > LONG_STRING:
+                self._spend(left, len(value))
             return value
         if depth > MAX_DEPTH:
             raise _Careful
         if kind is dict:
-            return self._prepare_dict(value, memo, depth)
+            return self._prepare_dict(value, memo, depth, left)
         if kind is list or kind is tuple:
-            return self._prepare_list(value, memo, depth) if value else value
+            return self._prepare_list(value, memo, depth, left) if value else value
         if kind in _message_kinds or _learn(kind):
-            return orjson.Fragment(memo.message(value, self._message))
-        return self._prepare(convert(value), memo, depth + 1)
+            message = memo.message(value, self._message)
+            self._spend(left, len(message))
+            return orjson.Fragment(message)
+        return self._prepare(convert(value), memo, depth + 1, left)
 
-    def _prepare_dict(self, value: dict[Any, Any], memo: Memo, depth: int) -> dict[Any, Any]:
+    def _prepare_dict(self, value: dict[Any, Any], memo: Memo, depth: int, left: Left) -> dict[Any, Any]:
         if not self._harmless.issuperset(value):
             self._learn_keys(value)
+        left[0] -= len(value) * NODE_WEIGHT
+        if left[0] < 0:
+            raise _Careful
         changed: dict[Any, Any] | None = None
         for key, item in value.items():
             kind = type(item)
             if kind is str:
-                if len(item) > MAX_STRING:
-                    raise _Careful
+                if len(item) > LONG_STRING:
+                    self._spend(left, len(item))
             elif kind is list and item and type(item[0]) in _message_kinds:
                 # Most of what is recorded; a list of something else as well comes back from the memo.
                 try:
-                    prepared: Any = orjson.Fragment(memo.messages(item, self._message))
+                    json = memo.messages(item, self._message)
+                    self._spend(left, len(json))
+                    prepared: Any = orjson.Fragment(json)
                 except NotAMessage:
-                    prepared = self._prepare_list(item, memo, depth + 1)
+                    prepared = self._prepare_list(item, memo, depth + 1, left)
                 if changed is None:
                     changed = dict(value)
                 changed[key] = prepared
             elif kind not in _SCALARS:
-                prepared = self._prepare(item, memo, depth + 1)
+                prepared = self._prepare(item, memo, depth + 1, left)
                 if prepared is not item:
                     if changed is None:
                         changed = dict(value)
                     changed[key] = prepared
         return value if changed is None else changed
 
-    def _prepare_list(self, value: list[Any] | tuple[Any, ...], memo: Memo, depth: int) -> Any:
+    def _prepare_list(self, value: list[Any] | tuple[Any, ...], memo: Memo, depth: int, left: Left) -> Any:
+        self._spend(left, len(value) * NODE_WEIGHT)
         kinds = set(map(type, value))
         if kinds <= _SCALARS:
-            if str in kinds and any(type(item) is str and len(item) > MAX_STRING for item in value):
-                raise _Careful
+            if str in kinds:
+                self._spend(left, sum([len(item) for item in value if type(item) is str]))
             return value
         if kinds <= _message_kinds or all(_learn(kind) for kind in kinds):
-            return orjson.Fragment(memo.messages(value if type(value) is list else list(value), self._message))
-        if len(value) >= _MANY and kinds == {dict} and (json := self._plain_table(value)) is not None:
-            return orjson.Fragment(json)
-        return [self._prepare(item, memo, depth + 1) for item in value]
+            messages = memo.messages(value if type(value) is list else list(value), self._message)
+            self._spend(left, len(messages))
+            return orjson.Fragment(messages)
+        if len(value) >= _MANY and kinds == {dict} and (table := self._plain_table(value, left)) is not None:
+            return orjson.Fragment(table)
+        return [self._prepare(item, memo, depth + 1, left) for item in value]
 
-    def _plain_table(self, rows: Any) -> bytes | None:
-        """Many rows of plain data in one piece, or None when one of them is more than that."""
-        try:
-            json = orjson.dumps(rows, option=_PLAIN_ONLY)
-        except (TypeError, RecursionError):
+    def _plain_table(self, rows: Any, left: Left) -> bytes | None:
+        """Many rows of plain values in one piece, or None when one of them is more than that."""
+        values = list(chain.from_iterable(map(dict.values, rows)))
+        if not _SCALARS.issuperset(map(type, values)):
             return None
-        return None if len(json) > MAX_STRING or self._redactor.may_be_in(json) else json
+        self._spend(left, len(values) * NODE_WEIGHT + sum(map(len, filter(str.__instancecheck__, values))))
+        json = orjson.dumps(rows, option=_PLAIN_ONLY)
+        return None if self._redactor.may_be_in(json) else json
+
+    def _spend(self, left: Left, weight: int) -> None:
+        """What was met of one payload. Raises _Careful when it is too much."""
+        left[0] -= weight
+        if left[0] < 0:
+            raise _Careful
 
     def _learn_keys(self, value: dict[Any, Any]) -> None:
         for key in value:
@@ -166,12 +194,12 @@ class PayloadEncoder:
         fields = message.__dict__
         content = fields["content"]
         if type(content) is not str:
-            content = self._prepare(blocks(content), _no_memo, 1)
+            content = self._prepare(blocks(content), _no_memo, 1, [MAX_WEIGHT])
         elif len(content) > MAX_STRING:
             raise _Careful
         short = {"type": fields["type"], "content": content}
         for name, value in (worth_keeping(fields if found is None else found)).items():
-            short[name] = value if type(value) is str else self._prepare(value, _no_memo, 1)
+            short[name] = value if type(value) is str else self._prepare(value, _no_memo, 1, [MAX_WEIGHT])
         return short
 
 

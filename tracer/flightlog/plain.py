@@ -21,8 +21,10 @@ from flightlog.redaction import REDACTED, Redactor
 
 MAX_DEPTH: Final = 100
 """Levels kept of a nested value."""
-MAX_NODES: Final = 200_000
+MAX_NODES: Final = 100_000
 """Values kept of one payload by the careful walk."""
+MAX_CHARACTERS: Final = 32 * 1024 * 1024
+"""Characters kept of all strings of one payload together: one string may be in many places."""
 MAX_REPR: Final = 2_000
 """Characters kept of the text of an object we cannot open."""
 MIN_MEDIA: Final = 1_024
@@ -168,6 +170,7 @@ class Walk:
         self._longest = longest
         """Characters kept of one string."""
         self._left = MAX_NODES
+        self._characters_left = MAX_CHARACTERS
         self._path: set[int] = set()
 
     def value(self, value: Any, depth: int = 0) -> Any:
@@ -196,8 +199,10 @@ class Walk:
 
     def text(self, value: str) -> str:
         """A string that UTF-8 can take, redacted and bounded."""
-        if len(value) > self._longest:
-            value = value[: self._longest] + "…"
+        longest = min(self._longest, self._characters_left)
+        if len(value) > longest:
+            value = value[:longest] + "…"
+        self._characters_left -= len(value) - 1
         if not value.isascii():
             value = value.encode("utf-8", "backslashreplace").decode("utf-8", "replace")
         return self._redactor.text(value) if self._redactor.patterns else value

@@ -6,6 +6,8 @@ again. How a line gets into the file whole is flightlog.appender's.
 
 import atexit
 import contextlib
+import errno
+import logging
 import os
 import sys
 import threading
@@ -21,6 +23,8 @@ from flightlog.reader import read_spans
 from flightlog.span import Span
 
 __all__ = ["LOSS_NAME", "FileStats", "SpanFile", "read_spans"]
+
+_logger: Final = logging.getLogger("flightlog")
 
 LOSS_NAME: Final = "flightlog.loss"
 """Name of the span of type ``event`` that says how many spans before it could not be written."""
@@ -97,6 +101,7 @@ class SpanFile:
         self._unreported = self._unreported_bytes = 0
         self._unreported_wall_ns = self._unreported_monotonic_ns = 0
         self._last_error: str | None = None
+        self._has_warned = False
 
     def _new_appender(self) -> Appender:
         return Appender(self.path, fsync=self.fsync, max_bytes=self.max_bytes, max_total_bytes=self.max_total_bytes)
@@ -129,7 +134,7 @@ class SpanFile:
             "unsynced": self._appender.unsynced,
             "in_flight": self._in_flight.count,
             "in_flight_lost": self._in_flight.lost,
-            "last_error": self._last_error or (None if sync_error is None else _sentence(sync_error)),
+            "last_error": self._last_error or (None if sync_error is None else self._sentence(sync_error)),
         }
 
     def close(self) -> None:
@@ -206,7 +211,21 @@ class SpanFile:
         self._unreported += 1
         self._unreported_bytes += len(line)
         if error is not None:
-            self._last_error = _sentence(error)
+            self._last_error = self._sentence(error)
+        if not self._has_warned:
+            self._has_warned = True
+            # Whatever the logging handlers of the application do.
+            with contextlib.suppress(Exception):
+                _logger.warning(
+                    "spans are being lost: cannot write %s: %s; later losses are only counted",
+                    self.path,
+                    self._last_error,
+                )
+
+    def _sentence(self, error: Exception) -> str:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP and os.path.islink(self.path):
+            return "it is a symbolic link: give the path of the file it points to"
+        return f"{type(error).__name__}: {error}"
 
     def _report_loss(self, appender: Appender) -> None:
         """Write down how many spans were lost, when, and why. Raises OSError when that cannot be written either."""
@@ -243,17 +262,15 @@ class SpanFile:
 
 def _absolute(path: str | os.PathLike[str]) -> str:
     try:
+        if not os.fspath(path):
+            raise ValueError("it is empty")
         absolute = os.fsdecode(os.path.abspath(os.fspath(path)))
         if "\0" in absolute:
             raise ValueError("it holds a null character")
         os.fsencode(absolute)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError) as error:  # OSError: relative to a folder that is no more
         raise UsageError(f"{path!r} cannot be the path of a span file: {error}") from None
     return absolute
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 _files: "weakref.WeakSet[SpanFile]" = weakref.WeakSet()
