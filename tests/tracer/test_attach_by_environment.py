@@ -99,8 +99,47 @@ def test_variable_and_callback_record_once(app: Path, tmp_path: Path) -> None:
 
 
 def test_unwritable_path_changes_nothing(app: Path, tmp_path: Path) -> None:
-    """A span file that cannot be written does not change what the program does or prints."""
+    """A span file that cannot be written does not change what the program does; one sentence says so."""
     done = execute(
         sys.executable, "-m", "flightlog", "run", "-o", "/proc/no/x", "--", sys.executable, app, cwd=tmp_path
     )
-    assert (done.returncode, sorted(done.stdout.split()), done.stderr) == (0, ["3", "3"], "")
+    assert (done.returncode, sorted(done.stdout.split())) == (0, ["3", "3"])
+    assert [line[:44] for line in done.stderr.splitlines()] == [
+        "spans are being lost: cannot write /proc/no/x"[:44]
+    ] * 2
+
+
+SAMPLED = """\
+from langchain_core.runnables import RunnableLambda
+
+def fail(x):
+    if x % 10 == 0:
+        raise ValueError("tenth")
+    return x
+
+for n in range(100):
+    try:
+        RunnableLambda(fail).with_config(run_name="one").invoke(n)
+    except ValueError:
+        pass
+"""
+
+
+def test_sampling_from_outside(tmp_path: Path) -> None:
+    """`run --sample 0 --always-keep error` and the variables of the same meaning record failed traces only."""
+    app = tmp_path / "app.py"
+    app.write_text(SAMPLED)
+    path = tmp_path / "trace.jsonl"
+    options = ("--sample=0", "--always-keep", "error", "--always-keep", "interrupted")
+    done = execute(sys.executable, "-m", "flightlog", "run", *options, "--", sys.executable, app, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [span.status for span in read_spans(path)] == ["error"] * 10
+    path.unlink()
+    program = "import flightlog, runpy; runpy.run_path('app.py')"
+    environment = {"FLIGHTLOG_PATH": str(path), "FLIGHTLOG_SAMPLE": "0", "FLIGHTLOG_ALWAYS_KEEP": "error, interrupted"}
+    execute(sys.executable, "-c", program, cwd=tmp_path, **environment)
+    assert [span.status for span in read_spans(path)] == ["error"] * 10
+    path.unlink()
+    done = execute(sys.executable, "-c", program, cwd=tmp_path, **{**environment, "FLIGHTLOG_SAMPLE": "a lot"})
+    assert "FLIGHTLOG_SAMPLE" in done.stderr
+    assert len(list(read_spans(path))) == 100

@@ -63,9 +63,13 @@ def test_run_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], 2, "no command"),
         (["--"], 2, "no command"),
-        (["-o"], 2, "-o needs a path"),
+        (["-o"], 2, "-o needs a value"),
         (["--out=", "--", "true"], 2, "is empty"),
         (["--fast", "--", "true"], 2, "no option --fast"),
+        (["--sample"], 2, "--sample needs a value"),
+        (["--sample", "lots", "--", "true"], 2, "sample must be a share between 0 and 1"),
+        (["--sample=nan", "--", "true"], 2, "sample must be a share between 0 and 1"),
+        (["--always-keep", "slow", "--", "true"], 2, "no status 'slow'"),
         (["--", "no-such-command-here"], 127, "no command 'no-such-command-here'"),
     ],
 )

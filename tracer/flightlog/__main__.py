@@ -29,19 +29,22 @@ Every other command (view, summary, traces, show, sql, threads, ...) needs: pip 
 """
 
 _RUN_HELP: Final = f"""\
-usage: flightlog run [-o PATH] -- COMMAND [ARGUMENTS]
+usage: flightlog run [-o PATH] [--sample SHARE] [--always-keep STATUS] -- COMMAND [ARGUMENTS]
 
 Run COMMAND and record every LangChain and LangGraph run in it, and in the Python processes it starts, without a
 change to its code. The exit status, the standard streams and the signals are COMMAND's own.
 
-  -o, --out PATH  the span file to append to (default: {_DEFAULT_PATH})
-  -h, --help      show this
+  -o, --out PATH        the span file to append to (default: {_DEFAULT_PATH})
+  --sample SHARE        record this share of the traces, 0 to 1, each whole or not at all (default: 1)
+  --always-keep STATUS  whatever the share, record traces with such a span (error, interrupted); repeatable
+  -h, --help            show this
 
 flightlog has to be installed in the Python that COMMAND uses. A Python started with -E, -I or -S is not recorded.
 
 example:
   flightlog run -o trace.jsonl -- python app.py
   flightlog run -- pytest tests
+  flightlog run --sample 0.1 --always-keep error -- python app.py
 """
 
 
@@ -96,14 +99,15 @@ def _hand_over(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    path, command = _parse_run(arguments)
+    options, command = _parse_run(arguments)
     if not command:
         print(_RUN_HELP, end="")
         return 0
     program = shutil.which(command[0])
     if program is None:
         return _complain(f"run: there is no command {command[0]!r}", _NOT_FOUND_STATUS)
-    environment = {**os.environ, **_attached(os.path.abspath(path))}
+    path = options["--out"]
+    environment = {**os.environ, **_attached(options)}
     if not _has_flightlog(program):
         print(f"flightlog: {program} has no flightlog, so it will not be recorded: install it there", file=sys.stderr)
     elif sys.stderr.isatty():
@@ -121,40 +125,52 @@ def _run(arguments: list[str]) -> int:
         return _complain(f"run: {command[0]} cannot be run: {error.strerror}", _NOT_RUNNABLE_STATUS)
 
 
-def _parse_run(arguments: list[str]) -> tuple[str, list[str]]:
-    """The span file and the command; no command means that help is wanted. Raises UsageError."""
-    path = _DEFAULT_PATH
+def _parse_run(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The options and the command; no command means that help is wanted. Raises UsageError."""
+    options = {"--out": _DEFAULT_PATH, "--sample": "", "--always-keep": ""}
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)
         if option == "--":
             break
         if option in ("-h", "--help"):
-            return path, []
-        name, equals, value = option.partition("=")
-        if name == "--out" and equals:
-            path = value
-        elif option in ("-o", "--out"):
-            if not rest:
-                raise UsageError(f"run: {option} needs a path")
-            path = rest.pop(0)
-        elif option.startswith("-o") and len(option) > 2 and not option.startswith("--"):
-            path = option[2:]
+            return options, []
+        if option.startswith("-o") and len(option) > 2:
+            name, given, value = "--out", True, option[2:]
         else:
+            name, equals, value = option.partition("=")
+            name, given = "--out" if name == "-o" else name, bool(equals)
+        if name not in options:
             raise UsageError(f"run: no option {option}; write `flightlog run -- COMMAND` (`flightlog run --help`)")
-    if not path:
+        if not given:
+            if not rest:
+                raise UsageError(f"run: {option} needs a value")
+            value = rest.pop(0)
+        options[name] = f"{options[name]},{value}" if name == "--always-keep" and options[name] else value
+    if not options["--out"]:
         raise UsageError("run: the path of the span file is empty")
+    if options["--sample"] or options["--always-keep"]:
+        from flightlog.sampling import sampling_options
+
+        sampling_options(options["--sample"], options["--always-keep"])
     if not rest:
         raise UsageError("run: no command; write `flightlog run -- python app.py`")
-    return path, rest
+    return options, rest
 
 
-def _attached(path: str) -> dict[str, str]:
+def _attached(options: dict[str, str]) -> dict[str, str]:
     """The environment that makes a Python process attach the tracer when LangChain is imported."""
     startup = os.path.join(os.path.dirname(os.path.abspath(__file__)), "at_startup")
     inherited = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder != startup]
     kept = os.pathsep.join(inherited)
-    return {"FLIGHTLOG_PATH": path, "PYTHONPATH": startup + (os.pathsep + kept if kept else "")}
+    environment = {
+        "FLIGHTLOG_PATH": os.path.abspath(options["--out"]),
+        "PYTHONPATH": startup + (os.pathsep + kept if kept else ""),
+    }
+    for name, variable in (("--sample", "FLIGHTLOG_SAMPLE"), ("--always-keep", "FLIGHTLOG_ALWAYS_KEEP")):
+        if options[name]:
+            environment[variable] = options[name]
+    return environment
 
 
 def _has_flightlog(program: str) -> bool:

@@ -5,6 +5,7 @@ here answer with the tracers that hold at that moment in that place.
 """
 
 import contextlib
+import logging
 import os
 import threading
 import weakref
@@ -12,9 +13,15 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
+from flightlog.errors import UsageError
 from flightlog.handler import JsonlTracer
+from flightlog.sampling import sampling_options
+
+_logger: Final = logging.getLogger("flightlog")
 
 PATH_VARIABLE: Final = "FLIGHTLOG_PATH"
+SAMPLE_VARIABLE: Final = "FLIGHTLOG_SAMPLE"
+ALWAYS_KEEP_VARIABLE: Final = "FLIGHTLOG_ALWAYS_KEEP"
 
 
 class _Block:
@@ -84,11 +91,24 @@ def uninstall() -> None:
 
 
 def attach_from_environment() -> None:
-    """Install for the file that ``FLIGHTLOG_PATH`` names, if it names one. Never raises: nobody asked in code."""
+    """Install for the file that ``FLIGHTLOG_PATH`` names, if it names one. Never raises: nobody asked in code.
+
+    ``FLIGHTLOG_SAMPLE`` and ``FLIGHTLOG_ALWAYS_KEEP`` are JsonlTracer's ``sample`` and ``always_keep``. If they make
+    no sense, everything is recorded, and a warning says so.
+    """
     path = os.environ.get(PATH_VARIABLE)
     if path:
         with contextlib.suppress(Exception):
-            install(path)
+            install(path, **_sampling())
+
+
+def _sampling() -> dict[str, Any]:
+    try:
+        return sampling_options(os.environ.get(SAMPLE_VARIABLE), os.environ.get(ALWAYS_KEEP_VARIABLE))
+    except UsageError as error:
+        with contextlib.suppress(Exception):
+            _logger.warning("%s or %s: %s; recording everything", SAMPLE_VARIABLE, ALWAYS_KEEP_VARIABLE, error)
+        return {}
 
 
 class _Slot:
