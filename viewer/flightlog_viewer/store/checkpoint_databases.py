@@ -34,7 +34,7 @@ class _Database:
 
 
 class CheckpointDatabases:
-    """Keeps the tables of checkpoint databases up to date. Not for use by two threads at once."""
+    """Keeps the tables of checkpoint databases up to date. Only `refresh` may be called beside another call."""
 
     def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], targets: Sequence[str]) -> None:
         self._cursor = cursor
@@ -42,6 +42,7 @@ class CheckpointDatabases:
         self._merged: tuple[int, ...] = ()
         """State of databases and spans that `interrupts` was made from."""
         self._merge_problems: list[str] = []
+        self._look = False
 
     @property
     def problems(self) -> list[str]:
@@ -56,7 +57,11 @@ class CheckpointDatabases:
             self._read(database, "thread_states")
 
     def refresh(self) -> None:
-        """Look whether the databases have changed; what has is read again when a query names it."""
+        """From now on changes count: the next query looks for them, and reads again what it names. Never waits."""
+        self._look = True
+
+    def _look_again(self) -> None:
+        self._look = False
         for database in self._databases:
             seen = _files(database.target)
             if seen is None or seen != database.seen:
@@ -65,6 +70,8 @@ class CheckpointDatabases:
 
     def prepare(self, tables: Collection[str], rows: int, changes: int) -> None:
         """Bring the tables up to date that a query names; `rows` and `changes` tell the state of the spans."""
+        if self._look:
+            self._look_again()
         for database in self._databases:
             if "thread_states" in tables:
                 self._again(database, "thread_states")

@@ -65,11 +65,6 @@ class Derived:
                 self._ensure_traces(rows, changes)
             self._databases.prepare(tables, rows, changes)
 
-    def refresh_databases(self) -> None:
-        """Look whether checkpoint databases have changed."""
-        with self._lock:
-            self._databases.refresh()
-
     def _tables(self, query: str) -> set[str]:
         """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
         with self._cursor() as cursor:

@@ -140,7 +140,7 @@ class Store:
         Rotation, truncation and deletion of a file are followed. A line that is still being written waits. Checkpoint
         databases that have changed are read again when a query names their tables.
         """
-        self._derived.refresh_databases()
+        self._databases.refresh()
         return self._rows.refresh()
 
     def interrupt(self) -> None:
