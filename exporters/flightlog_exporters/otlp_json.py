@@ -190,6 +190,13 @@ def _from_map(value: Any) -> Attributes:
     return _from_attributes((value or {}).get("values"))
 
 
+def _int64(value: Any) -> int:
+    number = int(value)
+    if number not in _INT64:
+        raise ValueError("an integer is out of range")
+    return number
+
+
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
@@ -200,8 +207,8 @@ def _finite(value: Any) -> float:
 _VALUES: Final[dict[str, Callable[[Any], Any]]] = {
     "stringValue": str,
     "string_value": str,
-    "intValue": int,
-    "int_value": int,
+    "intValue": _int64,
+    "int_value": _int64,
     "boolValue": bool,
     "bool_value": bool,
     "doubleValue": _finite,

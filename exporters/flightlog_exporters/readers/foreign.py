@@ -42,7 +42,6 @@ _RESOURCE: Final = (
 )
 _INTERRUPT_ID: Final = re.compile(r"\bid='([0-9a-f]{32})'")
 _NO_NAMES: Final = "span"
-_INT64: Final = range(-(2**63), 2**63)
 
 
 def to_span(otel: OtelSpan) -> Span:
@@ -51,8 +50,6 @@ def to_span(otel: OtelSpan) -> Span:
     Run ids are the OpenTelemetry ids in hex; spans this package exported get their own back. Raises UnreadableError
     when what is there cannot be a span (a time no calendar has, for one).
     """
-    if not (_fits(otel.attributes) and _fits(otel.resource)):
-        raise UnreadableError("an integer has more than 64 bits")
     try:
         start_time = format_time(otel.start_ns)
     except (OverflowError, ValueError, OSError):
@@ -87,16 +84,6 @@ def to_span(otel: OtelSpan) -> Span:
     span = Span.from_record(record)
     span.start_ns = otel.start_ns
     return span
-
-
-def _fits(value: Any) -> bool:
-    """Whether the integers of an attribute can be written: OTLP's have 64 bits, JSON lets anybody write more."""
-    kind = type(value)
-    if kind is int:
-        return value in _INT64
-    if kind is dict:
-        return all(_fits(item) for item in value.values())
-    return kind is not list or all(_fits(item) for item in value)
 
 
 def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:
