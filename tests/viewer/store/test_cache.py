@@ -158,6 +158,21 @@ def test_no_room_for_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert list((tmp_path / "cache").rglob("*.partial")) == []
 
 
+def test_a_base_that_cannot_be_put_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder that goes away at the very end of a load changes no answer."""
+    path = write(tmp_path / "a.jsonl", span("r"), b"{bad", llm("a", "r", provider="openai"), span("b", "a"))
+    with open_store(path, cache=False) as store:
+        expected = state(store)
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(cache.Cache, "publish", gone)
+    with open_store(path) as store:
+        assert state(store) == expected
+        assert store.sql("SELECT count(*) FROM traces").fetchall() == [(1,)]
+
+
 def test_file_backed_without_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too large for the memory goes to a private file, gone with the store."""
     monkeypatch.setattr(rows, "FILE_BACKED_BYTES", 1)

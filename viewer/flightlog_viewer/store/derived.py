@@ -81,6 +81,14 @@ class Derived:
             self._ensure_costs(rows)
             self._ensure_traces(rows, changes)
 
+    def start_over(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Forget what was worked out of rows that are gone."""
+        with self._lock:
+            for table in ("llm_wrappers", "prices", "trace_rows"):
+                connection.execute(f"DELETE FROM {table}")
+            self._prices = None
+            self._own_rows = self._cost_rows = self._trace_rows = self._open_seen = self._base_traces = 0
+
     def restore(self, connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         """Take over what the attached base has for its ``rows`` rows; its arrays and traces when they are needed."""
 

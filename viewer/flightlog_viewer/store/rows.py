@@ -73,6 +73,7 @@ class Rows:
             except (duckdb.IOException, OSError):
                 # No room for it, most likely: then without.
                 self._start_over()
+                derived.start_over(self._connection)
             else:
                 return
         self._fill("span_rows", files, progress)
