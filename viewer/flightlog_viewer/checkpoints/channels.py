@@ -8,7 +8,7 @@ hand-made Pregel graphs) `versions_seen` and the rows of tasks tell it for nodes
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from flightlog_viewer.checkpoints.decode import TYPE, Inert
+from flightlog_viewer.checkpoints.inert import TYPE, Inert
 
 SENDS = "__pregel_tasks"
 EDGES_BY_TARGET = 3

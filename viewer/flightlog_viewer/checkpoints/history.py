@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
-from flightlog_viewer.checkpoints.decode import Decoder, Inert
+from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows

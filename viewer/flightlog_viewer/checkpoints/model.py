@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
-from flightlog_viewer.checkpoints.decode import Inert
+from flightlog_viewer.checkpoints.inert import Inert
 
 ThreadStatus: TypeAlias = Literal[
     "finished", "interrupted", "errored", "paused_or_running", "empty", "unknown", "running", "crashed"

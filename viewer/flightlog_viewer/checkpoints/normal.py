@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import xxhash
 
 from flightlog_viewer.checkpoints import channels
-from flightlog_viewer.checkpoints.decode import ARGS, NOTE, TYPE, array_form, tagged
+from flightlog_viewer.checkpoints.inert import ARGS, NOTE, TYPE, array_form, tagged
 from flightlog_viewer.checkpoints.model import Interrupt, Step
 
 MAX_DEPTH = 120

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flightlog_viewer.checkpoints import channels
-from flightlog_viewer.checkpoints.decode import TYPE, Decoder, Inert, is_opaque, undecodable
+from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.inert import TYPE, Inert, is_opaque, undecodable
 from flightlog_viewer.checkpoints.rows import CheckpointRow
 
 _DELTA_SNAPSHOT = "langgraph.checkpoint.serde.types._DeltaSnapshot"

@@ -7,7 +7,7 @@ from xxhash import xxh3_128_hexdigest
 
 from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
 from flightlog_viewer.analysis.decisions import risk_score, said_in
-from flightlog_viewer.checkpoints.decode import Inert, same
+from flightlog_viewer.checkpoints.inert import Inert, same
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.tasks import task_namespace
 
