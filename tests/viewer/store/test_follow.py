@@ -209,8 +209,11 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
     with open_store(path) as store:
         before = ids(store)
         payload = store.payload(0)
+        assert not store.is_behind()
         append(path, parts[1])
+        assert store.is_behind()
         assert store.refresh() > 0
+        assert not store.is_behind()
         assert store.refresh() == 0
         assert ids(store)[: len(before)] == before
         assert store.payload(0) == payload

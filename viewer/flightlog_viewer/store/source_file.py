@@ -99,6 +99,15 @@ class SourceFile:
         is_stale = self.copy is not None and _state(there) != self.state
         return "rewritten" if is_stale and time.monotonic() >= self.rests_until else "none"
 
+    def is_behind(self) -> bool:
+        """Whether the file has changed since it was copied, and rests."""
+        if self.copy is None or not self.followed:
+            return False
+        try:
+            return _state(os.stat(self.path)) != self.state
+        except OSError:
+            return False
+
     def renew(self, spool: Spool) -> bool:
         """Copy the file anew; False when the copy does not begin with what is loaded. Raises UnreadableError."""
         fresh = open_source(self.file_id, self.path, spool, hold=True)

@@ -129,6 +129,10 @@ class Store:
         """Spans that have started and not ended."""
         return len(self._rows.started)
 
+    def is_behind(self) -> bool:
+        """Whether a file has changed that ``refresh`` will read anew in a while: one that is unpacked or converted."""
+        return any(source.is_behind() for source in self.sources)
+
     @property
     def duplicates(self) -> int:
         """Records that repeated another one, and were dropped."""

@@ -193,7 +193,7 @@ class FlightlogApp(Guarded, App[int]):
     def _look_for_more(self) -> None:
         """Four times a second one ``stat`` a file; what has grown is read in a thread."""
         grown = self._follower.grown()
-        if not grown and not (self.session.in_flight and self._follower.overdue()):
+        if not grown and not (self._follower.overdue() and (self.session.in_flight or self.session.is_behind())):
             return
         self._follower.busy = True
 

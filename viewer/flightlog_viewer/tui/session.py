@@ -123,6 +123,10 @@ class Session:
         """Spans loaded."""
         return self.cursors.store.span_count
 
+    def is_behind(self) -> bool:
+        """Whether a file has changed that can be read anew in a while only."""
+        return self.cursors.store.is_behind()
+
     def watched(self) -> list[Path]:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
         files = [source.path for source in self.cursors.store.sources]
