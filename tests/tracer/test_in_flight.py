@@ -202,3 +202,26 @@ def test_sidecar_in_which_everything_ended_is_removed_by_the_next_writer(tmp_pat
     file.open_span(1, start(1, file.writer_id))
     assert left not in sidecars(path)
     assert open_seqs(path) == [1]
+
+
+def test_a_start_goes_into_no_file_of_the_application(tmp_path: Path) -> None:
+    """An application that closes every descriptor and opens files of its own finds nothing of ours in them."""
+    program = (
+        "import os\n"
+        "from flightlog.span_file import SpanFile\n"
+        "file = SpanFile('trace.jsonl')\n"
+        "file.open_span(0, b'{\"a\": 0}')\n"
+        "file.write(b'{}')\n"
+        "os.closerange(3, 100)\n"
+        "theirs = [os.open(f'theirs-{n}', os.O_RDWR | os.O_CREAT) for n in range(8)]\n"
+        "file.open_span(1, b'{\"a\": 1}')\n"
+        "assert file.write(b'{}')\n"
+        "assert file.stats()['in_flight_lost'] == 0\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.stat().st_size for path in sorted(tmp_path.glob("theirs-*"))] == [0] * 8
+    assert (tmp_path / "trace.jsonl").read_bytes() == b"{}\n" * 2
+    (sidecar,) = tmp_path.glob("trace.jsonl.*.open")
+    assert b'"a": 1' in sidecar.read_bytes()
