@@ -218,3 +218,28 @@ def test_a_thread_whose_status_cannot_be_told(whole: bytes, tmp_path: Path, caps
     assert "this checkpoint cannot be decoded" in capsys.readouterr().out
     assert main(["replay", "\ufffdA", "--checkpoints", str(path)]) == 2
     assert "no thread" in capsys.readouterr().err
+
+
+def test_an_unfinished_transaction(whole: bytes, tmp_path: Path) -> None:
+    """A database whose writer died in a transaction is not read half written: a sentence says what to do."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole)
+    script = (
+        "import os, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('PRAGMA journal_mode = DELETE')\n"
+        "connection.execute('PRAGMA cache_size = 5')\n"
+        "connection.execute('BEGIN')\n"
+        "connection.execute('UPDATE checkpoints SET checkpoint = zeroblob(9000)')\n"
+        "os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert path.with_name("x.sqlite-journal").stat().st_size > 0
+    before = path.read_bytes()
+    with pytest.raises(UnreadableError, match=r"unfinished transaction .* copy it and x\.sqlite-journal"):
+        open_source(path)
+    assert path.read_bytes() == before
+    with contextlib.closing(sqlite3.connect(path)) as connection:  # as the sentence says, here in place
+        connection.execute("SELECT count(*) FROM checkpoints").fetchone()
+    with open_source(path) as source:
+        assert len(list(source.threads())) == 40

@@ -71,6 +71,12 @@ class SqliteFile:
         try:
             return self._connect("mode=ro")
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorname == "SQLITE_READONLY_ROLLBACK":  # read as it is, it would show what never was
+                raise UnreadableError(
+                    f"{self.name} holds an unfinished transaction of a program that died, which only a program that "
+                    f"may write can undo: copy it and {self._path.name}-journal, open the copy with sqlite3 once, and "
+                    "give the copy"
+                ) from error
             # A cleanly closed write-ahead-log database in a folder that we cannot write to: SQLite would have to make
             # its shared-memory file. Nobody has it open for writing, or a -wal file were there.
             if "locked" in str(error) or Path(f"{self._path}-wal").exists():
