@@ -10,7 +10,6 @@ from pathlib import Path
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
-from flightlog_viewer.store.in_flight import files_with_sidecars
 from flightlog_viewer.tui.cursors import Cursors
 from flightlog_viewer.tui.span_questions import SpanQuestions
 from flightlog_viewer.tui.thread_questions import ThreadQuestions
@@ -129,6 +128,8 @@ class Session:
 
     def watched(self) -> list[Path]:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
+        from flightlog_viewer.store.in_flight import files_with_sidecars
+
         files = [source.path for source in self.cursors.store.sources]
         sidecars = [sidecar for beside in files_with_sidecars(files).values() for sidecar in beside]
         return [*files, *{path.parent for path in files}, *sidecars, *self.threads.files()]

@@ -1,13 +1,12 @@
-"""What the screens ask about traces and their spans."""
+"""What the screens ask about traces and their spans.
+
+What is needed for one trace only is imported with the first one: the list of traces is to be there at once.
+"""
 
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.analysis.folding import Folding, Key
-from flightlog_viewer.analysis.messages import ToolSpan
-from flightlog_viewer.analysis.timeline import Spread, measure
-from flightlog_viewer.analysis.tree import SpanRow, build
 from flightlog_viewer.store import screen_queries
 from flightlog_viewer.tui.background import uncollected
 from flightlog_viewer.tui.cursors import Cursors
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flightlog_viewer.analysis.filter import Filter
+    from flightlog_viewer.analysis.folding import Folding, Key
+    from flightlog_viewer.analysis.messages import ToolSpan
+    from flightlog_viewer.analysis.timeline import Spread
+    from flightlog_viewer.analysis.tree import SpanRow
 
 TRACE_SORTS: dict[str, str] = {
     "start": "start_time",
@@ -64,9 +67,9 @@ class RunSpan(NamedTuple):
 class OpenTrace(NamedTuple):
     """All that the screen of one trace shows at once."""
 
-    folding: Folding
-    spread: Spread
-    tools: dict[str, ToolSpan]
+    folding: "Folding"
+    spread: "Spread"
+    tools: "dict[str, ToolSpan]"
     """The tool runs by the id of the call."""
 
 
@@ -108,14 +111,20 @@ class SpanQuestions:
         rows = self._cursors.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE trace_id = ?", [trace_id])
         return TraceRow._make(rows[0][1:]) if rows else None
 
-    def spans_of(self, trace_id: str) -> list[SpanRow]:
+    def spans_of(self, trace_id: str) -> "list[SpanRow]":
         """Every span of a trace."""
+        from flightlog_viewer.analysis.tree import SpanRow
+
         found = self._cursors.rows(f"SELECT {_SPAN_FIELDS} FROM spans WHERE trace_id = ?", [trace_id])
         with uncollected(len(found) > _LARGE):
             return list(map(SpanRow._make, found))
 
-    def open_trace(self, trace_id: str, until_us: int, folded: Container[Key] = ()) -> OpenTrace:
+    def open_trace(self, trace_id: str, until_us: int, folded: "Container[Key]" = ()) -> OpenTrace:
         """A trace ready to be drawn: unended spans run ``until_us`` then, and ``folded`` is closed."""
+        from flightlog_viewer.analysis.folding import Folding
+        from flightlog_viewer.analysis.timeline import measure
+        from flightlog_viewer.analysis.tree import build
+
         rows = self.spans_of(trace_id)
         with uncollected(len(rows) > _LARGE):
             folding = Folding(build(rows), folded)
@@ -138,8 +147,10 @@ class SpanQuestions:
         """``inputs``, ``output``, ``metadata``, ``raw`` of one span as far as they are known."""
         return self._cursors.store.payload(row_id)
 
-    def tool_spans(self, trace_id: str) -> dict[str, ToolSpan]:
+    def tool_spans(self, trace_id: str) -> "dict[str, ToolSpan]":
         """The tool runs of a trace by the id of the call."""
+        from flightlog_viewer.analysis.messages import ToolSpan
+
         query = (
             "SELECT tool_call_id, row_id, name, status, duration_ms FROM spans "
             "WHERE trace_id = ? AND tool_call_id IS NOT NULL"
