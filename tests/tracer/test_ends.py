@@ -10,9 +10,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, ToolException, tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import RetryPolicy
+from langgraph.types import Command, RetryPolicy, interrupt
 
 from flightlog import JsonlTracer
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
@@ -263,3 +264,58 @@ def test_a_task_ended_from_outside_is_cancelled(name: str) -> None:
     with pytest.raises(ended):
         RunnableLambda(work, name="work").invoke(1, {"callbacks": [tracer]})
     assert statuses(tracer) == [("work", "cancelled")]
+
+
+def test_an_attempt_that_asks_is_interrupted_and_not_an_error() -> None:
+    """After two failed attempts the third asks a human: it and the graph are interrupted, and ok once resumed."""
+    tracer = JsonlTracer()
+    flaky = Flaky(2)
+
+    def ask(state: Any) -> dict[str, Any]:
+        flaky(state)
+        return {"log": [interrupt("go on?")]}
+
+    graph: Any = StateGraph(Log)
+    graph.add_node("ask", ask, retry_policy=RetryPolicy(initial_interval=0.001, max_attempts=5))
+    graph.add_edge(START, "ask")
+    app = graph.compile(checkpointer=InMemorySaver())
+    config: Any = {"callbacks": [tracer], "configurable": {"thread_id": "t"}}
+    app.invoke({"log": []}, config)
+    app.invoke(Command(resume="yes"), config)
+    attempts = by_name(tracer, "ask")
+    assert [(span.attempt, span.status) for span in attempts] == [
+        (1, "error"),
+        (2, "error"),
+        (3, "interrupted"),
+        (1, "ok"),
+    ]
+    assert [span.status for span in by_name(tracer, "LangGraph")] == ["interrupted", "ok"]
+
+
+def test_a_graph_in_a_tool_that_is_called_twice_at_once_nests_in_each_call() -> None:
+    """Two parallel calls of one tool, each running a graph: every span hangs below its own call."""
+    tracer = JsonlTracer()
+
+    def note(state: Any) -> dict[str, Any]:
+        return {"log": ["inner"]}
+
+    inner = graph_of(Log, note)
+
+    @tool
+    def ask_inner(question: str) -> str:
+        """Run the inner graph."""
+        return str(inner.invoke({"log": []})["log"])
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode([ask_inner]))
+    graph.add_edge(START, "tools")
+    calls: Any = [call("ask_inner", {"question": "?"}, f"c-{n}") for n in range(2)]
+    graph.compile().invoke({"messages": [AIMessage("", tool_calls=calls)]}, {"callbacks": [tracer]})
+    spans = {span.run_id: span for span in tracer.spans}
+    above = [
+        [spans[node.parent_run_id or ""], spans[spans[node.parent_run_id or ""].parent_run_id or ""]]
+        for node in by_name(tracer, "note")
+    ]
+    assert [(graph.kind, call.name) for graph, call in above] == [("graph", "ask_inner")] * 2
+    assert {call.tool_call_id for _, call in above} == {"c-0", "c-1"}
+    assert len({span.trace_id for span in spans.values()}) == 1
