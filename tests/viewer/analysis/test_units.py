@@ -7,7 +7,8 @@ from flightlog_viewer.analysis import units
 
 @pytest.mark.parametrize(
     ("ms", "text"),
-    [(None, "?"), (0.42, "0.4ms"), (812.2, "812ms"), (999.7, "1.0s"), (8400, "8.4s"), (14_200, "14s"),
+    [(None, "?"), (0.057, "57µs"), (0.9996, "1.0ms"), (9.96, "10ms"),
+     (812.2, "812ms"), (999.7, "1.0s"), (8400, "8.4s"), (14_200, "14s"),
      (59_700, "1m00s"), (185_000, "3m05s"), (7_800_000, "2h10m"), (273_600_000, "3d4h")],
 )  # fmt: skip
 def test_durations_fit_six_characters(ms: float | None, text: str) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
 
 import flightlog_viewer.tui
 from flightlog_viewer.tui.screens.compare import CompareScreen
@@ -181,6 +183,22 @@ async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
         assert view._playing is None
         await viewer.press("escape", "k", "enter", "n")
         assert "ns: billing" in viewer.text()
+
+
+async def test_the_list_of_threads_says_what_failed(spans: Path, tmp_path: Path) -> None:
+    """A thread that stopped at an error has the error beside it in the list."""
+
+    def fail(state: MessagesState) -> MessagesState:
+        raise ValueError("no such [order]")
+
+    path = tmp_path / "failed.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = StateGraph(MessagesState).add_node("work", fail).add_edge(START, "work").compile(checkpointer=saver)
+        with pytest.raises(ValueError, match="no such"):
+            graph.invoke({"messages": []}, {"configurable": {"thread_id": "f-1"}})
+    async with driven([spans], [path], size=(200, 40)) as viewer:
+        await viewer.press("3")
+        assert "failed: V" in viewer.text()
 
 
 async def test_the_inbox_leads_to_the_thread(spans: Path, database: Path) -> None:

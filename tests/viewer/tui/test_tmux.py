@@ -81,7 +81,7 @@ def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) ->
     tmux.keys("g", "j", "j")
     tmux.until("Where is my order?")
     tmux.keys("3")
-    tmux.until("Waits for")
+    tmux.until("What is open")
     tmux.keys("j", "Enter", "[")
     tmux.until("step 1/2")
     tmux.keys("4")

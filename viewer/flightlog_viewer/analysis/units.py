@@ -6,10 +6,12 @@ UNKNOWN = "?"
 
 
 def duration(ms: float | None) -> str:
-    """Milliseconds in at most six characters: ``0.4ms``, ``812ms``, ``8.4s``, ``3m05s``, ``2h10m``, ``3d4h``."""
+    """Milliseconds in at most six characters: ``57µs``, ``4.2ms``, ``812ms``, ``8.4s``, ``3m05s``, ``3d4h``."""
     if ms is None:
         return UNKNOWN
-    if ms < 10:
+    if ms < 0.9995:
+        return f"{ms * 1000:.0f}µs"
+    if ms < 9.95:
         return f"{ms:.1f}ms"
     if ms < 999.5:
         return f"{ms:.0f}ms"

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from flightlog_viewer.cli.output import unicode
+
 
 def duration(ms: float | None) -> str:
     """``57 µs``, ``4.2 ms``, ``38 ms``, ``2.41 s``, ``3 m 05 s``, ``2 h 04 m``; empty when unknown."""
     if ms is None:
         return ""
     if ms < 0.9995:
-        return f"{ms * 1000:.0f} µs"
+        return f"{ms * 1000:.0f} {'µs' if unicode() else 'us'}"
     if ms < 9.95:
         return f"{ms:.1f} ms"
     if ms < 999.5:

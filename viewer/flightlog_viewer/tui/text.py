@@ -134,6 +134,7 @@ _ASCII = {
     **dict.fromkeys("▼▾", "v"),
     "…": "~",
     "•": "*",
+    "µ": "u",
 }
 """For what Textual's own widgets draw; the viewer's have glyphs of their own."""
 

@@ -31,7 +31,7 @@ COLUMNS = (
     Column("thread", "Thread", 12, share=True),
     Column("steps", "Step", 5, right=True),
     Column("updated", "Updated", 19, drop=1),
-    Column("waits", "Waits for", 14, share=True, drop=2),
+    Column("open", "What is open", 14, share=True, drop=2),
 )
 _TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
 _SPEEDS = (1.0, 2.0, 4.0)
@@ -140,13 +140,17 @@ class ThreadsView(View):
     def _cells(self, entry: ThreadEntry) -> list[Cell]:
         thread = entry.summary
         waits = ", ".join(f"{p.node}: {preview(normal_form(p.value), 60)}" for p in thread.pending[:3])
+        failed = None if thread.error is None else f"failed: {preview(normal_form(thread.error), 60)}"
         tone = _TONES.get(thread.status, "dim")
         return [
             Cell(self.glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
             Cell(thread.thread_id),
             Cell(str(thread.steps)),
             Cell((thread.updated_at or "")[:19].replace("T", " "), "dim"),
-            Cell(waits or ", ".join(thread.next), "wait" if waits else "dim"),
+            Cell(
+                waits or failed or thread.note or ", ".join(thread.next),
+                "wait" if waits else "error" if failed else "dim",
+            ),
         ]
 
     def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
