@@ -31,6 +31,7 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) 
     mark = glyphs.status.get(row.status, "?")
     if row.status == "ok" and row.error_count:
         mark += glyphs.status["error"]
+    free = row.total_tokens == 0 and row.cost_usd == 0  # no model was called: nothing to count
     return [
         Cell(mark, tone),
         Cell(units.clock(row.start_us, date=True)[5:10], "dim"),
@@ -39,7 +40,7 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) 
         Cell(units.took(took, row.status)),
         Cell(bar, "llm", drawn=True),
         Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
-        Cell(units.count(row.total_tokens)),
-        Cell(units.money(row.cost_usd)),
+        Cell("" if free else units.count(row.total_tokens)),
+        Cell("" if free else units.money(row.cost_usd)),
         Cell(row.thread_id or "", "dim"),
     ]

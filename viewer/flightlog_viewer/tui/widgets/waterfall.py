@@ -155,13 +155,14 @@ class Waterfall(VirtualRows):
                 found.append(segment(mark, self.tone(tone)))
             return found
         ruler = [" "] * bars
+        for column in axis.gap_columns():
+            ruler[min(column, bars - 1)] = self.glyphs.gap
         for column, ms in axis.ticks(max(1, bars // 12)):
             shift = _ms(Interval(self._spread.whole.start, self._window.start))
             text = units.duration(ms + shift) if ms + shift else "0"
-            if column + len(text) < bars and not "".join(ruler[column : column + len(text) + 1]).strip():
+            beside = "".join(ruler[max(0, column - 1) : column + len(text) + 1]).replace(self.glyphs.gap, " ")
+            if column + len(text) < bars and not beside.strip() and set(ruler[column : column + len(text)]) == {" "}:
                 ruler[column : column + len(text)] = text
-        for column in axis.gap_columns():
-            ruler[min(column, bars - 1)] = self.glyphs.gap
         return [segment(fit("", label), style), segment("".join(ruler), style)]
 
     def draw_row(self, row: int, width: int, selected: bool) -> list[Segment]:
