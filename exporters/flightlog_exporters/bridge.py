@@ -12,13 +12,12 @@ from flightlog.span import Span
 from flightlog_exporters import semconv
 from flightlog_exporters.delegating_span import DelegatingSpan
 from flightlog_exporters.live_metrics import LiveMetrics
-from flightlog_exporters.otel_span import CLIENT, ERROR
+from flightlog_exporters.otel_span import CLIENT, ERROR, INT64
 from flightlog_exporters.resume_links import ResumeLinks
 from flightlog_exporters.semconv import genai, names
 
 _KEPT_LIVE: Final = 100_000
 _SDK_LIMIT: Final = 128
-_INT64: Final = range(-(2**63), 2**63)
 _BULK: Final = (
     names.OI_INPUT_MESSAGES + ".",
     names.OI_OUTPUT_MESSAGES + ".",
@@ -135,7 +134,7 @@ def _acceptable(attributes: dict[str, Any], limit: int) -> dict[str, Any]:
     drop the oldest, with a warning each: what is left out are the first of many messages or documents.
     """
     for name, value in attributes.items():
-        if type(value) is int and value not in _INT64:
+        if type(value) is int and value not in INT64:
             attributes[name] = str(value)
     if len(attributes) <= limit:
         return attributes

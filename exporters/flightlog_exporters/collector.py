@@ -48,8 +48,6 @@ class Intake:
         self._lock = threading.Lock()
         self.spans = 0
         """Written so far."""
-        self.repeated = 0
-        """Left out because they came before."""
 
     def take(self, spans: list[OtelSpan]) -> list[str]:
         """Write the spans; answers why some were not. Raises _RefusalError when the file cannot be written."""
@@ -63,7 +61,6 @@ class Intake:
             key = (span.trace_id, span.span_id)
             with self._lock:
                 if key in self._seen:
-                    self.repeated += 1
                     continue
                 if not self._write(line):
                     raise _RefusalError(503, "the span file cannot be written")

@@ -6,13 +6,10 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self, cast
 
 from flightlog.errors import MissingExtraError, UnreadableError
-
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""A longer line is passed over, like the span file's own reader does."""
+from flightlog.reader import MAX_LINE_BYTES
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -133,7 +130,5 @@ class LineFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()

@@ -16,6 +16,9 @@ OK: Final = 1
 ERROR: Final = 2
 """Values of ``Status.StatusCode`` in the same file."""
 
+INT64: Final = range(-(2**63), 2**63)
+"""What an integer of OTLP can be."""
+
 Attributes = dict[str, Any]
 """str, bool, int, float, or lists of them; foreign spans may also hold dicts and None."""
 

@@ -16,12 +16,11 @@ import orjson
 
 from flightlog.errors import UnreadableError
 from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
-from flightlog_exporters.otel_span import ERROR, INTERNAL, OK, UNSET, Attributes, Event, Link, OtelSpan
+from flightlog_exporters.otel_span import ERROR, INT64, INTERNAL, OK, UNSET, Attributes, Event, Link, OtelSpan
 
 _BATCH: Final = 512
 _BROKEN: Final = (AttributeError, TypeError, ValueError, RecursionError)
 """What reading a message raises that has other types, or other values, than OTLP has."""
-_INT64: Final = range(-(2**63), 2**63)
 _KINDS: Final = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3}
 _STATUSES: Final = {"STATUS_CODE_OK": OK, "STATUS_CODE_ERROR": ERROR}
 
@@ -192,7 +191,7 @@ def _from_map(value: Any) -> Attributes:
 
 def _int64(value: Any) -> int:
     number = int(value)
-    if number not in _INT64:
+    if number not in INT64:
         raise ValueError("an integer is out of range")
     return number
 
@@ -258,7 +257,7 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
-        return {"intValue": str(value)} if value in _INT64 else {"stringValue": str(value)}
+        return {"intValue": str(value)} if value in INT64 else {"stringValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value} if math.isfinite(value) else {"stringValue": str(value)}
     if isinstance(value, list | tuple):

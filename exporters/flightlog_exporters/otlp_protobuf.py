@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from flightlog.errors import MissingExtraError, UnreadableError
 from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
-from flightlog_exporters.otel_span import UNSET, Attributes, Event, Link, OtelSpan
+from flightlog_exporters.otel_span import INT64, UNSET, Attributes, Event, Link, OtelSpan
 
 _FLAGS: Final = 0x101
 """Sampled, and known to have a local parent (Span.flags)."""
-_INT64: Final = range(-(2**63), 2**63)
 _DOUBLE: Final = struct.Struct("<d")
 _FIXED64: Final = struct.Struct("<Q")
 _SPAN_TIMES: Final = struct.Struct("<BQBQ")
@@ -126,7 +125,7 @@ def _value(value: Any) -> bytes:
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, int):
-        if value not in _INT64:
+        if value not in INT64:
             return _text(b"\x0a", str(value))
         return b"\x18" + _varint(value if value >= 0 else value + (1 << 64))
     if isinstance(value, float):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from flightlog.errors import MissingExtraError, UnreadableError, UsageError
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span import STATUSES, TYPES, Span
-from flightlog_exporters.line_file import MAX_LINE_BYTES, LineFile
+from flightlog_exporters.line_file import LineFile
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.semconv.json_text import encode
 from flightlog_exporters.span_source import SpanSource

@@ -16,11 +16,13 @@ from typing import Any, Final
 import orjson
 
 from flightlog.errors import UsageError
+from flightlog.file_lock import try_lock
 from flightlog_exporters.delivery.settings import Settings
 from flightlog_exporters.line_file import LineFile
 
 _VERSION: Final = 1
-_TAIL_BYTES: Final = 256
+TAIL_BYTES: Final = 256
+"""Bytes before an offset by which a file is known again."""
 _KEPT_FILES: Final = 5_000
 
 
@@ -56,7 +58,7 @@ class ShipState:
         head = _hash(first_line)
         known = [place for place in self._places if place.head == head]
         for place in sorted(known, key=lambda place: place.offset, reverse=True):
-            if _hash(file.bytes_before(place.offset, _TAIL_BYTES)) == place.tail:
+            if _hash(file.bytes_before(place.offset, TAIL_BYTES)) == place.tail:
                 return place
         place = Place(head)
         self._places.append(place)
@@ -65,7 +67,7 @@ class ShipState:
     def advance(self, place: Place, offset: int, tail: bytes) -> None:
         """Save that everything before the offset is delivered. ``tail``: the file's bytes right before it."""
         place.offset = offset
-        place.tail = _hash(tail[-_TAIL_BYTES:])
+        place.tail = _hash(tail[-TAIL_BYTES:])
         self._save()
 
     def forget(self) -> None:
@@ -115,7 +117,7 @@ def _locked_file(lock: Path) -> int | None:
     """The lock file, held; None when somebody else holds it. Raises OSError."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-        if not _lock(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             return None
         with suppress(FileNotFoundError):
@@ -123,18 +125,6 @@ def _locked_file(lock: Path) -> int | None:
                 return descriptor
         # Whoever held it before has taken it away between our open and our lock.
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _places(saved: Any, path: Path) -> list[Place]:

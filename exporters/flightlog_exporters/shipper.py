@@ -21,7 +21,7 @@ from flightlog_exporters.otel_span import OtelSpan
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.resume_links import ResumeLinks
 from flightlog_exporters.semconv import Conventions
-from flightlog_exporters.ship_state import Place, ShipState
+from flightlog_exporters.ship_state import TAIL_BYTES, Place, ShipState
 from flightlog_exporters.span_source import Tick
 
 BATCH_SPANS: Final = 512
@@ -30,7 +30,6 @@ BATCH_BYTES: Final = 4 * 1024 * 1024
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
 _POLL_S: Final = 0.5
-_TAIL_BYTES: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +148,9 @@ class Shipper:
     def _items(self, file: LineFile, place: Place, first: bytes) -> Iterator[_Item]:
         """Spans with the offset that is reached once they are delivered."""
         reader = recognise(first)
-        tail = file.bytes_before(place.offset, _TAIL_BYTES)
+        tail = file.bytes_before(place.offset, TAIL_BYTES)
         for line in file.lines(place.offset, torn=file.is_packed):
-            tail = (tail + line.data)[-_TAIL_BYTES:]
+            tail = (tail + line.data)[-TAIL_BYTES:]
             spans: list[Span] = []
             if reader is not None:
                 spans = list(reader.read([line.data], self._reject))

@@ -6,7 +6,10 @@ with a partial success. OpenTelemetry's exporter counts all three as delivered.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
+
+_MAX_SAID: Final = 300
+_MAX_WAIT_S: Final = 600.0
 
 
 class Verdict(Enum):
@@ -32,6 +35,18 @@ class Answer:
     """How long the server asked to be left alone, in seconds."""
     warning: str = ""
     """What the server said although it took everything."""
+
+
+def judge_partial(rejected: int, said: str) -> Answer:
+    """What a partial success means: spans were lost, or it is a mere warning."""
+    if rejected:
+        return Answer(Verdict.REFUSED, f"the server took the request but rejected {rejected} spans: {said[:_MAX_SAID]}")
+    return Answer(Verdict.DELIVERED, warning=said[:_MAX_SAID])
+
+
+def bounded_wait(seconds: float) -> float:
+    """How long a server is left alone that asks for so many seconds: at most ten minutes."""
+    return min(max(seconds, 0.0), _MAX_WAIT_S)
 
 
 class Sender(Protocol):

@@ -9,8 +9,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from flightlog.errors import UsageError
-from flightlog_exporters.delivery.answer import Answer, Verdict
-from flightlog_exporters.delivery.http import judge_partial
+from flightlog_exporters.delivery.answer import Answer, Verdict, bounded_wait, judge_partial
 from flightlog_exporters.delivery.settings import Settings
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -26,7 +25,7 @@ _RETRIED: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     )
 )
-_UNLIMITED: Final = [("grpc.max_receive_message_length", 1 << 20), ("grpc.max_send_message_length", -1)]
+_CHANNEL: Final = [("grpc.max_receive_message_length", 1 << 20), ("grpc.max_send_message_length", -1)]
 
 
 class GrpcSender:
@@ -39,9 +38,9 @@ class GrpcSender:
             credentials = grpc.ssl_channel_credentials(
                 _read(settings.certificate), _read(settings.client_key), _read(settings.client_certificate)
             )
-            self._channel = grpc.secure_channel(settings.endpoint, credentials, _UNLIMITED, compression)
+            self._channel = grpc.secure_channel(settings.endpoint, credentials, _CHANNEL, compression)
         else:
-            self._channel = grpc.insecure_channel(settings.endpoint, _UNLIMITED, compression)
+            self._channel = grpc.insecure_channel(settings.endpoint, _CHANNEL, compression)
         self._export = self._channel.unary_unary(_METHOD, _same, _same)
         self._timeout_s = settings.timeout_s
         self._metadata = list(settings.headers.items())
@@ -81,7 +80,7 @@ def _retry_delay(error: Any) -> float | None:
             for detail in Status.FromString(value).details:
                 info = RetryInfo()
                 if detail.Unpack(info):
-                    return min(max(float(info.retry_delay.ToMilliseconds()) / 1000, 0.0), 600.0)
+                    return bounded_wait(info.retry_delay.ToMilliseconds() / 1000)
         except DecodeError:
             return None
     return None

@@ -12,12 +12,11 @@ import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from flightlog_exporters.delivery.answer import Answer, Verdict
+from flightlog_exporters.delivery.answer import Answer, Verdict, bounded_wait, judge_partial
 from flightlog_exporters.delivery.settings import Settings, shown
 
 _RETRIED: Final = frozenset((408, 429, 502, 503, 504))
 _MAX_ANSWER_BYTES: Final = 65536
-_MAX_WAIT_S: Final = 600.0
 
 
 class HttpSender:
@@ -57,7 +56,10 @@ class HttpSender:
                 text = response.read(_MAX_ANSWER_BYTES, decode_content=True)
                 return judge(response.status, response.headers, text)
             finally:
-                response.drain_conn() if response.length_remaining == 0 else response.close()
+                if response.length_remaining == 0:
+                    response.drain_conn()
+                else:
+                    response.close()
                 response.release_conn()
         except urllib3.exceptions.SSLError as error:
             return Answer(Verdict.REFUSED, f"TLS failed: {error}")
@@ -98,7 +100,7 @@ def retry_after(value: str | None) -> float | None:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except ValueError:
             return None
-    return min(max(seconds, 0.0), _MAX_WAIT_S) if seconds == seconds else None
+    return bounded_wait(seconds) if seconds == seconds else None
 
 
 def _judge_success(status: int, kind: str, body: bytes) -> Answer:
@@ -126,13 +128,6 @@ def _judge_success(status: int, kind: str, body: bytes) -> Answer:
         Verdict.REFUSED,
         f"the server answered {status} with {kind or 'untyped data'}, not an OTLP response: is this the right address?",
     )
-
-
-def judge_partial(rejected: int, said: str) -> Answer:
-    """What a partial success means: spans were lost, or it is a mere warning."""
-    if rejected:
-        return Answer(Verdict.REFUSED, f"the server took the request but rejected {rejected} spans: {said[:300]}")
-    return Answer(Verdict.DELIVERED, warning=said[:300])
 
 
 def _said(kind: str, body: bytes) -> str:

@@ -7,7 +7,7 @@ from flightlog_exporters.semconv import names
 
 Record = dict[str, Any]
 
-UNKNOWN: Final = frozenset(("", "unknown", "None"))
+_UNKNOWN: Final = frozenset(("", "unknown", "None"))
 """What instrumentations write where they do not know."""
 
 _LANGGRAPH: Final = {
@@ -19,11 +19,12 @@ _LANGGRAPH: Final = {
 _NO_PROVIDERS: Final = frozenset(("_OTHER", "langchain", "langgraph"))
 """What stands for no provider: the conventions' own word, and frameworks that some instrumentations put there."""
 _PROVIDERS: Final = {theirs: ours for ours, theirs in reversed(names.PROVIDERS.items())}
+_TYPE_OF_ROLE: Final = {"user": "human", "assistant": "ai", "developer": "system"}
 
 
 def put(record: Record, field: str, value: Any) -> None:
     """Set a field that is known, and that nobody set before."""
-    if value is None or (isinstance(value, str) and value in UNKNOWN):
+    if value is None or (isinstance(value, str) and value in _UNKNOWN):
         return
     record.setdefault(field, value)
 
@@ -32,9 +33,14 @@ def text(attributes: Attributes, *keys: str) -> str | None:
     """The first of the attributes that is text and says something."""
     for key in keys:
         value = attributes.get(key)
-        if isinstance(value, str) and value not in UNKNOWN:
+        if isinstance(value, str) and value not in _UNKNOWN:
             return value
     return None
+
+
+def message_type(role: Any, otherwise: str) -> str:
+    """What LangChain calls a message of this role; ``otherwise`` for a role that is no text."""
+    return _TYPE_OF_ROLE.get(role, role) if isinstance(role, str) else otherwise
 
 
 def count(attributes: Attributes, *keys: str) -> int | None:

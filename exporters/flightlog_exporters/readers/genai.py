@@ -7,7 +7,7 @@ Older names are taken where the newer ones are missing: ``gen_ai.system`` (1.36)
 from typing import Any
 
 from flightlog_exporters.otel_span import Attributes, OtelSpan
-from flightlog_exporters.readers.facts import Record, count, put, put_provider, put_usage, text
+from flightlog_exporters.readers.facts import Record, count, message_type, put, put_provider, put_usage, text
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import decode
 
@@ -23,13 +23,12 @@ _TYPES = {
     "invoke_workflow": "chain",
 }
 _PARAMETERS = ("temperature", "top_p", "top_k", "max_tokens", "frequency_penalty", "presence_penalty", "seed")
-_TYPE_OF_ROLE = {"user": "human", "assistant": "ai", "developer": "system"}
 
 
 def recognises(span: OtelSpan) -> bool:
     """Whether the span says a GenAI operation, or (before there were operations) a system and a model."""
     attributes = span.attributes
-    return attributes.get(names.OPERATION) in _TYPES or (
+    return text(attributes, names.OPERATION) in _TYPES or (
         names.OPERATION not in attributes and names.SYSTEM in attributes and names.REQUEST_MODEL in attributes
     )
 
@@ -37,8 +36,7 @@ def recognises(span: OtelSpan) -> bool:
 def fill(record: Record, span: OtelSpan) -> None:
     """Set what the conventions can say and nobody has said before."""
     attributes = span.attributes
-    doing = attributes.get(names.OPERATION, names.CHAT)
-    kind = _TYPES[doing]
+    kind = _TYPES[text(attributes, names.OPERATION) or names.CHAT]
     put(record, "type", kind)
     put(record, "thread_id", text(attributes, names.CONVERSATION_ID))
     match kind:
@@ -138,8 +136,7 @@ def _messages(value: Any) -> list[dict[str, Any]]:
 
 
 def _message(item: Attributes) -> dict[str, Any]:
-    role = item.get("role")
-    message: dict[str, Any] = {"type": _TYPE_OF_ROLE.get(role, role) if isinstance(role, str) else "human"}
+    message: dict[str, Any] = {"type": message_type(item.get("role"), "human")}
     parts = item.get("parts")
     parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     message["content"] = _parts_text(parts) if "parts" in item else item.get("content") or ""

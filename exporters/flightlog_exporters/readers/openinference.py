@@ -4,14 +4,22 @@ import re
 from typing import Any
 
 from flightlog_exporters.otel_span import Attributes, OtelSpan
-from flightlog_exporters.readers.facts import Record, count, put, put_provider, put_usage, take_langgraph, text
+from flightlog_exporters.readers.facts import (
+    Record,
+    count,
+    message_type,
+    put,
+    put_provider,
+    put_usage,
+    take_langgraph,
+    text,
+)
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import decode
 
 _TYPES = {"LLM": "llm", "EMBEDDING": "llm", "TOOL": "tool", "RETRIEVER": "retriever"}
 _INDEXED = re.compile(r"(\d{1,6})\.message\.(.+)")
 _CALL = re.compile(r"tool_calls\.(\d{1,6})\.tool_call\.(id|function\.name|function\.arguments)")
-_TYPE_OF_ROLE = {"user": "human", "assistant": "ai"}
 
 
 def recognises(span: OtelSpan) -> bool:
@@ -84,7 +92,7 @@ def _messages(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
         index, field = int(found[1]), found[2]
         message = messages.setdefault(index, {"type": "human", "content": ""})
         if field == "role":
-            message["type"] = _TYPE_OF_ROLE.get(value, value)
+            message["type"] = message_type(value, "human")
         elif field in ("content", "name", "tool_call_id"):
             message[field] = value
         elif part := _CALL.fullmatch(field):

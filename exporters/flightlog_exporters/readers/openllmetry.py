@@ -4,7 +4,8 @@ import re
 from typing import Any
 
 from flightlog_exporters.otel_span import Attributes, OtelSpan
-from flightlog_exporters.readers.facts import UNKNOWN, Record, put, put_provider, take_langgraph, text
+from flightlog_exporters.readers.facts import Record, message_type, put, put_provider, take_langgraph, text
+from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import decode
 
 _PROPERTY = "traceloop.association.properties."
@@ -13,7 +14,6 @@ _INDEXED = re.compile(
 )
 _CALL = re.compile(r"tool_calls\.(\d{1,6})\.(id|name|arguments)")
 _TYPES = {"tool": "tool", "workflow": "chain", "task": "chain", "agent": "chain"}
-_TYPE_OF_ROLE = {"user": "human", "assistant": "ai"}
 
 
 def recognises(span: OtelSpan) -> bool:
@@ -27,12 +27,11 @@ def recognises(span: OtelSpan) -> bool:
 def fill(record: Record, span: OtelSpan) -> None:
     """Set what OpenLLMetry says beyond the GenAI conventions, or in its older words."""
     attributes = span.attributes
-    retriever = attributes.get("gen_ai.operation.name") == "vector_db_retrieve"
-    if retriever:
+    if attributes.get(names.OPERATION) == "vector_db_retrieve":
         put(record, "type", "retriever")
     elif "llm.request.type" in attributes or any(key.startswith("gen_ai.prompt.") for key in attributes):
         put(record, "type", "llm")
-    elif (kind := attributes.get("traceloop.span.kind")) in _TYPES:
+    elif (kind := text(attributes, "traceloop.span.kind")) in _TYPES:
         put(record, "type", _TYPES[kind])
     if entity := text(attributes, "traceloop.entity.name"):
         record["name"] = entity
@@ -67,11 +66,12 @@ def _fill_indexed(record: Record, attributes: Attributes) -> None:
         if (match := _INDEXED.fullmatch(key)) is None:
             continue
         side, index, field = match[1], int(match[2]), match[3]
-        message = found[side].setdefault(index, {"type": "ai" if side == "completion" else "human", "content": ""})
+        unsaid = "ai" if side == "completion" else "human"
+        message = found[side].setdefault(index, {"type": unsaid, "content": ""})
         if field == "role":
-            message["type"] = _TYPE_OF_ROLE.get(value, value)
+            message["type"] = message_type(value, unsaid)
         elif field == "finish_reason":
-            put(record, "finish_reason", value if value not in UNKNOWN else None)
+            put(record, "finish_reason", value)
         elif call := _CALL.fullmatch(field):
             calls = message.setdefault("tool_calls", {})
             name = "args" if call[2] == "arguments" else call[2]

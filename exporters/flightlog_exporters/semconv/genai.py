@@ -101,7 +101,7 @@ def _add_llm(attributes: Attributes, span: Span, talk: Talk, cache_write: bool) 
     if span.model_params:
         _add_parameters(attributes, span.model_params)
     if span.token_usage and not span.cache_hit:
-        _add_usage(attributes, span, cache_write)
+        attributes.update(usage(span, cache_write=cache_write))
     if talk.tools:
         attributes[names.TOOL_DEFINITIONS] = dump(talk.tools)
     if talk.asked:
@@ -119,11 +119,6 @@ def _add_parameters(attributes: Attributes, parameters: dict[str, Any]) -> None:
             attributes[name] = [str(item) for item in value] if isinstance(value, list) else [str(value)]
         elif isinstance(value, int | float) and not isinstance(value, bool):
             attributes[name] = value
-
-
-def _add_usage(attributes: Attributes, span: Span, cache_write: bool) -> None:
-    for name, count in usage(span, cache_write=cache_write).items():
-        attributes[name] = count
 
 
 def usage(span: Span, *, cache_write: bool = False) -> dict[str, int]:

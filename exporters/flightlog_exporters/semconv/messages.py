@@ -179,8 +179,8 @@ def _call(call: Any) -> Part:
     """A tool call of LangChain (``args``), of a provider (``input``) or of OpenAI (``function.arguments``)."""
     if not isinstance(call, dict):
         return {"type": "tool_call", "name": str(call)}
-    function = call.get("function") if isinstance(call.get("function"), dict) else {}
-    assert isinstance(function, dict)
+    given = call.get("function")
+    function = given if isinstance(given, dict) else {}
     arguments = next((call[key] for key in ("args", "arguments", "input") if key in call), function.get("arguments"))
     return {
         "type": "tool_call",
