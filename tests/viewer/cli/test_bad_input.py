@@ -115,6 +115,13 @@ def test_a_database_that_is_none_is_one_sentence(
     assert "fault of flightlog" not in shown.err
 
 
+@pytest.mark.parametrize("command", [["view"], ["view", "--serve"], ["summary"], ["traces"]], ids=" ".join)
+def test_a_zone_that_is_none(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a sentence and status 2, and nothing is opened or served."""
+    assert main([*command, "--tz", "Nowhere/Land", str(story().write(tmp_path / "s.jsonl"))]) == 2
+    assert "no time zone 'Nowhere/Land'" in capsys.readouterr().err
+
+
 def test_a_file_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A loop of links is a sentence as well."""
     loop = tmp_path / "loop.jsonl"

@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from zoneinfo import ZoneInfo
 
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -82,6 +83,34 @@ async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, ho
     async with driven([spans]) as viewer:
         await viewer.press("apostrophe", "enter")
         assert trace(viewer).trace_id is not None
+
+
+async def test_times_are_shown_in_the_zone_asked_for(
+    spans: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every screen shows the wall times of one zone, the filter means them, Z turns to UTC and to this machine's."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    async with driven([spans], [database], zone=ZoneInfo("Europe/Berlin"), size=(160, 50)) as viewer:
+        await viewer.press("slash")
+        await viewer.write("start>=2025-11-20T20:00")
+        await viewer.press("enter", "5", "v", "v", "v", "v", "4", "3", "2", "1")
+        days = {"Europe/Berlin": (13, 20, 0), "UTC": (12, 20, 0), "Pacific/Auckland": (1, 21, 30)}
+        for name, (hour, day, passing) in days.items():
+            assert viewer.text().splitlines()[0].endswith(name)
+            assert traces(viewer).table.row_count == passing
+            await viewer.press("slash", "ctrl+u", "enter", "g", "enter", "v", "v", "v")
+            assert f"at {hour:02d}:04:50.000" in viewer.text()
+            assert f"2025-11-{day} {hour:02d}:04:50.000000+" in viewer.text()
+            await viewer.press("v", "1")
+            assert f"11-{day} {hour:02d}:04:50" in viewer.text()
+            for key in ("3", "4"):
+                await viewer.press(key)
+                assert f"2025-11-{day} {hour:02d}:04:0" in viewer.text()
+            await viewer.press("5")
+            assert f"2025-11-{day}  " in viewer.text()
+            await viewer.press("1", "slash")
+            await viewer.write("start>=2025-11-20T20:00")
+            await viewer.press("enter", "Z")
 
 
 async def test_moving_in_a_trace(spans: Path) -> None:

@@ -1,13 +1,14 @@
 """A question to a human in the words of an inbox: what is asked for, what may be answered, how to answer."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.approvals import Approval, Moment
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
 from flightlog_viewer.analysis.step_document import resume_snippet
+from flightlog_viewer.analysis.times import wall
 
 _NAMES = ("action", "tool", "name", "type", "task")
 _ARGUMENTS = ("args", "arguments", "input", "params")
@@ -64,8 +65,8 @@ def age_seconds(approval: Approval, now: datetime) -> float | None:
     return None if asked is None else (now - asked).total_seconds()
 
 
-def document(approval: Approval, now: datetime, as_of: datetime | None) -> Document:
-    """One question: what is known about it, then, set off below, what the data says."""
+def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzinfo = UTC) -> Document:
+    """One question: what is known about it, then, set off below, what the data says. Times are shown in ``tz``."""
     seconds = age_seconds(approval, now)
     blocks = [
         heading(
@@ -74,14 +75,14 @@ def document(approval: Approval, now: datetime, as_of: datetime | None) -> Docum
         )
     ]
     if approval.status == "pending":
-        seen = "" if as_of is None else f", as of {as_of:%Y-%m-%d %H:%M:%S} UTC"
+        seen = "" if as_of is None else f", as of {wall(as_of, tz)}"
         waits = "?" if seconds is None else units.age(seconds)
-        blocks.append(Block(f"waits since {waits}{seen}: no answer is recorded", "wait"))
+        blocks.append(Block(f"has waited {waits}{seen}: no answer is recorded", "wait"))
     elif approval.status == "answered":
-        blocks += _answered(approval)
+        blocks += _answered(approval, tz)
     else:
         blocks.append(Block("abandoned: the thread moved on without an answer", "dim"))
-    blocks.append(Block(_when(approval.asked), "", "asked   "))
+    blocks.append(Block(_when(approval.asked, tz), "", "asked   "))
     blocks.append(Block(preview(approval.interrupt_id, 40), "dim", "id      ", value=approval.interrupt_id))
     if approval.risk is not None:
         blocks.append(Block(f"{approval.risk:g}", "", "risk    "))
@@ -97,7 +98,7 @@ def document(approval: Approval, now: datetime, as_of: datetime | None) -> Docum
     return Document(blocks)
 
 
-def _answered(approval: Approval) -> list[Block]:
+def _answered(approval: Approval, tz: tzinfo) -> list[Block]:
     decision = approval.decision or "not recorded"
     by = f" by {preview(approval.decided_by, 30)}" if approval.decided_by else ""
     least, most = approval.lag_min_ms, approval.lag_max_ms
@@ -109,7 +110,7 @@ def _answered(approval: Approval) -> list[Block]:
     blocks = [Block(f"{decision}{by} {lag}", tone, "answered")]
     if approval.notes:
         blocks.append(_quoted("notes", approval.notes))
-    blocks.append(Block(_when(approval.answered), "", "at      "))
+    blocks.append(Block(_when(approval.answered, tz), "", "at      "))
     return blocks
 
 
@@ -118,8 +119,8 @@ def _quoted(label: str, value: Any) -> Block:
     return Block(label, "strong", make=lambda: open_within(json_blocks(value, depth=0), 80), is_open=True, value=value)
 
 
-def _when(moment: Moment) -> str:
+def _when(moment: Moment, tz: tzinfo) -> str:
     if moment.exact and moment.earliest is not None:
-        return f"{moment.earliest:%Y-%m-%d %H:%M:%S}"
-    ends = [f"{end:%Y-%m-%d %H:%M:%S}" if end is not None else "?" for end in (moment.earliest, moment.latest)]
+        return wall(moment.earliest, tz)
+    ends = [wall(end, tz) if end is not None else "?" for end in (moment.earliest, moment.latest)]
     return "unknown" if ends == ["?", "?"] else f"{ends[0]} .. {ends[1]}"

@@ -1,13 +1,16 @@
 """What is known of one span as documents: messages, raw record, arguments, attributes with the cost worked out."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, text_blocks
 from flightlog_viewer.analysis.messages import Message, ToolSpan, message_blocks, messages
+from flightlog_viewer.analysis.times import wall
 
 TABS = ("Messages", "Raw", "Args", "Attrs")
+_EXACT = "%Y-%m-%d %H:%M:%S.%f%z"
 _PAYLOADS = ("inputs", "output", "metadata", "raw")
 
 
@@ -17,9 +20,13 @@ def document(
     payload: Mapping[str, Any],
     tools: Mapping[str, ToolSpan],
     marks: Mapping[str, str],
+    tz: tzinfo = UTC,
 ) -> Document:
-    """One tab of the detail pane. ``span`` holds the light fields, ``payload`` what was read from the line."""
-    blocks = _head(span, marks)
+    """One tab of the detail pane. ``span`` holds the light fields, ``payload`` what was read from the line.
+
+    Times are shown in ``tz``, but for the raw record's: they are as they stand in the file.
+    """
+    blocks = _head(span, marks, tz)
     if tab == "Messages":
         blocks += _messages(payload, tools, marks)
     elif tab == "Raw":
@@ -28,11 +35,11 @@ def document(
     elif tab == "Args":
         blocks += _arguments(span, payload)
     else:
-        blocks += attributes(span, payload)
+        blocks += attributes(span, payload, tz)
     return Document(blocks)
 
 
-def attributes(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Block]:
+def attributes(span: Mapping[str, Any], payload: Mapping[str, Any], tz: tzinfo = UTC) -> list[Block]:
     """Light fields one a line, tokens and cost with the arithmetic, interrupts with their answers."""
     blocks: list[Block] = []
     blocks += _cost(span)
@@ -60,11 +67,11 @@ def attributes(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Bloc
     for name, value in span.items():
         if value is None or name in skip or name.endswith(("_usd_per_mtok", "request_usd")):
             continue
-        blocks += (
-            json_blocks(plain(value), name, depth=2)
-            if isinstance(value, dict | list)
-            else [Block(str(value), "", name, value=value)]
-        )
+        if isinstance(value, dict | list):
+            blocks += json_blocks(plain(value), name, depth=2)
+            continue
+        shown = wall(value, tz, _EXACT) if isinstance(value, datetime) else value
+        blocks.append(Block(str(shown), "", name, value=shown))
     if span.get("checkpoint_id") or span.get("thread_id"):
         blocks.append(Block("the thread at this step", "key", "x", link=("checkpoint", dict(span))))
     metadata = payload.get("metadata", span.get("metadata"))
@@ -73,12 +80,15 @@ def attributes(span: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Bloc
     return blocks
 
 
-def _head(span: Mapping[str, Any], marks: Mapping[str, str]) -> list[Block]:
+def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list[Block]:
     status = str(span.get("status") or "?")
     took = span.get("duration_ms")
+    began = span.get("start_time")
     title = (
         f"{marks.get(status, '?')} {status}  {span.get('name', '?')}  {'' if took is None else units.duration(took)}"
     )
+    if isinstance(began, datetime):
+        title += f"  at {wall(began, tz, '%H:%M:%S.%f')[:-3]}"
     blocks = [heading(title, "error" if status in ("error", "unfinished") else "strong")]
     error = span.get("error")
     if isinstance(error, Mapping):

@@ -1,6 +1,7 @@
 """One step of a thread as documents: what changed, who wrote what, what is next, what was asked, the whole state."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 from flightlog_viewer.analysis import units
@@ -15,7 +16,13 @@ _SIGNS = {"added": ("+", "ok"), "removed": ("-", "error"), "changed": ("~", "wai
 
 
 def document(
-    tab: str, step: Step, changes: Sequence[Change], against: str, runs: Sequence[TraceRow], marks: Mapping[str, str]
+    tab: str,
+    step: Step,
+    changes: Sequence[Change],
+    against: str,
+    runs: Sequence[TraceRow],
+    marks: Mapping[str, str],
+    tz: tzinfo = UTC,
 ) -> Document:
     """One tab. ``against`` says what the changes are seen from: ``parent``, ``mark`` or ``none``."""
     if tab == "Changes":
@@ -28,7 +35,7 @@ def document(
         return Document(_interrupts(step))
     if tab == "State":
         return Document(open_within(json_blocks(normal_form(step.values), "state")))
-    return Document(_runs(runs, marks))
+    return Document(_runs(runs, marks, tz))
 
 
 def counts(changes: Sequence[Change]) -> str:
@@ -118,13 +125,13 @@ def _interrupts(step: Step) -> list[Block]:
     return blocks or [Block("nothing was asked in this step", "dim")]
 
 
-def _runs(runs: Sequence[TraceRow], marks: Mapping[str, str]) -> list[Block]:
+def _runs(runs: Sequence[TraceRow], marks: Mapping[str, str], tz: tzinfo) -> list[Block]:
     if not runs:
         return [Block("no run of this thread is in the span files", "dim")]
     blocks = [heading(f"{len(runs)} runs of this thread; Enter opens one")]
     for run in runs:
         took = "" if run.duration_ms is None else units.duration(run.duration_ms)
-        text = f"{marks.get(run.status, '?')} {units.clock(run.start_us, date=True)}  {run.name}  {took}"
+        text = f"{marks.get(run.status, '?')} {units.clock(run.start_us, tz, date=True)}  {run.name}  {took}"
         tone = "error" if run.status == "error" else ""
         blocks.append(Block(text, tone, link=("trace", run.trace_id), value=run.trace_id))
     return blocks

@@ -1,5 +1,6 @@
 """Points in time and lengths of time as people type them."""
 
+import os
 import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final
@@ -20,15 +21,22 @@ _MILLISECONDS: Final = {
 }
 _LENGTH: Final = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)")
 
+_FOR_THE_SYSTEM: Final = ("posix", "right/")
+"""Files beside the zones that DuckDB knows by no name."""
+
 
 def zone(name: str | None) -> tzinfo:
-    """The time zone of that name; UTC for None. Raises UsageError."""
+    """The time zone of that name; UTC for None, this machine's for ``local``. Raises UsageError."""
     if name is None:
         return UTC
+    if name.lower() in ("local", "localtime"):
+        return _local()
     try:
-        return ZoneInfo(name)
+        if not name.startswith(_FOR_THE_SYSTEM):
+            return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"no time zone {name!r}: give one like Europe/Paris or UTC") from None
+        pass
+    raise UsageError(f"no time zone {name!r}: give one like Europe/Paris, UTC or local")
 
 
 def milliseconds(text: str) -> float:
@@ -72,6 +80,15 @@ def point(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> dateti
         ) from None
 
 
+def wall(moment: datetime, tz: tzinfo = UTC, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A point in time, UTC unless it says otherwise, as the clock on a wall in ``tz`` shows it."""
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    try:
+        return aware.astimezone(tz).strftime(form)
+    except (ValueError, OverflowError):  # the first and the last day there is
+        return aware.strftime(form)
+
+
 def shown(text: str | None, tz: tzinfo = UTC) -> str:
     """An RFC 3339 time in a zone, as `2026-11-20 12:00:00.250`; without an offset it is UTC. Other text stays."""
     if not text:
@@ -82,6 +99,17 @@ def shown(text: str | None, tz: tzinfo = UTC) -> str:
         return aware.astimezone(tz).replace(tzinfo=None).isoformat(" ", "milliseconds")
     except (ValueError, OverflowError):
         return text
+
+
+def _local() -> tzinfo:
+    """By name, because DuckDB and the days of summer time need more than an offset."""
+    named = os.environ.get("TZ")
+    if named is None:
+        named = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    try:
+        return ZoneInfo(named.removeprefix(":") or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError("this machine's time zone has no name: give --tz one, like Europe/Paris") from None
 
 
 def _ago(word: str) -> float:

@@ -1,6 +1,6 @@
 """Numbers as short text for narrow columns: durations, counts, bytes, money, ages. ``?`` stands for unknown."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 UNKNOWN = "?"
 
@@ -70,10 +70,10 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
-def clock(us: int, *, date: bool = False) -> str:
-    """Microseconds since the epoch as UTC wall time; with ``date`` the day in front."""
+def clock(us: int, tz: tzinfo = UTC, *, date: bool = False) -> str:
+    """Microseconds since the epoch as the clock on a wall in ``tz``; with ``date`` the day in front."""
     try:
-        stamp = datetime.fromtimestamp(us / 1e6, UTC)
+        stamp = datetime.fromtimestamp(us / 1e6, tz)
     except (ValueError, OverflowError, OSError):
         return UNKNOWN
     return stamp.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S")

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.cli.output import unicode
 
 
@@ -46,9 +47,7 @@ def moment(tz: tzinfo = UTC) -> Any:
     """A function that shows a time of the store (naive, UTC) in a zone, to the second."""
 
     def show(value: datetime | None) -> str:
-        if value is None:
-            return ""
-        return value.replace(tzinfo=UTC).astimezone(tz).strftime("%Y-%m-%d %H:%M:%S")
+        return "" if value is None else wall(value, tz)
 
     return show
 

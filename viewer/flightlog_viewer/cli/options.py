@@ -31,7 +31,9 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew; 
 Tz = Annotated[
     str | None,
     typer.Option(
-        "--tz", metavar="ZONE", help="Time zone for times, days, weeks and --since, like Europe/Paris. Default: UTC."
+        "--tz",
+        metavar="ZONE",
+        help="Time zone for times, days, weeks and --since: Europe/Paris, or local for this machine's. Default: UTC.",
     ),
 ]
 Since = Annotated[

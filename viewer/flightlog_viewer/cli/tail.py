@@ -2,11 +2,12 @@
 
 import sys
 import time
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
@@ -74,7 +75,7 @@ def _print(rows: Any, zone: tzinfo, *, json: bool) -> None:
 def describe(row: dict[str, Any], zone: tzinfo) -> str:
     """One finished span as one line."""
     ended = row["end_time"]
-    at = "" if ended is None else ended.replace(tzinfo=UTC).astimezone(zone).strftime("%H:%M:%S.%f")[:-3]
+    at = "" if ended is None else wall(ended, zone, "%H:%M:%S.%f")[:-3]
     model = f" [{row['model']}]" if row["model"] and row["model"] != row["name"] else ""
     tokens = (row["token_usage"] or {}).get("total_tokens")
     parts = [

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from flightlog.errors import MissingExtraError
-from flightlog_viewer.analysis.times import milliseconds
-from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths
+from flightlog_viewer.analysis.times import milliseconds, zone
+from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths, Tz
 from flightlog_viewer.cli.terminal import interactive
 
 
@@ -25,6 +25,7 @@ def view(
             "--ttl", metavar="LENGTH", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d."
         ),
     ] = "1d",
+    tz: Tz = None,
     no_cache: NoCache = False,
     serve: Annotated[bool, typer.Option("--serve", help="Show it in a browser on this machine instead.")] = False,
     port: Annotated[int, typer.Option("--port", help="Port for --serve; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -43,20 +44,21 @@ def view(
     # Whoever names a database without saying so means it: as a span file it would be nothing but bad lines.
     checkpoints = [*(checkpoints or ()), *(path for path in paths or () if is_database(path))]
     paths = [path for path in paths or () if path not in checkpoints]
-    limit = milliseconds(ttl)
+    limit, place = milliseconds(ttl), zone(tz)
     if serve:
         arguments = [part for target in checkpoints for part in ("--checkpoints", target)]
         arguments += ["--ascii"] * ascii + ["--no-cache"] * no_cache + ["--ttl", ttl]
         arguments += ["--theme", theme] if theme else []
+        arguments += ["--tz", tz] if tz else []
         return _serve([*arguments, "--", *paths], port)
     if not interactive():
         from flightlog_viewer.cli.summary import summary
         from flightlog_viewer.cli.threads import threads
 
         if paths or not checkpoints:
-            summary(paths, no_cache=no_cache)
+            summary(paths, no_cache=no_cache, tz=tz)
         if checkpoints:
-            threads(paths, checkpoints)
+            threads(paths, checkpoints, tz=tz)
         return 0
     from flightlog_viewer.tui.start import run
 
@@ -67,6 +69,7 @@ def view(
         ascii_only=ascii,
         theme=theme,
         ttl_seconds=limit / 1000,
+        zone=place,
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -18,10 +18,12 @@ from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
 from flightlog_viewer.tui.background import gently
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
+from flightlog_viewer.tui.pending import PendingCount
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen
 from flightlog_viewer.tui.session import Session
 from flightlog_viewer.tui.status_line import load_line, status_line
 from flightlog_viewer.tui.text import OutputFilter
+from flightlog_viewer.tui.zones import Zones
 
 _FOLLOW_S = 0.25
 
@@ -54,6 +56,7 @@ class FlightlogApp(Guarded, App[int]):
         ascii_only: bool = False,
         theme: str | None = None,
         ttl_seconds: float = 86_400,
+        zone: tzinfo = UTC,
         clock: Any = monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -64,6 +67,7 @@ class FlightlogApp(Guarded, App[int]):
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self.following = False
         self.ttl_seconds = ttl_seconds
+        self._zones = Zones(zone)
         self.now = now
         self.faults: list[Exception] = []
         self._out = OutputFilter(ascii_only=ascii_only)
@@ -74,8 +78,7 @@ class FlightlogApp(Guarded, App[int]):
         self._furthest = 0
         self._follower = Follower()
         self._pending = 0
-        self._counts = 0
-        """How often the pending approvals are still to be counted."""
+        self._pending_count = PendingCount(self, session, self.set_pending)
         themes.register(self)
         if theme is not None and theme not in self.available_themes:
             raise UsageError(f"no theme is named {theme!r}; there are {', '.join(sorted(self.available_themes))}")
@@ -180,7 +183,7 @@ class FlightlogApp(Guarded, App[int]):
             self.main.post_message(Faulted(problem, None))
         if self.session.checkpoints and not self.session.files():
             self.main.bring("threads")
-        self._count_pending()
+        self._pending_count.ask()
         self._follower.watch(self.session.watched())
         self.set_interval(_FOLLOW_S, self._look_for_more)
 
@@ -217,39 +220,32 @@ class FlightlogApp(Guarded, App[int]):
         if not changed:
             return
         self._show_status()
-        self._count_pending()
+        self._pending_count.ask()
         self.main.data_changed(appended=True)
-
-    def _count_pending(self) -> None:
-        """Ask what waits for an answer, for the line at the top; one question at a time, the last for sure."""
-        self._counts += 1
-        if self._counts > 1:
-            return
-        session = self.session
-
-        def work() -> None:
-            try:
-                pending = sum(approval.status == "pending" for approval in session.threads.approvals()[0])
-            except Exception:  # the inbox says what is wrong
-                pending = self._pending
-            self.call_from_thread(self._counted, pending)
-
-        self.run_worker(work, thread=True, group="pending", exit_on_error=False)
-
-    def _counted(self, pending: int) -> None:
-        again, self._counts = self._counts > 1, 0
-        self.set_pending(pending)
-        if again:
-            self._count_pending()
 
     def _show_status(self) -> None:
         loaded = None if self._loading else self.session.loaded
-        self.main.say_status(*status_line(self.session, loaded, self._pending, self.glyphs, following=self.following))
+        self.main.say_status(
+            *status_line(
+                self.session, loaded, self._pending, self.glyphs, following=self.following, zone=str(self.zone)
+            )
+        )
 
     def set_pending(self, count: int) -> None:
         """How many approvals wait, for the status line."""
         self._pending = count
         self._show_status()
+
+    @property
+    def zone(self) -> tzinfo:
+        """Of every time that is shown."""
+        return self._zones.now
+
+    def turn_zone(self) -> None:
+        """Show times in another zone."""
+        self.notify(self._zones.turn(), markup=False)
+        self._show_status()
+        self.main.zone_changed()
 
     def toggle_follow(self) -> None:
         """Keep the newest row in view, or let the rows stand."""

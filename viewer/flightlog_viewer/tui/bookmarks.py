@@ -16,7 +16,7 @@ class Bookmark(NamedTuple):
     trace_id: str
     name: str
     when: str
-    """Its start, as it was shown."""
+    """Its start, UTC."""
 
 
 def load() -> list[Bookmark]:

@@ -4,6 +4,7 @@ What is needed for one trace only is imported with the first one: the list of tr
 """
 
 from collections.abc import Container, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog_viewer.analysis.excerpt import TraceRow
@@ -178,9 +179,9 @@ class SpanQuestions:
         rows = self._cursors.rows(f"SELECT trace_id, row_id FROM spans WHERE {name} = ? LIMIT 1", [value])
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def groups(self, by: str) -> list[dict[str, Any]]:
-        """The figures of the commands' ``summary`` by a key."""
-        return self._cursors.store.query("summary", by=by)
+    def groups(self, by: str, tz: tzinfo) -> list[dict[str, Any]]:
+        """The figures of the commands' ``summary`` by a key; days are those of ``tz``."""
+        return self._cursors.store.query("summary", by=by, tz=tz)
 
     def latency_bins(self, kind: str) -> list[tuple[Any, ...]]:
         """Calls of a type by duration (``screen_queries.latency_bins``)."""

@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from flightlog.errors import UnreadableError
@@ -21,6 +22,7 @@ def run(
     ascii_only: bool = False,
     theme: str | None = None,
     ttl_seconds: float = 86_400,
+    zone: tzinfo = UTC,
 ) -> int:
     """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
     session = Session(paths, checkpoints, cache=cache)
@@ -37,7 +39,9 @@ def run(
     sys.setswitchinterval(0.0005)
     # Textual leaves cycles behind with every paint. Rare looks for them are long ones, frequent ones cost more in all.
     gc.set_threshold(5_000, 20, 50)
-    app = FlightlogApp(session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds)
+    app = FlightlogApp(
+        session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds, zone=zone
+    )
     try:
         app.run()
     finally:

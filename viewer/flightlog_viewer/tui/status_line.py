@@ -10,7 +10,9 @@ from flightlog_viewer.tui.text import Part
 _NAMES = 60
 
 
-def status_line(session: Session, loaded: bool | None, pending: int, glyphs: Glyphs, *, following: bool) -> list[Part]:
+def status_line(
+    session: Session, loaded: bool | None, pending: int, glyphs: Glyphs, *, following: bool, zone: str
+) -> list[Part]:
     """Its parts. ``loaded`` is None while it is being done, False when it has failed."""
     shown = session.paths or [target.rpartition("@")[2] for target in session.checkpoints]
     names = ", ".join(Path(path).name or path for path in shown) or "newest span file here"
@@ -28,6 +30,7 @@ def status_line(session: Session, loaded: bool | None, pending: int, glyphs: Gly
             parts += ["  ", (f"{glyphs.status['interrupted']} {pending} pending", "bold $warning")]
     if following:
         parts += ["  ", ("LIVE", "bold reverse")]
+    parts.append((f"  {zone}", "dim"))
     return parts
 
 

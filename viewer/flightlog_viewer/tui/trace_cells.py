@@ -1,5 +1,7 @@
 """How a trace looks as one row of a list."""
 
+from datetime import tzinfo
+
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui.glyphs import Glyphs
@@ -20,7 +22,7 @@ COLUMNS = (
 _TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
 
 
-def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) -> list[Cell]:
+def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, tz: tzinfo, *, marked: bool) -> list[Cell]:
     """One cell a column. ``p95_ms`` is that of the whole list, against which the bar is drawn."""
     took = row.duration_ms
     bar = ""
@@ -34,8 +36,8 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, *, marked: bool) 
     free = row.total_tokens == 0 and row.cost_usd == 0  # no model was called: nothing to count
     return [
         Cell(mark, tone),
-        Cell(units.clock(row.start_us, date=True)[5:10], "dim"),
-        Cell(units.clock(row.start_us)),
+        Cell(units.clock(row.start_us, tz, date=True)[5:10], "dim"),
+        Cell(units.clock(row.start_us, tz)),
         Cell(("* " if marked else "") + row.name, "error" if row.status == "error" else ""),
         Cell(units.took(took, row.status)),
         Cell(bar, "llm", drawn=True),

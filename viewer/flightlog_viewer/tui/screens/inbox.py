@@ -11,6 +11,7 @@ from flightlog_viewer.analysis import inbox, units
 from flightlog_viewer.analysis.approvals import Approval
 from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.step_document import resume_snippet
+from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
@@ -87,6 +88,10 @@ class InboxView(View):
             return
         self.ask("approvals", self.session.threads.approvals, self._read)
 
+    def zone_changed(self) -> None:
+        self._list()
+        self._show()
+
     def _read(self, answer: tuple[list[Approval], datetime | None]) -> None:
         self._approvals, self._as_of = answer
         self.viewer.set_pending(sum(approval.status == "pending" for approval in self._approvals))
@@ -101,7 +106,11 @@ class InboxView(View):
         now = self.viewer.now()
         self.table.show_rows(TableRows([self._cells(a, now) for a in shown], list(self._listed)))
         pending = sum(a.status == "pending" for a in self._approvals)
-        seen = "" if self._as_of is None else f" as of {self._as_of:%H:%M:%S} UTC, when the database was last written"
+        seen = (
+            ""
+            if self._as_of is None
+            else f" as of {wall(self._as_of, self.zone, '%H:%M:%S')}, when the database was last written"
+        )
         ttl = units.age(self.viewer.ttl_seconds)
         note = f"{pending} pending{seen}" + (f"; {self._mark_late} is past {ttl}" if pending else "")
         self.query_one("#inbox-note", Static).update(content((note, "dim")), layout=False)
@@ -152,7 +161,7 @@ class InboxView(View):
     def _show(self) -> None:
         approval = self.selected
         if approval is not None:
-            self.body.show_document(inbox.document(approval, self.viewer.now(), self._as_of))
+            self.body.show_document(inbox.document(approval, self.viewer.now(), self._as_of, self.zone))
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()

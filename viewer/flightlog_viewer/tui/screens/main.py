@@ -62,6 +62,7 @@ class MainScreen(Guarded, Screen[None]):
         Binding("quotation_mark,apostrophe", "bookmarks", "Bookmarks", show=False, id="bookmarks"),
         Binding("R", "rejects", "Bad lines", show=False, id="rejects"),
         Binding("F", "follow", "Follow", show=False, id="follow"),
+        Binding("Z", "zone", "Time zone", show=False, id="zone"),
         Binding("o", "pager", "Pager", show=False, id="pager"),
         Binding("O", "editor", "Editor", show=False, id="editor"),
         Binding("percent_sign", "mouse", "Mouse capture on / off", show=False, id="mouse"),
@@ -124,6 +125,11 @@ class MainScreen(Guarded, Screen[None]):
         """Tell every view that there is something new."""
         for view in self.query(View):
             view.data_changed(appended=appended)
+
+    def zone_changed(self) -> None:
+        """Tell every view that times are shown in another zone."""
+        for view in self.query(View):
+            view.zone_changed()
 
     def go_newest(self) -> None:
         """Stand on the newest trace; whoever moves away from it is not followed with."""
@@ -198,10 +204,14 @@ class MainScreen(Guarded, Screen[None]):
             self.notify(f"{key} quits; y copies", markup=False)
 
     def action_bookmarks(self) -> None:
+        from flightlog_viewer.analysis.times import shown
         from flightlog_viewer.tui import bookmarks
         from flightlog_viewer.tui.screens.menus import Menu
 
-        marks = {f"{mark.when}  {mark.name}  {mark.trace_id}": mark for mark in bookmarks.load()}
+        marks = {
+            f"{shown(mark.when, self.viewer.zone)[:19]}  {mark.name}  {mark.trace_id}": mark
+            for mark in bookmarks.load()
+        }
         if not marks:
             self.notify("no bookmark is set: B on a trace sets one", markup=False)
             return
@@ -223,6 +233,9 @@ class MainScreen(Guarded, Screen[None]):
 
     def action_follow(self) -> None:
         self.viewer.toggle_follow()
+
+    def action_zone(self) -> None:
+        self.viewer.turn_zone()
 
     def action_help(self) -> None:
         from flightlog_viewer.tui.screens.help import HelpScreen

@@ -92,7 +92,7 @@ class StatsView(View):
         if not self.session.loaded:
             self.query_one("#plots").display = False
             return
-        session, group = self.session, self.group
+        session, group, tz = self.session, self.group, self.zone
         if group == "approvals":
             now, ttl = self.viewer.now(), self.viewer.ttl_seconds
             self.ask("stats", lambda: session.threads.approval_figures(now, ttl), self._show_approvals)
@@ -101,7 +101,7 @@ class StatsView(View):
 
         def work() -> Figures:
             return Figures(
-                session.spans.groups(group), session.spans.latency_bins(kind), session.spans.token_bins(_SERIES)
+                session.spans.groups(group, tz), session.spans.latency_bins(kind), session.spans.token_bins(_SERIES)
             )
 
         self.ask("stats", work, self._show)
@@ -176,7 +176,7 @@ class StatsView(View):
         plot.plt.title("tokens over time")
         if bins:
             day = bins[-1][0] - bins[0][0] > 86_400_000_000
-            labels = [units.clock(start, date=day)[:10] if day else units.clock(start) for start, _ in bins]
+            labels = [units.clock(at, self.zone, date=day)[: 10 if day else None] for at, _ in bins]
             _bars(plot, list(range(len(bins))), [tokens or 0 for _, tokens in bins])
             marks = sorted({0, len(bins) // 2, len(bins) - 1})
             plot.plt.xticks([float(i) for i in marks], [labels[i] for i in marks])

@@ -1,5 +1,6 @@
 """One thread step by step: where it stands, what branches there are, and the step itself as a document."""
 
+from datetime import UTC, tzinfo
 from typing import Literal
 
 from textual.app import ComposeResult
@@ -11,6 +12,7 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.step_document import TABS
+from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.tui.glyphs import UNICODE, Glyphs
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.text import Part, content
@@ -30,6 +32,7 @@ class StepsPane(Vertical):
         self._stepper = Stepper(())
         self._runs: list[TraceRow] = []
         self._against: Against = "parent"
+        self._tz: tzinfo = UTC
         self._changes: list[Change] = []
 
     def compose(self) -> ComposeResult:
@@ -52,9 +55,9 @@ class StepsPane(Vertical):
         self.add_class("-empty")
         self.body.show_document(Document([Block(line, "dim") for line in lines]))
 
-    def show(self, stepper: Stepper, runs: list[TraceRow], against: Against) -> None:
+    def show(self, stepper: Stepper, runs: list[TraceRow], against: Against, tz: tzinfo) -> None:
         """Show a step, with its changes ``against`` the one before it or the marked one."""
-        self._stepper, self._runs, self._against = stepper, runs, against
+        self._stepper, self._runs, self._against, self._tz = stepper, runs, against, tz
         step = stepper.step
         if step is None:
             self.say("this thread has no checkpoint")
@@ -66,7 +69,7 @@ class StepsPane(Vertical):
         else:
             self._changes = step.changes
         place, length = stepper.place
-        when = (step.ts or "")[:19].replace("T", " ")
+        when = shown(step.ts, tz)[:19]
         parts: list[Part] = [
             (f"{step.thread_id} ", "bold"),
             f" < step {place}/{length} > ",
@@ -90,7 +93,9 @@ class StepsPane(Vertical):
         step = self._stepper.step
         if step is not None:
             tab = TABS[self.tabs.active]
-            made = step_document.document(tab, step, self._changes, self._against, self._runs, self.glyphs.status)
+            made = step_document.document(
+                tab, step, self._changes, self._against, self._runs, self.glyphs.status, self._tz
+            )
             self.body.show_document(made)
 
     def on_resize(self) -> None:

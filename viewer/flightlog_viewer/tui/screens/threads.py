@@ -12,6 +12,7 @@ from flightlog_viewer.analysis import step_document
 from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.step_document import TABS
+from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.steps import Against, StepsPane
@@ -114,6 +115,10 @@ class ThreadsView(View):
         if self._steps is not None and appended:
             self._open(self._steps.thread_id, keep=True)
 
+    def zone_changed(self) -> None:
+        self._read_threads()
+        self._show_step()
+
     def _read_threads(self) -> None:
         if not self.session.checkpoints:
             self.table.nothing = "no checkpoint database"
@@ -146,7 +151,7 @@ class ThreadsView(View):
             Cell(self.glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
             Cell(thread.thread_id),
             Cell(str(thread.steps)),
-            Cell((thread.updated_at or "")[:19].replace("T", " "), "dim"),
+            Cell(shown(thread.updated_at, self.zone)[:19], "dim"),
             Cell(
                 waits or failed or thread.note or ", ".join(thread.next),
                 "wait" if waits else "error" if failed else "dim",
@@ -181,12 +186,12 @@ class ThreadsView(View):
     def _show_step(self) -> None:
         if self._steps is None:
             return
-        self.pane.show(self._stepper, self._steps.runs, self._against)
+        self.pane.show(self._stepper, self._steps.runs, self._against, self.zone)
         self._show_runs(self._steps)
 
     def _show_runs(self, steps: ThreadSteps) -> None:
         marked = frozenset(link.row_id for link in self._step_links())
-        rows = RunRows(steps.spans, marked, self.glyphs)
+        rows = RunRows(steps.spans, marked, self.glyphs, self.zone)
         self.runs.nothing = "no run of this thread is in the span files"
         self.runs.show_rows(rows)
         if rows.first_marked is not None and not self.runs.has_focus:

@@ -118,6 +118,12 @@ class TraceView(View):
         if self.trace_id is not None:
             self._read(keep=True)
 
+    def zone_changed(self) -> None:
+        if self._where is not None:
+            self._filter(self.filter_line.text)
+        if self._span:
+            self._show_tab()
+
     def _read(self, *, keep: bool) -> None:
         trace_id, session = self.trace_id, self.session
         if trace_id is None or not session.loaded:
@@ -177,7 +183,7 @@ class TraceView(View):
         self._show_tab()
 
     def _show_tab(self) -> None:
-        made = document(TABS[self.tabs.active], self._span, self._payload, self._tools, self.glyphs.status)
+        made = document(TABS[self.tabs.active], self._span, self._payload, self._tools, self.glyphs.status, self.zone)
         self.body.show_document(made)
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
@@ -223,7 +229,7 @@ class TraceView(View):
             self.filter_line.set_count(f"{len(self.waterfall.outline.rows):,} spans")
             return
         try:
-            where = compile_filter(text, "spans")
+            where = compile_filter(text, "spans", tz=self.zone, now=self.viewer.now())
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
             return

@@ -114,6 +114,12 @@ class TracesView(View):
     def data_changed(self, *, appended: bool) -> None:
         self.reload(appended=appended)
 
+    def zone_changed(self) -> None:
+        if self.session.loaded:
+            self._filter(self.filter_text)  # its times are meant in the zone
+        else:
+            self.show_excerpt(self.viewer.first_rows)
+
     def reload(self, *, appended: bool = False) -> None:
         """Ask for the list again; ``appended`` says that only new rows can have come."""
         if not self.session.loaded:
@@ -199,7 +205,7 @@ class TracesView(View):
         return page
 
     def _line(self, trace: TraceRow) -> list[Cell]:
-        return cells(trace, self.glyphs, self._p95, marked=trace.trace_id in self._marked)
+        return cells(trace, self.glyphs, self._p95, self.zone, marked=trace.trace_id in self._marked)
 
     def _arrived(self) -> None:
         self.post_message(PageArrived())
@@ -220,14 +226,16 @@ class TracesView(View):
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
+        self._filter(event.text.strip())
+
+    def _filter(self, text: str) -> None:
         from flightlog_viewer.analysis.filter import FilterError, compile_filter
 
-        text = event.text.strip()
         if text == ":sql":
             self._say_sql()
             return
         try:
-            where = compile_filter(text, "traces") if text else None
+            where = compile_filter(text, "traces", tz=self.zone, now=self.viewer.now()) if text else None
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
             return
@@ -325,7 +333,8 @@ class TracesView(View):
         if self._compared is None or self._compared.trace_id == trace.trace_id:
             self._compared = trace
             self.notify(
-                f"A is {trace.name} of {units.clock(trace.start_us)}; c on another trace compares", markup=False
+                f"A is {trace.name} of {units.clock(trace.start_us, self.zone)}; c on another trace compares",
+                markup=False,
             )
             return
         first, session = self._compared, self.session
@@ -341,7 +350,9 @@ class TracesView(View):
     def _compare(self, traces: tuple[TraceRow, TraceRow], sides: tuple[OpenTrace, OpenTrace]) -> None:
         from flightlog_viewer.tui.screens.compare import CompareScreen
 
-        a, b = (f"{row.name} {units.clock(row.start_us)} {units.duration(row.duration_ms)}" for row in traces)
+        a, b = (
+            f"{row.name} {units.clock(row.start_us, self.zone)} {units.duration(row.duration_ms)}" for row in traces
+        )
         self.viewer.push_screen(CompareScreen((a, b), sides, self.glyphs))
 
     def action_thread(self) -> None:

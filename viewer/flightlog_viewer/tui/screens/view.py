@@ -1,6 +1,7 @@
 """What the six screens have in common: the session, work in the background, and what Back and Copy mean there."""
 
 from collections.abc import Awaitable, Callable
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.containers import Vertical
@@ -49,6 +50,11 @@ class View(Guarded, Vertical):
     def glyphs(self) -> Glyphs:
         return self.viewer.glyphs
 
+    @property
+    def zone(self) -> tzinfo:
+        """Of every time that is shown."""
+        return self.viewer.zone
+
     def shown(self) -> None:
         """The view has come to the front: put the focus where keys are expected."""
 
@@ -58,6 +64,10 @@ class View(Guarded, Vertical):
 
     def data_changed(self, *, appended: bool) -> None:
         """The store has been loaded, or (``appended``) has new rows."""
+
+    def zone_changed(self) -> None:
+        """Times are to be shown in another zone."""
+        self.data_changed(appended=False)
 
     @property
     def waiting(self) -> str:

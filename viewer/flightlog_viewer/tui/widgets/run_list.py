@@ -1,6 +1,7 @@
 """The spans of every run of a thread as a list, with those of one step marked."""
 
 from collections.abc import Hashable, Sequence
+from datetime import tzinfo
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs, letter
@@ -20,10 +21,11 @@ _TONES = {"error": "error", "unfinished": "error", "interrupted": "wait", "runni
 class RunRows:
     """Implements ``Rows``; a row is made when it is drawn."""
 
-    def __init__(self, spans: Sequence[RunSpan], marked: frozenset[int], glyphs: Glyphs) -> None:
+    def __init__(self, spans: Sequence[RunSpan], marked: frozenset[int], glyphs: Glyphs, tz: tzinfo) -> None:
         self._spans = spans
         self._marked = marked
         self._glyphs = glyphs
+        self._tz = tz
 
     @property
     def first_marked(self) -> int | None:
@@ -43,7 +45,7 @@ class RunRows:
             Cell(f"{indent}{status}{letter(span.type, span.kind)} {span.name}", tone),
             Cell(units.took(span.duration_ms, span.status)),
             Cell("" if span.step is None else str(span.step), "dim"),
-            Cell(units.clock(span.start_us), "dim"),
+            Cell(units.clock(span.start_us, self._tz), "dim"),
         ]
 
     def key(self, row: int) -> Hashable:
