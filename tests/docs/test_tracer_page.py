@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import flightlog
+from flightlog import read_spans
 from flightlog.redaction import DEFAULT_KEYS
-from flightlog.span_file import read_spans
 from tests.tracer.graphs import agent
 from tests.tracer.models import USAGE, ScriptedModel, call
 

@@ -25,8 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from flightlog import JsonlTracer
-from flightlog.reader import read_spans
+from flightlog import JsonlTracer, read_spans
 from flightlog.span import Span
 from flightlog_exporters import OTelBridge, semconv
 from flightlog_exporters.delegating_span import DelegatingSpan

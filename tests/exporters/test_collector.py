@@ -23,9 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, read_spans
 from flightlog.errors import UsageError
-from flightlog.reader import read_spans
 from flightlog.span_file import SpanFile
 from flightlog_exporters import OTelBridge, otlp_json, otlp_protobuf
 from flightlog_exporters.collector import JSON, PATH, PROTOBUF, Collector

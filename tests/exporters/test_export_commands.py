@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.reader import read_spans
+from flightlog import read_spans
 from flightlog.span import Span
 from flightlog_viewer.cli.app import main
 

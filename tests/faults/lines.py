@@ -3,8 +3,9 @@
 from collections import defaultdict
 from pathlib import Path
 
+from flightlog import read_spans
 from flightlog.span import Span
-from flightlog.span_file import LOSS_NAME, read_spans
+from flightlog.span_file import LOSS_NAME
 
 
 def line(seq: int, *, writer: str = "w", size: int = 0) -> bytes:

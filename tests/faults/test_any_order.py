@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from flightlog.reader import read_open_spans
+from flightlog import read_open_spans
 from flightlog.rotation import rotated_files
 from flightlog.span_file import SpanFile
 from tests.faults.lines import line, numbers

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, read_spans
 from flightlog.clock import Clock
-from flightlog.span_file import read_spans
 from tests.faults.agents import SPANS, converse
 from tests.faults.breaker import Breaker, failing
 from tests.faults.children import run

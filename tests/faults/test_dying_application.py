@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.reader import read_open_spans
-from flightlog.span_file import read_spans
+from flightlog import read_open_spans, read_spans
 from tests.faults.agents import SPANS, converse
 from tests.faults.children import finish, run, start
 

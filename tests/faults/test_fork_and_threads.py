@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.reader import read_open_spans
+from flightlog import read_open_spans
 from flightlog.span_file import SpanFile
 from tests.faults.children import run, start
 from tests.faults.lines import broken, line, numbers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.reader import read_open_spans
+from flightlog import read_open_spans
 from flightlog.span_file import SpanFile
 from tests.faults.lines import broken, line, numbers
 

@@ -10,10 +10,9 @@ import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 
 import flightlog
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, read_spans
 from flightlog.foreign import foreign
 from flightlog.plain import convert
-from flightlog.span_file import read_spans
 from tests.faults.children import run
 from tests.faults.lines import broken
 

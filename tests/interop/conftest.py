@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.reader import read_spans
+from flightlog import read_spans
 from flightlog.span import Span
 from flightlog_samples.__main__ import main as record
 from tests.interop.servers import BIN, free_port, running

@@ -10,8 +10,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from flightlog import JsonlTracer
-from flightlog.reader import read_spans
+from flightlog import JsonlTracer, read_spans
 from flightlog.span import Span
 from flightlog_exporters import OTelBridge
 from flightlog_exporters.ids import context_of

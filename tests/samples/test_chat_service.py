@@ -13,7 +13,7 @@ import httpx
 import pytest
 from langchain_core.messages import BaseMessage
 
-from flightlog.span_file import read_spans
+from flightlog import read_spans
 from flightlog_samples.chat_service import agent
 from flightlog_samples.chat_service.api import create_app
 from flightlog_samples.chat_service.outbox import Outbox

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.span_file import read_spans
+from flightlog import read_spans
 from flightlog_samples import react_agent
 from flightlog_samples.__main__ import main
 from flightlog_samples.http_server import served

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from langchain_core.messages import BaseMessage
 
-from flightlog.span_file import read_spans
+from flightlog import read_spans
 from flightlog_samples.decision_log import Decision, DecisionLog
 from flightlog_samples.http_server import served
 from flightlog_samples.recording import sqlite_saver

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from flightlog import Span
-from flightlog.span_file import read_spans
+from flightlog import Span, read_spans
 from flightlog_viewer.checkpoints import Step, ThreadSummary, open_source
 
 PAIRS = {

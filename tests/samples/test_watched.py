@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flightlog.span_file import read_spans
+from flightlog import read_spans
 from flightlog_samples.catalogue import SAMPLES
 from flightlog_viewer.cli.app import main
 

@@ -8,8 +8,7 @@ import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 
 import flightlog
-from flightlog import JsonlTracer
-from flightlog.span_file import read_spans
+from flightlog import JsonlTracer, read_spans
 
 
 def _add_one(x: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.span_file import read_spans
+from flightlog import read_spans
 
 APP = """\
 import subprocess, sys

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from flightlog import JsonlTracer
-from flightlog.span_file import read_spans
+from flightlog import JsonlTracer, read_spans
 
 
 def work(tracer: JsonlTracer) -> None:

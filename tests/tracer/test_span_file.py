@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from flightlog import read_spans
 from flightlog.errors import UnreadableError, UsageError
 from flightlog.rotation import rotated_files
 from flightlog.span import Span
-from flightlog.span_file import LOSS_NAME, SpanFile, read_spans
+from flightlog.span_file import LOSS_NAME, SpanFile
 
 
 def span(seq: int, *, writer_id: str = "w", size: int = 0) -> Span:

@@ -14,8 +14,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, interrupt
 
 import flightlog
-from flightlog import JsonlTracer, Span
-from flightlog.span_file import read_spans
+from flightlog import JsonlTracer, Span, read_spans
 from tests.tracer.models import USAGE, ScriptedModel, call
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flightlog.errors import FlightlogError, MissingExtraError, UnreadableError, UsageError
     from flightlog.handler import JsonlTracer
     from flightlog.log_filter import TraceLogFilter
+    from flightlog.reader import OpenSpan, read_open_spans, read_spans
     from flightlog.sink import SpanSink
     from flightlog.span import Span
 
@@ -29,12 +30,15 @@ __all__ = [
     "FlightlogError",
     "JsonlTracer",
     "MissingExtraError",
+    "OpenSpan",
     "Span",
     "SpanSink",
     "TraceLogFilter",
     "UnreadableError",
     "UsageError",
     "install",
+    "read_open_spans",
+    "read_spans",
     "trace",
     "uninstall",
 ]
@@ -43,12 +47,15 @@ _HOMES = {
     "FlightlogError": "errors",
     "JsonlTracer": "handler",
     "MissingExtraError": "errors",
+    "OpenSpan": "reader",
     "Span": "span",
     "SpanSink": "sink",
     "TraceLogFilter": "log_filter",
     "UnreadableError": "errors",
     "UsageError": "errors",
     "install": "attach",
+    "read_open_spans": "reader",
+    "read_spans": "reader",
     "trace": "attach",
     "uninstall": "attach",
 }

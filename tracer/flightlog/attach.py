@@ -11,11 +11,11 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final, Unpack
 
 from flightlog.errors import UsageError
-from flightlog.handler import JsonlTracer
-from flightlog.sampling import sampling_options
+from flightlog.handler import JsonlTracer, TracerOptions
+from flightlog.sampling import SamplingOptions, sampling_options
 
 _logger: Final = logging.getLogger("flightlog")
 
@@ -46,14 +46,16 @@ _slots = 0
 
 
 @contextlib.contextmanager
-def trace(path: str | os.PathLike[str], **options: Any) -> Iterator[JsonlTracer]:
+def trace(path: str | os.PathLike[str], **options: Unpack[TracerOptions]) -> Iterator[JsonlTracer]:
     """Record every run that begins inside the block, in asyncio tasks and in threads that are started inside too.
 
-    ``options`` are those of JsonlTracer. Blocks may nest, each with its own file; a block for the file of an
-    enclosing block or of ``install`` uses that tracer, and records once.
+    ``options`` are those of JsonlTracer; gives the tracer. Blocks may nest, each with its own file; a block for the
+    file of an enclosing block or of ``install`` uses that tracer, and records once.
 
     A thread that was there before the block (of a pool, say) belongs to the block when the work was handed to it
     with its context, as asyncio and LangChain do; ``loop.run_in_executor`` and ``submit`` do not.
+
+    Raises UsageError for an argument that cannot be meant.
     """
     block = _enter(path, options)
     token = _current.set(block)
@@ -66,10 +68,11 @@ def trace(path: str | os.PathLike[str], **options: Any) -> Iterator[JsonlTracer]
         _leave(block)
 
 
-def install(path: str | os.PathLike[str], **options: Any) -> JsonlTracer:
+def install(path: str | os.PathLike[str], **options: Unpack[TracerOptions]) -> JsonlTracer:
     """Record every run of this process from now on; the tracer is closed at exit.
 
-    ``options`` are those of JsonlTracer. A second call for the same file gives the tracer that is there.
+    ``options`` are those of JsonlTracer. A second call for the same file gives the tracer that is there. Raises
+    UsageError for an argument that cannot be meant.
     """
     global _installed
     with _lock:
@@ -102,7 +105,7 @@ def attach_from_environment() -> None:
             install(path, **_sampling())
 
 
-def _sampling() -> dict[str, Any]:
+def _sampling() -> SamplingOptions:
     try:
         return sampling_options(os.environ.get(SAMPLE_VARIABLE), os.environ.get(ALWAYS_KEEP_VARIABLE))
     except UsageError as error:
@@ -142,7 +145,7 @@ def _here() -> _Block | None:
     return next((block for block in reversed(_blocks) if thread not in block.older_threads), None)
 
 
-def _enter(path: str | os.PathLike[str], options: dict[str, Any]) -> _Block:
+def _enter(path: str | os.PathLike[str], options: TracerOptions) -> _Block:
     global _blocks
     outer = _here()
     enclosing = []

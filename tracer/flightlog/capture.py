@@ -1,25 +1,24 @@
 """How much of a payload is kept."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, cast
+from typing import Literal, get_args
 
 from flightlog.errors import UsageError
 
 Mode = Literal["all", "metadata", "none"]
 """``all``: the payload. ``metadata``: its type, size in bytes and SHA-256. ``none``: nothing."""
 
-MODES: Final = ("all", "metadata", "none")
+Capture = Mapping[Literal["inputs", "output"], Mode] | Mode
+"""A mode for each, ``all`` for what is not named; or one mode for both."""
 
 
-def modes(capture: Mapping[str, str] | str | None) -> tuple[Mode, Mode]:
+def modes(capture: Capture | None) -> tuple[Mode, Mode]:
     """The modes for inputs and output. Raises UsageError for anything else."""
-    if isinstance(capture, str):
-        capture = {"inputs": capture, "output": capture}
-    chosen = dict(capture or {})
+    chosen = {"inputs": capture, "output": capture} if isinstance(capture, str) else dict(capture or {})
     unknown = set(chosen) - {"inputs", "output"}
     if unknown:
         raise UsageError(f"capture has no field {sorted(unknown)[0]!r}: use 'inputs' and 'output'")
     for mode in chosen.values():
-        if mode not in MODES:
+        if mode not in get_args(Mode):
             raise UsageError(f"capture mode {mode!r} is unknown: use 'all', 'metadata' or 'none'")
-    return cast(Mode, chosen.get("inputs", "all")), cast(Mode, chosen.get("output", "all"))
+    return chosen.get("inputs", "all"), chosen.get("output", "all")

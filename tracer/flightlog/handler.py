@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Self
 from uuid import UUID
 
 from flightlog import langgraph
 from flightlog.callbacks import Callbacks
-from flightlog.capture import modes
+from flightlog.capture import Capture, modes
 from flightlog.clock import SYSTEM, Clock
 from flightlog.copies import SharedByCopies, made_by
 from flightlog.errors import UsageError
@@ -16,12 +16,29 @@ from flightlog.inline import counts_as_inline
 from flightlog.payload import PayloadEncoder
 from flightlog.recorder import Recorder
 from flightlog.redaction import Redactor, Rule
-from flightlog.sampling import Sampler
+from flightlog.sampling import Sampler, SamplingOptions
 from flightlog.sink import SpanSink
-from flightlog.span import Span
+from flightlog.span import Span, Status
 from flightlog.span_file import SpanFile
 
 DEFAULT_MAX_FIELD_BYTES: Final = 262_144
+_SMALLEST_FIELD_BYTES: Final = 64
+
+
+class TracerOptions(SamplingOptions, total=False):
+    """The options of JsonlTracer, which says what each means, for functions that pass them on."""
+
+    sinks: Iterable[SpanSink]
+    redact: Iterable[Rule] | Rule | None
+    capture: Capture | None
+    max_field_bytes: int
+    fsync: bool
+    max_bytes: int | None
+    max_total_bytes: int | None
+    service: str | None
+    service_version: str | None
+    environment: str | None
+    clock: Clock
 
 
 class JsonlTracer(SharedByCopies, Callbacks):
@@ -29,7 +46,8 @@ class JsonlTracer(SharedByCopies, Callbacks):
 
     With ``path``, each finished span is one line of that file, written before its end callback returns; without, the
     last 10,000 spans are in ``spans``. Safe to share between threads, tasks and forks. Nothing it does raises into
-    the application, except for arguments that cannot be meant (UsageError, here).
+    the application, except for arguments that cannot be meant (UsageError, here). A context manager that closes
+    itself; used without ``with``, it is closed at exit.
     """
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
@@ -42,10 +60,10 @@ class JsonlTracer(SharedByCopies, Callbacks):
         *,
         sinks: Iterable[SpanSink] = (),
         redact: Iterable[Rule] | Rule | None = (),
-        capture: Mapping[str, str] | str | None = None,
+        capture: Capture | None = None,
         max_field_bytes: int = DEFAULT_MAX_FIELD_BYTES,
         sample: float = 1.0,
-        always_keep: Iterable[str] = (),
+        always_keep: Iterable[Status] | Status = (),
         fsync: bool = False,
         max_bytes: int | None = None,
         max_total_bytes: int | None = None,
@@ -55,20 +73,33 @@ class JsonlTracer(SharedByCopies, Callbacks):
         clock: Clock = SYSTEM,
     ) -> None:
         """
-        sinks: further consumers of live spans.
-        redact: rules added to the default keys (see flightlog.redaction); None switches redaction off.
-        capture: ``{"inputs": mode, "output": mode}`` or one mode for both: ``all``, ``metadata`` or ``none``.
-        max_field_bytes: bytes of JSON kept of each payload; the rest is cut, with its size and SHA-256.
+        path: the span file to append to, made with its folders when it is not there; None keeps spans in memory.
+        sinks: further consumers of live spans, such as ``flightlog_exporters.OTelBridge()``.
+        redact: rules that hide secrets, beside the default keys (see flightlog.redaction): a key, a compiled regular
+            expression, a callable ``(field, value) -> value``, or several of them; None switches redaction off.
+        capture: ``{"inputs": mode, "output": mode}`` or one mode for both: ``all``, ``metadata`` (type, size in bytes
+            and SHA-256) or ``none``; None means ``all``.
+        max_field_bytes: bytes of JSON kept of each payload, 64 or more; the rest is cut, with its size and SHA-256.
         sample: share of traces recorded, 0 to 1, whole traces only; ``summary()`` counts the others too.
         always_keep: statuses (``error``, ``interrupted``) that bring the whole trace in, whatever the share.
         fsync: make each span survive the machine, not only the process.
-        max_bytes, max_total_bytes: when the file rotates, and how much disk it may use; None means unlimited.
+        max_bytes: size at which the file is renamed and a new one begun; None means never.
+        max_total_bytes: bound on the file and its renamed predecessors together, of which the oldest are deleted;
+            None means unlimited.
         service, service_version, environment: what this process is, on every span.
         clock: what times are read from; another one than the system's is for tests.
+
+        Raises UsageError for an argument that cannot be meant.
         """
-        if max_field_bytes < 64:
-            raise UsageError("max_field_bytes must be at least 64")
-        inputs_mode, output_mode = modes(capture)
+        for name, limit, least in (
+            ("max_field_bytes", max_field_bytes, _SMALLEST_FIELD_BYTES),
+            ("max_bytes", max_bytes, 1),
+            ("max_total_bytes", max_total_bytes, 1),
+        ):
+            if limit is not None and limit < least:
+                raise UsageError(f"{name} must be at least {least}")
+        sampler = Sampler(sample, always_keep)
+        payload_modes = modes(capture)
         file = None
         if path is not None:
             file = SpanFile(path, fsync=fsync, max_bytes=max_bytes, max_total_bytes=max_total_bytes)
@@ -82,10 +113,10 @@ class JsonlTracer(SharedByCopies, Callbacks):
             Recorder(
                 file,
                 PayloadEncoder(Redactor(redact), max_field_bytes),
-                (inputs_mode, output_mode),
+                payload_modes,
                 sinks,
                 {name: value for name, value in process.items() if value is not None},
-                Sampler(sample, always_keep) if sample != 1 else None,
+                sampler if sample != 1 else None,
                 clock,
             )
         )
@@ -139,6 +170,9 @@ class JsonlTracer(SharedByCopies, Callbacks):
         recorder.sinks.close()
         if recorder.file is not None:
             recorder.file.close()
+
+    def __repr__(self) -> str:
+        return f"JsonlTracer({self.path!r})" if self.path is not None else "JsonlTracer()"
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from flightlog.errors import UsageError
 from flightlog.foreign import foreign
 
 REDACTED: Final = "[redacted]"
@@ -48,7 +49,7 @@ _FOLD = str.maketrans(string.ascii_uppercase + "-", string.ascii_lowercase + "_"
 
 
 class Redactor:
-    """The rules of one tracer."""
+    """The rules of one tracer. Raises UsageError for what is no rule."""
 
     def __init__(self, rules: Iterable[Rule] | Rule | None = ()) -> None:
         keys: set[str] = set()
@@ -61,8 +62,12 @@ class Redactor:
                     keys.add(fold(rule))
                 elif isinstance(rule, re.Pattern):
                     self.patterns.append(rule)
-                else:
+                elif callable(rule):
                     self.callables.append(rule)
+                else:
+                    raise UsageError(
+                        f"redact takes keys, compiled regular expressions and callables, not {type(rule).__name__}"
+                    )
         self.keys: Final = frozenset(keys)
         self._needles: Final = tuple(orjson.dumps(key) + b":" for key in keys)
 

@@ -2,28 +2,36 @@
 
 import zlib
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final, TypedDict, cast
 
 from flightlog.errors import UsageError
-from flightlog.span import STATUSES
+from flightlog.span import STATUSES, Status
 
 MAX_HELD_BYTES: Final = 32 * 1024 * 1024
 """Bytes of lines held for traces whose fate is open; beyond it a trace is kept, whole, rather than cut."""
 
 
-def sampling_options(sample: str | None, always_keep: str | None) -> dict[str, Any]:
+class SamplingOptions(TypedDict, total=False):
+    """The options of JsonlTracer that choose traces."""
+
+    sample: float
+    always_keep: Iterable[Status] | Status
+
+
+def sampling_options(sample: str | None, always_keep: str | None) -> SamplingOptions:
     """JsonlTracer's ``sample`` and ``always_keep`` from texts: a number, and statuses with commas between them.
 
     Raises UsageError for what cannot be meant.
     """
-    options: dict[str, Any] = {}
+    options: SamplingOptions = {}
     if sample:
         try:
             options["sample"] = float(sample)
         except ValueError:
             raise UsageError(f"sample must be a share between 0 and 1, not {sample!r}") from None
     if always_keep:
-        options["always_keep"] = tuple(status for part in always_keep.split(",") if (status := part.strip()))
+        statuses = (part.strip() for part in always_keep.split(","))
+        options["always_keep"] = tuple(cast(Status, status) for status in statuses if status)
     Sampler(options.get("sample", 1.0), options.get("always_keep", ()))  # its own checks
     return options
 

@@ -10,10 +10,10 @@ assert [span.name for span in tracer.spans] == ["plan", "act", "agent"]
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final, Unpack
 
 from flightlog.clock import Clock
-from flightlog.handler import JsonlTracer
+from flightlog.handler import JsonlTracer, TracerOptions
 from flightlog.span import Span
 
 START_NS: Final = 1_767_225_600_000_000_000
@@ -65,8 +65,9 @@ class SequentialIds:
 class RecordingTracer(JsonlTracer):
     """A tracer in memory whose spans compare equal from run to run."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(clock=fixed_clock(), **options)
+    def __init__(self, **options: Unpack[TracerOptions]) -> None:
+        options.setdefault("clock", fixed_clock())
+        super().__init__(**options)
 
     @property
     def spans(self) -> list[Span]:
@@ -86,7 +87,7 @@ class RecordingTracer(JsonlTracer):
 
 
 @contextmanager
-def recording(**options: Any) -> Iterator[RecordingTracer]:
+def recording(**options: Unpack[TracerOptions]) -> Iterator[RecordingTracer]:
     """A RecordingTracer with the options of JsonlTracer, closed at the end of the block."""
     with RecordingTracer(**options) as tracer:
         yield tracer

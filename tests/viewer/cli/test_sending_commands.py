@@ -8,7 +8,7 @@ import duckdb
 import orjson
 import pytest
 
-from flightlog.reader import read_spans
+from flightlog import read_spans
 from flightlog.span import Span
 from flightlog_viewer.cli.app import main
 from flightlog_viewer.cli.compare import pair

@@ -1,0 +1,67 @@
+"""What `import flightlog` offers, and the options of its tracer."""
+
+import inspect
+from typing import Any, get_type_hints
+
+import pytest
+
+import flightlog
+from flightlog import JsonlTracer, UsageError
+from flightlog.handler import TracerOptions
+
+
+@pytest.mark.parametrize("name", flightlog.__all__)
+def test_a_public_name_loads_and_says_what_it_is(name: str) -> None:
+    """Every name of `__all__` is there on first use, is listed by `dir`, and has a docstring."""
+    assert name in dir(flightlog)
+    assert inspect.getdoc(getattr(flightlog, name))
+
+
+def test_what_is_not_public_is_not_there() -> None:
+    """A name that is not offered is an AttributeError, as of any module."""
+    with pytest.raises(AttributeError, match="no attribute 'JsonTracer'"):
+        flightlog.JsonTracer  # noqa: B018
+
+
+def test_every_error_is_a_flightlog_error() -> None:
+    """One `except` catches whatever flightlog raises on purpose."""
+    errors = [name for name in flightlog.__all__ if name.endswith("Error")]
+    assert len(errors) == 4
+    assert all(issubclass(getattr(flightlog, name), flightlog.FlightlogError) for name in errors)
+
+
+def test_options_that_are_passed_on_are_those_of_the_tracer() -> None:
+    """`trace`, `install` and `recording` take what JsonlTracer takes, of the same types; it explains each."""
+    taken = inspect.signature(JsonlTracer.__init__).parameters
+    options = {name for name, parameter in taken.items() if parameter.kind is inspect.Parameter.KEYWORD_ONLY}
+    hints = get_type_hints(JsonlTracer.__init__)
+    assert get_type_hints(TracerOptions) == {name: hints[name] for name in options}
+    explained = JsonlTracer.__init__.__doc__ or ""
+    assert [name for name in (*options, "path") if f" {name}" not in explained] == []
+
+
+def test_a_tracer_shows_its_file(tmp_path: Any) -> None:
+    """In a debugger and in a log a tracer says where it writes."""
+    assert repr(JsonlTracer(tmp_path / "t.jsonl")) == f"JsonlTracer('{tmp_path}/t.jsonl')"
+    assert repr(JsonlTracer()) == "JsonlTracer()"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"max_field_bytes": 63}, "max_field_bytes must be at least 64"),
+        ({"max_bytes": 0}, "max_bytes must be at least 1"),
+        ({"max_total_bytes": -1}, "max_total_bytes must be at least 1"),
+        ({"sample": 1.5}, "between 0 and 1"),
+        ({"sample": -0.1}, "between 0 and 1"),
+        ({"sample": float("nan")}, "between 0 and 1"),
+        ({"always_keep": ("eror",)}, "knows no status 'eror'"),
+        ({"always_keep": "eror", "sample": 0.5}, "knows no status 'eror'"),
+        ({"redact": [7]}, "callables, not int"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_meant_is_refused(options: Any, sentence: str) -> None:
+    """A mistake is said when the tracer is made, in a sentence, not when spans are missing."""
+    with pytest.raises(UsageError, match=sentence):
+        JsonlTracer(**options)
