@@ -1,7 +1,6 @@
 """`python -m flightlog_samples [NAMES...]`: record samples into one folder, or list them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -18,14 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"samples, or all (default: {' '.join(DEFAULT)})")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), help="folder to record into")
     parser.add_argument("--list", action="store_true", help="name the samples and what each shows")
-    parser.add_argument("--json", action="store_true", help="with --list: as JSON")
     options = parser.parse_args(argv)
     if options.list:
-        if options.json:
-            print(json.dumps([{"name": s.name, "shows": s.shows, "default": s.name in DEFAULT} for s in SAMPLES]))
-        else:
-            for sample in SAMPLES:
-                print(f"{sample.name:<18} {sample.shows}")
+        for sample in SAMPLES:
+            print(f"{sample.name:<18} {sample.shows}")
         return 0
     try:
         samples = select(options.names)

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from langchain_core.runnables import RunnableConfig
@@ -29,23 +28,17 @@ _ENDINGS = (".jsonl", ".jsonl.*.open", ".sqlite", ".sqlite-wal", ".sqlite-shm", 
 class Recording:
     """A span file and a SQLite checkpoint database in one folder, open for one story; a context manager."""
 
-    def __init__(self, out: Path, stem: str | None = None) -> None:
-        """`stem` names the files of a sample that is a process of its own; the others share one pair."""
-        self.out = out
-        self.spans = out / f"{stem or 'spans'}.jsonl"
-        self.database = out / f"{stem or 'checkpoints'}.sqlite"
-        self.service = stem or "samples"
+    def __init__(self, out: Path) -> None:
+        self._out = out
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self.tracer = self._stack.enter_context(JsonlTracer(self.spans, service=self.service))
-        self.checkpointer = sqlite_saver(self.database)
+        self.tracer = self._stack.enter_context(JsonlTracer(self._out / "spans.jsonl", service="samples"))
+        self.checkpointer = sqlite_saver(self._out / "checkpoints.sqlite")
         self._stack.callback(self.checkpointer.conn.close)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
     def config(self, thread_id: str) -> RunnableConfig:

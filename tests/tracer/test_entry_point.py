@@ -20,9 +20,10 @@ def flightlog(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comp
     )
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_version(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` prints the name and the version."""
-    assert main(["--version"]) == 0
+    assert main([word]) == 0
     assert capsys.readouterr().out.startswith("flightlog 0.")
 
 
@@ -38,16 +39,43 @@ def test_missing_extra_is_one_sentence(
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
 def test_help_without_the_viewer(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the viewer the help lists `run` and says how to get the rest."""
-    monkeypatch.setitem(sys.modules, "flightlog_viewer.cli.app", None)
+    """Without the viewer's packages the help says that `run` works and how to get the rest; with them it does not."""
     assert main(arguments) == 0
-    out = capsys.readouterr().out
-    assert "run a command" in out
-    assert "flightlog[viewer]" in out
+    usual = capsys.readouterr().out
+    assert "run a command" in usual
+    monkeypatch.setitem(sys.modules, "textual", None)
+    assert main(arguments) == 0
+    added = capsys.readouterr().out.removeprefix(usual)
+    assert added == "\nOnly `run` works as it is installed here; for the others: pip install 'flightlog[viewer]'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "page"), [(["help", "filter"], "The filter language"), (["help", "run"], "usage: flightlog run")]
+)
+def test_pages_that_need_no_viewer(
+    arguments: list[str], page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The help of `run` and of the filter language is printed without the viewer's packages, other help names them."""
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith(page)
+    assert main(["help", "summary"]) == 2
+    assert "flightlog[viewer]" in capsys.readouterr().err
+
+
+def test_the_store_without_the_viewer() -> None:
+    """`open_store` without the viewer's packages names the extra."""
+    script = (
+        "import sys; sys.modules['duckdb'] = None\n"
+        "import flightlog, flightlog_viewer\n"
+        "try:\n    flightlog_viewer.open_store\nexcept flightlog.MissingExtraError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "flightlog_viewer.open_store needs more packages: pip install 'flightlog[viewer]'\n"
 
 
 def test_run_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

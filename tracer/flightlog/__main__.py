@@ -18,15 +18,8 @@ _VIEWER_APP: Final = "flightlog_viewer.cli.app"
 _VIEWER_MODULES: Final = ("duckdb", "typer", "rich", "textual")
 """If one of them cannot be found, the extra ``viewer`` is not installed."""
 
-_HELP: Final = """\
-usage: flightlog COMMAND [ARGUMENTS]
-
-The flight recorder for LangChain and LangGraph agents, and the terminal to read it in.
-
-  run  run a command and record its LangChain and LangGraph runs
-
-Every other command (view, summary, traces, show, sql, threads, ...) needs: pip install 'flightlog[viewer]'
-"""
+_PAGES: Final[tuple[list[str], ...]] = ([], ["-h"], ["--help"], ["help"], ["help", "filter"], ["help", "run"])
+"""Command lines that print help and need no extra."""
 
 _RUN_HELP: Final = f"""\
 usage: flightlog run [-o PATH] [--sample SHARE] [--always-keep STATUS] -- COMMAND [ARGUMENTS]
@@ -55,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == ["run"]:
             return _run(arguments[1:])
-        if arguments[:1] in (["-V"], ["--version"]):
+        if arguments[:1] in (["-V"], ["--version"], ["version"]):
             from importlib.metadata import version
 
             print(f"flightlog {version('flightlog')}")
@@ -84,18 +77,14 @@ def _stand_in_for_closed_streams() -> None:
 
 def _hand_over(arguments: list[str]) -> int:
     """Let the viewer run the command; by name, because the tracer must not depend on it."""
-    wants_help = not arguments or arguments[0] in ("-h", "--help", "help")
-    if not wants_help and any(find_spec(module) is None for module in _VIEWER_MODULES):
+    is_missing = any(find_spec(module) is None for module in _VIEWER_MODULES)
+    if is_missing and arguments not in _PAGES:
         raise MissingExtraError(f"`flightlog {arguments[0]}`", "viewer")
-    try:
-        application = importlib.import_module(_VIEWER_APP)
-    except ModuleNotFoundError:
-        if not wants_help:
-            raise MissingExtraError(f"`flightlog {arguments[0]}`", "viewer") from None
-        print(_HELP, end="")
-        return 0
-    run: Callable[[list[str]], int] = application.main
-    return run(arguments)
+    run: Callable[[list[str]], int] = importlib.import_module(_VIEWER_APP).main
+    status = run(arguments)
+    if is_missing and arguments[1:] == []:
+        print("\nOnly `run` works as it is installed here; for the others: pip install 'flightlog[viewer]'")
+    return status
 
 
 def _run(arguments: list[str]) -> int:

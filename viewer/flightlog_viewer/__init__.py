@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from flightlog.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from flightlog_viewer.store.store import Store, open_head, open_store
 
@@ -10,8 +12,10 @@ __all__ = ["Store", "open_head", "open_store"]
 
 def __getattr__(name: str) -> Any:
     # Lazy: the commands' help must not wait for DuckDB and numpy.
-    if name in __all__:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
         from flightlog_viewer.store import store
-
-        return getattr(store, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{__name__}.{name}", "viewer") from error
+    return getattr(store, name)

@@ -103,11 +103,6 @@ def _run(argv: list[str]) -> int:
             return _run([*argv[1:], "--help"])
         sys.stdout.write(_help())
         return 0
-    if argv[0] in ("-V", "--version", "version"):
-        from importlib.metadata import version
-
-        sys.stdout.write(f"flightlog {version('flightlog')}\n")
-        return 0
     name, *rest = argv
     command = find(name)
     if command is None:

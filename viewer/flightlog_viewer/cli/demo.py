@@ -6,13 +6,26 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from flightlog.errors import FlightlogError, MissingExtraError
 from flightlog_viewer.cli.output import line
 from flightlog_viewer.cli.terminal import interactive
+
+_SAMPLE_MODULES: Final = (
+    "langchain",
+    "langgraph",
+    "langgraph.checkpoint.sqlite",
+    "langgraph.checkpoint.postgres",
+    "aiosqlite",
+    "fastapi",
+    "httpx",
+    "psycopg_pool",
+    "uvicorn",
+)
+"""If one of them cannot be found, the extra ``samples`` is not installed; LangGraph alone often is."""
 
 
 def demo(
@@ -32,7 +45,7 @@ def demo(
       flightlog demo
       flightlog demo all --no-view --out runs
     """
-    if find_spec("flightlog_samples") is None or find_spec("langgraph") is None:
+    if not all(find_spec(module) for module in _SAMPLE_MODULES):
         raise MissingExtraError("`flightlog demo`", "samples")
     status = _record(["--list"] if list_ else ["--out", str(out), *(names or [])])
     if status or list_:
