@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from flightlog_viewer.analysis.approvals import parse_time
 from flightlog_viewer.checkpoints.model import Step
+from flightlog_viewer.checkpoints.tasks import task_of_namespace
 
 By: TypeAlias = Literal["task", "checkpoint", "message", "tool call", "step", "time"]
 
@@ -97,7 +98,7 @@ _Candidate: TypeAlias = tuple[tuple[str, str], str | None, By, bool]
 
 
 def _candidates(span: SpanRef, places: _Places, shared: Mapping[tuple[str, str], int]) -> Iterator[_Candidate]:
-    task_id = span.task_id or _task_of(span.checkpoint_ns)
+    task_id = span.task_id or task_of_namespace(span.checkpoint_ns or "")
     if task_id is not None and task_id in places.tasks:
         yield places.tasks[task_id], task_id, "task", True
     if span.checkpoint_id is not None and span.checkpoint_id in places.checkpoints:
@@ -148,11 +149,6 @@ def _messages(value: Any) -> Iterator[Mapping[str, Any]]:
 def _note(index: dict[str, list[tuple[str, str]]], name: Any, place: tuple[str, str]) -> None:
     if isinstance(name, str) and place not in index[name]:
         index[name].append(place)
-
-
-def _task_of(checkpoint_ns: str | None) -> str | None:
-    part = (checkpoint_ns or "").rpartition("|")[2]
-    return part.rpartition(":")[2] if ":" in part else None
 
 
 def _nearest(found: Sequence[tuple[str, str]], span: SpanRef, places: _Places) -> tuple[str, str]:

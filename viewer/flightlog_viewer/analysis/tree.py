@@ -65,9 +65,6 @@ class Outline:
     def is_span(self, node: int) -> bool:
         return node < len(self.rows)
 
-    def is_group(self, node: int) -> bool:
-        return node >= len(self.rows) and node != self.orphans
-
     def first_span(self, node: int) -> int:
         """The span itself, or the first one below an added node."""
         while not self.is_span(node):

@@ -52,7 +52,7 @@ def size(number: float) -> str:
 
 
 def money(dollars: float | None) -> str:
-    """US dollars: ``$0.0042``, ``$.08``, ``$12.40``."""
+    """US dollars: ``$.0042``, ``$.08``, ``$12.40``."""
     if dollars is None:
         return UNKNOWN
     if dollars == 0:

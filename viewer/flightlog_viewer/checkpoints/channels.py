@@ -19,7 +19,6 @@ START = "__start__"
 END = "__end__"
 PREVIOUS = "__previous__"
 RETURN = "__return__"
-NO_WRITES = "__no_writes__"
 ERROR = "__error__"
 ERROR_SOURCE = "__error_source_node__"
 INTERRUPT = "__interrupt__"
@@ -39,6 +38,11 @@ def is_state(channel: str) -> bool:
     if channel.startswith("__") and channel.endswith("__"):
         return channel in {"__root__", END, PREVIOUS}
     return channel != SENDS and not channel.startswith((_BRANCH, _JOIN)) and not _old_trigger(channel)
+
+
+def is_engine_list(channel: str) -> bool:
+    """Whether a channel holds a list of what the engine waits for: Sends, or the nodes that a join has met."""
+    return channel == SENDS or channel.startswith(_JOIN)
 
 
 def routed_to(channel: str) -> str | None:

@@ -12,7 +12,13 @@ from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows
 from flightlog_viewer.checkpoints.task_ids import TaskIds
-from flightlog_viewer.checkpoints.tasks import StepRows, has_unnamed_calls, pulled_nodes, step_rows
+from flightlog_viewer.checkpoints.tasks import (
+    StepRows,
+    has_unnamed_calls,
+    pulled_nodes,
+    step_rows,
+    task_of_namespace,
+)
 
 BATCH = 32
 """Checkpoints read in one transaction, at the most."""
@@ -85,7 +91,6 @@ class HistoryReader:
             tasks=rows.tasks,
             values=values,
             channels=opened.values,
-            channel_versions=opened.versions,
             metadata=opened.metadata,
             null_writes=rows.null_writes,
             null_resume=rows.null_resume,
@@ -212,14 +217,6 @@ def _identified(task: Task, opened: Opened, known: Triggers, inner: Mapping[str,
         if ids.pulled_name(task_id, {task.node: triggers}) is not None:
             return replace(task, task_id=task_id)
     return task
-
-
-def task_of_namespace(checkpoint_ns: str) -> str | None:
-    """The task that a subgraph's namespace belongs to: `node:task_id`, with `|1` after it for a second call."""
-    for part in reversed(checkpoint_ns.split("|")):
-        if not part.isdigit():
-            return part.rpartition(":")[2] if ":" in part else None
-    return None
 
 
 def _resumed(opened: Opened, parent: _Parent | None) -> bool:

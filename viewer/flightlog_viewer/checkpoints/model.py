@@ -100,7 +100,6 @@ class Step:
     """State channels; the engine's own channels are left out."""
     channels: Mapping[str, Inert]
     """Every stored channel, the engine's own included."""
-    channel_versions: Mapping[str, Inert]
     metadata: Mapping[str, Inert]
     null_writes: Mapping[str, Inert]
     """What a Command wrote to the state before the step was resumed; not part of `values`."""
@@ -148,8 +147,6 @@ class Pending:
     value: Inert
     checkpoint_ns: str
     checkpoint_id: str
-    asked_after: str | None
-    """Timestamp of the checkpoint that the asking step started from: the question is not older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +166,6 @@ class ThreadSummary:
     error: Inert = None
     inferred: bool = False
     """The status follows from spans, not from the database alone."""
-    head_checkpoint_id: str | None = None
     note: str | None = None
     """Why the status is `unknown`."""
     first_checkpoint_id: str | None = None

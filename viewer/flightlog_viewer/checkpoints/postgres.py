@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flightlog.errors import MissingExtraError, UnreadableError
@@ -205,27 +206,25 @@ class PostgresRows:
         moment = f"pg_xact_commit_timestamp({alias}.xmin) AT TIME ZONE 'UTC'"
         return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
-    def _moment(self) -> Any:
-        return _Moment(self)
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """A transaction whose queries all see one state of the database; make it short."""
+        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._execute("ROLLBACK")
 
     def _all(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._connection.execute(query.encode(), parameters or None).fetchall()
+            return self._execute(query, parameters).fetchall()
         except self._psycopg.Error as error:
             raise self._unreadable(error, "cannot be read") from None
 
-    def begin(self) -> None:
-        """Start a transaction that sees one moment."""
-        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-    def end(self) -> None:
-        """End it."""
-        if not self._connection.closed:
-            self._execute("ROLLBACK")
-
-    def _execute(self, statement: str) -> "psycopg.Cursor[Any]":
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> "psycopg.Cursor[Any]":
         try:
-            return self._connection.execute(statement.encode())
+            return self._connection.execute(statement.encode(), parameters or None)
         except self._psycopg.Error as error:
             raise self._unreadable(error, "cannot be read") from None
 
@@ -234,17 +233,6 @@ class PostgresRows:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return UnreadableError(f"{self.name} {what}: {text[:300]}")
-
-
-class _Moment:
-    def __init__(self, rows: PostgresRows) -> None:
-        self._rows = rows
-
-    def __enter__(self) -> None:
-        self._rows.begin()
-
-    def __exit__(self, *_: object) -> None:
-        self._rows.end()
 
 
 def _without_password(url: str) -> tuple[str, list[str]]:

@@ -3,13 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from xxhash import xxh3_128_hexdigest
-
 from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
 from flightlog_viewer.analysis.decisions import risk_score, said_in
 from flightlog_viewer.checkpoints.inert import Inert, same
 from flightlog_viewer.checkpoints.model import Step, Task
-from flightlog_viewer.checkpoints.tasks import task_namespace
+from flightlog_viewer.checkpoints.tasks import question_id
 
 
 @dataclass(slots=True)
@@ -47,7 +45,7 @@ def thread_questions(
         asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
         places[key] = _place(step, bool(asking))
         for task in asking:
-            found += [(key, task, approval) for approval in _asked(step, task)]
+            found += [(key, task, approval) for approval in exchanges(step, task)]
     children: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for namespace, name in places:
         parent = places[namespace, name].parent_id
@@ -57,11 +55,6 @@ def thread_questions(
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     newest = max((name for namespace, name in places if namespace == ""), default="")
     return _innermost(_left(approval, newest) for approval in approvals)
-
-
-def exchanges(step: Step, task: Task) -> list[Approval]:
-    """The questions of a task with their answers, in order, as far as its own step tells them."""
-    return list(_asked(step, task))
 
 
 def _left(approval: Approval, newest: str) -> Approval:
@@ -91,8 +84,11 @@ def _place(step: Step, asks: bool) -> _Place:
     )
 
 
-def _asked(step: Step, task: Task) -> Iterable[Approval]:
-    """One record for every question of a task: LangGraph keeps the last one only, but the answers to all before it."""
+def exchanges(step: Step, task: Task) -> Iterable[Approval]:
+    """The questions of a task with their answers, in order, as far as its own step tells them.
+
+    LangGraph keeps the last question only, but the answers to all before it.
+    """
     started = parse_time(step.ts)
     base = Approval(
         interrupt_id="",
@@ -112,7 +108,7 @@ def _asked(step: Step, task: Task) -> Iterable[Approval]:
     for index, answer in enumerate(task.resumes[:before]):
         yield replace(
             base,
-            interrupt_id=_interrupt_id(step, task, index),
+            interrupt_id=question_id(step.checkpoint_ns, task.node, task.task_id, index),
             status="answered",
             answer=answer,
             answer_recorded=True,
@@ -146,18 +142,10 @@ def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
     return replace(asked, status="answered", answer=answer, answer_recorded=recorded, answered=answered)
 
 
-def _interrupt_id(step: Step, task: Task, index: int) -> str:
-    """The id of a task's question: the hash of its namespace, and of how many answers came before it (`_interrupt_id`
-    in `langgraph.types`)."""
-    namespace = task_namespace(step.checkpoint_ns, task.node, task.task_id)
-    text = f"{namespace}|{index}" if index else namespace
-    return xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
-
-
 def _answers_before(step: Step, task: Task, interrupt_id: str) -> int:
     """How many answers a task had when it asked its last question."""
     for index in range(len(task.resumes) + 1):
-        if _interrupt_id(step, task, index) == interrupt_id:
+        if question_id(step.checkpoint_ns, task.node, task.task_id, index) == interrupt_id:
             if index == 0 and task.status == "interrupted":
                 break  # an older LangGraph, which gave all questions of a task one id
             return index

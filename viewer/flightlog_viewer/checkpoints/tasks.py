@@ -134,6 +134,22 @@ def task_namespace(checkpoint_ns: str, node: str, task_id: str) -> str:
     return f"{checkpoint_ns}|{node}:{task_id}" if checkpoint_ns else f"{node}:{task_id}"
 
 
+def task_of_namespace(checkpoint_ns: str) -> str | None:
+    """The task that a namespace belongs to: `node:task_id`, with `|1` after it for a second call."""
+    for part in reversed(checkpoint_ns.split("|")):
+        if not part.isdigit():
+            return part.rpartition(":")[2] if ":" in part else None
+    return None
+
+
+def question_id(checkpoint_ns: str, node: str, task_id: str, answers_before: int) -> str:
+    """The id of a question that a task asks: the hash of its namespace, and of how many answers came before it
+    (`_interrupt_id` in `langgraph.types`)."""
+    namespace = task_namespace(checkpoint_ns, node, task_id)
+    text = f"{namespace}|{answers_before}" if answers_before else namespace
+    return xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass"))
+
+
 def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
     if write.channel == channels.INTERRUPT:
         rows.interrupts += interrupts_of(value)
@@ -203,10 +219,8 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> 
 
 
 def _question_id(rows: _Rows, node: str, names: TaskNames) -> str:
-    """The id of a question that the task itself asks: the hash of its namespace and of its answers before."""
-    namespace = task_namespace(names.checkpoint_ns, node, rows.task_id)
-    asked = f"{namespace}|{len(rows.resumes)}" if rows.resumes else namespace
-    return xxh3_128_hexdigest(asked.encode("utf-8", "surrogatepass"))
+    """The id of the question that the task itself asks next."""
+    return question_id(names.checkpoint_ns, node, rows.task_id, len(rows.resumes))
 
 
 def _state_writes(output: Sequence[tuple[str, Inert]], own: str | None) -> dict[str, Inert]:

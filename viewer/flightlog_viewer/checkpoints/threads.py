@@ -70,7 +70,6 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         next=[task.node for task in step.tasks if task.due and task.status != "finished"],
         error=failed[0].error if failed else None,
         note=opened.closed,
-        head_checkpoint_id=root.key.checkpoint_id,
         first_checkpoint_id=min(head.oldest_id for head in thread.heads),
     )
 
@@ -80,10 +79,8 @@ def _open(rows: Rows, row: CheckpointRow, decoder: Decoder) -> tuple[Opened, Ste
     if opened.version < channels.SENDS_IN_STATE and row.parent_checkpoint_id is not None:
         for parent in rows.fetch([row.key._replace(checkpoint_id=row.parent_checkpoint_id)]):
             add_sends(opened, parent, decoder)
-    if "__pregel_tasks" in opened.values:
-        opened.values["__pregel_tasks"] = decoder.open(opened.values["__pregel_tasks"])
     for channel, value in opened.values.items():
-        if channel.startswith("join:"):
+        if channels.is_engine_list(channel):
             opened.values[channel] = decoder.open(value)
     known = Triggers()
     known.learn(opened.seen)
@@ -108,7 +105,7 @@ def _failed(task: Task) -> bool:
 def _pending(opened: Opened, step: StepRows) -> list[Pending]:
     key = opened.row.key
     return [
-        Pending(question.id, task.node, question.value, key.checkpoint_ns, key.checkpoint_id, opened.ts)
+        Pending(question.id, task.node, question.value, key.checkpoint_ns, key.checkpoint_id)
         for task in step.tasks
         for question in task.pending
         if task.kind != "call"  # the caller holds the same question
