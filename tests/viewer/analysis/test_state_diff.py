@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 
@@ -41,6 +43,27 @@ def test_messages_are_compared_by_id() -> None:
         ("changed", "messages[id=b].content", "model, clean"),
         ("removed", "messages[id=a]", "model, clean"),
     ]
+
+
+@given(
+    st.lists(st.integers(0, 12), unique=True).flatmap(lambda ids: st.tuples(st.just(ids), st.permutations(ids))),
+    st.sets(st.integers(0, 12)),
+    st.sets(st.integers(0, 12)),
+)
+def test_messages_in_another_order(orders: tuple[list[int], list[int]], left: set[int], came: set[int]) -> None:
+    """Exactly those that are there before and after in another order are reordered; what came or left is no move."""
+    before = [{"id": f"m{number}"} for number in orders[0] if number not in came]
+    after = [{"id": f"m{number}"} for number in orders[1] if number not in left]
+    changes = diff({"messages": before}, {"messages": after})
+    moved = [change for change in changes if change.op == "reordered"]
+    kept = [item for item in before if item in after], [item for item in after if item in before]
+    assert len(moved) == (kept[0] != kept[1])
+    assert len(changes) - len(moved) == len(before) + len(after) - 2 * len(kept[0])
+    for change in moved:
+        same = int(change.path.removeprefix("messages").strip("[:]") or 0)
+        assert before[:same] == after[:same]
+        behind = [[item["id"] for item in items[same:] if item in kept[0]] for items in (before, after)]
+        assert [change.before, change.after] == behind
 
 
 def test_a_channel_that_nobody_is_known_to_have_written() -> None:

@@ -9,11 +9,14 @@ from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, interrupt
 
+from flightlog_viewer.analysis.step_document import document
+from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
 
 
@@ -97,17 +100,24 @@ def test_replay_prints_how_to_answer(database: Path, run: Run) -> None:
 
 
 def test_messages_read_as_messages(tmp_path: Path, run: Run) -> None:
-    """In the text form a message is its kind, its text and its tool calls."""
+    """In the text form a message is its kind, its text and its tool calls, and another order of theirs is a change."""
     builder: Any = StateGraph(MessagesState)
     call = {"name": "search", "args": {"q": "x"}, "id": "c1", "type": "tool_call"}
     builder.add_node("model", lambda state: {"messages": [AIMessage("I look it up.", tool_calls=[call])]})
+    everything = RemoveMessage(id=REMOVE_ALL_MESSAGES)
+    builder.add_node("turn", lambda state: {"messages": [everything, *reversed(state["messages"])]})
     path = tmp_path / "chat.sqlite"
     with SqliteSaver.from_conn_string(str(path)) as saver:
-        graph = builder.add_edge(START, "model").compile(checkpointer=saver)
+        graph = builder.add_edge(START, "model").add_edge("model", "turn").compile(checkpointer=saver)
         graph.invoke({"messages": [HumanMessage("hello")]}, {"configurable": {"thread_id": "t"}})
     _, out, _ = run("replay", "t", "--checkpoints", path)
     assert "+ messages: human: hello  by __start__" in out
     assert 'ai: I look it up. -> search({"q":"x"})  by model' in out
+    assert "~ reordered messages: [" in out
+    with open_source(str(path)) as source:
+        step = list(source.history("t").steps)[-1]
+    shown = [block.text for block in document("Changes", step, step.changes, "parent", [], {}).blocks]
+    assert "reordered: 1 2 -> 2 1   by turn" in shown
 
 
 def test_replay_at_and_diff(database: Path, run: Run) -> None:

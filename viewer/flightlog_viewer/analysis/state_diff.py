@@ -8,14 +8,18 @@ MAX_DEPTH = 40
 """Below this the values are compared whole."""
 MISSING: Any = object()
 
+Op: TypeAlias = Literal["added", "removed", "changed", "reordered"]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One difference. `before` of an addition and `after` of a removal are None."""
 
-    op: Literal["added", "removed", "changed"]
+    op: Op
+    """``reordered``: messages that are there before and after, in another order; the values are their ids."""
     path: str
-    """Where: `messages[2].content`; a message of a list is named by its id: `messages[id=abc]`."""
+    """Where: `messages[2].content`; a message of a list is named by its id: `messages[id=abc]`; of those that were
+    reordered, behind the first two that were not: `messages[2:]`."""
     before: Any
     after: Any
     node: str | None = None
@@ -42,7 +46,7 @@ def attributed_changes(
     return changes
 
 
-_Difference: TypeAlias = tuple[Literal["added", "removed", "changed"], str, Any, Any]
+_Difference: TypeAlias = tuple[Op, str, Any, Any]
 
 
 def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Difference]:
@@ -74,7 +78,12 @@ def _list_differences(path: str, before: list[Any], after: list[Any], depth: int
         return
     old_ids, new_ids = _ids(tail_before), _ids(tail_after)
     if old_ids is not None and new_ids is not None:
-        yield from _by_id(path, dict(zip(old_ids, tail_before, strict=True)), tail_after, new_ids, depth)
+        old_items = dict(zip(old_ids, tail_before, strict=True))
+        yield from _by_id(path, old_items, tail_after, new_ids, depth)
+        stayed = set(old_ids) & set(new_ids)
+        orders = [name for name in old_ids if name in stayed], [name for name in new_ids if name in stayed]
+        if orders[0] != orders[1]:
+            yield "reordered", f"{path}[{same}:]" if same else path, *orders
         return
     end = 0
     while end < min(len(tail_before), len(tail_after)) and tail_before[-1 - end] == tail_after[-1 - end]:

@@ -5,14 +5,15 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
+from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.state_diff import Change
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
 
 TABS = ("Changes", "Writes", "Next", "Interrupts", "State", "Runs")
-_SIGNS = {"added": ("+", "ok"), "removed": ("-", "error"), "changed": ("~", "wait")}
+_SIGNS = {"added": ("+", "ok"), "removed": ("-", "error"), "changed": ("~", "wait"), "reordered": ("~", "wait")}
+_MOST_PLACES = 20
 
 
 def document(
@@ -56,11 +57,12 @@ def _changes(step: Step, changes: Sequence[Change], against: str) -> list[Block]
     for change in changes:
         sign, tone = _SIGNS[change.op]
         before, after = normal_form(change.before), normal_form(change.after)
-        if change.op == "changed":
-            text = f"{preview(before, 60)} -> {preview(after, 60)}"
+        if change.op == "reordered":
+            text = _moved(before, after)
+        elif change.op == "changed":
+            text = f"{_short(before, 60)} -> {_short(after, 60)}"
         else:
-            text = preview(after if change.op == "added" else before, 120)
-        text = text.replace("\n", " ") or ("{...}" if isinstance(after or before, dict) else "[...]")
+            text = _short(after if change.op == "added" else before, 120)
         by = f"   by {change.node}" if change.node else ""
         blocks.append(
             Block(f"{text}{by}", tone, f"{sign} {change.path}", make=_both(change.op, before, after), value=after)
@@ -68,6 +70,21 @@ def _changes(step: Step, changes: Sequence[Change], against: str) -> list[Block]
     if not changes:
         blocks.append(Block("nothing changed", "dim"))
     return blocks + [Block(note, "wait") for note in step.notes]
+
+
+def _short(value: Any, width: int) -> str:
+    """A few words of a value; of nothing at all, what kind of nothing it is."""
+    text = preview(value, width).replace("\n", " ")
+    if text:
+        return text
+    return f"[{len(value)}] {_short(value[0], width)}" if isinstance(value, list) and value else scalar(value)
+
+
+def _moved(before: list[str], after: list[str]) -> str:
+    """``reordered: 1 2 3 -> 3 1 2``: where each stood before."""
+    places = {name: str(place) for place, name in enumerate(before, 1)}
+    orders = (" ".join(places[name] for name in order[:_MOST_PLACES]) for order in (before, after))
+    return "reordered: " + " -> ".join(orders) + (" …" if len(before) > _MOST_PLACES else "")
 
 
 def _both(op: str, before: Any, after: Any) -> Any:

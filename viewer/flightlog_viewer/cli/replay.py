@@ -21,7 +21,7 @@ _SHOWN = 100
 """Characters of a value in the text form; `--json` shows all."""
 _STEP_NUMBER = re.compile(r"-?[0-9]{1,7}")
 _LONG_ID = re.compile(r"\[id=([^\]]{8})[^\]]{4,}\]")
-_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_SIGNS = {"added": "+", "removed": "-", "changed": "~", "reordered": "~ reordered"}
 
 
 class Replay:
@@ -173,7 +173,7 @@ def _exchange_text(exchange: Approval) -> str:
 def _change_text(change: Change) -> str:
     sign = _SIGNS[change.op]
     path = _LONG_ID.sub(r"[id=\1…]", change.path)
-    if change.op == "changed":
+    if change.op in ("changed", "reordered"):
         return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
     return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
 

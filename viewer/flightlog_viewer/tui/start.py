@@ -1,7 +1,9 @@
 """Starting the viewer: what to open, and how the interpreter shares its time."""
 
 import gc
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ def run(
     zone: tzinfo = UTC,
 ) -> int:
     """Run the viewer until it is left. Raises FlightlogError when there is nothing to show."""
+    _know_the_terminal()
     session = Session(paths, checkpoints, cache=cache)
     session.check_checkpoints()
     try:
@@ -44,10 +47,33 @@ def run(
     )
     try:
         app.run()
+    except KeyboardInterrupt:
+        # Told to end while it began: what was never awaited is nobody's business.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        raise
     finally:
         session.close()
     sys.stdout.flush()
     return app.return_code or 0
+
+
+def _know_the_terminal() -> None:
+    if sys.__stdout__ is not None and sys.__stdout__.isatty() and not (sys.__stderr__ and sys.__stderr__.isatty()):
+        # Textual draws on stderr: with `2>errors.log` the picture would go there.
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
+    if "COLORTERM" not in os.environ and not _has_colours():
+        os.environ["NO_COLOR"] = "1"
+
+
+def _has_colours() -> bool:
+    """What terminfo knows; True when it does not know the terminal."""
+    try:
+        import curses
+
+        curses.setupterm()
+        return curses.tigetnum("colors") > 0
+    except Exception:  # there is no terminfo, or none for this terminal: each has an exception of its own
+        return True
 
 
 def _offer(why: str) -> "Recent | None":

@@ -67,6 +67,7 @@ class MainScreen(Guarded, Screen[None]):
         Binding("O", "editor", "Editor", show=False, id="editor"),
         Binding("percent_sign", "mouse", "Mouse capture on / off", show=False, id="mouse"),
         Binding("colon", "app.command_palette", "Palette", show=False, id="palette"),
+        Binding("ctrl+z", "app.suspend_process", "Suspend", show=False, id="suspend"),
         Binding("ctrl+c", "copy_or_hint", "Copy selection", show=False, id="copy.selection"),
     ]
 
