@@ -23,6 +23,8 @@ from tests.viewer.span_lines import story
 
 ROOT = Path(__file__).parents[2]
 DEMO = ["demo", "--no-view", "--out", "flightlog-demo"]
+EXPORTS = ("otlp", "otlp-json", "parquet", "perfetto")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 APP = """
 from langchain_core.runnables import RunnableLambda
 print(RunnableLambda(lambda text: text.upper()).invoke("recorded"))
@@ -75,7 +77,9 @@ def run(command: str) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/filter.md", "docs/checkpoints.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/commands.md", "docs/filter.md", "docs/checkpoints.md", "docs/viewer.md"]
+)
 def test_every_command_of_a_page_runs(page: str, folder: Path) -> None:
     """Each line of a shell block succeeds, one after the other, in a folder with the demo's recording."""
     lines = commands(page)
@@ -99,7 +103,7 @@ def test_every_command_is_described_with_an_example() -> None:
     """The page names each command, and its help has an example."""
     text = (ROOT / "docs/commands.md").read_text()
     for command in COMMANDS:
-        assert re.search(rf"^\*\*`{command.name}`\*\*|\*\*`{command.name}`\*\*", text, re.MULTILINE), command.name
+        assert f"**`{command.name}`**" in text, command.name
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             assert main([command.name, "--help"]) == 0
@@ -132,6 +136,28 @@ def test_the_notebook_example_runs(folder: Path, capsys: pytest.CaptureFixture[s
     exec(compile(example, "docs/sql.md", "exec"), names)
     assert "approval" in capsys.readouterr().out
     assert len(names["frame"]) == 11  # type: ignore[arg-type]
+
+
+def test_the_store_example_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines of the page about loading count the spans and read a payload."""
+    (example,) = blocks("docs/store.md", "python")
+    exec(compile(example, "docs/store.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("40 spans, 0 rejects\n")
+
+
+def test_every_option_that_a_page_names_exists() -> None:
+    """What a page calls an option, some command takes."""
+    programs = [["run"], *([command.name] for command in COMMANDS), *(["export", name] for name in EXPORTS)]
+    known: set[str] = set()
+    for program in programs:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main([*program, "--help"]) == 0
+        known.update(OPTION.findall(out.getvalue()))
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = re.sub(r"^python -m flightlog_samples.*$", "", page.read_text(), flags=re.MULTILINE)
+        named = {option for code in re.findall(r"`[^`]+`", text) for option in OPTION.findall(code)}
+        assert named <= known, page.name
 
 
 def test_every_table_and_column_is_described() -> None:
