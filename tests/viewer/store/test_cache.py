@@ -1,10 +1,13 @@
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import orjson
 import pytest
 
+from flightlog.errors import UsageError
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.analysis.filter import Filter
 from flightlog_viewer.store import cache, rows
@@ -122,6 +125,39 @@ def test_rebuilt_when_anything_changed(tmp_path: Path, how: str, monkeypatch: py
         monkeypatch.setenv("FLIGHTLOG_PRICES", str(own))
     with open_store(tmp_path) as store:
         assert sorted(store.sql("SELECT name FROM spans").fetchall()) == expected
+
+
+def test_what_is_no_damage(tmp_path: Path) -> None:
+    """A mistake in a query costs no base, and neither does damage of one that another process has replaced."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    with open_store(path):
+        pass
+    with open_store(path) as store:
+        (base,) = kept(tmp_path)
+        assert not store.drop_damaged_cache(UsageError("Conversion Error: 'Corrupt database file: ' is no number"))
+        other = tmp_path / "other"
+        other.write_bytes(b"another's")
+        other.replace(base)
+        assert store.drop_damaged_cache(duckdb.Error("Corrupt database file: computed checksum"))
+        assert base.read_bytes() == b"another's"
+
+
+def test_a_locked_base(tmp_path: Path) -> None:
+    """A base that somebody writes to is not damaged: another one takes its place."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    with open_store(path):
+        pass
+    (base,) = kept(tmp_path)
+    program = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(base)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with open_store(path) as store:
+            assert not store.cache_was_damaged
+            assert store.span_count == 1
+        other.communicate(b"", timeout=30)
 
 
 def test_two_at_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
+from flightlog_viewer.cli.starting_over import StartOverError
 from flightlog_viewer.cli.stopping import Stopped, stopping
 from flightlog_viewer.safe_text import is_text, safe_text
 
@@ -43,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _answer(argv: list[str], stopped: Stopped) -> int:
     try:
-        status = _run(argv)
+        try:
+            status = _run(argv)
+        except StartOverError:
+            status = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _complain("stopped", stopped.status)

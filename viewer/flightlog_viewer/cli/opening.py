@@ -4,15 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.filter import Filter, Table, compile_filter
 from flightlog_viewer.analysis.times import point, zone
-from flightlog_viewer.cli.output import note
+from flightlog_viewer.cli.output import note, printed
 from flightlog_viewer.cli.progress import Progress
+from flightlog_viewer.cli.starting_over import StartOverError
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
+
+
+_DAMAGED: Final = "the index cache of these files was damaged and has been removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,10 @@ def opened(
     allow_empty: bool = False,
     quiet: bool = False,
 ) -> Iterator["Store"]:
-    """The store over PATHS, closed at the end. Says on stderr how many lines are no spans, unless ``quiet``."""
+    """The store over PATHS, closed at the end. Says on stderr how many lines are no spans, unless ``quiet``.
+
+    Raises StartOverError when the index cache turns out to be damaged before anything was printed.
+    """
     from flightlog_viewer import open_store
 
     with Progress() as progress:
@@ -62,4 +70,15 @@ def opened(
         if rejected:
             lines = "1 line is no span and was" if rejected == 1 else f"{rejected:,} lines are no spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")
-        yield store
+        if store.cache_was_damaged:
+            note(_DAMAGED)
+        before = printed()
+        try:
+            yield store
+        except Exception as error:
+            if not store.drop_damaged_cache(error):
+                raise
+            if printed() > before:
+                raise UnreadableError(f"{_DAMAGED}: give the command again") from None
+            note(_DAMAGED)
+            raise StartOverError from None

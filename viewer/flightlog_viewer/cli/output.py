@@ -47,14 +47,28 @@ def unicode() -> bool:
     return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
+def printed() -> int:
+    """How many pieces have been written to stdout so far."""
+    return _Out.pieces
+
+
+class _Out:
+    pieces = 0
+
+
+def _write(text: str) -> None:
+    _Out.pieces += 1
+    sys.stdout.write(text)
+
+
 def line(text: str = "") -> None:
     """One line on stdout."""
-    sys.stdout.write(safe_text(text) + "\n")
+    _write(safe_text(text) + "\n")
 
 
 def lines(text: str) -> None:
     """Several lines on stdout, as they stand."""
-    sys.stdout.write(safe_text(text, keep_newlines=True) + "\n")
+    _write(safe_text(text, keep_newlines=True) + "\n")
 
 
 def wrapped(text: str, lead: str) -> str:
@@ -84,12 +98,12 @@ def note(text: str) -> None:
 
 def json_value(value: Any) -> None:
     """The value as JSON on stdout, indented, dates in UTC with a Z."""
-    sys.stdout.write(_json(value, orjson.OPT_INDENT_2) + "\n")
+    _write(_json(value, orjson.OPT_INDENT_2) + "\n")
 
 
 def json_line(value: Any) -> None:
     """The value as one line of JSON on stdout."""
-    sys.stdout.write(_json(value, 0) + "\n")
+    _write(_json(value, 0) + "\n")
 
 
 def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -97,9 +111,9 @@ def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     first = True
     for row in rows:
         text = _json(dict(zip(names, row, strict=True)), 0)
-        sys.stdout.write(("[\n " if first else ",\n ") + text)
+        _write(("[\n " if first else ",\n ") + text)
         first = False
-    sys.stdout.write("[]\n" if first else "\n]\n")
+    _write("[]\n" if first else "\n]\n")
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -110,10 +124,10 @@ def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         writer.writerow([csv_cell(value) for value in row])
         if buffer.tell() > 65536:
-            sys.stdout.write(buffer.getvalue())
+            _write(buffer.getvalue())
             buffer.seek(0)
             buffer.truncate()
-    sys.stdout.write(buffer.getvalue())
+    _write(buffer.getvalue())
 
 
 def csv_cell(value: Any) -> Any:
@@ -168,7 +182,7 @@ def grid(
                 text, room = set_cell_size(text, width - 1) + ("…" if unicode() else "~"), 0
             padded.append(" " * room + text if to_right else text + " " * room)
         shown = "  ".join(padded).rstrip()
-        sys.stdout.write(f"\x1b[1m{shown}\x1b[0m\n" if terminal and number == 0 else f"{shown}\n")
+        _write(f"\x1b[1m{shown}\x1b[0m\n" if terminal and number == 0 else f"{shown}\n")
     if left_out:
         names = [safe[0][index] for index in left_out]
         more = f" and {len(names) - _NAMED} more columns" if len(names) > _NAMED else ""

@@ -56,7 +56,11 @@ def sql(
     wanted = _form(json, csv, format, output)
     if query.endswith((".jsonl", ".gz", ".zst")) and " " not in query:
         raise UsageError(f'the query comes before the files: flightlog sql "FROM traces" {query}')
-    text = sys.stdin.read() if query == "-" else query
+    if query == "-":
+        text = sys.stdin.read()
+        sys.stdin = io.StringIO(text)  # to be read again, should the command start over
+    else:
+        text = query
     if not is_text(text):
         raise UsageError("the query is not UTF-8")
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:

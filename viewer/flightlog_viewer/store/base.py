@@ -7,6 +7,7 @@ built under a name of its own and never changed; what comes later stays in memor
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _SAMPLES: Final = 16
 _SAMPLE_BYTES: Final = 4096
 _DERIVED_TABLES: Final = ("trace_rows", "llm_wrappers", "prices")
+_DAMAGE: Final = re.compile(
+    'Corrupt database file: |IO Error: (Could not read enough bytes|The file ".*" exists, but it is not a valid DuckDB)'
+)
+"""How DuckDB begins to say so: each block of a file has a checksum, which is looked at when it is first read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +58,29 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(f"ATTACH '{_quoted(path)}' AS base (READ_ONLY)")
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that a base does not hold what was written to it. One that is locked is not damaged."""
+    return _DAMAGE.match(str(error)) is not None
+
+
 def attach_kept(
     connection: duckdb.DuckDBPyConnection, kept: Path, paths: Sequence[Path]
 ) -> list[tuple[BaseFile, Path]] | None:
     """Attach the base kept at ``kept``, if every file it was built from is among ``paths`` and unchanged up to there.
 
-    Returns its files in the order of their ids, each with where it is now; None when there is no such base.
+    Returns its files in the order of their ids, each with where it is now; None when there is no such base. Raises
+    duckdb.Error when it is damaged.
     """
     if not kept.exists():
         return None
     try:
         attach(connection, kept)
         files = [BaseFile(*row) for row in connection.execute("FROM base.files ORDER BY file_id").fetchall()]
-    except duckdb.Error:
-        # Damaged, or of a version that should have another name: it is built anew.
-        _detach(connection)
-        with contextlib.suppress(OSError):
-            kept.unlink()
+    except duckdb.Error as error:
+        detach(connection)
+        if is_damage(error):
+            raise
+        # Locked by somebody who writes to it, say: another one takes its place, and theirs stays as it is.
         return None
     by_identity: dict[tuple[int, int], Path] = {}
     for path in paths:
@@ -80,7 +91,7 @@ def attach_kept(
     matched = [(file, path) for file, path in found if path is not None and _matches(file, path)]
     if len(matched) == len(files):
         return matched
-    _detach(connection)
+    detach(connection)
     return None
 
 
@@ -168,7 +179,8 @@ def _fingerprint(descriptor: int, end: int) -> str:
     return digest.hexdigest()
 
 
-def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of the base, if one is attached."""
     with contextlib.suppress(duckdb.Error):
         connection.execute("DETACH base")
 

@@ -84,8 +84,9 @@ class Derived:
     def start_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Forget what was worked out of rows that are gone."""
         with self._lock:
-            for table in ("llm_wrappers", "prices", "trace_rows"):
+            for table in ("llm_wrappers", "prices"):
                 connection.execute(f"DELETE FROM {table}")
+            connection.execute("DROP TABLE IF EXISTS trace_rows")  # it comes back with the views
             self._prices = None
             self._own_rows = self._cost_rows = self._trace_rows = self._open_seen = self._base_traces = 0
 
@@ -102,10 +103,10 @@ class Derived:
 
             return read
 
-        self.own_times.restore(column("self_ms"))
-        self.costs.restore(column("cost_usd"))
         for table in ("llm_wrappers", "prices"):
             connection.execute(f"INSERT INTO {table} FROM base.{table}")
+        self.own_times.restore(column("self_ms"))
+        self.costs.restore(column("cost_usd"))
         self._own_rows = self._cost_rows = self._base_traces = rows
 
     def _ensure_own(self, rows: int) -> None:

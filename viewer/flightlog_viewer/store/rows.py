@@ -55,6 +55,10 @@ class Rows:
         self.started_changes = 0
         """How often ``started`` was replaced."""
         self.duplicates = 0
+        self._base: tuple[Path, tuple[int, int]] | None = None
+        """The base in the cache that is attached, with its device and inode."""
+        self.was_damaged = False
+        """Whether a base was, and has been deleted."""
         self._answers: frozenset[str] = frozenset()
         self._answered_rows = 0
         connection.execute(rejects.TABLE)
@@ -63,8 +67,17 @@ class Rows:
     def load(self, paths: Sequence[Path], derived: Derived, progress: Progress | None) -> None:
         """Load whole files, and create the views. Large ones go to a base, kept in the cache if there is one."""
         kept = self._cache.path(self._paths, derived.price_file) if self._cache is not None else None
-        if kept is not None and self._reuse(kept, paths, derived):
-            return
+        if kept is not None:
+            try:
+                if self._reuse(kept, paths, derived):
+                    return
+            except duckdb.Error as error:
+                if not self.drop_damaged_base(error):
+                    raise
+                base.detach(self._connection)
+                self._files.forget()
+                self._start_over()
+                derived.start_over(self._connection)
         files = self._files.open(paths)
         size = sum(source.size() for source in files)
         if (kept is not None and size >= CACHED_BYTES) or self._are_many(files, size):
@@ -163,8 +176,30 @@ class Rows:
         self.locations.extend(places.file_ids, places.starts, places.sizes)
         self._note(loader)
 
+    def drop_damaged_base(self, error: Exception) -> bool:
+        """Delete the base in the cache if ``error`` says that it is damaged; whether it does.
+
+        Rows that were not read yet cannot be read any more.
+        """
+        if self._base is None or not base.is_damage(error):
+            return False
+        path, identity = self._base
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            # Another process may have built a new one in its place.
+            if (status.st_dev, status.st_ino) == identity:
+                path.unlink()
+        self.was_damaged = True
+        return True
+
+    def _note_base(self, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            self._base = path, (status.st_dev, status.st_ino)
+
     def _reuse(self, kept: Path, paths: Sequence[Path], derived: Derived) -> bool:
         """Attach the base of an earlier opening, if it still is what the files begin with."""
+        self._note_base(kept)
         found = base.attach_kept(self._connection, kept, paths)
         if found is None:
             return False
@@ -221,6 +256,8 @@ class Rows:
             building.unlink(missing_ok=True)
             raise
         base.attach(connection, building if kept is None else kept)
+        if kept is not None:
+            self._note_base(kept)
 
     def _start_over(self) -> None:
         """Forget what was loaded, not what is open."""

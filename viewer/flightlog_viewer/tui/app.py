@@ -12,7 +12,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
-from flightlog.errors import FlightlogError, UsageError
+from flightlog.errors import FlightlogError, UnreadableError, UsageError
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
 from flightlog_viewer.tui.background import gently
@@ -285,6 +285,8 @@ class FlightlogApp(Guarded, App[int]):
 
     def fault(self, error: Exception) -> None:
         """Show an error as a banner; unexpected ones go to the log."""
+        if self.session.drop_damaged_cache(error):
+            error = UnreadableError("the index cache of these files was damaged and has been removed: open them again")
         self.faults.append(error)
         screens = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
         if screens:

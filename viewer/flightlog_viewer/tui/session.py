@@ -57,6 +57,10 @@ class Session:
         """Whether the store is there."""
         return self.cursors.ready
 
+    def drop_damaged_cache(self, error: Exception) -> bool:
+        """Delete the index cache of the files if ``error`` says that it is damaged; whether it does."""
+        return self.loaded and self.cursors.store.drop_damaged_cache(error)
+
     def files(self) -> list[Path]:
         """The span files meant; none only beside checkpoint databases. Raises UnreadableError otherwise."""
         from flightlog_viewer.store.sources import resolve
