@@ -1,5 +1,6 @@
 """Where recordings go, and the command line that makes them."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -75,9 +76,13 @@ def test_samples_are_selected_by_name() -> None:
 def test_every_sample_is_a_program(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m flightlog_samples.NAME` has a help of its own and ends with status 0."""
+    """`python -m flightlog_samples.NAME` has a help of its own, with the options that its page uses."""
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(f"flightlog_samples.{name}", run_name="__main__", alter_sys=True)
     assert ended.value.code == 0
-    assert f"python -m flightlog_samples.{name}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"python -m flightlog_samples.{name}" in said
+    page = (Path(__file__).parents[2] / "docs" / "samples" / f"{name}.md").read_text()
+    used = re.findall(rf"^python -m flightlog_samples.{name} (.*)", page, re.MULTILINE)
+    assert {word for line in used for word in line.split() if word.startswith("--")} <= set(re.findall(r"--\w+", said))
