@@ -38,8 +38,9 @@ ASKED = [
     ("Model Context Protocol (MCP)", "approve"),
     ("Agent2Agent Protocol (A2A)", None),
 ]
-"""Thread, or theme of a report, and decision, of every question asked with `interrupt()`; None is unanswered. A broken edit is asked
-about again, and so is a ticket that another version of the desk takes over."""
+"""Thread, or theme of a report, and decision, of every question asked with `interrupt()`; None is unanswered.
+
+A broken edit is asked about again, and so is a ticket that another version of the desk takes over."""
 
 
 @pytest.fixture(scope="module")
