@@ -7,12 +7,12 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import Generation, LLMResult
+from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langgraph.graph import MessagesState
 
 from flightlog import JsonlTracer
 from flightlog.summary import USAGE_HINT
-from flightlog.usage import response_fields
+from flightlog.usage import request_fields, response_fields
 from tests.tracer.graphs import graph_of
 from tests.tracer.models import USAGE, ScriptedModel, StreamingModel
 
@@ -127,6 +127,63 @@ def test_old_models_report_in_the_llm_output(reported: dict[str, Any]) -> None:
     fields = response_fields(LLMResult(generations=[[Generation(text="hi")]], llm_output=reported))
     assert fields["token_usage"] == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
     assert fields["model"] == "old"
+
+
+def response(message: AIMessage, info: dict[str, Any] | None = None, **whole: Any) -> dict[str, Any]:
+    """The fields of an answer with this message."""
+    generation = ChatGeneration(message=message, generation_info=info)
+    return response_fields(LLMResult(generations=[[generation]], llm_output=whole or None))
+
+
+REPORTED = {"token_usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+COUNTED = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (response(AIMessage("a", response_metadata=REPORTED)), {"token_usage": COUNTED}),
+        (response(AIMessage("a"), REPORTED), {"token_usage": COUNTED}),
+        (response(answer({**USAGE, "total_cost": 0.002})), {"token_usage": USAGE}),
+        (response(answer({**USAGE, "total_cost": 0})), {"token_usage": USAGE, "cache_hit": True}),
+        (
+            response(answer({**USAGE, "input_token_details": {"cache_read": 2, "x": "many", "y": True}})),
+            {"token_usage": {**USAGE, "input_token_details": {"cache_read": 2}}},
+        ),
+        (response(AIMessage("a", id="run-1")), {"message_id": "run-1"}),
+        (response(AIMessage("a", id="lc_run--1")), {"message_id": "lc_run--1"}),
+        (response(AIMessage("a", id="msg_1")), {"message_id": "msg_1", "response_id": "msg_1"}),
+        (
+            response(AIMessage("a", id="msg_1", response_metadata={"id": "resp_1"})),
+            {"message_id": "msg_1", "response_id": "resp_1"},
+        ),
+        (response(AIMessage("a", response_metadata={"model": "m"}), model_name="old"), {"model": "m"}),
+        (response(AIMessage("a", response_metadata={"model_id": "m"})), {"model": "m"}),
+        (response(AIMessage("a"), {"model_name": "m"}), {"model": "m"}),
+        (
+            response(AIMessage("a", response_metadata={"finish_reason": "b"}), {"finish_reason": "a"}),
+            {"finish_reason": "a"},
+        ),
+        (response(AIMessage("a", response_metadata={"stop_reason": "end_turn"})), {"finish_reason": "end_turn"}),
+        (response(AIMessage("a"), service_tier="flex"), {"service_tier": "flex"}),
+        (response(AIMessage("a", response_metadata={"model_provider": "openai"})), {"provider": "openai"}),
+        (response(AIMessage("a", response_metadata={"model_name": 7, "id": ["x"]})), {}),
+    ],
+)
+def test_where_providers_put_the_facts_of_an_answer(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Usage, ids, model, tier and reason are found in each place and under each name that providers use."""
+    assert fields == expected
+
+
+def test_parameters_of_the_call_come_before_what_the_model_was_made_with() -> None:
+    """`ls_temperature` and `ls_max_tokens` stand in for parameters that the call does not name."""
+    made_with = {"ls_temperature": 0.9, "ls_max_tokens": 100, "ls_model_name": "m", "ls_provider": "p"}
+    assert request_fields({"temperature": 0.1, "stop": ["."], "tools": [1], "_type": "x", "seed": None}, made_with) == {
+        "request_model": "m",
+        "provider": "p",
+        "model_params": {"temperature": 0.1, "stop": ["."], "max_tokens": 100},
+    }
+    assert request_fields({"model": "n"}, {}) == {"request_model": "n"}
 
 
 def test_completion_models_record_prompt_and_text() -> None:

@@ -51,6 +51,7 @@ def week_of(yes: int, no: int, week: int) -> list[Approval]:
         ([{"type": "accept", "args": None}], "approve"),
         ({"decisions": [{"type": "approve"}, {"type": "reject"}]}, "reject"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "x"}}]}, "edit"), ({"rejected": True}, "reject"),
+        ({"denied": False}, "approve"), ([{"type": "approve"}, {"text": "hello"}], "other"),
         ({"text": "hello"}, "other"), (None, "other"), (7, "other"), ([], "other"), ({}, "other"),
     ],
 )  # fmt: skip
@@ -67,6 +68,16 @@ def test_who_and_why() -> None:
     assert (decided_by("yes"), notes(None)) == (None, None)
 
 
+def test_an_answer_nested_without_end_says_nothing() -> None:
+    """Answers are data: one that is nested deep is neither walked to its end nor a failure."""
+    lists: Any = "yes"
+    fields: Any = {"reviewer": "ana", "comment": "c", "risk_score": 0.5}
+    for _ in range(5000):
+        lists, fields = [lists], {"decisions": [fields], "answer": fields}
+    assert (classify(lists), decided_by(lists)) == ("other", None)
+    assert (classify(fields), decided_by(fields), notes(fields), risk_score(fields)) == ("other", None, None, None)
+
+
 def test_risk_is_found_in_question_or_state() -> None:
     """The risk score of the question counts before that of the state; booleans are no scores."""
     assert risk_score({"action": {"risk_score": 0.7}}, {"risk_score": 0.1}) == 0.7
@@ -79,6 +90,14 @@ def test_agreement_shows_its_n() -> None:
     items = [*week_of(3, 1, 0), approval("o", "hm"), approval("l", None, status="answered")]
     overall = measure(items, MONDAY).overall
     assert (overall.rate, overall.n, overall.other, overall.unrecorded) == (0.75, 4, 1, 1)
+
+
+def test_what_changed_at_a_breakpoint_is_an_edit() -> None:
+    """An update that is no verdict is a change of the plan at a breakpoint, and `other` elsewhere."""
+    change = {"draft": "shorter"}
+    assert approval("a", change, breakpoint=True).decision == "edit"
+    assert approval("a", change).decision == "other"
+    assert approval("a", {"approved": True}, breakpoint=True).decision == "approve"
 
 
 def test_groups_by_node_week_and_risk() -> None:
@@ -101,12 +120,13 @@ def test_weeks_begin_at_midnight_where_people_are() -> None:
 
 def test_what_waits_and_what_is_late() -> None:
     """Pending questions are counted with their age, and against the time limit when there is one."""
-    items = [approval("new", week=1), approval("old")]
+    items = [approval("new", week=1), approval("old"), approval("left", status="abandoned")]
     now = MONDAY + timedelta(weeks=1, hours=1)
     waiting = measure(items, now, timedelta(hours=24)).waiting
     assert (waiting.count, waiting.past_ttl) == (2, 1)
     assert waiting.oldest_ms == timedelta(weeks=1, hours=1).total_seconds() * 1000
     assert measure(items, now).waiting.past_ttl is None
+    assert measure(items, now, timedelta(hours=1)).waiting.past_ttl == 1
 
 
 def test_exact_lags_and_windows_are_kept_apart() -> None:
@@ -116,7 +136,21 @@ def test_exact_lags_and_windows_are_kept_apart() -> None:
     metrics = measure(items, MONDAY)
     assert (metrics.exact_lag.n, metrics.exact_lag.p50_ms) == (1, 60_000)
     assert (metrics.window_lag_min.p50_ms, metrics.window_lag_max.p50_ms) == (0, 10_000)
-    assert percentile([1, 2, 3, 4], 0.5) == 2.5
+
+
+def test_a_lag_lies_between_the_nearest_and_the_farthest_ends() -> None:
+    """At least from the last moment of asking to the first of answering, at most from the first to the last."""
+    asked = Moment(MONDAY, MONDAY + timedelta(seconds=10))
+    answered = Moment(MONDAY + timedelta(seconds=30), MONDAY + timedelta(seconds=60))
+    both = approval("a", "yes", asked=asked, answered=answered)
+    assert (both.lag_min_ms, both.lag_max_ms, both.exact) == (20_000, 60_000, False)
+    assert not approval("a", "yes", answered=answered).exact
+    assert approval("a").exact
+
+
+def test_percentiles_are_interpolated() -> None:
+    """Between the two nearest values, as DuckDB's quantile_cont."""
+    assert [percentile([10, 0, 30, 20], share) for share in (0, 0.25, 0.5, 1)] == [0, 7.5, 15, 30]
     assert percentile([], 0.5) is None
 
 
@@ -130,12 +164,26 @@ def test_exact_lags_and_windows_are_kept_apart() -> None:
         ([item for week in range(4) for item in week_of(10, 0, week)], None, "automate", 0.5),
         ([item for week in (0, 1, 2, 4) for item in week_of(10, 0, week)], None, "automate", 0.5),
         ([item for week in range(4) for item in week_of(10, 0 if week != 2 else 9, week)], None, "raise", 0.5),
+        ([item for week in range(5) for item in week_of(10 if week != 2 else 9, 0, week)], None, "raise", 0.5),
+        ([item for week in range(4) for item in week_of(23, 2, week)], None, "raise", 0.5),
+        (week_of(100, 0, 0), {"0-1", "0-2", "0-3"}, "raise", 0.5),
+        (week_of(100, 0, 0), {"0-1", "0-2", "0-3", "0-4"}, "lower", 0.3),
+        ([approval(str(index), "yes", breakpoint=True) for index in range(10)], None, "keep", 0.4),
     ],
 )
 def test_threshold_rules(items: list[Approval], regretted: set[str] | None, action: str, suggested: float) -> None:
-    """Above 90 % agreement raise, above 3 % regret lower first of all, four good weeks in a row automate."""
+    """Above 90 % agreement raise, above 3 % regret lower first of all, four weeks in a row above 95 % automate.
+
+    Weeks of fewer than ten verdicts do not count and break a row; breakpoints have no risk and no verdict.
+    """
     advice = advise(items, 0.4, regretted)
     assert (advice.action, advice.suggested) == (action, suggested)
+
+
+def test_a_threshold_stays_between_0_and_1() -> None:
+    """Advice never leads out of the range of risk scores."""
+    assert advise(week_of(10, 0, 0), 0.95).suggested == 1.0
+    assert advise(week_of(10, 0, 0), 0.05, {"0-1"}).suggested == 0.0
 
 
 def test_what_is_not_recorded_is_said() -> None:

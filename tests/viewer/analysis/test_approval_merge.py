@@ -1,0 +1,115 @@
+"""The questions of a database and of spans as one list: which answer belongs to which question."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from flightlog_viewer.analysis.approvals import (
+    Approval,
+    Moment,
+    SpanAnswer,
+    SpanPause,
+    SpanQuestion,
+    at,
+    breakpoint_id,
+    merge,
+)
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def moment(seconds: int) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def question(name: str, seconds: int, ns: str | None = "", thread: str = "t") -> SpanQuestion:
+    return SpanQuestion(name, thread, "review", ns, f"{name}?", moment(seconds))
+
+
+def answer(name: str | None, seconds: int, said: Any, thread: str = "t") -> SpanAnswer:
+    return SpanAnswer(name, thread, said, moment(seconds))
+
+
+def recorded(name: str, **fields: Any) -> Approval:
+    given = {
+        "interrupt_id": name,
+        "thread_id": "t",
+        "node": "review",
+        "checkpoint_ns": "",
+        "checkpoint_id": "c",
+        "question": f"{name} in the database",
+        "question_recorded": True,
+        "status": "pending",
+        "asked": Moment(NOON, None),
+        "answered": Moment(),
+        **fields,
+    }
+    return Approval(**given)
+
+
+def test_a_question_counts_where_it_was_asked() -> None:
+    """Of the graphs that end with one question the innermost asked it, in whatever order they come."""
+    around = [question("q", 3, ""), question("q", 1, "outer:1|inner:2"), question("q", 2, "outer:1")]
+    for spans in (around, around[::-1]):
+        [merged] = merge([], spans, [])
+        assert (merged.checkpoint_ns, merged.asked) == ("outer:1|inner:2", at(moment(1)))
+
+
+def test_the_first_answer_counts() -> None:
+    """A question that was answered twice by its id has the answer of the first, in whatever order they come."""
+    answers = [answer("q", 20, "no"), answer("q", 10, "yes")]
+    for given in (answers, answers[::-1]):
+        [merged] = merge([], [question("q", 0)], given)
+        assert (merged.answer, merged.answered) == ("yes", at(moment(10)))
+
+
+def test_an_unnamed_answer_is_one_of_its_thread_and_after_its_question() -> None:
+    """Answers of other threads and of earlier times answer nothing, and the first that fits counts."""
+    answers = [
+        answer(None, 5, "too early"),
+        answer(None, 15, "elsewhere", "u"),
+        answer(None, 30, "second"),
+        answer(None, 20, "first"),
+    ]
+    [merged] = merge([], [question("q", 10)], answers)
+    assert (merged.status, merged.answer) == ("answered", "first")
+    assert merge([], [question("q", 40)], answers)[0].status == "pending"
+
+
+def test_spans_bring_times_and_the_database_keeps_what_it_knows() -> None:
+    """Times come from spans; a question and an answer that the database holds are not replaced."""
+    known = recorded("q", status="answered", answer="from the database", answer_recorded=True)
+    [merged] = merge([known], [question("q", 1)], [answer("q", 9, "from the span")])
+    assert (merged.question, merged.answer, merged.origin) == ("q in the database", "from the database", "both")
+    assert (merged.lag_min_ms, merged.lag_max_ms, merged.exact) == (8_000, 8_000, True)
+    [lost] = merge([recorded("q", question=None, question_recorded=False)], [question("q", 1)], [])
+    assert (lost.question, lost.status) == ("q?", "pending")
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "said"),
+    [
+        (None, "answered", {"decision": "approve"}),
+        ({"status": "abandoned"}, "abandoned", None),
+        ({"answer": {"draft": "x"}, "answer_recorded": True}, "answered", {"draft": "x"}),
+    ],
+    ids=["spans alone", "abandoned", "answered by update"],
+)
+def test_a_pause_that_a_run_ended(known: dict[str, Any] | None, status: str, said: Any) -> None:
+    """The run that went on answers a breakpoint, unless the thread left it; an update in the database says more."""
+    name = breakpoint_id("c")
+    pause = SpanPause("t", "c", moment(1), moment(4), {"decision": "approve"})
+    [merged] = merge([] if known is None else [recorded(name, breakpoint=True, **known)], [], [], [pause])
+    assert (merged.status, merged.answer, merged.asked) == (status, said, at(moment(1)))
+    assert merged.answered == (Moment() if status == "abandoned" else at(moment(4)))
+
+
+def test_the_oldest_question_comes_first() -> None:
+    """Whatever tells of them, questions are in the order in which they were asked."""
+    spans = [question("late", 50), question("early", 10)]
+    assert [item.interrupt_id for item in merge([recorded("middle", asked=at(moment(30)))], spans, [])] == [
+        "early",
+        "middle",
+        "late",
+    ]
