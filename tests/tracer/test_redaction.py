@@ -31,6 +31,15 @@ def test_default_keys_are_hidden_at_any_depth(key: str) -> None:
     assert span.metadata == {"api_key": REDACTED, "u": 1}
 
 
+@pytest.mark.parametrize("key", ["password", "X-API-Key", "Set-Cookie"])
+def test_keys_are_hidden_in_long_tables_too(key: str) -> None:
+    """Many rows of plain values, which are encoded in one piece, are searched for the same keys."""
+    rows = [{"n": number, **({key: SECRET} if number == 150 else {})} for number in range(200)]
+    (span,) = run({"rows": rows}).spans
+    assert span.inputs["rows"][150] == {"n": 150, key: REDACTED}
+    assert span.inputs["rows"][149] == {"n": 149}
+
+
 def test_only_whole_keys_are_hidden() -> None:
     """A key that merely contains a secret word, and text that speaks of one, stay."""
     value = {"password_hint": "pet", "input_tokens": 5, "text": 'the "password": here', "author": "x"}

@@ -64,6 +64,14 @@ def test_missing_usage_of_a_stream_comes_with_advice() -> None:
     assert "total_tokens" not in summary
 
 
+def test_a_call_that_failed_misses_no_usage() -> None:
+    """Only calls that answered are counted as answering without usage."""
+    tracer = JsonlTracer()
+    with pytest.raises(ValueError, match="refused"):
+        ScriptedModel(script=[ValueError("refused")]).invoke("q", {"callbacks": [tracer]})
+    assert tracer.summary()["llm"].keys() == {"count", "total_ms", "errors"}
+
+
 async def test_event_streams_count_each_chunk_once() -> None:
     """The v2 and v3 protocols tell of the same tokens as the token callback does."""
     tracer = JsonlTracer()

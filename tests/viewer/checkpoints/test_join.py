@@ -12,7 +12,7 @@ from langgraph.types import Command
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
 from flightlog_viewer.analysis.approvals import parse_time
-from flightlog_viewer.analysis.join import Link, SpanRef, join, message_run, span_refs
+from flightlog_viewer.analysis.join import Link, SpanRef, join, span_refs
 from flightlog_viewer.checkpoints import Step, open_source
 from tests.viewer.checkpoints.graphs import refunds, thread
 
@@ -100,11 +100,3 @@ def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
         (3, "step", False),
         (4, "time", False),
     ]
-
-
-def test_run_ids_in_message_ids() -> None:
-    """LangChain's own message ids hold the run's id; a provider's do not."""
-    assert message_run(f"lc_run--{RUN}") == RUN
-    assert message_run(f"lc_run--{RUN}-0") == RUN
-    assert message_run("chatcmpl-1") is None
-    assert message_run(None) is None

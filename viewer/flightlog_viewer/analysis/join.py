@@ -132,8 +132,7 @@ def _places(steps: Iterable[Step]) -> _Places:
             for value in task.writes.values():
                 for message in _messages(value):
                     _note(places.messages, message.get("id"), place)
-                    if message.get("type") == "tool":
-                        _note(places.tool_calls, message.get("tool_call_id"), place)
+                    _note(places.tool_calls, message.get("tool_call_id"), place)
     places.times.sort()
     return places
 
