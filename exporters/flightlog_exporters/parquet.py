@@ -7,6 +7,7 @@ comes out is what ``Span`` reads, at DuckDB's speed for all the lines that are a
 
 import os
 import shutil
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str]:
     """A span file that DuckDB can read, and its packing: the file itself, unless it is of another format."""
     with LineFile(path) as file:
         first = next(file.lines(), None)
-        if first is not None and recognise(first.data) is not None:
+        # DuckDB does not pass over a byte order mark.
+        if first is not None and (recognise(first.data) is not None or first.data.startswith(BOM_UTF8)):
             return _rewritten(path, draft, written), "none"
         return path, file.packing
 

@@ -80,7 +80,7 @@ def test_a_foreign_file_is_exported_like_our_own(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["import", "{here}/no.jsonl", "-o", "{here}/x.jsonl"], "cannot read {here}/no.jsonl: No such file"),
-        (["import", "{here}/spans.jsonl", "-o", "{here}/x.jsonl"], "no format that can be imported"),
+        (["import", "{here}/spans.jsonl", "-o", "{here}/x.jsonl"], "is a span file already"),
         (["import", "{here}", "-o", "{here}/x.jsonl"], "{here} is no regular file"),
         (["import", str(FIXTURE), "-o", "{here}/spans.jsonl"], "is there already"),
         (["import", str(FIXTURE), "-o", "{here}/no/x.jsonl"], "cannot write {here}/no/x.jsonl"),

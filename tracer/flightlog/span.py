@@ -5,6 +5,7 @@ that a reader can skip them; absent means unknown; fields a reader does not know
 """
 
 import math
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypedDict
@@ -202,6 +203,8 @@ class Span:
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
+            if isinstance(line, bytes) and line.startswith(BOM_UTF8 + b"{"):  # at the start of a file, from Windows
+                return cls.from_json(line[len(BOM_UTF8) :])
             raise UnreadableError(f"not JSON: {error}") from None
         return cls.from_record(record)
 

@@ -1,6 +1,8 @@
 """Foreign files -> span files: ``flightlog import``."""
 
+import contextlib
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -49,9 +51,18 @@ def read_file(path: str | os.PathLike[str], reject: Reject) -> Iterator[Span]:
                 break
         reader = recognise(head[-1]) if head else None
         if reader is None:
-            known = ", ".join(reader.NAME for reader in READERS)
-            raise UnreadableError(f"{file.name} is of no format that can be imported ({known})")
+            raise UnreadableError(f"{file.name} {_unknown(head[-1] if head else b'')}")
         yield from reader.read(chain(head, lines), reject)
+
+
+def _unknown(line: bytes) -> str:
+    """What is to be said of a file that begins with such a line."""
+    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "is UTF-16 text: convert it to UTF-8"
+    with contextlib.suppress(UnreadableError):
+        Span.from_json(line)
+        return "is a span file already: there is nothing to import"
+    return f"is of no format that can be imported ({', '.join(reader.NAME for reader in READERS)})"
 
 
 def import_files(paths: Iterable[str | os.PathLike[str]], out: BinaryIO) -> Imported:

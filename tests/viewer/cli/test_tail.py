@@ -46,6 +46,8 @@ def following(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[str]", tmp_path: Path) -> None:
     """Spans show as they are written, a line in pieces once it is whole, after a rotation and in a new file too."""
     lines = SpanLines().add("first", None, 0).add("second", None, 5).add("hidden", None, 6, type="tool").lines
+    assert following.stderr is not None
+    assert following.stderr.readline() == f"flightlog: waiting for spans in {tmp_path / 's.jsonl'}\n"
     with (tmp_path / "s.jsonl").open("ab", buffering=0) as file:
         file.write(lines[0] + b"\n" + lines[1][:40])
         assert following.stdout is not None
@@ -61,3 +63,43 @@ def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[s
     following.send_signal(signal.SIGINT)
     out, err = following.communicate(timeout=20)
     assert (following.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("place", [".", "s.jsonl"])
+def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, place: str) -> None:
+    """A file that is still to come, by its name or in its folder; the wait is said once."""
+    named = str(tmp_path / place)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flightlog", "tail", named], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"flightlog: waiting for spans in {named}\n"
+    SpanLines().add("first", None, 0).write(tmp_path / "s.jsonl")
+    assert "first" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("content", [b"no span\n", b"no span", b"SQLite format 3\0\n\0", b"[1]\n", b"\xff\xfe{\0\n\0"])
+def test_what_is_no_span_file_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    """The command says what is wrong with it and ends."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(content)
+    assert main(["tail", str(path)]) == 2
+    assert f"{path} is no span file" in capsys.readouterr().err
+
+
+def test_nothing_is_waited_for_without_following(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Then an empty or missing file is what it is to the other commands."""
+    path = tmp_path / "s.jsonl"
+    assert main(["tail", str(path), "--no-follow"]) == 2
+    path.touch()
+    assert main(["tail", str(path), "--no-follow"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"flightlog: {path} does not exist",
+        f"flightlog: {path} is empty: no span has been recorded yet",
+    ]

@@ -1,6 +1,10 @@
 """Which span files an export takes, and the sentence about what it left out."""
 
 from pathlib import Path
+from typing import Final
+
+_LOOKED_AT: Final = 1 << 20
+"""Bytes of the first line of a file that is none of spans."""
 
 
 class Listing:
@@ -31,11 +35,20 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     files = resolve(paths or ())
     for file in files:
         if not looks_like_spans(file) and file.exists() and file.stat().st_size:
-            raise UnreadableError(f"{file} is no span file: none of its first lines is a span")
+            raise UnreadableError(f"{file} is no span file: none of its first lines is a span{_reason(file)}")
     if not waits and not any(file.exists() and file.stat().st_size for file in files):
         names = ", ".join(str(file) for file in files)
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")
     return files
+
+
+def _reason(file: Path) -> str:
+    """Why the first line is none."""
+    from flightlog_viewer.store.sieve import look
+
+    with file.open("rb") as stream:
+        reason = look(stream.readline(_LOOKED_AT)).reason
+    return f" (the first: {reason})" if reason else ""
 
 
 def left_out(rejected: int) -> str:

@@ -1,18 +1,23 @@
 """``flightlog tail``: one line a span as it ends."""
 
+import os
 import sys
 import time
 from datetime import tzinfo
+from glob import has_magic
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
-from flightlog_viewer.cli.output import json_line, line
+from flightlog_viewer.cli.output import json_line, line, note
 from flightlog_viewer.cli.span_rows import known, remark
+from flightlog_viewer.store.sources import SUFFIXES
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -30,7 +35,9 @@ def tail(
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     no_cache: NoCache = False,
 ) -> None:
-    """Watch spans end, one line each. An empty file is waited for; rotation and new files in a folder are followed.
+    """Watch spans end, one line each, through rotation and new files in a folder.
+
+    A file that is empty, or is not there yet, is waited for; so is the first one of a folder.
 
     Marks before the status: x failed, ? waits for a human, > handed over, - given up.
 
@@ -42,7 +49,10 @@ def tail(
     selection = Selection(filter, tz=tz)
     where, zone = selection.over("spans"), selection.zone
     try:
-        with opened(paths, cache=not no_cache, allow_empty=True, quiet=True) as store:
+        if follow and paths is not None and len(paths) == 1:
+            _wait_for(paths[0])
+        with opened(paths, cache=not no_cache, allow_empty=follow, quiet=True) as store:
+            _expect(store)
             shown = store.query("newest_spans", where=where, limit=lines)
             _print(reversed(shown), zone, json=json)
             after = store.span_count - 1
@@ -53,6 +63,41 @@ def tail(
     except KeyboardInterrupt:
         # Ctrl-C is the way out of following.
         return
+
+
+def _wait_for(path: str) -> None:
+    """Wait for a span file that is still to come; not for anything else that is missing or wrong."""
+    said = False
+    while _is_to_come(path):
+        if not said:
+            _say_waiting(path)
+            said = True
+        time.sleep(_EVERY_SECONDS)
+
+
+def _is_to_come(path: str) -> bool:
+    place = Path(path).expanduser()
+    try:
+        if place.is_dir():
+            return not any(name.endswith(SUFFIXES) for name in os.listdir(place))
+        is_missing = not os.path.lexists(place) and place.parent.is_dir()
+    except OSError:
+        return False
+    return is_missing and path.endswith(".jsonl") and not has_magic(path)
+
+
+def _expect(store: "Store") -> None:
+    """Say that there is nothing yet. Raises UnreadableError when what there is are no spans."""
+    if store.span_count or store.in_flight:
+        return
+    # The first line of all may be half written.
+    if store.sql("FROM rejects WHERE NOT contains(reason, 'unexpected end of data')").fetchall():
+        raise UnreadableError(store.said_of_nothing())
+    _say_waiting(", ".join(str(source.path) for source in store.sources[:3]))
+
+
+def _say_waiting(names: str) -> None:
+    note(f"waiting for spans in {names}")
 
 
 def _print_new(store: "Store", after: int, selection: Selection, *, json: bool) -> int:

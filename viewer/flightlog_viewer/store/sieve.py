@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeGuard
@@ -88,6 +89,8 @@ def decode(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        if line.startswith(BOM_UTF8 + b"{"):  # at the start of a file, from Windows
+            return decode(line[len(BOM_UTF8) :])
         if b"NaN" not in line and b"Infinity" not in line:
             raise UnreadableError(_reason(line, error)) from None
         try:
@@ -113,6 +116,8 @@ def encode(value: Any) -> bytes:
 
 
 def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
+    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "UTF-16 text: convert the file to UTF-8"
     if b"\0" in line:
         return "contains NUL bytes"
     try:

@@ -129,6 +129,17 @@ class Store:
         """Spans that have started and not ended."""
         return len(self._rows.started)
 
+    def said_of_nothing(self) -> str:
+        """The sentence about files that hold no span."""
+        names = ", ".join(str(source.path) for source in self.sources[:3])
+        count = self.reject_count
+        if not count:
+            return f"{names} is empty: no span has been recorded yet"
+        ((reason,),) = self.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
+        if count == 1:
+            return f"{names} is no span file: its one line is no span ({reason})"
+        return f"{names} is no span file: none of its {count:,} lines is a span (the first: {reason})"
+
     @property
     def cache_was_damaged(self) -> bool:
         """Whether the index cache of these files was found damaged, and deleted."""
@@ -225,7 +236,7 @@ def open_store(
     try:
         store.load(files, progress)
         if files and not store.span_count and not allow_empty and not store.in_flight:
-            raise UnreadableError(_nothing(store))
+            raise UnreadableError(store.said_of_nothing())
     except BaseException:
         store.close()
         raise
@@ -253,17 +264,6 @@ def empty_store() -> Store:
     store = Store()
     store.load(())
     return store
-
-
-def _nothing(store: Store) -> str:
-    names = ", ".join(str(source.path) for source in store.sources[:3])
-    count = store.reject_count
-    if not count:
-        return f"{names} is empty: no span has been recorded yet"
-    ((reason,),) = store.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
-    if count == 1:
-        return f"{names} is no span file: its one line is no span ({reason})"
-    return f"{names} is no span file: none of its {count:,} lines is a span (the first: {reason})"
 
 
 def _memory_limit() -> int:
