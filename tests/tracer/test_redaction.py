@@ -84,6 +84,13 @@ def test_patterns_apply_to_every_string() -> None:
     assert span.run_id == span.trace_id
 
 
+def test_every_rule_applies() -> None:
+    """Several patterns and callables all apply, the callables one after the other."""
+    rules = [re.compile("one"), re.compile("two"), lambda _, value: [value, 3], lambda _, value: [*value, 4]]
+    (span,) = run("one two", redact=rules).spans
+    assert span.inputs == [f"{REDACTED} {REDACTED}", 3, 4]
+
+
 def test_a_callable_sees_and_answers_whole_payloads() -> None:
     """A callable gets the field's name and plain JSON values, and what it answers is recorded."""
     seen: list[str] = []

@@ -1,5 +1,7 @@
 """Where spans stand on the line of time."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +19,24 @@ def test_a_bar_is_at_least_one_column_and_inside_the_line() -> None:
     """A span too short for a column still shows."""
     line = timeline.axis(Interval(0, 1_000_000), 40)
     assert line.bar(999_999, 1_000_000) == (39, 40)
+    assert line.bar(500_100, 500_200) == (20, 21)
     assert line.bar(0, 1_000_000) == (0, 40)
     assert line.bar(2_000_000, 3_000_000) is None
+
+
+def test_what_only_touches_the_window_is_in_it() -> None:
+    """A span that ends where the window begins, or begins where it ends, stands at the edge."""
+    line = timeline.axis(Interval(0, 1_000_000), 40)
+    assert (line.bar(-500, 0), line.bar(1_000_000, 1_000_500)) == ((0, 1), (39, 40))
+    assert (line.bar(-500, -1), line.bar(1_000_001, 1_000_500)) == (None, None)
+
+
+def test_short_work_within_long_work_leaves_no_gap() -> None:
+    """Nothing is idle until all that has begun has ended."""
+    busy = [Interval(0, 400), Interval(10, 20), Interval(900, 1000)]
+    assert timeline.idle(busy, Interval(0, 1000)) == [Interval(400, 900)]
+    assert timeline.idle([], Interval(0, 1000)) == [Interval(0, 1000)]
+    assert timeline.idle([Interval(-50, 2000)], Interval(0, 1000)) == []
 
 
 def test_a_long_idle_stretch_collapses() -> None:
@@ -42,6 +60,19 @@ def test_the_critical_path_goes_back_through_who_finished_last() -> None:
     """A short span beside a long one is not on the path; what ran before the long one is."""
     rows = [row(0, None, 0, 100), row(1, 0, 0, 40), row(2, 0, 5, 10), row(3, 0, 40, 60)]
     assert timeline.critical_path(build(rows)) == {0, 1, 3}
+
+
+def test_the_critical_path_bears_with_clocks() -> None:
+    """A span that seems to end just after the next began is on the path; one that ran on for long is not."""
+    nearly = [row(0, None, 0, 100), row(1, 0, 0, 60.5), row(2, 0, 60, 40)]
+    assert timeline.critical_path(build(nearly)) == {0, 1, 2}
+    beside = [row(0, None, 0, 100), row(1, 0, 0, 62), row(2, 0, 60, 40)]
+    assert timeline.critical_path(build(beside)) == {0, 2}
+
+
+def test_orphans_are_not_on_the_critical_path() -> None:
+    """The path is that of the last root to end, not of spans without a parent in the file."""
+    assert timeline.critical_path(build([row(0, None, 0, 100), row(1, None, 20, 90), row(2, 99, 500, 10)])) == {1}
 
 
 def test_the_minimap_counts_leaves_and_marks_failures() -> None:
@@ -73,7 +104,7 @@ def test_busy_is_when_at_least_one_leaf_works(spans: list[tuple[int, int]]) -> N
     busy = timeline.measure(build(rows), 0).busy
     covered = {ms for start, end in busy for ms in range(start // 1000, end // 1000)}
     assert covered == {ms for start, took in spans for ms in range(start, start + took)}
-    assert busy == sorted(busy)
+    assert all(one.end < next_one.start for one, next_one in pairwise(busy))
 
 
 @settings(max_examples=100, deadline=None)

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 from flightlog_viewer.analysis.tree import SpanRow, build
 
 
-def row(i: int, parent: int | None, *, name: str = "n", status: str = "ok", start: int | None = None) -> SpanRow:
+def row(
+    i: int, parent: int | None, *, name: str = "n", type: str = "tool", status: str = "ok", start: int | None = None
+) -> SpanRow:
     above = None if parent is None else f"r{parent}"
-    return SpanRow(i, f"r{i}", above, "tool", None, name, status, i if start is None else start, 1.0)
+    return SpanRow(i, f"r{i}", above, type, None, name, status, i if start is None else start, 1.0)
 
 
 def test_children_stand_under_their_parent_by_start_time() -> None:
@@ -27,6 +29,13 @@ def test_like_siblings_are_grouped() -> None:
     assert outline.children[group] == [1, 2, 3, 4]
     assert group not in outline.everything_open()
     assert build(rows[:5]).children[0] == [1, 2, 3, 4]
+
+
+def test_siblings_of_another_type_are_not_alike() -> None:
+    """A tool and a model of one name stand apart."""
+    types = ("tool", "llm", "tool", "tool", "retriever")
+    rows = [row(0, None), *(row(i, 0, name="search", type=type) for i, type in enumerate(types, 1))]
+    assert build(rows).children[0] == [1, 2, 3, 4, 5]
 
 
 def test_orphans_stand_under_a_heading_by_start_time() -> None:
@@ -50,6 +59,12 @@ def test_a_run_id_used_twice_takes_the_latest_parent_before() -> None:
     outline = build([first, second, row(2, 0, start=12), row(3, 0, start=5)])
     assert outline.parent[2] == 1
     assert outline.parent[3] == 0
+
+
+def test_a_run_inside_one_of_the_same_id_is_not_its_own_parent() -> None:
+    """Where parent and child have one run id, the child stands under the other."""
+    outline = build([row(0, None, start=0), row(1, 0, start=10)._replace(run_id="r0")])
+    assert (outline.parent[1], outline.cut) == (0, frozenset())
 
 
 def test_failures_are_where_an_error_began() -> None:
