@@ -2,18 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flightlog.errors import MissingExtraError, UnreadableError
+from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, Decoder
+from flightlog_viewer.checkpoints.postgres_session import PostgresSession
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
 
-if TYPE_CHECKING:
-    import psycopg
-
 PAGE = 2000
-CONNECT_SECONDS = 10
 BLOBS_KEPT = 512
 BLOBS_KEPT_BYTES = 16 * 1024 * 1024
 """Channel values that are kept because the next checkpoint is likely to hold the same version of them."""
@@ -31,32 +27,13 @@ class PostgresRows:
 
     def __init__(self, url: str) -> None:
         """Raises UnreadableError, in one sentence and without the password, for what is no such database."""
-        try:
-            import psycopg
-        except ImportError:
-            raise MissingExtraError("reading a Postgres checkpoint database", "postgres") from None
-        self._psycopg = psycopg
         self.problems: list[str] = []
-        self.name, self._secrets = _without_password(url)
-        try:
-            self._connection = psycopg.connect(
-                url,
-                autocommit=True,
-                prepare_threshold=None,  # a pooler may hand the next statement to another server process
-                connect_timeout=CONNECT_SECONDS,
-                application_name="flightlog",
-                options="-c default_transaction_read_only=on",
-            )
-        except (psycopg.Error, ValueError, UnicodeError) as error:
-            if _is_ambiguous(url):  # libpq takes part of the password for the host, and names it
-                raise UnreadableError(
-                    f"{self.name} cannot be reached: write @, / and : in its user and password as %40, %2F and %3A"
-                ) from None
-            raise self._unreadable(error, "cannot be reached") from None
+        self._session = PostgresSession(url)
+        self.name = self._session.name
         try:
             self._look_at_schema()
         except BaseException:
-            self._connection.close()
+            self._session.close()
             raise
         self._decoder = Decoder()
         self._blobs: OrderedDict[tuple[str, ...], _Blob | None] = OrderedDict()
@@ -67,7 +44,7 @@ class PostgresRows:
         after: tuple[str, str] | None = None
         while True:
             where = "" if after is None else "WHERE (thread_id, checkpoint_ns) > (%s, %s)"
-            rows = self._all(
+            rows = self._session.all(
                 f"SELECT thread_id, checkpoint_ns, count(*), max({self._id}), min({self._id}) FROM checkpoints {where} "
                 f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {PAGE}",
                 after or (),
@@ -86,13 +63,14 @@ class PostgresRows:
             return []
         if "\x00" in thread_id:  # Postgres holds no such text
             return []
-        rows = self._all(f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s", (thread_id,))
+        query = f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s"
+        rows = self._session.all(query, (thread_id,))
         keys = [Key(thread_id, checkpoint_ns, str(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
 
     def asking_threads(self) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
-        rows = self._all(
+        rows = self._session.all(
             "SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE w.channel IN ('__interrupt__', '__resume__') "
             f"OR starts_with({self._path}, '~__interrupt__') ORDER BY w.thread_id"
         )
@@ -104,15 +82,15 @@ class PostgresRows:
             return []
         columns = [list(column) for column in zip(*keys, strict=True)]
         parent = "NULL" if self._shallow else "c.parent_checkpoint_id"
-        with self._moment():
-            found = self._all(
+        with self._session.moment():
+            found = self._session.all(
                 f"SELECT k.n, {parent}, c.checkpoint::text, c.metadata::text, {self._committed('c')} "
                 "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
                 f"JOIN checkpoints c ON c.thread_id = k.t AND c.checkpoint_ns = k.s AND {self._id_of('c')} = k.i "
                 "ORDER BY k.n",
                 columns,
             )
-            written = self._all(
+            written = self._session.all(
                 f"SELECT k.n, w.task_id, {self._path}, w.idx, w.channel, w.type, w.blob, {self._committed('w')} "
                 "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
                 "JOIN checkpoint_writes w ON w.thread_id = k.t AND w.checkpoint_ns = k.s AND w.checkpoint_id = k.i "
@@ -140,7 +118,7 @@ class PostgresRows:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._session.close()
 
     def _versions(self, key: Key, document: str) -> list[tuple[str, ...]]:
         """What names the blobs of a checkpoint: one version of each of its channels."""
@@ -157,7 +135,7 @@ class PostgresRows:
         if missing:
             found |= dict.fromkeys(missing)
             version = "''" if self._shallow else "b.version"
-            rows = self._all(
+            rows = self._session.all(
                 f"SELECT b.thread_id, b.checkpoint_ns, b.channel, {version}, b.type, "
                 f"CASE WHEN octet_length(b.blob) <= {MAX_BLOB_BYTES} THEN b.blob END "
                 "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(t, s, c, v) "
@@ -176,7 +154,7 @@ class PostgresRows:
 
     def _look_at_schema(self) -> None:
         columns: dict[str, set[str]] = {}
-        for table, column in self._all(
+        for table, column in self._session.all(
             "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
             "WHERE c.oid = ANY(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_blobs'), "
             "to_regclass('checkpoint_writes')]) AND a.attnum > 0 AND NOT a.attisdropped"
@@ -193,7 +171,7 @@ class PostgresRows:
         self._shallow = "checkpoint_id" not in columns["checkpoints"]
         self._id = "checkpoint ->> 'id'" if self._shallow else "checkpoint_id"
         self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''::text"
-        [(setting,)] = self._all("SHOW track_commit_timestamp")
+        [(setting,)] = self._session.all("SHOW track_commit_timestamp")
         self._timed = setting == "on"
 
     def _id_of(self, alias: str) -> str:
@@ -205,69 +183,6 @@ class PostgresRows:
             return "NULL"
         moment = f"pg_xact_commit_timestamp({alias}.xmin) AT TIME ZONE 'UTC'"
         return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
-
-    @contextmanager
-    def _moment(self) -> Iterator[None]:
-        """A transaction whose queries all see one state of the database; make it short."""
-        self._execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            yield
-        finally:
-            if not self._connection.closed:
-                self._execute("ROLLBACK")
-
-    def _all(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._execute(query, parameters).fetchall()
-        except self._psycopg.Error as error:
-            raise self._unreadable(error, "cannot be read") from None
-
-    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> "psycopg.Cursor[Any]":
-        try:
-            return self._connection.execute(statement.encode(), parameters or None)
-        except self._psycopg.Error as error:
-            raise self._unreadable(error, "cannot be read") from None
-
-    def _unreadable(self, error: Exception, what: str) -> UnreadableError:
-        text = " ".join(str(error).split())
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return UnreadableError(f"{self.name} {what}: {text[:300]}")
-
-
-def _without_password(url: str) -> tuple[str, list[str]]:
-    """The URL as it may be shown, and the texts that must not be."""
-    from urllib.parse import unquote, urlsplit
-
-    import psycopg
-
-    try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-        if _is_ambiguous(url):
-            raise UnicodeError
-    except (psycopg.Error, UnicodeError):
-        try:
-            password = urlsplit(url).password or ""
-        except ValueError:
-            password = ""
-        return "the Postgres URL", [text for text in (url, password, unquote(password)) if text]
-    password = str(parts.get("password") or "")
-    user = f"{parts['user']}@" if parts.get("user") else ""
-    place = str(parts.get("host") or parts.get("hostaddr") or "")
-    if place.startswith("/"):  # a folder of sockets
-        place, query = "", f"?host={place}"
-    else:
-        query = ""
-    port = f":{parts['port']}" if parts.get("port") else ""
-    secrets = [text for text in (password, urlsplit(url).password or "", str(parts.get("sslpassword") or "")) if text]
-    return f"postgresql://{user}{place}{port}/{parts.get('dbname') or ''}{query}", secrets
-
-
-def _is_ambiguous(url: str) -> bool:
-    """Whether what may be meant as a password holds a character that ends it."""
-    userinfo, at, _ = url.partition("://")[2].rpartition("@")
-    password = userinfo.partition(":")[2]
-    return bool(at) and any(character in password for character in "@/")
 
 
 def _size(blob: _Blob | None) -> int:
