@@ -37,6 +37,7 @@ Empty().run()
 """
 HEADLESS = """
 import sys
+from datetime import UTC
 from flightlog_viewer.analysis.filter import compile_filter
 from flightlog_viewer.tui.session import Session
 session = Session(sys.argv[1:], cache=False)
@@ -48,7 +49,7 @@ for where, sort in ((None, 'start'), (None, 'duration'), (compile_filter('status
     page = spans.trace_page(ids[:128].tolist())
 spans.open_trace(page[int(ids[0])].trace_id, 0)
 session.threads.approvals()
-spans.groups('model'), spans.latency_bins('llm'), spans.token_bins(40)
+session.groups.figures('model', UTC, None)
 session.cursors.tables()
 session.cursors.sql('SELECT name, type, count(*), quantile_cont(duration_ms, 0.95) FROM spans GROUP BY ALL', 500)
 print('ready', flush=True)

@@ -83,7 +83,7 @@ def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) ->
     tmux.keys("3")
     tmux.until("What is open")
     tmux.keys("j", "Enter", "[")
-    tmux.until("step 1/2")
+    tmux.until("step in, 1 of 2")
     tmux.keys("4")
     tmux.until("refund_order")
     tmux.keys("y")

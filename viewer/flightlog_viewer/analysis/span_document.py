@@ -11,6 +11,8 @@ from flightlog_viewer.analysis.times import wall
 
 TABS = ("Messages", "Raw", "Args", "Attrs")
 _EXACT = "%Y-%m-%d %H:%M:%S.%f%z"
+_STACK_LINES = 8
+_QUESTION_LINES = 20
 _PAYLOADS = ("inputs", "output", "metadata", "raw")
 
 
@@ -44,8 +46,6 @@ def attributes(span: Mapping[str, Any], payload: Mapping[str, Any], tz: tzinfo =
     blocks: list[Block] = []
     blocks += _cost(span)
     for question in _list(span.get("interrupts")):
-        blocks += [heading("waits for a human", "wait")]
-        blocks += json_blocks(question.get("value"), "question", depth=0)
         blocks += [Block(str(question.get("id", "?")), "", "interrupt id")]
     for answer in _list(span.get("resumes")):
         blocks += [heading("resumed with", "ok"), *json_blocks(answer.get("value"), "answer", depth=0)]
@@ -92,15 +92,27 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list
     blocks = [heading(title, "error" if status in ("error", "unfinished") else "strong")]
     error = span.get("error")
     if isinstance(error, Mapping):
-        trace = str(error.get("stacktrace") or "")
-        message = f"{error.get('type') or 'error'}: {error.get('message') or ''}"
-        lines = text_blocks(message, "error")
-        if trace:
-            lines.append(Block("stack trace", "dim", make=lambda: text_blocks(trace, "dim"), value=trace))
-        blocks += lines
+        blocks += text_blocks(f"{error.get('type') or 'error'}: {error.get('message') or ''}", "error")
+        blocks += _stack(str(error.get("stacktrace") or "").rstrip("\n"))
     if status == "unfinished":
         blocks.append(Block("its process died before the end: this is what it was doing", "error"))
+    for question in _list(span.get("interrupts")):
+        blocks += [heading("waits for a human", "wait")]
+        blocks += open_within(json_blocks(question.get("value"), "question", depth=0), _QUESTION_LINES)
     return [*blocks, gap()]
+
+
+def _stack(trace: str) -> list[Block]:
+    """Its end, where the error was raised; the way there unfolds."""
+    lines = trace.split("\n")
+    if len(lines) <= _STACK_LINES + 1:
+        return text_blocks(trace, "dim") if trace else []
+    earlier, last = "\n".join(lines[:-_STACK_LINES]), "\n".join(lines[-_STACK_LINES:])
+    said = f"stack trace: {len(lines) - _STACK_LINES:,} earlier lines"
+    more = Block(said, "key", make=lambda: text_blocks(earlier, "dim"), replaces=True, value=trace)
+    end = text_blocks(last, "dim")
+    end[0].value = trace
+    return [more, *end]
 
 
 def _new_in(before: list[Message], after: list[Message]) -> tuple[int, list[Message]]:

@@ -27,7 +27,7 @@ def document(
 ) -> Document:
     """One tab. ``against`` says what the changes are seen from: ``parent``, ``mark`` or ``none``."""
     if tab == "Changes":
-        return Document(_changes(step, changes, against))
+        return Document(_changes(step, changes, against, marks))
     if tab == "Writes":
         return Document(_writes(step, marks))
     if tab == "Next":
@@ -50,10 +50,17 @@ def counts(changes: Sequence[Change]) -> str:
     return "  ".join(f"{c} {' '.join(f'{s}{n}' for s, n in signs.items())}" for c, signs in list(found.items())[:8])
 
 
-def _changes(step: Step, changes: Sequence[Change], against: str) -> list[Block]:
+def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping[str, str]) -> list[Block]:
     if against == "none":
         return open_within(json_blocks(normal_form(step.values), "state"))
-    blocks = [Block(f"against the {'step before' if against == 'parent' else 'marked step'}", "dim")]
+    blocks = [
+        Block(
+            f"{marks.get('errored', '!')} {task.node} failed from here: {_short(normal_form(task.error), 300)}", "error"
+        )
+        for task in step.tasks
+        if task.error is not None
+    ]
+    blocks.append(Block(f"against the {'step before' if against == 'parent' else 'marked step'}", "dim"))
     for change in changes:
         sign, tone = _SIGNS[change.op]
         before, after = normal_form(change.before), normal_form(change.after)

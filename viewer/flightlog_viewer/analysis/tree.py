@@ -12,6 +12,9 @@ GROUP_MINIMUM = 3
 """Fewer like siblings than this stay apart."""
 
 
+_FATES = (("error", "unfinished"), ("interrupted",))
+
+
 class SpanRow(NamedTuple):
     """The light fields of one span, as the screens need them."""
 
@@ -115,6 +118,23 @@ class Outline:
         failed = {i for i, row in enumerate(self.rows) if row.status == "error"}
         passed_on = {self._span_parent(i) for i in failed}
         return [i for i in self.order if i in failed and i not in passed_on]
+
+    def origin(self) -> int | None:
+        """The span in which the failure, the death or the question of the root began; None when the root ended well.
+
+        From the root down through the child that shares its fate and ended last.
+        """
+        tops = [node for node in self.roots if self.is_span(node)]
+        fates = next((fates for fates in _FATES if tops and self.rows[tops[0]].status in fates), None)
+        if fates is None:
+            return None
+        node, below = tops[0], [tops[0]]
+        while below:
+            node = max(below, key=lambda child: (self.rows[child].end_us is None, self.rows[child].end_us or 0))
+            inside = [c for c in self.children[node] if self.is_span(c)]
+            inside += [c for group in self.children[node] if not self.is_span(group) for c in self.children[group]]
+            below = [child for child in inside if self.rows[child].status in fates]
+        return node
 
     def next_in(self, marks: Sequence[int], node: int, step: int) -> int | None:
         """The next (``step`` 1) or previous (-1) of ``marks``, given depth first, seen from ``node``; wraps round."""

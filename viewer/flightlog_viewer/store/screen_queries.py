@@ -3,9 +3,12 @@
 Plots are binned here, so that a million spans come back as a few dozen numbers.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flightlog_viewer.store.columns import LIGHT
+
+if TYPE_CHECKING:
+    from flightlog_viewer.analysis.filter import Filter
 
 Statement = tuple[str, list[Any]]
 
@@ -17,25 +20,25 @@ PUBLIC: Final = [
 """The tables that docs/sql.md promises."""
 
 
-def latency_bins(kind: str) -> Statement:
-    """``bin, count``: spans of a type by duration; bin ``n`` begins at ``10 ** (n / BINS_PER_DECADE)`` ms."""
+def latency_bins(kind: str, where: "Filter") -> Statement:
+    """``bin, count``: passing spans of a type by duration; bin ``n`` begins at ``10 ** (n / BINS_PER_DECADE)`` ms."""
     return (
         "SELECT floor(log10(greatest(duration_ms, 0.001)) * ?)::INTEGER AS bin, count(*) AS count FROM spans "
         "WHERE type = ? AND duration_ms IS NOT NULL AND status IS DISTINCT FROM 'interrupted' "
-        "GROUP BY bin ORDER BY bin",
-        [BINS_PER_DECADE, kind],
+        f"AND ({where.where}) GROUP BY bin ORDER BY bin",
+        [BINS_PER_DECADE, kind, *where.params],
     )
 
 
-def token_bins(count: int) -> Statement:
-    """``start_us, tokens``: tokens of model calls in about ``count`` equal stretches of time, the last one included."""
+def token_bins(count: int, where: "Filter") -> Statement:
+    """``start_us, tokens``: tokens of model calls, those that pass, in about ``count`` equal stretches of time."""
     return (
         "WITH calls AS (SELECT epoch_us(start_time) AS us, token_usage.total_tokens AS tokens FROM spans "
-        "WHERE type = 'llm' AND cache_hit IS NOT TRUE), "
+        f"WHERE type = 'llm' AND cache_hit IS NOT TRUE AND ({where.where})), "
         "edge AS (SELECT min(us) AS first, greatest(1, (max(us) - min(us)) // ?) AS step FROM calls) "
         "SELECT first + ((us - first) // step) * step AS start_us, sum(tokens)::BIGINT AS tokens "
         "FROM calls, edge GROUP BY ALL ORDER BY ALL",
-        [count],
+        [*where.params, count],
     )
 
 

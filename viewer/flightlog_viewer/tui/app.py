@@ -258,17 +258,22 @@ class FlightlogApp(Guarded, App[int]):
     def open_trace(self, trace_id: str, row_id: int | None = None) -> None:
         """Show a trace."""
         view = self.main.bring("trace")
-        self.call_after_refresh(view.show_trace, trace_id, row_id)  # type: ignore[attr-defined]
+        view.call_after_refresh(view.show_trace, trace_id, row_id)  # type: ignore[attr-defined]
 
     def open_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Show a thread, at the step a span belongs to where that is known."""
         view = self.main.bring("threads")
-        self.call_after_refresh(view.show_thread, thread_id, span)  # type: ignore[attr-defined]
+        view.call_after_refresh(view.show_thread, thread_id, span)  # type: ignore[attr-defined]
 
     def open_filtered(self, text: str) -> None:
         """Show the traces that pass a filter."""
         view = self.main.bring("traces")
         view.set_filter(text)  # type: ignore[attr-defined]
+
+    def open_sql(self, query: str) -> None:
+        """Ask in SQL."""
+        view = self.main.bring("sql")
+        view.call_after_refresh(view.ask_sql, query)  # type: ignore[attr-defined]
 
     def copy_text(self, text: str) -> None:
         """To the clipboard of the terminal, of the system, or into a file; a toast says which."""

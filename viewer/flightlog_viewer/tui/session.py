@@ -11,6 +11,7 @@ from pathlib import Path
 from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
 from flightlog_viewer.tui.cursors import Cursors
+from flightlog_viewer.tui.group_questions import GroupQuestions
 from flightlog_viewer.tui.span_questions import SpanQuestions
 from flightlog_viewer.tui.thread_questions import ThreadQuestions
 
@@ -42,6 +43,7 @@ class Session:
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="pages")
         self.cursors = Cursors()
         self.spans = SpanQuestions(self.cursors)
+        self.groups = GroupQuestions(self.cursors)
         self.threads = ThreadQuestions(list(checkpoints), self.cursors, self.spans)
         self.reject_count = 0
         """Lines that are no spans."""

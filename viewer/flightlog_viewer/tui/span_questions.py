@@ -4,7 +4,6 @@ What is needed for one trace only is imported with the first one: the list of tr
 """
 
 from collections.abc import Container, Sequence
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog_viewer.analysis.excerpt import TraceRow
@@ -50,6 +49,11 @@ _LARGE = 10_000
 """Spans; below that nothing is worth a thought about memory."""
 
 
+def trace_order(sort: str, descending: bool) -> str:
+    """The order of the list of traces as SQL; unknown values last."""
+    return f"{TRACE_SORTS[sort]} {'DESC' if descending else 'ASC'} NULLS LAST"
+
+
 class RunSpan(NamedTuple):
     """A span in the list of a thread's runs."""
 
@@ -83,8 +87,8 @@ class SpanQuestions:
     def trace_ids(self, where: "Filter | None", sort: str, descending: bool) -> "NDArray[np.int64]":
         """Row ids of the traces that pass, sorted; unknown values last."""
         condition, params = (where.where, where.params) if where is not None else ("true", [])
-        order = f"{TRACE_SORTS[sort]} {'DESC' if descending else 'ASC'} NULLS LAST, row_id"
-        found = self._cursors.execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}", params)
+        order = trace_order(sort, descending)
+        found = self._cursors.execute(f"SELECT row_id FROM traces WHERE {condition} ORDER BY {order}, row_id", params)
         ids: NDArray[np.int64] = found.fetchnumpy()["row_id"]
         return ids
 
@@ -178,18 +182,6 @@ class SpanQuestions:
         name = "row_id" if column == "row_id" else "run_id"
         rows = self._cursors.rows(f"SELECT trace_id, row_id FROM spans WHERE {name} = ? LIMIT 1", [value])
         return (rows[0][0], rows[0][1]) if rows else None
-
-    def groups(self, by: str, tz: tzinfo) -> list[dict[str, Any]]:
-        """The figures of the commands' ``summary`` by a key; days are those of ``tz``."""
-        return self._cursors.store.query("summary", by=by, tz=tz)
-
-    def latency_bins(self, kind: str) -> list[tuple[Any, ...]]:
-        """Calls of a type by duration (``screen_queries.latency_bins``)."""
-        return self._cursors.rows(*screen_queries.latency_bins(kind))
-
-    def token_bins(self, count: int) -> list[tuple[Any, ...]]:
-        """Tokens over time (``screen_queries.token_bins``)."""
-        return self._cursors.rows(*screen_queries.token_bins(count))
 
     def unended(self) -> list[tuple[str, str]]:
         """Run id and status of what has started and not ended."""

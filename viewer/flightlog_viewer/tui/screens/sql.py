@@ -95,6 +95,11 @@ class SqlView(View):
     def _say(self, text: str, style: str = "dim") -> None:
         self.query_one("#sql-note", Static).update(content((text, style)))
 
+    def ask_sql(self, query: str) -> None:
+        """Run a query as if it had been typed."""
+        self.editor.text = query
+        self.action_run()
+
     def on_query_editor_run(self, event: QueryEditor.Run) -> None:
         event.stop()
         self.action_run()
@@ -157,7 +162,7 @@ class SqlView(View):
         shown = (
             f"{len(answer.rows):,} shown, more exist: LIMIT and ORDER BY say which"
             if answer.more
-            else f"{len(answer.rows):,} rows"
+            else f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
         )
         self._say(shown, "bold $warning" if answer.more else "dim")
         grid.focus()

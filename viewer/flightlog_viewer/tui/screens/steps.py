@@ -69,17 +69,19 @@ class StepsPane(Vertical):
         else:
             self._changes = step.changes
         place, length = stepper.place
+        number = "?" if step.step is None else "in" if step.step < 0 else step.step
         when = shown(step.ts, tz)[:19]
         parts: list[Part] = [
             (f"{step.thread_id} ", "bold"),
-            f" < step {place}/{length} > ",
+            f" < step {number}, {place} of {length} > ",
             f" {step.source or '?'}  {when}",
         ]
         if stepper.branches > 1:
             parts.append((f"  {stepper.branches} branches (f)", "bold $warning"))
         self.query_one("#step-line", Static).update(content(*parts), layout=False)
         self._show_ribbon()
-        nodes = ", ".join(dict.fromkeys(task.node for task in step.tasks)) or "-"
+        marks = {task.node: self.glyphs.status.get(task.status, "") for task in step.tasks if task.status != "finished"}
+        nodes = ", ".join(marks.get(node, "") + node for node in dict.fromkeys(task.node for task in step.tasks)) or "-"
         namespace = step.checkpoint_ns or "root graph"
         others = f" ({len(stepper.namespaces)} namespaces, n)" if len(stepper.namespaces) > 1 else ""
         facts = f"node: {nodes}  ns: {namespace}{others}   {step_document.counts(self._changes)}"

@@ -52,15 +52,15 @@ class ThreadsView(View):
         Binding("left_square_bracket", "step(-1)", "Step back", show=False, id="step.back"),
         Binding("right_square_bracket", "step(1)", "Step", id="step.next"),
         Binding("left_curly_bracket", "mark(-1)", "Previous interrupt or fork", show=False, id="mark.previous"),
+        Binding("v", "next_tab", "Next tab", id="threads.tab"),
+        Binding("V", "next_tab(-1)", "Previous tab", show=False, id="threads.tab.previous"),
+        Binding("x", "span", "To the span", id="threads.span"),
+        Binding("d", "diff", "Diff against", id="diff"),
         Binding("right_curly_bracket", "mark(1)", "Next interrupt / fork", id="mark.next"),
         Binding("f", "branch", "Other branch", show=False, id="branch"),
-        Binding("P", "play", "Play", id="play"),
-        Binding("d", "diff", "Diff against", id="diff"),
+        Binding("P", "play", "Play", show=False, id="play"),
         Binding("m", "set_mark", "Mark this step", show=False, id="mark.set"),
         Binding("n", "namespace", "Next namespace", show=False, id="namespace"),
-        Binding("x", "span", "To the span", id="threads.span"),
-        Binding("v", "next_tab", "Next tab", show=False, id="threads.tab"),
-        Binding("V", "next_tab(-1)", "Previous tab", show=False, id="threads.tab.previous"),
         Binding("tab", "other_pane", "Other pane", show=False, id="threads.pane"),
         Binding("z", "zoom_pane", "Zoom pane", show=False, id="threads.zoom"),
     ]
@@ -346,4 +346,4 @@ class ThreadsView(View):
 
 def sureness(link: Link) -> str:
     """How a span was matched with a checkpoint."""
-    return f"{'exact' if link.exact else 'approximate'}: by {link.by}"
+    return f"{'exact' if link.exact else 'approximate'} match, by {link.by}"

@@ -38,12 +38,13 @@ class TraceView(View):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="trace.filter"),
-        Binding("tab", "other_pane", "Other pane", show=False, id="pane.other"),
-        Binding("z", "zoom_pane", "Zoom pane", show=False, id="pane.zoom"),
+        Binding("x", "checkpoint", "Checkpoint", id="trace.checkpoint"),
         Binding("v", "next_tab", "Next tab", id="detail.tab"),
         Binding("V", "next_tab(-1)", "Previous tab", show=False, id="detail.tab.previous"),
+        Binding("Q", "sql", "In SQL", id="trace.sql"),
+        Binding("tab", "other_pane", "Other pane", show=False, id="pane.other"),
+        Binding("z", "zoom_pane", "Zoom pane", show=False, id="pane.zoom"),
         Binding("B", "bookmark", "Bookmark", show=False, id="trace.bookmark"),
-        Binding("x", "checkpoint", "Checkpoint", id="trace.checkpoint"),
     ]
 
     def __init__(self) -> None:
@@ -95,8 +96,8 @@ class TraceView(View):
         self.waterfall.focus()
 
     def show_trace(self, trace_id: str, row_id: int | None = None) -> None:
-        """Open a trace, standing on the root or on the span with this row id."""
-        if trace_id == self.trace_id and row_id is not None and self.waterfall.go_to_row(row_id):
+        """Open a trace: where its failure or question began, or at its root; or at the span with this row id."""
+        if trace_id == self.trace_id and row_id is not None and self._stand_on(row_id):
             return
         self.trace_id = trace_id
         self._wanted_row = row_id
@@ -144,12 +145,23 @@ class TraceView(View):
         self.waterfall.show_trace(opened.folding, opened.spread, keep=keep)
         self.filter_line.set_count(f"{len(outline.rows):,} spans")
         if self._wanted_row is not None:
-            self.waterfall.go_to_row(self._wanted_row)
+            self._stand_on(self._wanted_row)
             self._wanted_row = None
+        elif not keep and (origin := outline.origin()) is not None:
+            # Whoever opens what failed or waits wants to see where.
+            self.waterfall.go_to(origin)
         if self.filter_line.text:
             self._filter(self.filter_line.text)
         if not keep:
             self._read_span()
+
+    def _stand_on(self, row_id: int) -> bool:
+        """Go to a span that was asked for by itself: where only one pane has room, its detail is what is wanted."""
+        found = self.waterfall.go_to_row(row_id)
+        if found and self.panes.alone:
+            self.panes.bring("second")
+            self.body.focus()
+        return found
 
     @staticmethod
     def _has_running(outline: Outline) -> bool:
@@ -286,6 +298,10 @@ class TraceView(View):
 
     def action_filter(self) -> None:
         self.filter_line.focus_input()
+
+    def action_sql(self) -> None:
+        if self.trace_id is not None:
+            self.viewer.open_sql(f"{self._sql()}\nORDER BY start_time")
 
     def action_other_pane(self) -> None:
         front: Literal["first", "second"] = "first" if self.body.has_focus else "second"

@@ -13,7 +13,7 @@ from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
 from flightlog_viewer.tui.screens.view import View
-from flightlog_viewer.tui.span_questions import OpenTrace
+from flightlog_viewer.tui.span_questions import OpenTrace, trace_order
 from flightlog_viewer.tui.trace_cells import COLUMNS, cells
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
@@ -53,11 +53,12 @@ class TracesView(View):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="filter"),
+        Binding("e", "error(1)", "Next error", id="traces.error.next"),
+        Binding("E", "error(-1)", "Previous error", show=False, id="traces.error.previous"),
+        Binding("t,x", "thread", "Thread", id="traces.thread"),
         Binding("s", "sort", "Sort", id="sort"),
         Binding("S", "reverse", "Reverse sort", show=False, id="sort.reverse"),
-        Binding("e", "error(1)", "Next error", show=False, id="traces.error.next"),
-        Binding("E", "error(-1)", "Previous error", show=False, id="traces.error.previous"),
-        Binding("t", "thread", "Thread", show=False, id="traces.thread"),
+        Binding("Q", "sql", "In SQL", id="traces.sql"),
         Binding("B", "bookmark", "Bookmark", show=False, id="bookmark"),
         Binding("c", "compare", "Compare (mark, then c on another)", show=False, id="compare"),
         Binding("a", "newer", "Show newer", show=False, id="newer"),
@@ -255,7 +256,8 @@ class TracesView(View):
         self.notify(self._sql(), title="This filter in SQL (y copies it)", markup=False, timeout=15)
 
     def _sql(self) -> str:
-        return f"SELECT * FROM traces WHERE {'true' if self.where is None else self.where.as_sql()}"
+        passes = "" if self.where is None else f"WHERE {self.where.as_sql()}\n"
+        return f"SELECT * FROM traces\n{passes}ORDER BY {trace_order(self.sort, self.descending)}"
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; by the same one again turns the order round."""
@@ -293,6 +295,9 @@ class TracesView(View):
 
     def action_reverse(self) -> None:
         self.sort_by(self.sort)
+
+    def action_sql(self) -> None:
+        self.viewer.open_sql(self._sql())
 
     def action_newer(self) -> None:
         self._newer = 0

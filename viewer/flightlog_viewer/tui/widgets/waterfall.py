@@ -42,7 +42,7 @@ class Waterfall(VirtualRows):
         Binding("E", "error(-1)", "Previous error", show=False, id="error.previous"),
         Binding("full_stop", "sibling(1)", "Next sibling", show=False, id="sibling.next"),
         Binding("comma", "sibling(-1)", "Previous sibling", show=False, id="sibling.previous"),
-        Binding("w", "zoom(0.5)", "Zoom in", id="time.in"),
+        Binding("w", "zoom(0.5)", "Zoom in", show=False, id="time.in"),
         Binding("b", "zoom(2)", "Zoom out", show=False, id="time.out"),
         Binding("L", "pan(0.25)", "Later", show=False, id="time.later"),
         Binding("H", "pan(-0.25)", "Earlier", show=False, id="time.earlier"),

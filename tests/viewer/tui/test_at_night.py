@@ -1,0 +1,125 @@
+"""The questions of an on-call engineer and of a team lead, each in three keys from the list of traces."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
+
+from flightlog import JsonlTracer
+from flightlog_viewer.tui.group_questions import filter_for, group_sql
+from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import span, support_trace, write
+from tests.viewer.tui.threads import checkpoint_file
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty traces in the evening, and ten three hours later, of which three fail and one asks a slow model."""
+    spans = []
+    for number in (*range(30), *range(1000, 1010)):
+        failed = number in (1002, 1005, 1007)
+        made = support_trace(number, failed=failed)
+        spans += [replace(s, status="error") if failed and s.name == "tools" else s for s in made]
+    asked = {"messages": [{"type": "human", "content": "Why is the sky blue?"}]}
+    slow = span("gpt-4o", "slow", parent="trace-1004-a", trace="trace-1004", at_ms=1004 * 10_000 + 30, took_ms=99_000,
+                type="llm", model="gpt-4o", provider="openai", inputs=asked)  # fmt: skip
+    spans.append(span("o3", "o", parent="trace-001-a", trace="trace-001", at_ms=0, took_ms=9, type="llm", model="o3"))
+    return write(tmp_path_factory.mktemp("night") / "night.jsonl", [slow, *spans])
+
+
+async def test_the_error_of_the_last_failed_trace(night: Path) -> None:
+    """e Enter stands where it began, with message and stack beside; one more Enter where only one pane has room."""
+    async with driven([night], size=(120, 40)) as viewer:
+        assert "Next error" in viewer.text().splitlines()[-1]
+        await viewer.press("e", "enter")
+        assert "ValueError: no such order" in viewer.text()
+        await viewer.pilot.resize_terminal(80, 24)
+        await viewer.press("enter")
+        assert "refund  200ms  at 14:47:55.300" in viewer.text()
+        assert "line 2" in viewer.text()
+
+
+async def test_the_slowest_call_and_the_rising_error_rate_of_the_last_hour(night: Path) -> None:
+    """5 w x shows the prompt of the slowest call; 5 v w marks the tool that fails more than before, e leads there."""
+    async with driven([night], size=(80, 24)) as viewer:
+        await viewer.press("5", "w", "x")
+        assert "Why is the sky blue?" in viewer.text()
+        await viewer.press("escape", "escape", "v")
+        rates = {line.split()[0]: line.split() for line in viewer.text().splitlines() if "%" in line}
+        assert rates["refund"][4:7] == ["✗3", "30%!", "0.0%"]
+        assert rates["search"][4:] == ["0.0%"]
+        await viewer.press("j", "j", "e")
+        assert "ValueError: no such order" in viewer.text()
+
+
+async def test_figures_lead_to_their_traces_and_to_sql(night: Path) -> None:
+    """Enter on a row opens its traces in the stretch of time; Q asks for the same in SQL, of a list as of figures."""
+    async with driven([night], size=(120, 40)) as viewer:
+        await viewer.press("5", "w")
+        for shown, steps in (("10 of 40", 0), ("10 of 40", 4)):
+            await viewer.press(*["v"] * steps, "enter")
+            assert shown in viewer.text()
+            await viewer.press("Q")
+            assert "10 rows" in viewer.text()
+            await viewer.press("5")
+        await viewer.press("Q")
+        assert "1 row\n" in viewer.text()
+        await viewer.press("1", "enter", "Q")
+        assert "9 rows" in viewer.text()
+
+
+def test_groups_as_filters_and_as_sql() -> None:
+    """A day ends where the next begins; names are quoted; the last of all days has no end."""
+    assert filter_for("day", "2025-12-31") == "root:(start>=2025-12-31 start<2026-01-01)"
+    assert filter_for("tool", 'a"b\\') == 'tool:"a\\"b\\\\"'
+    assert filter_for("day", "9999-12-31") == "root:(start>=9999-12-31)"
+    assert "interrupts" in group_sql("approvals", None)
+
+
+class Order(TypedDict, total=False):
+    """The state of the graph below."""
+
+    order: int
+    status: str
+
+
+def fetch(state: Order) -> Order:
+    """Finds the order."""
+    return {"status": "fetched"}
+
+
+def refund(state: Order) -> Order:
+    """Fails for one order."""
+    if state["order"] == 9:
+        raise ValueError("no such order 9")
+    return {"status": "refunded"}
+
+
+async def test_the_state_before_the_node_that_failed(tmp_path: Path) -> None:
+    """e Enter x shows the step from which it ran: what had changed, and that the node failed and how."""
+    spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
+    with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:
+        builder = StateGraph(Order).add_node("fetch", fetch).add_node("refund", refund)
+        graph = builder.add_edge(START, "fetch").add_edge("fetch", "refund").compile(checkpointer=saver)
+        graph.invoke({"order": 8}, {"configurable": {"thread_id": "t-8"}, "callbacks": [tracer]})
+        with pytest.raises(ValueError, match="no such order"):
+            graph.invoke({"order": 9}, {"configurable": {"thread_id": "t-9"}, "callbacks": [tracer]})
+        graph.invoke({"order": 10}, {"configurable": {"thread_id": "t-10"}, "callbacks": [tracer]})
+    async with driven([spans], [database], size=(80, 24)) as viewer:
+        await viewer.press("e", "enter")
+        assert "Checkpoint" in viewer.text().splitlines()[-1]
+        await viewer.press("x")
+        assert "t-9  < step 1, 3 of 3 >" in viewer.text()
+        assert "refund failed from here: ValueError('no such order 9')" in viewer.text()
+        assert "+ status fetched   by fetch" in viewer.text()
+
+
+async def test_the_question_a_thread_waits_with(night: Path, tmp_path: Path) -> None:
+    """4 lists what waits and for how long, Enter shows the question where it is narrow."""
+    async with driven([night], [checkpoint_file(tmp_path / "c.sqlite")], size=(80, 24)) as viewer:
+        await viewer.press("4", "enter")
+        assert "has waited" in viewer.text()
+        assert "refund_order" in viewer.text()

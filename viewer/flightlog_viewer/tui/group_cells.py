@@ -1,0 +1,78 @@
+"""How the figures of a group look as one row of a list."""
+
+from typing import Any
+
+from flightlog_viewer.analysis import units
+from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.widgets.row_list import Cell, Column
+
+COLUMNS = (
+    Column("key", "Name", 14, share=True),
+    Column("count", "n", 6, right=True),
+    Column("p50", "p50", 6, right=True),
+    Column("p95", "p95", 6, right=True),
+    Column("p99", "p99", 6, right=True, drop=1),
+    Column("errors", "Errors", 6, right=True),
+    Column("rate", "Err %", 7, right=True),
+    Column("before", "before", 6, right=True),
+    Column("tokens", "Tokens", 6, right=True, drop=3),
+    Column("cost", "Cost", 8, right=True, drop=2),
+)
+APPROVAL_COLUMNS = (
+    Column("key", "Node", 14, share=True),
+    Column("count", "n", 6, right=True),
+    Column("p50", "lag p50", 8, right=True),
+    Column("p95", "lag p95", 8, right=True),
+    Column("agreed", "Agreed", 7, right=True),
+    Column("pending", "Pending", 7, right=True),
+    Column("late", "Past TTL", 8, right=True, drop=1),
+)
+FIELDS = {
+    "count": "count",
+    "p50_ms": "p50",
+    "p95_ms": "p95",
+    "p99_ms": "p99",
+    "errors": "errors",
+    "rate": "rate",
+    "total_tokens": "tokens",
+    "cost_usd": "cost",
+}
+"""The columns to sort by, by the field of a row."""
+_ROSE = 1.5
+_ROSE_BY = 0.01
+
+
+def cells(row: dict[str, Any], name: str, before: float | None, glyphs: Glyphs) -> list[Cell]:
+    """One cell a column. ``before`` is the share of errors before the stretch of time; None where there is none."""
+    rate = row["errors"] / row["count"]
+    free = row["total_tokens"] is None and not row["unknown_costs"]  # no model was called: nothing to count
+    rose = before is not None and rate > max(before * _ROSE, before + _ROSE_BY)
+    return [
+        Cell(name),
+        Cell(f"{row['count']:,}"),
+        Cell(units.duration(row["p50_ms"])),
+        Cell(units.duration(row["p95_ms"])),
+        Cell(units.duration(row["p99_ms"])),
+        Cell(f"{glyphs.status['error']}{row['errors']:,}" if row["errors"] else "", "error"),
+        Cell(_share(rate) + ("!" if rose else "") if row["errors"] else "", "error" if rose else ""),
+        Cell("" if before is None else _share(before), "dim"),
+        Cell("" if free else units.count(row["total_tokens"])),
+        Cell("" if free else units.money(None if row["unknown_costs"] else row["cost_usd"])),
+    ]
+
+
+def approval_cells(row: dict[str, Any]) -> list[Cell]:
+    """One cell a column of ``APPROVAL_COLUMNS``."""
+    return [
+        Cell(str(row["node"])),
+        Cell(f"{row['count']:,}"),
+        Cell(units.duration(row["p50_ms"])),
+        Cell(units.duration(row["p95_ms"])),
+        Cell("?" if row["agreement"] is None else f"{row['agreement']:.0%}"),
+        Cell(f"{row['pending']:,}", "wait" if row["pending"] else ""),
+        Cell(f"{row['past_ttl']:,}", "error" if row["past_ttl"] else ""),
+    ]
+
+
+def _share(rate: float) -> str:
+    return f"{rate:.1%}" if rate < 0.0995 else f"{rate:.0%}"
