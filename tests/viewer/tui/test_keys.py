@@ -324,7 +324,7 @@ async def test_help_lists_every_binding_and_keys_can_be_changed(spans: Path, hom
 
 
 def test_every_binding_has_an_id_and_no_forbidden_key() -> None:
-    """All can be remapped, and none needs a key that terminals keep for themselves."""
+    """All can be remapped, and none needs a key that terminals keep for themselves; Ctrl+Z means what it does there."""
     forbidden = {"ctrl+s", "ctrl+j", "ctrl+i", "ctrl+m", "ctrl+z"} | {f"f{n}" for n in range(1, 25)}
     checked = 0
     for module in iter_modules(flightlog_viewer.tui.__path__, "flightlog_viewer.tui."):
@@ -337,7 +337,7 @@ def test_every_binding_has_an_id_and_no_forbidden_key() -> None:
         ):
             for binding in vars(made).get("BINDINGS", ()) if made.__module__.startswith("flightlog_viewer") else ():
                 assert binding.id, binding
-                assert forbidden.isdisjoint(binding.key.split(",")), binding
+                assert binding.id == "suspend" or forbidden.isdisjoint(binding.key.split(",")), binding
                 checked += 1
     assert checked > 80
 
