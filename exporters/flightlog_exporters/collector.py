@@ -5,7 +5,10 @@ sizes are checked before and after unpacking, and on loopback a request must say
 page can make a browser send requests to other names that lead here.
 """
 
+import contextlib
+import socket
 import threading
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,8 +29,14 @@ MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 PATH: Final = "/v1/traces"
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_MAX_CONNECTIONS: Final = 32
-_TIMEOUT_S: Final = 30.0
+_MAX_CONNECTIONS: Final = 64
+"""When there is one more, the one that has sent nothing whole for longest has to go."""
+_SILENCE_S: Final = 30.0
+"""Without a byte."""
+_WHOLE_REQUEST_S: Final = 60.0
+"""From one request to the end of the next, however it trickles in."""
+_AT_ONCE: Final = 4
+"""Requests that are unpacked and read at the same time, which takes far more memory than receiving them."""
 _REMEMBERED: Final = 100_000
 
 
@@ -96,7 +105,11 @@ class Collector(ThreadingHTTPServer):
         self.intake = Intake(write)
         self.max_body_bytes = max_body_bytes
         self.is_loopback = _is_loopback(host)
-        self._connections = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        self._waiting: dict[Any, float] = {}
+        """Connections that owe a request, and since when."""
+        self._connections = 0
+        self._lock = threading.Lock()
+        self.reading = threading.BoundedSemaphore(_AT_ONCE)
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -115,9 +128,17 @@ class Collector(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, while there are not too many."""
-        if not self._connections.acquire(blocking=False):
+        with self._lock:
+            full = self._connections >= _MAX_CONNECTIONS
+            slowest = min(self._waiting, key=self._waiting.__getitem__, default=None) if full else None
+            if not full or slowest is not None:
+                self._connections += 1
+        if full and slowest is None:
             self.shutdown_request(request)
             return
+        if slowest is not None:
+            self._hang_up(slowest)
+        self.owes(request)
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -125,7 +146,33 @@ class Collector(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            self.sent(request)
+            with self._lock:
+                self._connections -= 1
+
+    def owes(self, request: Any) -> None:
+        """From now on a connection is waited for."""
+        with self._lock:
+            self._waiting[request] = time.monotonic()
+
+    def sent(self, request: Any) -> None:
+        """A request has come whole, or its connection is at its end."""
+        with self._lock:
+            self._waiting.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Twice a second: hang up on those that take too long."""
+        late = time.monotonic() - _WHOLE_REQUEST_S
+        with self._lock:
+            slow = [request for request, since in self._waiting.items() if since < late]
+        for request in slow:
+            self._hang_up(request)
+
+    def _hang_up(self, request: Any) -> None:
+        """End a connection; its thread finds that out when it next reads."""
+        self.sent(request)
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is not worth a word."""
@@ -136,23 +183,26 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "flightlog"
     sys_version = ""
-    timeout = _TIMEOUT_S
+    timeout = _SILENCE_S
 
     def do_POST(self) -> None:
         """Take one export request."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             self._check_target(kind)
-            body = self._unpacked(self._body())
+            packed = self._body()
+            self.server.sent(self.request)
             reasons: list[str] = []
             decode = otlp_json.decode if kind == JSON else otlp_protobuf.decode
-            reasons += self.server.intake.take(decode(body, reasons.append))
+            with self.server.reading:
+                reasons += self.server.intake.take(decode(self._unpacked(packed), reasons.append))
         except _RefusalError as refusal:
             self._refuse(refusal.status, str(refusal), kind)
         except UnreadableError as error:
             self._refuse(400, str(error), kind)
         else:
             self._confirm(reasons, kind)
+            self.server.owes(self.request)
 
     def do_GET(self) -> None:
         """Say what this is."""

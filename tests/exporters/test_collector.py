@@ -1,5 +1,7 @@
+import contextlib
 import gzip
 import http.client
+import os
 import re
 import select
 import signal
@@ -7,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from flightlog import JsonlTracer, read_spans
 from flightlog.errors import UsageError
 from flightlog.span_file import SpanFile
-from flightlog_exporters import OTelBridge, otlp_json, otlp_protobuf
+from flightlog_exporters import OTelBridge, collector, otlp_json, otlp_protobuf
 from flightlog_exporters.collector import JSON, PATH, PROTOBUF, Collector
 from flightlog_exporters.otel_span import OtelSpan
+from flightlog_viewer.cli.app import main
 from tests.exporters.agent import run_agent
 
 FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
@@ -174,19 +176,40 @@ def test_a_get_says_what_this_is(running: Running) -> None:
     connection.close()
 
 
-def test_silent_connections_do_not_keep_others_out(running: Running) -> None:
-    """More connections than are answered at once are closed, not queued for ever."""
+def test_slow_connections_do_not_keep_others_out(running: Running) -> None:
+    """When there are as many as can be answered, the one waited for longest makes room for the next."""
     address = ("127.0.0.1", running.collector.server_address[1])
-    silent = [socket.create_connection(address, timeout=5) for _ in range(40)]
-    closed: list[socket.socket] = []
-    for _ in range(500):
-        closed = select.select(silent, [], [], 0)[0]
-        if len(closed) == 8:
-            break
-        time.sleep(0.02)
-    for each in silent:
+    slow = [socket.create_connection(address, timeout=5) for _ in range(100)]
+    for each in slow[-30:]:
+        each.sendall(b"POST /v1/traces HTTP/1.1\r\nContent-Le")
+    for number in range(3):
+        assert running.post(otlp_json.encode([span(number)]))[0] == 200
+    closed = set(select.select(slow, [], [], 0)[0])
+    assert slow[0] in closed
+    assert slow[-1] not in closed
+    assert len(closed) < 50
+    for each in slow:
         each.close()
-    assert len(closed) == 8
+
+
+def test_a_request_that_trickles_in_has_an_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a byte of it comes; a client that is at rest between its requests loses nothing."""
+    monkeypatch.setattr(collector, "_WHOLE_REQUEST_S", 0.5)
+    address = ("127.0.0.1", running.collector.server_address[1])
+    honest = http.client.HTTPConnection(*address, timeout=5)
+    with socket.create_connection(address, timeout=5) as trickling:
+        head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ncontent-length: 1000\r\n\r\n"
+        trickling.sendall(head.encode())
+        number = 0
+        while not select.select([trickling], [], [], 0.1)[0]:
+            number += 1
+            assert number < 300
+            with contextlib.suppress(ConnectionError):
+                trickling.sendall(b" ")
+            honest.request("POST", PATH, otlp_json.encode([span(number)]), {"content-type": JSON})
+            assert honest.getresponse().read() == b"{}"
+    honest.close()
+    assert len(list(read_spans(running.path))) == number > 2
 
 
 def test_a_full_disk_is_the_clients_turn_to_wait(tmp_path: Path) -> None:
@@ -228,3 +251,13 @@ def test_the_command_collects_until_it_is_stopped(tmp_path: Path) -> None:
         process.kill()
         process.communicate()
     assert [one.name for one in read_spans(out)] == ["work"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_collected_into(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """A pipe would be waited for, and a device keeps nothing."""
+    out = tmp_path / "pipe" if kind == "pipe" else Path("/dev/null")
+    if kind == "pipe":
+        os.mkfifo(out)
+    assert main(["collect", "--port", "0", "-o", str(out)]) == 2
+    assert capsys.readouterr().err == f"flightlog: {out} is no regular file: name another one\n"

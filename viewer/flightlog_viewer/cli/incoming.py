@@ -49,6 +49,8 @@ def collect(
 
     if out.is_dir():
         raise UsageError(f"{out} is a folder: name a file")
+    if out.exists() and not out.is_file():  # a pipe would be waited for, a device is nobody's span file
+        raise UsageError(f"{out} is no regular file: name another one")
     try:
         os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError as error:
