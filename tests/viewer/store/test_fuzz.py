@@ -1,5 +1,5 @@
-import math
 import random
+import re
 from pathlib import Path
 
 import orjson
@@ -102,22 +102,24 @@ def fuzz(folder: Path, seed: int) -> None:
         store.query("trace_rows")
     offset = 0
     for line in lines:
-        if (reason := rejected.get(offset)) is not None:
-            assert reason
-            # What the reader of the tracer takes for a span is one here too, but for a few that only it lets through.
-            assert not is_plain_span(line), (line[:2000], reason)
+        if line.strip(b" \t\r\v\f"):
+            # Here and in every export, which read by the record itself, the same lines are spans. Only odd times and
+            # trailing commas may pass here, where DuckDB sees a line first.
+            reason, flaw = rejected.get(offset), flaw_of(line)
+            assert (reason is None) == (not flaw) or (reason is None and _PASSES.search(flaw)), (line[:2000], flaw)
         offset += len(line) + 1
 
 
-def is_plain_span(line: bytes) -> bool:
-    """Whether a line is a span beyond doubt: each name once, and nothing of extreme size."""
+_PASSES = re.compile("`start_time`|trailing comma")
+
+
+def flaw_of(line: bytes) -> str:
+    """Why the record takes a line for no span; empty when it is one."""
     try:
-        parsed = Span.from_json(line)
-        assert parsed.start_time
-    except (UnreadableError, OverflowError, ValueError):
-        return False
-    size = parsed.duration_ms is not None and math.isfinite(parsed.duration_ms) and parsed.duration_ms < 1e300
-    return size and orjson.loads(line)["v"] < 1000
+        Span.from_json(line)
+    except UnreadableError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("seed", [1])

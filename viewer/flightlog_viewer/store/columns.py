@@ -7,6 +7,8 @@ types fails a whole file for one odd line.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flightlog.span_line import HUGE
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -125,14 +127,14 @@ def suspicious_kinds() -> str:
         *(f"{name} IS NULL" for name in REQUIRED),
         "type NOT IN ('llm', 'tool', 'retriever', 'chain', 'event')",
         "status NOT IN ('ok', 'error', 'interrupted', 'handoff', 'cancelled', 'abandoned')",
-        "NOT (duration_ms >= 0 AND isfinite(duration_ms))",
+        f"NOT (duration_ms >= 0 AND duration_ms < {HUGE})",
     ]
     for name in ("name", "run_id", "trace_id"):
         conditions.append(
             f"({name} < ':' AND {name} NOT LIKE '________-____-%' "
             f"AND regexp_full_match({name}, '-?[0-9.]+([eE][-+]?[0-9]+)?'))"
         )
-        conditions.append(f"{name} IN ('true', 'false')")
+        conditions.append(f"{name} IN ('true', 'false', 'NaN', 'Infinity', '-Infinity')")
     # A text that begins with a bracket or brace, as a range so that it is a plain comparison.
     for column in LIGHT:
         if column.type == "VARCHAR" and column.name not in ("type", "status"):
@@ -146,7 +148,7 @@ def suspicious_values() -> str:
     conditions = [
         *(f"{name} IS NULL" for name in REQUIRED),
         "start_time NOT BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'",
-        "NOT isfinite(duration_ms)",
+        f"NOT duration_ms < {HUGE}",
         "NOT isfinite(time_to_first_token_ms)",
         *(f"abs(token_usage.{name}) > {TOKEN_LIMIT}" for name in ("input_tokens", "output_tokens", "total_tokens")),
     ]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
 
+from flightlog import span_line
 from flightlog.span import STATUSES, TYPES
-from flightlog_viewer.store import sieve
 from flightlog_viewer.store.columns import LIGHT
 from flightlog_viewer.store.reader import read
 
@@ -36,13 +36,13 @@ def _one_of(name: str, allowed: frozenset[str]) -> str:
 
 
 _FAULTS: Final = (
-    (sieve.NO_VERSION, "coalesce(NOT regexp_full_match(v::VARCHAR, '[1-9][0-9]{0,3}'), true)"),
-    *((sieve.NO_STRING.format(name), f"coalesce(left({name}::VARCHAR, 1) <> '\"', true)") for name in _TEXTS),
-    (sieve.UNKNOWN.format("type"), _one_of("type", TYPES)),
-    (sieve.UNKNOWN.format("status"), _one_of("status", STATUSES)),
+    (span_line.NO_VERSION, "coalesce(NOT regexp_full_match(v::VARCHAR, '[1-9][0-9]{0,3}'), true)"),
+    *((span_line.NO_STRING.format(name), f"coalesce(left({name}::VARCHAR, 1) <> '\"', true)") for name in _TEXTS),
+    (span_line.UNKNOWN.format("type"), _one_of("type", TYPES)),
+    (span_line.UNKNOWN.format("status"), _one_of("status", STATUSES)),
     (
-        sieve.NO_DURATION,
-        f"NOT coalesce(TRY_CAST(duration_ms::VARCHAR AS DOUBLE) BETWEEN 0 AND {sieve.HUGE}, false)",
+        span_line.NO_DURATION,
+        f"NOT coalesce(TRY_CAST(duration_ms::VARCHAR AS DOUBLE) BETWEEN 0 AND {span_line.HUGE}, false)",
     ),
 )
 """Reason and condition, in the order in which ``sieve.look`` asks."""

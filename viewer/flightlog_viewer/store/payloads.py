@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flightlog.errors import UnreadableError
+from flightlog.span_line import decode
 from flightlog_viewer.store.columns import KNOWN
 from flightlog_viewer.store.rows import Rows
-from flightlog_viewer.store.sieve import LINE_LIMIT, decode, encode
+from flightlog_viewer.store.sieve import LINE_LIMIT, encode
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,26 +2,19 @@
 
 import json
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from flightlog.errors import UnreadableError
 from flightlog.span import STATUSES, TYPES, format_time, parse_time
+from flightlog.span_line import decode, flaw, is_number
 from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 
 _OWN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """A time as the tracer writes it, which DuckDB reads as Python does."""
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-HUGE: Final = 1e300
-"""A duration of more is none."""
-NO_VERSION: Final = "no record version `v`"
-NO_STRING: Final = "`{}` is not a string"
-UNKNOWN: Final = "unknown `{}`"
-NO_DURATION: Final = "`duration_ms` is not a finite number"
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes; a longer line is no span."""
 
@@ -47,7 +40,7 @@ def look(line: bytes) -> Verdict:
         return Verdict(str(error), {})
     if not isinstance(record, dict):
         return Verdict("not a JSON object", {})
-    if reason := _missing(record):
+    if reason := flaw(record, TYPES, STATUSES):
         return Verdict(reason, {})
     start = record.get("start_time")
     try:
@@ -81,29 +74,6 @@ def clean(record: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     return kept, dropped
 
 
-def decode(line: bytes) -> Any:
-    """The JSON value of a line; raises UnreadableError with the reason.
-
-    NaN and infinity inside a payload pass, because Python's own encoder writes them and DuckDB reads them.
-    """
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        if line.startswith(BOM_UTF8 + b"{"):  # at the start of a file, from Windows
-            return decode(line[len(BOM_UTF8) :])
-        if b"NaN" not in line and b"Infinity" not in line:
-            raise UnreadableError(_reason(line, error)) from None
-        try:
-            value = json.loads(line)
-            if _SURROGATE.search(line):
-                json.dumps(value, ensure_ascii=False).encode()
-        except RecursionError:
-            raise UnreadableError("nested too deep") from None
-        except ValueError:
-            raise UnreadableError(_reason(line, error)) from None
-        return value
-
-
 def encode(value: Any) -> bytes:
     """JSON of what ``decode`` gave: orjson's, or Python's own where a number or the depth is beyond orjson."""
     try:
@@ -115,42 +85,6 @@ def encode(value: Any) -> bytes:
             return b'"nested too deep"'
 
 
-def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
-    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        return "UTF-16 text: convert the file to UTF-8"
-    if b"\0" in line:
-        return "contains NUL bytes"
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    if "depth limit" in error.msg:
-        return "nested too deep"
-    return f"not JSON: {error}"
-
-
-def _missing(record: dict[str, Any]) -> str | None:
-    version = record.get("v")
-    if type(version) is not int or not 1 <= version <= 9999:
-        return NO_VERSION
-    for name in ("name", "run_id", "trace_id"):
-        if type(record.get(name)) is not str:
-            return NO_STRING.format(name)
-    for name, allowed in (("type", TYPES), ("status", STATUSES)):
-        value = record.get(name)
-        if not isinstance(value, str) or value not in allowed:
-            return UNKNOWN.format(name)
-    duration = record.get("duration_ms")
-    if not _is_number(duration) or duration < 0:
-        return NO_DURATION
-    return None
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    # Neither infinity nor NaN lies between two numbers.
-    return type(value) in (int, float) and -HUGE < value < HUGE
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str | int | float)
 
@@ -160,11 +94,11 @@ def _is_int(value: Any) -> bool:
     if isinstance(value, str):
         digits = value[1:] if value[:1] == "-" else value
         return digits.isascii() and digits.isdigit() and len(digits) <= 18
-    return isinstance(value, bool) or (_is_number(value) and -(2**63) <= value < 2**63 - 1024)
+    return isinstance(value, bool) or (is_number(value) and -(2**63) <= value < 2**63 - 1024)
 
 
 def _is_double(value: Any) -> bool:
-    return isinstance(value, bool) or _is_number(value)
+    return isinstance(value, bool) or is_number(value)
 
 
 def _is_json(value: Any) -> bool:

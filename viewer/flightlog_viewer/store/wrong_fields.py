@@ -14,10 +14,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from flightlog.span_line import HUGE
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
 from flightlog_viewer.store.lines import read_lines
 from flightlog_viewer.store.reader import read
-from flightlog_viewer.store.sieve import HUGE, LINE_LIMIT, look
+from flightlog_viewer.store.sieve import LINE_LIMIT, look
 from flightlog_viewer.store.source_file import SourceFile
 from flightlog_viewer.store.stretch import Piece, stretches
 from flightlog_viewer.store.watch import Progress, Watch
