@@ -26,6 +26,11 @@ def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) ->
         ({"a": [1, 2, 3]}, {"a": [1, 9, 3]}, [("changed", "a[1]", 2, 9)]),
         ({"a": [1, 2, 3]}, {"a": [1, 3]}, [("removed", "a[1]", 2, None)]),
         ({"a": None}, {"a": None}, []),
+        (
+            {"a": [{"id": "x", "n": 1}, {"id": "x"}]},
+            {"a": [{"id": "x", "n": 2}, {"id": "x"}]},
+            [("changed", "a[0].n", 1, 2)],
+        ),
     ],
 )
 def test_differences(before: dict[str, Any], after: dict[str, Any], expected: list[tuple[Any, ...]]) -> None:
