@@ -29,13 +29,13 @@ def shorten(tree: Any, limit: int) -> bytes:
         # Characters are not bytes: aim by how far off the last try was, and always make progress.
         width = min(int(width * limit / len(json) * 0.9), width - 1)
     tree = _cut_strings(tree, _SHORTEST)
-    items = longest
+    cut, items = tree, longest
     while items >= 1:
-        json = orjson.dumps(tree)
+        json = orjson.dumps(cut)
         if len(json) <= limit:
             return json
         items = min(int(items * limit / len(json) * 0.95), items - 1)
-        tree = _cut_items(tree, items)
+        cut = _cut_items(tree, items)
     json = orjson.dumps("…")
     return json if len(json) <= limit else b"null"
 

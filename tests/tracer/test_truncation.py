@@ -1,0 +1,51 @@
+"""Cutting a JSON value to a size: what goes first, and what it says of itself."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from flightlog.truncation import shorten
+
+BIG = 10**17
+
+
+def shortened(value: Any, limit: int) -> Any:
+    """The value after a cut to that many bytes, which are used up to a tenth."""
+    json = shorten(value, limit)
+    assert limit * 0.9 < len(json) <= limit
+    return orjson.loads(json)
+
+
+@pytest.mark.parametrize("short", [["y" * 50], ["y" * 50] * 9])
+def test_the_longest_strings_are_cut_to_one_length(short: list[str]) -> None:
+    """Strings that are short stay whole, the others share what room there is."""
+    found = shortened({"a": "x" * 5_000, "b": "z" * 2_000, "short": short}, 1_500)
+    assert found["short"] == short
+    assert len(found["a"]) == len(found["b"]) > 450
+
+
+def test_strings_keep_a_beginning_when_items_are_left_out() -> None:
+    """Below 64 characters strings are cut no further: items go instead."""
+    *kept, last = shortened(["x" * 100] * 1_000, 10_000)
+    assert kept == ["x" * 64 + "…"] * len(kept)
+    assert last == f"… {1_000 - len(kept)} more"
+
+
+@pytest.mark.parametrize("large", [0, 60], ids=["small items", "large items first"])
+def test_containers_say_how_many_items_are_left_out(large: int) -> None:
+    """The count is that of the whole value, however often it took a new try to fit."""
+    numbers = [BIG] * large + list(range(10_000))
+    *kept, last = orjson.loads(shorten(numbers, 1_000))
+    assert (kept, last) == (numbers[: len(kept)], f"… {len(numbers) - len(kept)} more")
+    named = {f"{index:04}": number for index, number in enumerate(numbers)}
+    found = orjson.loads(shorten(named, 1_000))
+    left_out = found.pop("…")
+    assert found == dict(list(named.items())[: len(found)])
+    assert len(found) + left_out == len(named)
+
+
+def test_where_nothing_fits() -> None:
+    """A bound too small for anything gives an ellipsis, one too small for that null."""
+    assert shorten([[[[1, 2], 3], 4], 5], 6) == b'"\xe2\x80\xa6"'
+    assert shorten([[[[1, 2], 3], 4], 5], 4) == b"null"
