@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -257,3 +258,14 @@ def test_a_wrong_query_is_answered_with_the_hint(store: Store, query: str, hint:
     assert "\n" not in str(caught.value)
     assert "LINE 1" not in str(caught.value)
     assert "->" not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["SHOW TABLES", " show\ttables ;", "DESCRIBE", "desc", "SHOW ALL TABLES", "show"])
+def test_the_tables_listed_are_those_documented(tmp_path: Path, query: str) -> None:
+    """What the store keeps for itself is not among them; `DESCRIBE spans` describes one."""
+    documented = re.findall(
+        r"^\| `(\w+)` \|", (Path(__file__).parents[3] / "docs" / "sql.md").read_text(), re.MULTILINE
+    )
+    with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
+        assert [row[0] for row in store.sql(query).fetchall()] == documented
+        assert ("run_id", "VARCHAR") in [row[:2] for row in store.sql("DESCRIBE spans").fetchall()]

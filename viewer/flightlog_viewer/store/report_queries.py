@@ -9,6 +9,7 @@ from typing import Final
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import Filter
+from flightlog_viewer.store.public import PUBLIC
 from flightlog_viewer.store.queries import Statement, named
 
 EVERYTHING: Final = Filter("true", [])
@@ -203,11 +204,8 @@ def columns() -> Statement:
         """SELECT table_name, column_name, data_type FROM duckdb_columns() JOIN (
                SELECT table_oid AS oid FROM duckdb_tables() WHERE NOT internal
                UNION ALL SELECT view_oid FROM duckdb_views() WHERE NOT internal) ON oid = table_oid
-           WHERE NOT internal AND table_name IN (
-               'spans', 'traces', 'llm_calls', 'tool_calls', 'nodes', 'errors', 'threads', 'checkpoints', 'writes',
-               'state_changes', 'interrupts', 'rejects')
-           ORDER BY table_name, column_index""",
-        [],
+           WHERE NOT internal AND list_contains(?, table_name) ORDER BY table_name, column_index""",
+        [list(PUBLIC)],
     )
 
 

@@ -6,6 +6,7 @@ Plots are binned here, so that a million spans come back as a few dozen numbers.
 from typing import TYPE_CHECKING, Any, Final
 
 from flightlog_viewer.store.columns import LIGHT
+from flightlog_viewer.store.public import PUBLIC
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
 Statement = tuple[str, list[Any]]
 
 BINS_PER_DECADE: Final = 4
-PUBLIC: Final = [
-    *("spans", "traces", "llm_calls", "tool_calls", "nodes", "errors", "threads", "checkpoints", "writes"),
-    *("state_changes", "interrupts", "prices", "rejects", "sources"),
-]
-"""The tables that docs/sql.md promises."""
 
 
 def latency_bins(kind: str, where: "Filter") -> Statement:
@@ -56,5 +52,5 @@ def tables() -> Statement:
         "SELECT table_name, column_name, data_type FROM information_schema.columns "
         "WHERE table_schema = 'main' AND list_contains(?, table_name) "
         "ORDER BY list_position(?, table_name), ordinal_position",
-        [PUBLIC, PUBLIC],
+        [list(PUBLIC), list(PUBLIC)],
     )

@@ -13,6 +13,7 @@ import duckdb
 
 from flightlog.errors import MissingExtraError, UsageError
 from flightlog_viewer.store.interruptible import interruptible
+from flightlog_viewer.store.public import listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
 
 def check(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
     """The one statement of ``query``. Raises UsageError when it is not exactly one that only reads."""
-    statement = _single(connection, query)
+    statement = _single(connection, listing(query) or query)
     kind = _kind(statement)
     if kind == duckdb.StatementType.SELECT:
         return statement
