@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 CALLS = (
-    "open", "write", "close", "fstat", "stat", "pread", "lseek", "fsync", "rename", "unlink", "ftruncate",
+    "open", "write", "close", "fstat", "stat", "pread", "lseek", "pwrite", "fsync", "rename", "unlink", "ftruncate",
     "makedirs", "listdir",
 )  # fmt: skip
 

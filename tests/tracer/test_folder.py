@@ -1,6 +1,7 @@
 """A folder tells whether a file in it may have been renamed or deleted."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -23,16 +24,16 @@ def test_every_change_shows(tmp_path: Path, what: str) -> None:
     file = tmp_path / "file"
     file.touch()
     folder = settled(tmp_path)
-    assert folder.is_unchanged()
+    assert folder.is_unchanged(time.monotonic_ns())
     file.write_bytes(b"more")
-    assert folder.is_unchanged()
+    assert folder.is_unchanged(time.monotonic_ns())
     if what == "made":
         (tmp_path / "other").touch()
     elif what == "renamed":
         file.rename(tmp_path / "renamed")
     else:
         file.unlink()
-    assert not folder.is_unchanged()
+    assert not folder.is_unchanged(time.monotonic_ns())
 
 
 def test_a_change_of_this_moment_is_not_trusted(tmp_path: Path) -> None:
@@ -40,23 +41,23 @@ def test_a_change_of_this_moment_is_not_trusted(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     (tmp_path / "new").touch()
     folder.trust(folder.mark())
-    assert not folder.is_unchanged()
+    assert not folder.is_unchanged(time.monotonic_ns())
 
 
 def test_whole_seconds_need_more_time(tmp_path: Path) -> None:
     """Where times are whole seconds, a change of the last second is not trusted."""
-    assert not settled(tmp_path, age_ns=1_000_000_000, fraction_ns=0).is_unchanged()
-    assert settled(tmp_path, age_ns=60_000_000_000, fraction_ns=0).is_unchanged()
+    assert not settled(tmp_path, age_ns=1_000_000_000, fraction_ns=0).is_unchanged(time.monotonic_ns())
+    assert settled(tmp_path, age_ns=60_000_000_000, fraction_ns=0).is_unchanged(time.monotonic_ns())
 
 
 def test_a_folder_without_a_descriptor_is_never_trusted(tmp_path: Path) -> None:
     """A folder that cannot be opened, and a descriptor that the application closed or took, mean looking each time."""
     folder = Folder(str(tmp_path / "missing"))
     folder.trust(folder.mark())
-    assert not folder.is_unchanged()
+    assert not folder.is_unchanged(time.monotonic_ns())
     folder = settled(tmp_path)
     os.close(folder._fd)
-    assert not folder.is_unchanged()
+    assert not folder.is_unchanged(time.monotonic_ns())
     theirs = os.open(os.devnull, os.O_RDONLY)
     os.dup2(theirs, folder._fd)
     folder.close()

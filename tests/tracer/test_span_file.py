@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,14 +108,27 @@ def test_loss_is_recorded_once_writing_works(tmp_path: Path) -> None:
 
 
 def test_renamed_file_keeps_its_lines_and_a_new_one_starts(tmp_path: Path) -> None:
-    """After a rename from outside the next line goes to a new file at the path."""
+    """After a rename from outside the next line, a moment later, goes to a new file at the path."""
     path = tmp_path / "trace.jsonl"
     file = SpanFile(path)
     file.write(line(0))
     path.rename(tmp_path / "trace.jsonl.1")
+    time.sleep(0.002)
     file.write(line(1))
     assert seqs(path) == [1]
     assert seqs(tmp_path / "trace.jsonl.1") == [0]
+
+
+def test_lines_in_quick_succession_around_a_rename_are_there_once(tmp_path: Path) -> None:
+    """A line that follows a rename at once is in the renamed file or in the new one, and those behind it in the new."""
+    path, renamed = tmp_path / "trace.jsonl", tmp_path / "trace.jsonl.1"
+    file = SpanFile(path)
+    file.write(line(0))
+    path.rename(renamed)
+    for seq in range(1, 4):
+        file.write(line(seq))
+    assert seqs(renamed) + seqs(path) == [0, 1, 2, 3]
+    assert set(seqs(path)) >= {2, 3}
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])

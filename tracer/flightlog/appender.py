@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from typing import Final
 
 from flightlog.descriptor import above_standard
@@ -25,6 +26,10 @@ _FLAGS: Final = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_MOMENT_NS: Final = 1_000_000
+"""How long a look at the path holds before a write. The look after the write finds what happened in that time: a line
+in a file that was deleted goes out again. One in a file that was renamed stays there, and nobody has packed that file
+within a millisecond."""
 _FOLDER_ATTEMPTS: Final = 8
 """How often the folder is made again when it is removed right away."""
 
@@ -50,6 +55,7 @@ class Appender:
         self._fd = -1
         self._inode = self._device = 0
         self._position = 0  # of the descriptor after our last line
+        self._looked_ns = 0  # when the file was last known to be at the path, monotonic
         self._folder = Folder("")
 
     def append(self, data: bytes) -> bool:
@@ -58,15 +64,18 @@ class Appender:
         Raises OSError; part of the data may be in the file then, as a torn tail like any other.
         """
         # Once for each span: calls of 0.2 us that only ask for positions, instead of looking at the file itself.
-        fd, folder = self._fd, self._folder
+        now = time.monotonic_ns()
+        fd = self._fd
         try:
-            if os.lseek(fd, 0, os.SEEK_CUR) != self._position or not folder.is_unchanged():
-                fd, folder = self._keep_or_open()
+            if os.lseek(fd, 0, os.SEEK_CUR) != self._position or not (
+                now < self._looked_ns + _MOMENT_NS or self._folder.is_unchanged(now)
+            ):
+                fd = self._keep_or_open()
         except OSError:
-            fd, folder = self._keep_or_open()
+            fd = self._keep_or_open()
         size = os.lseek(fd, 0, os.SEEK_END)
         if self.max_bytes is not None and size and size + len(data) > self.max_bytes:
-            fd, folder = self._rotate(fd)
+            fd = self._rotate(fd)
             size = os.lseek(fd, 0, os.SEEK_END)
         if size != self._position and size and os.pread(fd, 1, size - 1) != b"\n":
             data = b"\n" + data
@@ -76,8 +85,9 @@ class Appender:
         self._position = position = os.lseek(fd, 0, os.SEEK_CUR)
         if position != size + count and not self._is_whole(fd, position - count, data):
             return False
-        if not folder.is_unchanged() and not self._has_name(fd):
+        if not self._folder.is_unchanged(now) and not self._has_name(fd):
             return False
+        self._looked_ns = now
         if self.fsync:
             self._sync(fd)
         return True
@@ -99,14 +109,14 @@ class Appender:
         self._forget(close=True)
         return is_linked
 
-    def _keep_or_open(self) -> tuple[int, Folder]:
+    def _keep_or_open(self) -> int:
         """The descriptor, if it still is the file at the path, or a new one.
 
         When the application closed ours and its number became another file, that one is left alone.
         """
         is_ours = self._is_ours()
         if is_ours and self._is_at_path():
-            return self._fd, self._folder
+            return self._fd
         self._forget(close=is_ours)
         return self._open()
 
@@ -136,7 +146,7 @@ class Appender:
             self.unsynced += 1
             self.sync_error = error
 
-    def _open(self) -> tuple[int, Folder]:
+    def _open(self) -> int:
         fd = above_standard(self._open_or_create())
         try:
             now = os.fstat(fd)
@@ -150,7 +160,7 @@ class Appender:
         self.opened += 1
         if self.fsync and now.st_size == 0:
             self._sync_folder()
-        return fd, self._folder
+        return fd
 
     def _open_or_create(self) -> int:
         for _ in range(_FOLDER_ATTEMPTS):
@@ -160,7 +170,7 @@ class Appender:
                 os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         return os.open(self.path, _FLAGS, 0o600)
 
-    def _rotate(self, fd: int) -> tuple[int, Folder]:
+    def _rotate(self, fd: int) -> int:
         if rotate(fd, self.path) is not None:
             self.rotations += 1
             if self.max_total_bytes is not None and self.max_bytes is not None:

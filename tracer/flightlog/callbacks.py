@@ -21,6 +21,13 @@ _NO_METADATA: Final[dict[str, Any]] = {}
 class Callbacks(BaseCallbackHandler):
     """Tells a recorder of every chain, LLM, tool and retriever run."""
 
+    # Asked before every event: as properties, which they are in the base class, they cost a call each time.
+    ignore_chain = False
+    ignore_llm = False
+    ignore_chat_model = False
+    ignore_agent = False
+    ignore_retriever = False
+
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder: Final = recorder

@@ -38,9 +38,9 @@ class Folder:
                 now = os.fstat(self._fd)
                 self._inode, self._device = now.st_ino, now.st_dev
 
-    def is_unchanged(self) -> bool:
-        """Whether the folder is as it was at the last ``trust``; False when that is not known."""
-        if time.monotonic_ns() > self._until_ns:
+    def is_unchanged(self, now: int) -> bool:
+        """Whether the folder is as it was at the last ``trust``; False when that is not known. ``now`` is monotonic."""
+        if now > self._until_ns:
             return False
         try:
             return os.fstat(self._fd).st_mtime_ns == self._changed_ns

@@ -1,11 +1,13 @@
 """The in-flight sidecar: which spans a writer has started and not ended, on disk, so that a crash shows them.
 
-The sidecar of one writer is ``<span file>.<writer id>.open``. It holds one line for each start (the span's record
-so far, without ``status`` and ``duration_ms``) and ``{"ended":[seq, ...]}`` for those that ended since. Most ends
-travel with a later start and cost no system call, because readers look for them in the span file; when nothing is in
-flight any more, or the span file does not have the span, they are written at once. Its owner holds an exclusive
-``flock`` on it: a free lock means that the owner is dead. It is emptied or rewritten as it grows and is gone after a
-clean exit.
+The sidecar of one writer is ``<span file>.<writer id>.open``. It holds one line for each start (the span's record so
+far, without ``status`` and ``duration_ms``), and a NUL byte behind the last one: what follows the NUL is of no
+meaning. It is written in place, as a stack is: a start goes behind the last span that is in flight and over those that
+ended since, so that it mostly stays within a page or two that are in memory already, which costs a fraction of
+appending and truncating. Most ends cost no system call, because readers look for them in the span file; a line whose
+span ended below one that goes on gets ``#`` for its first byte, and when nothing is in flight the NUL is the first
+byte of the file. Its owner holds an exclusive ``flock`` on it: a free lock means that the owner is dead. It is
+rewritten when gaps make it grow and is gone after a clean exit.
 """
 
 import contextlib
@@ -19,17 +21,20 @@ from flightlog.file_lock import try_lock
 from flightlog.reader import sweep
 
 _ONLY_OURS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _ONLY_OURS
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _ONLY_OURS
+LINE_END: Final = b"\n\0"
+"""What ends the last line."""
+_ENDED: Final = b"#"
 _COMPACT_BYTES: Final = 256 * 1024
 """Size from which the sidecar is rewritten, and then again at twice of what was left."""
-_EMPTY_BYTES: Final = 64 * 1024
-"""Size from which it is emptied when nothing is in flight: a rewrite costs more, and changes the folder."""
+_KEPT_BYTES: Final = 64 * 1024
+"""Size up to which an empty sidecar keeps its pages."""
+_MARKS: Final = 1 << 30
+"""Where the descriptor stands, and some random bytes more: no file of the application stands just there."""
 _LOOK_NS: Final = 5_000_000
 """How long a look at the descriptor is good for; a span file that lost its own says so at once."""
 _KEPT_DEAD: Final = 64
 """Sidecars of dead writers that stay beside a span file: a process that crashes in a loop must not fill the disk."""
-_ENDS_TOGETHER: Final = 32
-"""Ends that wait for a start to travel with; a few in one piece cost less than each alone."""
 
 
 class InFlight:
@@ -44,12 +49,12 @@ class InFlight:
         self._busy = False
         self._fd = -1
         self._inode = self._device = 0
+        self._mark = 0  # the position of the descriptor, which nothing of ours moves
         self._look_ns = 0  # when to look next whether the descriptor is ours, monotonic
+        self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line begins and ends, lowest first
+        self._top = 0  # where the last of these lines ends
         self._size = 0
-        self._position = 0  # of the descriptor; emptying the file leaves it where it was
         self._limit = _COMPACT_BYTES
-        self._spans: dict[int, tuple[int, int]] = {}  # seq -> where its line is: offset and length
-        self._ended: list[int] = []
         self._waiting: list[tuple[int, bytes]] = []
 
     @property
@@ -58,7 +63,7 @@ class InFlight:
         return len(self._spans)
 
     def open(self, seq: int, line: bytes) -> None:
-        """Note a start. The line may bring its newline."""
+        """Note a start; no other has this ``seq``. It costs least when the line ends with ``LINE_END`` already."""
         with self._lock:
             if self._busy:
                 # A signal handler or finalizer inside a start of this same thread: written when that one is done.
@@ -77,28 +82,33 @@ class InFlight:
     def close(self, seq: int, in_file: bool = True) -> None:
         """Note an end.
 
-        On disk at once when the span file does not have the span, or nothing is in flight any more; else some starts
-        later.
+        On disk at once, except for the span that started last among those in flight when the span file has it: the
+        next start takes the place of its line.
         """
         with self._lock:
             spans = self._spans
-            if spans.pop(seq, None) is None:
+            span = spans.pop(seq, None)
+            if span is None:
                 return
-            self._ended.append(seq)
-            if (in_file and spans) or self._busy:
-                return
+            was_last = span[1] == self._top
+            if was_last:
+                self._top = next(reversed(spans.values()))[1] if spans else 0
+                if in_file and spans:
+                    return
+            if self._busy:
+                return  # readers find the span in the span file, or show it as unfinished
             self._busy = True
             try:
-                self._write_ends()
+                self._write_end(None if was_last else span[0])
             except Exception:
-                return  # readers find the ends in the span file, or show the span as unfinished
+                return
             finally:
                 self._busy = False
 
     def restore(self) -> None:
         """Put the sidecar back if its folder or it was deleted from outside, or its descriptor closed."""
         with self._lock:
-            if self._fd < 0 or self._busy or self._is_ours(linked=True):
+            if self._fd < 0 or self._busy or self._is_ours(whole=True):
                 return
             self._busy = True
             try:
@@ -116,16 +126,16 @@ class InFlight:
                     os.unlink(self.path)
                 self._forget()
             self._spans.clear()
-            self._ended.clear()
+            self._top = 0
 
     def let_go(self) -> None:
         """In a forked child: close the parent's sidecar, which stays the parent's."""
         self._forget()
 
-    def _is_ours(self, *, linked: bool = False) -> bool:
+    def _is_ours(self, *, whole: bool = False) -> bool:
         """Whether the descriptor still is the sidecar, and not a file of the application that took its number.
 
-        ``linked``: and whether the sidecar still has its name.
+        ``whole``: and whether the sidecar still has its name and nobody has cut it.
         """
         if self._fd < 0:
             return False
@@ -133,15 +143,17 @@ class InFlight:
             now = os.fstat(self._fd)
         except OSError:
             return False
-        return now.st_ino == self._inode and now.st_dev == self._device and (not linked or now.st_nlink > 0)
+        if now.st_ino != self._inode or now.st_dev != self._device:
+            return False
+        return not whole or (now.st_nlink > 0 and now.st_size >= self._top)
 
-    def _is_where_we_left_it(self) -> bool:
-        """Whether the descriptor stands behind what we wrote last; another file that took its number does not.
+    def _is_at_mark(self) -> bool:
+        """Whether the descriptor stands where we left it; another file that took its number does not.
 
         A sixth of the time of looking at the file itself, which ``_is_ours`` does when this is no answer.
         """
         try:
-            return os.lseek(self._fd, 0, os.SEEK_CUR) == self._position
+            return os.lseek(self._fd, 0, os.SEEK_CUR) == self._mark
         except OSError:
             return False
 
@@ -149,62 +161,61 @@ class InFlight:
         if self._is_ours():
             with contextlib.suppress(OSError):
                 os.close(self._fd)
-        self._fd, self._size, self._look_ns = -1, 0, 0
+        self._fd, self._look_ns = -1, 0
 
     def _write_start(self, seq: int, line: bytes) -> None:
         now = time.monotonic_ns()
-        if now > self._look_ns or self._size > self._limit or not self._is_where_we_left_it():
-            if self._size > self._limit or not self._is_ours(linked=True):
+        if now > self._look_ns or self._top > self._limit or not self._is_at_mark():
+            if self._top > self._limit or not self._is_ours(whole=True):
                 self._rewrite()
             self._look_ns = now + _LOOK_NS
-        if not line.endswith(b"\n"):
-            line += b"\n"
-        length = len(line)
-        if len(self._ended) >= _ENDS_TOGETHER:
-            line = self._take_ends() + line
-        count = os.write(self._fd, line)
-        self._size = self._position = end = self._size + count
+        if not line.endswith(LINE_END):
+            line = line.rstrip(b"\n") + LINE_END
+        start = self._top
+        count = os.pwrite(self._fd, line, start)
         if count != len(line):
-            self._size += os.write(self._fd, b"\n")  # so that the next line stands by itself
-            self._position = self._size
+            os.ftruncate(self._fd, start)
             raise OSError("short write")
-        self._spans[seq] = (end - length, length - 1)
+        end = start + count - 1
+        self._spans[seq] = (start, end)
+        self._top = end
+        if end > self._size:
+            self._size = end
+
+    def _write_end(self, start: int | None) -> None:
+        """One line is of no meaning any more, or, for None, what is behind the last one that is in flight."""
+        if not self._is_at_mark() and not self._is_ours():
+            return
+        if start is not None:
+            os.pwrite(self._fd, _ENDED, start)
+        elif self._spans or self._size <= _KEPT_BYTES:
+            os.pwrite(self._fd, LINE_END[1:], self._top)
+        else:
+            os.ftruncate(self._fd, 0)
+            self._size, self._limit = 0, _COMPACT_BYTES
 
     def _lines(self) -> list[tuple[int, bytes]]:
         """What is still in flight, read back; what cannot be read is given up, so that later starts are not."""
-        if not self._spans:
+        spans = self._spans
+        if not spans:
             return []
+        lines = []
         ours = self._is_ours()  # or the application closed our descriptor
-        try:
+        with contextlib.suppress(OSError):
             fd = self._fd if ours else os.open(self.path, os.O_RDONLY | _ONLY_OURS)
             try:
-                return [(seq, os.pread(fd, length, offset)) for seq, (offset, length) in self._spans.items()]
+                lines = [(seq, os.pread(fd, end - start, start)) for seq, (start, end) in spans.items()]
             finally:
                 if not ours:
                     os.close(fd)
-        except OSError:
-            self.lost += len(self._spans)
-            return []
+        whole = [(seq, line) for seq, line in lines if line.endswith(b"\n") and b"\0" not in line]
+        self.lost += len(spans) - len(whole)
+        return whole
 
     def _create_span_file(self) -> None:
         """Readers look for sidecars beside a span file: a process that dies in its first span has one too."""
         with contextlib.suppress(OSError):
             os.close(os.open(self._span_file, _FLAGS, 0o600))
-
-    def _write_ends(self) -> None:
-        if not self._is_where_we_left_it() and not self._is_ours():
-            return
-        if self._spans or self._size <= _EMPTY_BYTES:
-            self._size = self._position = self._size + os.write(self._fd, self._take_ends())
-        else:
-            os.ftruncate(self._fd, 0)
-            self._size, self._limit = 0, _COMPACT_BYTES
-            self._ended.clear()
-
-    def _take_ends(self) -> bytes:
-        line = b'{"ended":%b}\n' % str(self._ended).encode()
-        self._ended.clear()
-        return line
 
     def _rewrite(self) -> None:
         """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
@@ -222,10 +233,12 @@ class InFlight:
         try:
             try_lock(fd)  # before it has its name: a reader that finds it finds it locked
             for seq, line in lines:
-                if os.write(fd, line + b"\n") != len(line) + 1:
+                if os.write(fd, line) != len(line):
                     raise OSError("short write")
-                spans[seq] = (size, len(line))
-                size += len(line) + 1
+                spans[seq] = (size, size + len(line))
+                size += len(line)
+            mark = _MARKS + int.from_bytes(os.urandom(3))
+            os.lseek(fd, mark, os.SEEK_SET)
             now = os.fstat(fd)
             os.rename(new, self.path)
         except BaseException:
@@ -238,7 +251,5 @@ class InFlight:
             with contextlib.suppress(Exception):
                 sweep(self._span_file, _KEPT_DEAD)
         self._forget()
-        self._fd, self._inode, self._device = fd, now.st_ino, now.st_dev
-        self._position = size
-        self._spans, self._size, self._limit = spans, size, max(_COMPACT_BYTES, 2 * size)
-        self._ended.clear()
+        self._fd, self._inode, self._device, self._mark = fd, now.st_ino, now.st_dev, mark
+        self._spans, self._top, self._size, self._limit = spans, size, size, max(_COMPACT_BYTES, 2 * size)

@@ -1,12 +1,12 @@
 """Chat messages as JSON, encoded once per trace, however many spans they travel through.
 
-A message is known again by identity and by a snapshot of the fields that are recorded: immutable values compare by
-identity, containers by equality with a copy, so that a message changed in place is encoded anew. The memo holds the
+A message is known again by a snapshot of its instance dictionary, in which the containers that are recorded are
+copies, so that a message changed in place is encoded anew; what is not recorded is in it as it is. The memo holds the
 messages it knows, so an identity is never used again while it is remembered.
 """
 
 from collections.abc import Callable
-from operator import add, attrgetter, call, is_, itemgetter
+from operator import attrgetter, itemgetter, or_
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -27,8 +27,8 @@ _SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _EXACTLY: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 """Refuse what does not come back from JSON as it was."""
 
-Values = tuple[Any, ...]
 Short = dict[str, Any]
+Snapshot = dict[str, Any]
 Encode = Callable[[Any, Short | None], Short]
 """Gives what to record of a message as what orjson takes, without the id; the second argument is what it has beside
 type, content and id, if that is known. Raises NotAMessage."""
@@ -42,43 +42,21 @@ class NotAMessage(Exception):
     """Among messages there is something else."""
 
 
-class Form(NamedTuple):
-    """The recorded fields of one of LangChain's own classes; other messages are encoded every time."""
-
-    values: Callable[[dict[str, Any]], Values]
-    """Takes them from the instance dictionary: the id, the content, the others."""
-    others: tuple[str, ...]
-    empty: Values
-    """What the others are in a message that is a text and nothing else."""
-
-
-def _form(*others: str, empty: Values) -> Form:
-    return Form(itemgetter("id", "content", *others), others, empty)
-
-
-_BASE: Final = _form("name", "additional_kwargs", empty=(None, {}))
-_AI: Final = _form(
-    "name",
-    "additional_kwargs",
-    "tool_calls",
-    "invalid_tool_calls",
-    "usage_metadata",
-    empty=(None, {}, [], [], None),
-)
-_TOOL: Final = _form("name", "additional_kwargs", "tool_call_id", "status", empty=(None, {}, "", ""))
+_BASE: Final[Short] = {"name": None, "additional_kwargs": {}}
+_AI: Final[Short] = {**_BASE, "tool_calls": [], "invalid_tool_calls": [], "usage_metadata": None}
 _FORMS: Final = {
     "HumanMessage": _BASE,
     "SystemMessage": _BASE,
     "AIMessage": _AI,
     "AIMessageChunk": _AI,
-    "ToolMessage": _TOOL,
+    "ToolMessage": {**_BASE, "tool_call_id": "", "status": ""},
 }
-_forms: dict[type, Form | None] = {}
+"""LangChain's own classes, and what is recorded of them beside type, content and id, as it is in a message that is a
+text and nothing else. Other messages are encoded every time."""
+_forms: dict[type, Short | None] = {}
 _dictionary: Final = attrgetter("__dict__")
-_id: Final = itemgetter(0)
-_all_but_id: Final = itemgetter(slice(1, None))
-_id_and_content: Final = itemgetter(slice(None, 2))
-_others: Final = itemgetter(slice(2, None))
+_id: Final = itemgetter("id")
+_content: Final = itemgetter("content")
 _ONLY_TEXT: Final = {str}
 
 
@@ -86,9 +64,8 @@ class Known(NamedTuple):
     """A message and its JSON."""
 
     message: Any
-    values: Callable[[dict[str, Any]], Values]
-    snapshot: Values
-    """The recorded values as they were, the id first; empty when the message cannot be known again."""
+    snapshot: Snapshot
+    """Empty when the message cannot be known again."""
     body: bytes
     """The JSON without the id."""
     json: bytes
@@ -97,42 +74,47 @@ class Known(NamedTuple):
 class _KnownList:
     """A list of messages and its JSON."""
 
-    __slots__ = ("getters", "json", "messages", "shorts", "snapshots")
+    __slots__ = ("json", "messages", "shorts", "snapshots")
 
     def __init__(
-        self, messages: list[Any], getters: list[Any], snapshots: list[Values], json: bytes, shorts: list[Short] | None
+        self, messages: list[Any], snapshots: list[Snapshot], json: bytes, shorts: list[Short] | None = None
     ) -> None:
         self.messages = messages
-        self.getters = getters
         self.snapshots = snapshots
         self.json = json
         self.shorts = shorts
         """What was encoded, as long as messages may be given their ids yet."""
 
-    def is_start_of(self, messages: list[Any], encode: Encode) -> bool:
-        """Whether these are the first of the messages, and none of them has changed.
+    def is_start_of(self, messages: list[Any]) -> bool:
+        """Whether the first of the messages say what these said.
 
         All that is done for each message is done in C: a tenth of a microsecond.
         """
-        if not all(map(is_, self.messages, messages)):
-            return False
-        try:
-            now = list(map(call, self.getters, map(_dictionary, self.messages)))
-        except KeyError:
-            return False
+        count = len(self.messages)
+        now = list(map(_dictionary, messages if len(messages) == count else messages[:count]))
         return now == self.snapshots or (self.shorts is not None and self._have_ids_now(now, self.shorts))
 
-    def _have_ids_now(self, now: list[Values], shorts: list[Short]) -> bool:
+    def _have_ids_now(self, now: list[Snapshot], shorts: list[Short]) -> bool:
         """LangGraph gives messages their ids when it first puts them into a state; all else is the same then."""
-        kept = list(map(_all_but_id, self.snapshots))
-        if list(map(_all_but_id, now)) != kept:
-            return False
+        before = list(map(_id, self.snapshots))
         ids = list(map(_id, now))
-        _set_ids(shorts, ids)
-        self.snapshots = [(identity, *rest) for identity, rest in zip(ids, kept, strict=True)]
+        _set_ids(self.snapshots, ids)
+        if now != self.snapshots:
+            _set_ids(self.snapshots, before)
+            return False
+        for short, identity in zip(shorts, ids, strict=True):
+            if identity:
+                short["id"] = identity
         self.json = orjson.dumps(shorts)
         self.shorts = None
         return True
+
+    def and_then(self, messages: list[Any], more: list[Known]) -> "_KnownList":
+        """The longer list: these messages and more of them."""
+        json = b"".join((memoryview(self.json)[:-1], b",", _array([entry[3] for entry in more])[1:]))
+        # Those that may be given their ids yet are changed when that happens.
+        snapshots = self.snapshots if self.shorts is None else list(map(dict.copy, self.snapshots))
+        return _KnownList(list(messages), snapshots + [entry[1] for entry in more], json)
 
 
 class Memo:
@@ -147,33 +129,23 @@ class Memo:
 
     def message(self, message: Any, encode: Encode) -> bytes:
         """The JSON of one message."""
-        return self._known(message, encode)[4]
+        return self._known(message, encode)[3]
 
     def messages(self, messages: list[Any], encode: Encode) -> bytes:
         """The JSON of a list of messages. A list that grew costs what was added to it."""
         count = len(messages)
         if count < _WORTH_A_LIST:
-            known = self._new
-            pieces = []
-            for message in messages:
-                entry = known.get(id(message))
-                if entry is None or entry[1](message.__dict__) != entry[2]:
-                    entry = self._known(message, encode)
-                pieces.append(entry[4])
-            return _array(pieces)
+            return _array([self._known(message, encode)[3] for message in messages])
         best = self._longest_start(messages, count)
-        if best is None or not best.is_start_of(messages, encode):
+        if best is None or not best.is_start_of(messages):
             return self._all(messages, encode)
         start = len(best.messages)
         if start == count:
             return best.json
-        entries = [self._known(message, encode) for message in messages[start:]]
-        json = b"%b,%b" % (best.json[:-1], _array([entry[4] for entry in entries])[1:])
-        snapshots = [entry[2] for entry in entries]
-        if all(snapshots):
-            getters = best.getters + [entry[1] for entry in entries]
-            self._remember(_KnownList(list(messages), getters, best.snapshots + snapshots, json, None))
-        return json
+        longer = best.and_then(messages, [self._known(message, encode) for message in messages[start:]])
+        if all(longer.snapshots[start:]):
+            self._remember(longer)
+        return longer.json
 
     def _longest_start(self, messages: list[Any], count: int) -> _KnownList | None:
         """The longest list known that seems to be the start of this one."""
@@ -191,25 +163,19 @@ class Memo:
     def _all(self, messages: list[Any], encode: Encode) -> bytes:
         """A list of which nothing is known: in one piece if its messages are texts that have not been met either."""
         texts = None if id(messages[0]) in self._new else _texts(messages)
-        shorts: list[Short] | None = None
-        if texts is not None:
-            getters, snapshots, shorts = texts
-            json = orjson.dumps(shorts)
-            if None not in map(_id, snapshots):
-                shorts = None
-        else:
+        if texts is None:
             entries, size = [], 0
             for message in messages:
                 entry = self._known(message, encode)
-                size += len(entry[4])
+                size += len(entry[3])
                 if size > _MAX_BYTES:
                     raise TooMuch
                 entries.append(entry)
-            getters, snapshots = [entry[1] for entry in entries], [entry[2] for entry in entries]
-            json = _array([entry[4] for entry in entries])
-        if all(snapshots):
-            self._remember(_KnownList(list(messages), getters, snapshots, json, shorts))
-        return json
+            snapshots = [entry[1] for entry in entries]
+            texts = _KnownList(list(messages), snapshots, _array([entry[3] for entry in entries]))
+        if all(texts.snapshots):
+            self._remember(texts)
+        return texts.json
 
     def _remember(self, entry: _KnownList) -> None:
         self._lists = [entry, *self._lists[: _LISTS - 1]]
@@ -218,18 +184,17 @@ class Memo:
         key = id(message)
         entry = self._new.get(key) or self._old.get(key)
         if entry is not None:
-            now = entry.values(message.__dict__)
-            if entry.snapshot == now:
+            now = message.__dict__
+            if entry[1] == now:
                 return entry
-            if entry.snapshot[1:] == now[1:]:
+            if "id" in now and (snapshot := {**entry[1], "id": now["id"]}) == now:
                 # LangGraph gives messages their ids when it first puts them into a state.
-                snapshot = (now[0], *entry.snapshot[1:])
-                entry = Known(message, entry.values, snapshot, entry.body, _with_id(entry.body, now[0]))
+                entry = Known(message, snapshot, entry[2], _with_id(entry[2], now["id"]))
                 self._new[key] = entry
                 return entry
-        values, snapshot, short = _look(message, encode)
+        snapshot, short = _look(message, encode)
         body = orjson.dumps(short)
-        entry = Known(message, values, snapshot, body, _with_id(body, message.__dict__["id"]))
+        entry = Known(message, snapshot, body, _with_id(body, message.__dict__["id"]))
         if snapshot:
             if len(self._new) >= _GENERATION:
                 self._old, self._new = self._new, {}
@@ -237,67 +202,60 @@ class Memo:
         return entry
 
 
-def _texts(messages: list[Any]) -> tuple[list[Any], list[Values], list[Short]] | None:
-    """The getters, snapshots and what to record of messages that are texts and nothing else; None when one is more.
+def _texts(messages: list[Any]) -> _KnownList | None:
+    """Messages that are texts and nothing else; None when one is more.
 
     What is done for each message is done in C, as far as can be: a third of the time of ``_look``. Raises TooMuch.
     """
     forms: list[Any] = list(map(_forms.get, map(type, messages)))
     if None in forms:
         return None
-    getters = list(map(itemgetter(0), forms))
-    dictionaries = list(map(_dictionary, messages))
-    values = list(map(call, getters, dictionaries))
-    empty = list(map(itemgetter(2), forms))
-    contents = list(map(itemgetter(1), values))
-    if (
-        list(map(_others, values)) != empty
-        or set(map(type, contents)) != _ONLY_TEXT
-        or max(map(len, contents)) >= _PLAIN_CONTENT
-    ):
+    now = list(map(_dictionary, messages))
+    snapshots: list[Snapshot] = list(map(or_, now, forms))
+    contents = list(map(_content, now))
+    if snapshots != now or set(map(type, contents)) != _ONLY_TEXT or max(map(len, contents)) >= _PLAIN_CONTENT:
         return None
     if sum(map(len, contents)) > _MAX_BYTES:
         raise TooMuch
-    snapshots = list(map(add, map(_id_and_content, values), empty))
-    if all(map(_id, values)):
-        return getters, snapshots, [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in dictionaries]
-    shorts: list[Short] = [{"type": d["type"], "content": d["content"]} for d in dictionaries]
-    _set_ids(shorts, list(map(_id, values)))
-    return getters, snapshots, shorts
+    if all(map(_id, now)):
+        shorts = [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in now]
+        return _KnownList(list(messages), snapshots, orjson.dumps(shorts))
+    shorts = [{"type": d["type"], "content": d["content"]} for d in now]
+    for short, identity in zip(shorts, map(_id, now), strict=True):
+        if identity:
+            short["id"] = identity
+    return _KnownList(list(messages), snapshots, orjson.dumps(shorts), shorts)
 
 
-def _look(message: Any, encode: Encode) -> tuple[Callable[[dict[str, Any]], Values], Values, Short]:
-    """The getter of a message's values, their snapshot (empty when it cannot be known again), and what to record."""
+def _look(message: Any, encode: Encode) -> tuple[Snapshot, Short]:
+    """The snapshot of a message (empty when it cannot be known again), and what to record of it."""
     kind = type(message)
     form = _forms[kind] if kind in _forms else _learn(kind)
     if form is None:
-        return _BASE.values, (), encode(message, None)
-    known = message.__dict__
-    values = form.values(known)
-    content, others = values[1], values[2:]
+        return {}, encode(message, None)
+    now = message.__dict__
+    content = now["content"]
+    snapshot = now | form
     is_text = type(content) is str and len(content) < _PLAIN_CONTENT
-    if is_text and not any(others):
-        return form.values, (values[0], content, *form.empty), {"type": known["type"], "content": content}
+    if is_text and snapshot == now:
+        return snapshot, {"type": now["type"], "content": content}
+    others = {name: now[name] for name in form}
     try:
         # What is in a message is mostly small: by way of JSON a copy of it costs a third of one made in Python.
-        copies = orjson.loads(orjson.dumps(others, option=_EXACTLY))
-        snapshot = (values[0], content if is_text else _copy(content, 0), *copies)
+        snapshot |= orjson.loads(orjson.dumps(others, option=_EXACTLY))
+        if not is_text:
+            snapshot["content"] = _copy(content, 0)
     except TypeError:
-        snapshot = ()
-    found = {name: value for name, value in zip(form.others, others, strict=True) if value}
-    return form.values, snapshot, encode(message, found)
+        snapshot = {}
+    return snapshot, encode(message, {name: value for name, value in others.items() if value})
 
 
-def _set_ids(shorts: list[Short], ids: list[Any]) -> None:
-    """Set the ids of messages, last, as far as they have one."""
-    for short, identity in zip(shorts, ids, strict=True):
-        if identity:
-            short["id"] = identity
-        else:
-            short.pop("id", None)
+def _set_ids(dictionaries: list[dict[str, Any]], ids: list[Any]) -> None:
+    for one, identity in zip(dictionaries, ids, strict=True):
+        one["id"] = identity
 
 
-def _learn(kind: type) -> Form | None:
+def _learn(kind: type) -> Short | None:
     form = _FORMS.get(kind.__name__) if kind.__module__.startswith("langchain_core.messages.") else None
     if len(_forms) >= _MAX_CLASSES:
         _forms.clear()

@@ -25,6 +25,7 @@ from flightlog.containment import Containment
 from flightlog.failure import outcome
 from flightlog.fields import Fields
 from flightlog.foreign import MAX_DEPTH, foreign
+from flightlog.in_flight import LINE_END
 from flightlog.langgraph import MOVED, Place, interrupt_records, resume_records, users_own
 from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, light, second_of, started_span
 from flightlog.payload import PayloadEncoder
@@ -167,11 +168,11 @@ class Recorder:
             except (TypeError, ValueError, RecursionError):
                 run.head = head = light(record)
             if json is None:
-                file.open_span(seq, head + b"}\n")
+                file.open_span(seq, head + b"}" + LINE_END)
             else:
                 if len(json) > IN_FLIGHT_BYTES:
                     json = inputs_in_flight(json, root)
-                file.open_span(seq, b"".join((head, b',"inputs":', json, b"}\n")))
+                file.open_span(seq, b"".join((head, b',"inputs":', json, b"}", LINE_END)))
         return run
 
     def _is_sampled_out(self, run: OpenRun, sampler: Sampler) -> bool:
