@@ -15,6 +15,13 @@ _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
+def compression_of(head: bytes) -> str | None:
+    """``"gzip"`` or ``"zstd"`` by the first four bytes, None for anything else."""
+    if head.startswith(_GZIP):
+        return "gzip"
+    return "zstd" if head.startswith(_ZSTD) else None
+
+
 class Line(NamedTuple):
     """One line with its newline; empty when it was too long."""
 
@@ -46,7 +53,7 @@ class LineFile:
             raise UnreadableError(f"{self.name} is no regular file")
         self._plain = open(descriptor, "rb")  # noqa: SIM115 - closed by close()
         head = self._plain.peek(4)[:4]
-        self.packing: Final = "gzip" if head.startswith(_GZIP) else "zstd" if head == _ZSTD else "none"
+        self.packing: Final = compression_of(head) or "none"
         """How the file is compressed."""
         self._stream = self._unpacked()
 

@@ -10,11 +10,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.columns import REQUIRED, suspicious_kinds, suspicious_values
 from flightlog_viewer.store.json_types import OPTIONAL_TEXTS, REASONS, SPAN, UNREAD, JsonTypes, read_types
 from flightlog_viewer.store.lines import Lines, read_line, read_lines
 from flightlog_viewer.store.rejects import Rejects
-from flightlog_viewer.store.sieve import LINE_LIMIT, encode, look
+from flightlog_viewer.store.sieve import encode, look
 from flightlog_viewer.store.stretch import Stretch
 
 MANY_LINES: Final = 1000
@@ -129,7 +130,7 @@ class CloserLook:
         out: list[int] = []
         cleared: dict[str, list[int]] = {}
         file_ids, starts = (places.tolist() for places in batch.stretch.places(batch.lines.starts[indices]))
-        texts = read_lines(batch.descriptor, batch.lines, indices, LINE_LIMIT + 1)
+        texts = read_lines(batch.descriptor, batch.lines, indices, MAX_LINE_BYTES + 1)
         for (index, at, line), file_id, start in zip(texts, file_ids, starts, strict=True):
             verdict = look(line)
             if verdict.reason is None and first + index in whole:
@@ -162,7 +163,7 @@ class CloserLook:
 
 
 def _may_be_deep(batch: Batch, index: int) -> bool:
-    if batch.lines.sizes[index] > LINE_LIMIT:
+    if batch.lines.sizes[index] > MAX_LINE_BYTES:
         return True
-    line = read_line(batch.descriptor, batch.lines, index, LINE_LIMIT)
+    line = read_line(batch.descriptor, batch.lines, index, MAX_LINE_BYTES)
     return line.count(b"{") + line.count(b"[") > _DEPTH

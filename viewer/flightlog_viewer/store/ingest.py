@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.closer_look import Batch, CloserLook, Repaired
 from flightlog_viewer.store.columns import create_table, kept_columns, read_columns
 from flightlog_viewer.store.duplicates import duplicates_within
@@ -25,7 +26,7 @@ from flightlog_viewer.store.locations import Locations
 from flightlog_viewer.store.reader import read
 from flightlog_viewer.store.rejects import Rejects
 from flightlog_viewer.store.short_lines import chunks, mostly_short
-from flightlog_viewer.store.sieve import LINE_LIMIT, look
+from flightlog_viewer.store.sieve import look
 from flightlog_viewer.store.stretch import Stretch
 
 _SAMPLE: Final = 16
@@ -169,7 +170,7 @@ class Loader:
             [picks.tolist()],
         ).fetchall()
         for row, run_id in found:
-            line = read_line(descriptor, lines, row - first, LINE_LIMIT + 1)
+            line = read_line(descriptor, lines, row - first, MAX_LINE_BYTES + 1)
             if orjson.dumps(run_id)[1:-1] not in line and look(line).record.get("run_id") not in (None, run_id):
                 return False
         return True

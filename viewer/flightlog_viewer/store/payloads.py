@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flightlog.errors import UnreadableError
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span_line import decode
 from flightlog_viewer.store.columns import KNOWN
 from flightlog_viewer.store.rows import Rows
-from flightlog_viewer.store.sieve import LINE_LIMIT, encode
+from flightlog_viewer.store.sieve import encode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ class PayloadReader:
         places = self._rows.locations
         if not 0 <= row_id < len(places):
             return b""
-        size = min(int(places.sizes[row_id]), LINE_LIMIT)
+        size = min(int(places.sizes[row_id]), MAX_LINE_BYTES)
         try:
             with self._rows.sources[int(places.file_ids[row_id])].reading() as descriptor:
                 return os.pread(descriptor, size, int(places.starts[row_id]))

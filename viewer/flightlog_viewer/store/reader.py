@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import duckdb
 
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.interruptible import interruptible
-from flightlog_viewer.store.sieve import LINE_LIMIT
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def read(
     ``columns`` is the argument of ``read_json``: always given, because detection of types fails a whole file for one
     odd line. Ctrl-C cancels. Raises duckdb.Error when there is no room for the result.
     """
-    for options in ("", f", maximum_object_size = {2 * LINE_LIMIT}"):
+    for options in ("", f", maximum_object_size = {2 * MAX_LINE_BYTES}"):
         query = (
             f"{into} SELECT {select} FROM read_json(?, format = 'newline_delimited', columns = {columns}, "
             f"ignore_errors = true, compression = 'uncompressed'{options})"

@@ -3,15 +3,14 @@
 Plots are binned here, so that a million spans come back as a few dozen numbers.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from flightlog_viewer.store.columns import LIGHT
 from flightlog_viewer.store.public import PUBLIC
+from flightlog_viewer.store.queries import Statement
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
-
-Statement = tuple[str, list[Any]]
 
 BINS_PER_DECADE: Final = 4
 

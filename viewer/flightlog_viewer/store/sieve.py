@@ -9,14 +9,13 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span import STATUSES, TYPES, format_time, parse_time
 from flightlog.span_line import decode, flaw, is_number
 from flightlog_viewer.store.columns import LIGHT, TOKEN_LIMIT
 
 _OWN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 """A time as the tracer writes it, which DuckDB reads as Python does."""
-LINE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes; a longer line is no span."""
 
 
 class Verdict(NamedTuple):
@@ -32,8 +31,8 @@ class Verdict(NamedTuple):
 
 def look(line: bytes) -> Verdict:
     """Judge one line; never raises."""
-    if len(line) > LINE_LIMIT:
-        return Verdict(f"longer than {LINE_LIMIT >> 20} MiB", {})
+    if len(line) > MAX_LINE_BYTES:
+        return Verdict(f"longer than {MAX_LINE_BYTES >> 20} MiB", {})
     try:
         record = decode(line)
     except UnreadableError as error:

@@ -9,11 +9,10 @@ from typing import Final
 from flightlog.errors import UnreadableError
 from flightlog.reader import sidecars
 from flightlog.rotation import rotated_in
+from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.safe_text import is_text
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-_MAGIC_GZIP: Final = b"\x1f\x8b"
-_MAGIC_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _HEAD: Final = 65536
 
 
@@ -48,19 +47,6 @@ def newest(folder: Path) -> Path:
         if looks_like_spans(path):
             return path
     raise UnreadableError(f"no span file (*.jsonl) in {folder.absolute()}: name one, or record one with JsonlTracer")
-
-
-def compression(path: Path) -> str | None:
-    """``"gzip"`` or ``"zstd"`` by the first bytes, None for a plain file."""
-    with path.open("rb") as file:
-        return compression_of(file.read(4))
-
-
-def compression_of(head: bytes) -> str | None:
-    """``"gzip"`` or ``"zstd"`` by the first four bytes, None for anything else."""
-    if head.startswith(_MAGIC_GZIP):
-        return "gzip"
-    return "zstd" if head.startswith(_MAGIC_ZSTD) else None
 
 
 def looks_like_spans(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store.sources import compression_of
+from flightlog_exporters.line_file import compression_of
 
 _BLOCK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20

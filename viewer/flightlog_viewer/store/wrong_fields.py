@@ -14,11 +14,12 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span_line import HUGE
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
 from flightlog_viewer.store.lines import read_lines
 from flightlog_viewer.store.reader import read
-from flightlog_viewer.store.sieve import LINE_LIMIT, look
+from flightlog_viewer.store.sieve import look
 from flightlog_viewer.store.source_file import SourceFile
 from flightlog_viewer.store.stretch import Piece, stretches
 from flightlog_viewer.store.watch import Progress, Watch
@@ -76,7 +77,7 @@ def find_wrong_fields(sources: Sequence[SourceFile], new_file: Callable[[], Path
             with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:
                 lines = stretch.lines(descriptor)
                 doubtful = _doubtful(connection, stretch.path, len(lines))
-                for number, (_, at, line) in enumerate(read_lines(descriptor, lines, doubtful, LINE_LIMIT + 1)):
+                for number, (_, at, line) in enumerate(read_lines(descriptor, lines, doubtful, MAX_LINE_BYTES + 1)):
                     if dropped := look(line).dropped:
                         piece, start = stretch.place(at)
                         found.note(piece.source, start, dropped)
