@@ -22,6 +22,7 @@ from langchain_core.runnables import RunnableLambda
 
 from flightlog import JsonlTracer
 from flightlog.memo import Memo
+from flightlog.messages import HASH_LIMIT
 from flightlog.payload import PayloadEncoder
 from flightlog.redaction import Redactor
 from tests.tracer.graphs import is_clean
@@ -135,13 +136,17 @@ def test_kinds_of_values(value: Any, expected: Any) -> None:
 
 
 def test_binary_data_is_a_chip() -> None:
-    """Bytes are recorded by size and hash, large arrays by type and shape too."""
+    """Bytes are recorded by size and hash (none above 8 MiB), large arrays by type and shape too."""
     assert recorded({"b": b"\x00" * 10}) == {
         "b": {
             "media_type": "application/octet-stream",
             "bytes": 10,
             "sha256": hashlib.sha256(b"\x00" * 10).hexdigest(),
         }
+    }
+    assert recorded({"b": bytes(HASH_LIMIT + 1)})["b"] == {
+        "media_type": "application/octet-stream",
+        "bytes": HASH_LIMIT + 1,
     }
     large = recorded({"a": np.zeros((100, 50))})["a"]
     assert (large["media_type"], large["bytes"], large["shape"]) == ("numpy/float64", 40_000, [100, 50])

@@ -25,6 +25,11 @@ def test_the_longest_strings_are_cut_to_one_length(short: list[str]) -> None:
     assert len(found["a"]) == len(found["b"]) > 450
 
 
+def test_long_keys_are_cut_too() -> None:
+    """A key is no way around the bound."""
+    assert orjson.loads(shorten({"k" * 5_000: 1, "b": "c"}, 1_000)) == {"k" * 64 + "…": 1, "b": "c"}
+
+
 def test_strings_keep_a_beginning_when_items_are_left_out() -> None:
     """Below 64 characters strings are cut no further: items go instead."""
     *kept, last = shortened(["x" * 100] * 1_000, 10_000)
