@@ -38,3 +38,12 @@ def test_tracer_travels_to_another_process(tmp_path: Path, monkeypatch: pytest.M
     again = pickle.loads(pickle.dumps(JsonlTracer(path=tmp_path / "other.jsonl", sample=0.5)))
     assert again.path == str(tmp_path / "other.jsonl")
     assert pickle.loads(pickle.dumps(JsonlTracer())).path is None
+
+
+def test_a_tracer_of_a_tracers_type_is_of_that_type() -> None:
+    """Beside LangGraph, tracers made from one another share one class."""
+    import langgraph.callbacks  # makes tracers of a class of their own  # noqa: F401
+
+    made = type(JsonlTracer())
+    assert made is not JsonlTracer
+    assert type(made()) is made

@@ -13,6 +13,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from flightlog import JsonlTracer, Span
+from flightlog.langgraph import resume_records
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
 from tests.tracer.models import call
 
@@ -51,6 +52,14 @@ def test_an_interrupt_in_a_tool_marks_tool_node_and_root() -> None:
     assert [span.interrupts for span in tracer.spans] == [[{"id": pending.id, "value": {"approve": "pay"}}]] * 3
     assert [span.error for span in tracer.spans] == [None] * 3
     assert (tracer.summary()["tool"]["interrupted"], tracer.summary()["tool"]["errors"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"go": "on"}, {"0" * 32: "on", "note": "late"}], ids=["nothing", "fields", "an id among fields"]
+)
+def test_an_answer_that_is_a_dict_is_one_answer(answer: dict[str, Any]) -> None:
+    """Only a dict of nothing but interrupt ids holds the answers to several questions."""
+    assert resume_records(Command(resume=answer)) == [{"value": answer}]
 
 
 async def test_an_async_interrupt_is_the_same() -> None:

@@ -14,6 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from flightlog import JsonlTracer
+from flightlog.langgraph import chain_kind
 from tests.tracer.graphs import Log, Row, agent, by_name, graph_of, is_clean, rows
 from tests.tracer.models import USAGE, ScriptedModel, call
 
@@ -171,6 +172,13 @@ def test_send_makes_one_node_span_for_each_message() -> None:
     (edge,) = by_name(tracer, "fan")
     assert edge.kind == "edge"
     assert [sent["node"] for sent in edge.output] == ["one"] * 4
+
+
+@pytest.mark.parametrize(("called", "kind"), [(True, "task"), (False, "runnable")])
+def test_only_what_is_called_is_a_task(called: bool, kind: str) -> None:
+    """LangGraph pushes the calls of tasks and the messages of Send alike, and says at the end of a path which it is."""
+    where = {"langgraph_node": "n", "langgraph_path": ("__pregel_push", ("__pregel_pull", "a"), 0, called)}
+    assert chain_kind(where, ["seq:step:1"], "node", "n", from_runnable=False) == kind
 
 
 def test_subgraphs_two_deep_nest_with_their_namespaces() -> None:
