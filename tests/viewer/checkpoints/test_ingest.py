@@ -5,20 +5,26 @@ import os
 from pathlib import Path
 
 import duckdb
+import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
 from flightlog_viewer.checkpoints.approvals import SpanSide, whole_picture
-from flightlog_viewer.store import session
+from flightlog_viewer.store import checkpoint_ingest, session
 from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_interrupts, ingest_threads
 from flightlog_viewer.store.checkpoint_tables import create_tables
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
 
 
-def test_tables_of_a_database(tmp_path: Path) -> None:
-    """Threads, checkpoints, writes, changes and questions are rows, filled after the session is locked."""
+@pytest.mark.parametrize("most", [checkpoint_ingest.BATCH_TEXT, 1])
+def test_tables_of_a_database(most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads, checkpoints, writes, changes and questions are rows, filled after the session is locked.
+
+    However much text is handed over at a time.
+    """
+    monkeypatch.setattr(checkpoint_ingest, "BATCH_TEXT", most)
     path = tmp_path / "x.sqlite"
     with SqliteSaver.from_conn_string(str(path)) as saver:
         graph = refunds().compile(checkpointer=saver)

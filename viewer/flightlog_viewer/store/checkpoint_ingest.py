@@ -25,6 +25,8 @@ from flightlog_viewer.store.checkpoint_tables import HISTORY, TABLES
 
 BATCH: Final = 5000
 """Rows that are handed to DuckDB at a time."""
+BATCH_TEXT: Final = 4_000_000
+"""Characters, likewise: whoever draws while a large database is read waits for one batch to be copied."""
 
 _ARROW: Final = {
     "VARCHAR": pa.string(),
@@ -92,10 +94,12 @@ class _Writer:
         self._connection = connection
         self._table = table
         self._rows: list[dict[str, Any]] = []
+        self._size = 0
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) >= BATCH:
+        self._size += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(self._rows) >= BATCH or self._size >= BATCH_TEXT:
             self.flush()
 
     def flush(self) -> None:
@@ -114,6 +118,7 @@ class _Writer:
         finally:
             self._connection.unregister(name)
         self._rows.clear()
+        self._size = 0
 
 
 def _add_step(database: str, step: Step, writers: Mapping[str, _Writer]) -> None:
