@@ -6,11 +6,17 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Final, NamedTuple, Self, cast
 
 from flightlog.errors import MissingExtraError, UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
 
+BOMB: Final = "unpacks to more than 100 times its size, as no span file does: unpack it first if you trust it"
+_BOMB_RATIO: Final = 100
+_BOMB_BYTES: Final = 1 << 30
+"""Less is unpacked whatever it comes from."""
+_BLOCK: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
@@ -20,6 +26,11 @@ def compression_of(head: bytes) -> str | None:
     if head.startswith(_GZIP):
         return "gzip"
     return "zstd" if head.startswith(_ZSTD) else None
+
+
+def is_bomb(packed_bytes: int, unpacked_bytes: int) -> bool:
+    """Whether a compressed file holds so much that it was made to fill a disk."""
+    return unpacked_bytes > max(_BOMB_BYTES, _BOMB_RATIO * packed_bytes)
 
 
 class Line(NamedTuple):
@@ -56,6 +67,8 @@ class LineFile:
         self.packing: Final = compression_of(head) or "none"
         """How the file is compressed."""
         self._stream = self._unpacked()
+        self._at = 0
+        """Bytes of the unpacked file that were read."""
 
     @property
     def is_packed(self) -> bool:
@@ -74,7 +87,7 @@ class LineFile:
             self.close()
             raise MissingExtraError("reading .zst files", "viewer") from None
         self._errors = (*self._errors, zstandard.ZstdError)
-        reader = zstandard.ZstdDecompressor().stream_reader(self._plain, read_across_frames=True)
+        reader = zstandard.ZstdDecompressor().stream_reader(self._plain, read_across_frames=True, closefd=False)
         return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), 1 << 18))
 
     def lines(self, offset: int = 0, *, torn: bool = True) -> Iterator[Line]:
@@ -101,28 +114,41 @@ class LineFile:
         """
         start = max(0, offset - size)
         self._seek(start)
-        try:
-            return self._stream.read(offset - start)
-        except self._errors as error:
-            raise self._unreadable(error) from None
+        with self._reading():
+            data = self._stream.read(offset - start)
+            self._at += len(data)
+            return data
 
     def position(self) -> int:
         """How many bytes of the file have been taken from the disk: for a progress bar."""
         return self._plain.tell()
 
     def _seek(self, offset: int) -> None:
-        try:
-            if offset < self._stream.tell() and self.is_packed:
-                # Packed streams go forward only.
+        with self._reading():
+            if not self.is_packed:
+                self._stream.seek(offset)
+                return
+            # Packed streams go forward only.
+            if offset < self._at:
                 self._plain.seek(0)
-                self._stream = self._unpacked()
-            self._stream.seek(offset)
-        except self._errors as error:
-            raise self._unreadable(error) from None
+                self._stream, self._at = self._unpacked(), 0
+            while self._at < offset and (passed := self._stream.read(min(_BLOCK, offset - self._at))):
+                self._at += len(passed)
 
     def _read(self) -> bytes:
         try:
-            return self._stream.readline(MAX_LINE_BYTES)
+            data = self._stream.readline(MAX_LINE_BYTES)
+        except self._errors as error:
+            raise self._unreadable(error) from None
+        self._at += len(data)
+        if self.is_packed and is_bomb(self.stat.st_size, self._at):
+            raise UnreadableError(f"{self.name} {BOMB}")
+        return data
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except self._errors as error:
             raise self._unreadable(error) from None
 

@@ -2,16 +2,19 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from flightlog.errors import UsageError
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.store import rows
+from flightlog_viewer.store.views import create_views
 from tests.viewer.store.records import span, write
 
 SECRET = "out of reach"
@@ -269,3 +272,32 @@ def test_the_tables_listed_are_those_documented(tmp_path: Path, query: str) -> N
     with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
         assert [row[0] for row in store.sql(query).fetchall()] == documented
         assert ("run_id", "VARCHAR") in [row[:2] for row in store.sql("DESCRIBE spans").fetchall()]
+
+
+def test_a_load_beyond_the_memory_limit(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckDB puts on the disk meanwhile is private, gone with the store, and no way out of the session."""
+    monkeypatch.setattr(rows, "CACHED_BYTES", 1)
+    here, private = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("private")
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    spilled: list[Path] = []
+
+    def spill(connection: duckdb.DuckDBPyConnection, base_rows: int | None) -> None:
+        connection.execute("SET memory_limit = '50MB'")
+        connection.execute("CREATE TEMP TABLE large AS SELECT md5(i::VARCHAR) AS x FROM range(1500000) AS t(i)")
+        spilled.extend(private.rglob("*.tmp"))
+        create_views(connection, base_rows)
+
+    monkeypatch.setattr(rows, "create_views", spill)
+    with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
+        assert spilled
+        assert list(here.iterdir()) == []
+        assert store.span_count == 1
+        (tmp_path / "secret.txt").write_text(SECRET)
+        with pytest.raises(UsageError):
+            store.sql(f"SELECT * FROM read_text('{tmp_path}/secret.txt')")
+        with pytest.raises(UsageError):
+            store.sql(f"COPY (SELECT 1) TO '{spilled[0].parent}/out.csv'")
+    assert list(private.iterdir()) == []

@@ -27,6 +27,7 @@ _USAGE = 2
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
 _LOG_LIMIT = 1 << 20
+_NO_MEMORY = "out of memory: give fewer files, or a machine with more"
 _LONGEST = 500
 """Characters shown of a fault's text, which may quote data; the log has it whole."""
 
@@ -61,13 +62,15 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
     except FlightlogError as error:
         return _complain(str(error), _USAGE)
     except MemoryError:
-        return _complain("out of memory: give fewer files, or a machine with more", _USAGE)
+        return _complain(_NO_MEMORY, _USAGE)
     except OSError as error:
         return _complain(_refused(error), _USAGE)
     except Exception as error:
         # A library may make something else of the interrupt, DuckDB while it imports numpy for one.
         if stopped.number or (isinstance(error, RuntimeError) and str(error) == _DUCKDB_STOPPED):
             return _complain("stopped", stopped.status)
+        if type(error).__name__ == "OutOfMemoryException":  # DuckDB's, which is not imported for this
+            return _complain(_NO_MEMORY, _USAGE)
         if (message := _usage_message(error)) is not None:
             return _complain(message, _USAGE)
         return _complain(_unexpected(error), _USAGE)

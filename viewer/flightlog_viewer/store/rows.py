@@ -80,6 +80,9 @@ class Rows:
                 derived.start_over(self._connection)
         files = self._files.open(paths)
         size = sum(source.size() for source in files)
+        if size >= CACHED_BYTES:
+            # What does not fit into the memory limit goes there, and with the private folder at the end.
+            self._connection.execute("SET temp_directory = ?", [str(self.new_file().with_suffix(".spill"))])
         if (kept is not None and size >= CACHED_BYTES) or self._are_many(files, size):
             try:
                 self._build(files, kept, derived, progress)

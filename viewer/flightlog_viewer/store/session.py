@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LOCK: Final = (
-    "SET temp_directory = ''",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET allow_community_extensions = false",
@@ -33,6 +32,8 @@ _EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGN
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
     """Shut the instance off from files, network, extensions, settings and Python variables, for good."""
+    with contextlib.suppress(duckdb.NotImplementedException):  # it has been used: then it is the store's private folder
+        connection.execute("SET temp_directory = ''")
     for setting in _LOCK:
         connection.execute(setting)
 

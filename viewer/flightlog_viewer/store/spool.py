@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_exporters.line_file import compression_of
+from flightlog_exporters.line_file import BOMB, compression_of, is_bomb
 
 _BLOCK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20
@@ -98,9 +98,12 @@ class Spool:
         try:
             with open(os.dup(descriptor), "rb") as packed, _private(partial) as file:
                 free = shutil.disk_usage(target.parent).free
+                unpacked = 0
                 for block in unpack(packed):
-                    free -= len(block)
-                    if free < _FREE_BYTES:
+                    unpacked += len(block)
+                    if is_bomb(status.st_size, unpacked):
+                        raise UnreadableError(f"{path} {BOMB}")
+                    if free - unpacked < _FREE_BYTES:
                         raise UnreadableError(f"{path} is too large to unpack on this disk")
                     file.write(block)
             os.replace(partial, target)

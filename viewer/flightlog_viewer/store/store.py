@@ -45,6 +45,7 @@ class Store:
         threads: int | None = None,
     ) -> None:
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{_memory_limit() >> 20}MiB"}
+        config["temp_directory"] = ""  # else it is .tmp wherever we are
         if threads is not None:
             config["threads"] = threads
         self._connection = duckdb.connect(":memory:", config=config)
