@@ -7,7 +7,7 @@ that a reader can skip them; absent means unknown; fields a reader does not know
 import math
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, get_args
 
 import orjson
 
@@ -20,8 +20,8 @@ SpanType = Literal["llm", "tool", "retriever", "chain", "event"]
 Kind = Literal["graph", "node", "edge", "task", "runnable"]
 Status = Literal["ok", "error", "interrupted", "handoff", "cancelled", "abandoned"]
 
-TYPES: Final[frozenset[str]] = frozenset(("llm", "tool", "retriever", "chain", "event"))
-STATUSES: Final[frozenset[str]] = frozenset(("ok", "error", "interrupted", "handoff", "cancelled", "abandoned"))
+TYPES: Final[frozenset[str]] = frozenset(get_args(SpanType))
+STATUSES: Final[frozenset[str]] = frozenset(get_args(Status))
 
 
 class TokenUsage(TypedDict, total=False):

@@ -19,10 +19,7 @@ from typing import Final, TypedDict
 from flightlog.appender import Appender
 from flightlog.errors import UsageError
 from flightlog.in_flight import InFlight
-from flightlog.reader import read_spans
 from flightlog.span import Span
-
-__all__ = ["LOSS_NAME", "FileStats", "SpanFile", "read_spans"]
 
 _logger: Final = logging.getLogger("flightlog")
 
