@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from flightlog import read_open_spans
+from flightlog.reader import sidecars
 from flightlog.rotation import rotated_files
 from flightlog.span_file import SpanFile
 from tests.faults.lines import line, numbers
@@ -29,6 +30,7 @@ class Hands(RuleBasedStateMachine):
         self.seq = 0
         self.moved: list[Path] = []
         self.promised: set[int] = set()
+        self.written: set[tuple[str | None, int | None]] = set()
         self.in_flight: dict[int, int] = {}
 
     def teardown(self) -> None:
@@ -49,13 +51,15 @@ class Hands(RuleBasedStateMachine):
         self.files[writer].open_span(self.seq, line(self.seq))
         self.in_flight[self.seq] = writer
 
-    @rule(in_file=st.booleans())
-    def end(self, in_file: bool) -> None:
+    @rule(in_file=st.booleans(), which=st.integers(0, 9))
+    def end(self, in_file: bool, which: int) -> None:
         if self.in_flight:
-            seq, writer = self.in_flight.popitem()
+            seq = sorted(self.in_flight, reverse=True)[which % len(self.in_flight)]
+            writer = self.in_flight.pop(seq)
             if in_file:
                 assert self.files[writer].write(line(seq))
                 self.promised.add(seq)
+                self.written.add(("w", seq))
             self.files[writer].close_span(seq, in_file=in_file)
 
     @rule(writer=WRITERS)
@@ -96,6 +100,11 @@ class Hands(RuleBasedStateMachine):
         if self.path.exists():
             self.path.write_bytes(b"")
 
+    @rule()
+    def truncate_sidecars(self) -> None:
+        for sidecar in sidecars(self.path):
+            sidecar.write_bytes(b"")
+
     def found(self, path: Path) -> list[int]:
         if not path.exists():
             return []
@@ -112,8 +121,7 @@ class Hands(RuleBasedStateMachine):
 
     @invariant()
     def what_is_shown_in_flight_is(self) -> None:
-        finished = {("w", seq) for seq in range(self.seq + 1) if seq not in self.in_flight}
-        shown = {one.span.seq for one in read_open_spans(self.path, finished)}
+        shown = {one.span.seq for one in read_open_spans(self.path, self.written)}
         assert shown <= set(self.in_flight)
 
     @invariant()
