@@ -1,6 +1,7 @@
 """How runs end: errors and retries, cancellation, dropped generators, and runs that never end."""
 
 import asyncio
+import contextlib
 import gc
 from typing import Any
 
@@ -16,6 +17,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from flightlog import JsonlTracer
+from flightlog.failure import MAX_STACKTRACE, error_record
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
 from tests.tracer.models import ScriptedModel, StreamingModel, call
 
@@ -88,6 +90,33 @@ def test_an_llm_error_is_recorded_and_its_fallback_too() -> None:
     assert [span.status for span in tracer.spans] == ["error", "ok", "ok"]
     assert (tracer.spans[0].error or {})["message"] == "overloaded"
     assert tracer.summary()["llm"]["errors"] == 1
+
+
+def test_each_run_has_the_error_that_ended_it() -> None:
+    """Of two failures in one trace each is told where it happened, the root tells the one that reached it."""
+    tracer = JsonlTracer()
+
+    def fails(text: str) -> str:
+        raise ValueError(text)
+
+    def both(text: str, config: Any) -> str:
+        for name in ("first", "second"):
+            with contextlib.suppress(ValueError):
+                RunnableLambda(fails).with_config(run_name=name).invoke(name, config)
+        return RunnableLambda(fails).with_config(run_name="third").invoke("third", config)
+
+    with pytest.raises(ValueError, match="third"):
+        RunnableLambda(both).with_config(run_name="root").invoke("", {"callbacks": [tracer]})
+    told = {span.name: (span.error or {})["message"] for span in tracer.spans}
+    assert told == {"first": "first", "second": "second", "third": "third", "root": "third"}
+
+
+def test_of_a_long_stack_trace_the_end_is_kept() -> None:
+    """The cause of an error stands at the end of its trace."""
+    record = error_record(ValueError("x" * 2 * MAX_STACKTRACE + " the end"))
+    assert record["stacktrace"].startswith("…x")
+    assert record["stacktrace"].endswith("x the end\n")
+    assert len(record["stacktrace"]) == MAX_STACKTRACE + 1
 
 
 class Flaky:

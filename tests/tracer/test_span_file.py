@@ -10,7 +10,7 @@ import pytest
 
 from flightlog import read_spans
 from flightlog.errors import UnreadableError, UsageError
-from flightlog.rotation import rotated_files
+from flightlog.rotation import prune, rotated_files
 from flightlog.span import Span
 from flightlog.span_file import LOSS_NAME, SpanFile
 
@@ -166,6 +166,17 @@ def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
         assert files[n % 2].write(line(n))
     assert seqs(path) == list(range(60))
     assert sum(file.stats()["rotations"] for file in files) == len(rotated_files(path))
+
+
+def test_no_more_is_deleted_than_the_bound_asks_for(tmp_path: Path) -> None:
+    """The oldest files go until what is left is as large as may be, and not one more."""
+    path = tmp_path / "trace.jsonl"
+    stamps = ["20261120T101502Z", "20261121T101502Z", "20261122T101502Z"]
+    for stamp in reversed(stamps):
+        (tmp_path / f"trace.{stamp}.jsonl").write_bytes(b"x" * 10)
+    assert prune(str(path), 30) == 0
+    assert prune(str(path), 29) == 1
+    assert [file.name for file in rotated_files(path)] == [f"trace.{stamp}.jsonl" for stamp in stamps[1:]]
 
 
 def test_total_is_bounded_oldest_first(tmp_path: Path) -> None:
