@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 
 from flightlog.reader import read_open_spans, sidecars
 from flightlog.span_file import SpanFile
@@ -208,7 +209,8 @@ def test_hostile_sidecar_is_passed_over(tmp_path: Path) -> None:
     assert open_seqs(tmp_path / "trace.jsonl") == [4]
 
 
-def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deaths", [40, 100])
+def test_crash_loop_leaves_the_latest_sidecars(deaths: int, tmp_path: Path) -> None:
     """Of many dead writers the latest 64 sidecars stay; a living writer's stays however old."""
     path = tmp_path / "trace.jsonl"
     living = SpanFile(path)
@@ -217,15 +219,17 @@ def test_crash_loop_leaves_the_latest_sidecars(tmp_path: Path) -> None:
     leftover = tmp_path / f"trace.jsonl.{0:016x}.open.new"
     leftover.touch()
     os.utime(leftover, (0, 0))
-    for n in range(100):
+    in_use = tmp_path / f"trace.jsonl.{1:016x}.open.new"
+    in_use.touch()
+    for n in range(deaths):
         dead = tmp_path / f"trace.jsonl.{n:016x}.open"
         dead.write_bytes(start(n, "dead") + b"\n")
         os.utime(dead, (n, n))
     file = SpanFile(path)
     file.open_span(1, start(1, file.writer_id))
     names = {one.name.split(".")[2] for one in sidecars(path)}
-    assert names == {living.writer_id, file.writer_id, *(f"{n:016x}" for n in range(36, 100))}
-    assert not leftover.exists()
+    assert names == {living.writer_id, file.writer_id, *(f"{n:016x}" for n in range(max(0, deaths - 64), deaths))}
+    assert (leftover.exists(), in_use.exists()) == (False, True)
 
 
 def test_sidecar_comes_back_after_its_descriptor_is_closed(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ def test_outside_of_runs_and_tracers(lines: list[str]) -> None:
     assert lines == ["outside - -", "untraced - -"]
 
 
+def test_of_several_tracers_one_that_knows_the_run_is_asked(lines: list[str]) -> None:
+    """A tracer that is closed in the middle of a run leaves the answer to the next."""
+    first, second = JsonlTracer(), JsonlTracer()
+
+    def log(word: str) -> None:
+        first.close()
+        logger.warning(word)
+
+    RunnableLambda(log).invoke("inside", {"callbacks": [first, second]})
+    (span,) = second.spans
+    assert lines == [f"inside {span.trace_id} {span.run_id}"]
+
+
 def test_process_without_langchain() -> None:
     """The filter works where LangChain is not loaded, and does not load it."""
     code = """if True:
