@@ -7,6 +7,7 @@ from typing import Any
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
 from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.state_diff import Change
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -72,7 +73,13 @@ def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping
             text = _short(after if change.op == "added" else before, 120)
         by = f"   by {change.node}" if change.node else ""
         blocks.append(
-            Block(f"{text}{by}", tone, f"{sign} {change.path}", make=_both(change.op, before, after), value=after)
+            Block(
+                f"{text}{by}",
+                tone,
+                f"{sign} {short_path(change.path)}",
+                make=_both(change.op, before, after),
+                value=after,
+            )
         )
     if not changes:
         blocks.append(Block("nothing changed", "dim"))
@@ -81,7 +88,9 @@ def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping
 
 def _short(value: Any, width: int) -> str:
     """A few words of a value; of nothing at all, what kind of nothing it is."""
-    text = preview(value, width).replace("\n", " ")
+    text = (message_line(value) or preview(value, width)).replace("\n", " ")
+    if len(text) > width:
+        return f"{text[: width - 1]}…"
     if text:
         return text
     return f"[{len(value)}] {_short(value[0], width)}" if isinstance(value, list) and value else scalar(value)

@@ -51,6 +51,16 @@ def size(number: float) -> str:
     return f"{number:.0f} B"
 
 
+def plural(number: int, one: str) -> str:
+    """``1 span``, ``2,000 spans``."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def name(text: str) -> str:
+    """A name as it is; of one that shows nothing, that it does."""
+    return text if text.strip() else "(no name)"
+
+
 def money(dollars: float | None) -> str:
     """US dollars: ``$.0042``, ``$.08``, ``$12.40``."""
     if dollars is None:

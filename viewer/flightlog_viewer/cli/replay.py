@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from itertools import chain
-from typing import Any
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
@@ -20,7 +20,6 @@ from flightlog_viewer.cli.figures import plural
 _SHOWN = 100
 """Characters of a value in the text form; `--json` shows all."""
 _STEP_NUMBER = re.compile(r"-?[0-9]{1,7}")
-_LONG_ID = re.compile(r"\[id=([^\]]{8})[^\]]{4,}\]")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "reordered": "~ reordered"}
 
 
@@ -172,7 +171,7 @@ def _exchange_text(exchange: Approval) -> str:
 
 def _change_text(change: Change) -> str:
     sign = _SIGNS[change.op]
-    path = _LONG_ID.sub(r"[id=\1…]", change.path)
+    path = short_path(change.path)
     if change.op in ("changed", "reordered"):
         return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
     return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
@@ -180,23 +179,8 @@ def _change_text(change: Change) -> str:
 
 def _text(value: object) -> str:
     form = normal_form(value)
-    text = _message_text(form) or to_json(form)
+    text = message_line(form) or to_json(form)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _message_text(form: Any) -> str | None:
-    """A message, or a list of them, as a person reads it; None for anything else."""
-    if isinstance(form, list):
-        texts = [_message_text(item) for item in form]
-        return "; ".join(text for text in texts if text) if texts and all(texts) else None
-    if not isinstance(form, dict) or not isinstance(form.get("type"), str) or "content" not in form:
-        return None
-    content = form["content"]
-    parts = [f"{form['type']}:", content if isinstance(content, str) else to_json(content)]
-    calls = form.get("tool_calls")
-    known = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]
-    return " ".join(part for part in parts if part)
 
 
 def _show_snippets(step: Step, *, newest: bool) -> None:

@@ -22,10 +22,10 @@ def status_line(
     elif not loaded:
         parts.append(("not loaded; r tries again", "bold $warning"))
     else:
-        parts.append(f"{session.span_count:,} spans")
+        parts.append(units.plural(session.span_count, "span"))
         rejects = session.reject_count
         if rejects:
-            parts += ["  ", (f"{rejects:,} bad line{'s' if rejects > 1 else ''} (R)", "bold $warning")]
+            parts += ["  ", (f"{units.plural(rejects, 'bad line')} (R)", "bold $warning")]
         if pending:
             parts += ["  ", (f"{glyphs.status['interrupted']} {pending} pending", "bold $warning")]
     if following:

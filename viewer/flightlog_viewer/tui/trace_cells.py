@@ -38,7 +38,7 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, tz: tzinfo, *, ma
         Cell(mark, tone),
         Cell(units.clock(row.start_us, tz, date=True)[5:10], "dim"),
         Cell(units.clock(row.start_us, tz)),
-        Cell(("* " if marked else "") + row.name, "error" if row.status == "error" else ""),
+        Cell(("* " if marked else "") + units.name(row.name), "error" if row.status == "error" else ""),
         Cell(units.took(took, row.status)),
         Cell(bar, "llm", drawn=True),
         Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),

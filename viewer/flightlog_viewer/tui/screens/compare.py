@@ -15,6 +15,7 @@ from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.span_questions import OpenTrace
 from flightlog_viewer.tui.text import content
+from flightlog_viewer.tui.widgets.lines import KeyBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
 
@@ -63,6 +64,7 @@ class CompareScreen(Guarded, ModalScreen[None]):
             yield Waterfall(id="compare-a")
             yield Waterfall(id="compare-b")
         yield RowList(COLUMNS, id="compare-rows")
+        yield KeyBar()
 
     def on_mount(self) -> None:
         for side, opened in zip("ab", self._sides, strict=True):

@@ -11,6 +11,7 @@ from textual.widgets import Static, Tree
 from textual_fastdatatable import ArrowBackend, DataTable
 
 from flightlog.errors import FlightlogError
+from flightlog_viewer.analysis import units
 from flightlog_viewer.tui import sql_history
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.traces import TraceOpened
@@ -162,7 +163,7 @@ class SqlView(View):
         shown = (
             f"{len(answer.rows):,} shown, more exist: LIMIT and ORDER BY say which"
             if answer.more
-            else f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
+            else units.plural(len(answer.rows), "row")
         )
         self._say(shown, "bold $warning" if answer.more else "dim")
         grid.focus()
@@ -251,4 +252,4 @@ def export(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> str:
         return f"{path} exists already: choose another name"
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
-    return f"{len(rows):,} rows written to {path}"
+    return f"{units.plural(len(rows), 'row')} written to {path}"

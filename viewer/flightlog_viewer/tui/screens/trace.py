@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.timer import Timer
 
+from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.messages import ToolSpan
@@ -143,7 +144,7 @@ class TraceView(View):
             return
         self._tools = opened.tools
         self.waterfall.show_trace(opened.folding, opened.spread, keep=keep)
-        self.filter_line.set_count(f"{len(outline.rows):,} spans")
+        self.filter_line.set_count(units.plural(len(outline.rows), "span"))
         if self._wanted_row is not None:
             self._stand_on(self._wanted_row)
             self._wanted_row = None
@@ -238,7 +239,7 @@ class TraceView(View):
             self._where = None
             self.filter_line.clear_error()
             self.waterfall.filter_rows(None)
-            self.filter_line.set_count(f"{len(self.waterfall.outline.rows):,} spans")
+            self.filter_line.set_count(units.plural(len(self.waterfall.outline.rows), "span"))
             return
         try:
             where = compile_filter(text, "spans", tz=self.zone, now=self.viewer.now())

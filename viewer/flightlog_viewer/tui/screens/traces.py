@@ -177,7 +177,7 @@ class TracesView(View):
 
     def _count(self, summary: dict[str, Any]) -> None:
         shown = summary["traces"]
-        parts = [f"{shown:,} of {self._total:,}" if self.where is not None else f"{shown:,} traces"]
+        parts = [f"{shown:,} of {self._total:,}" if self.where is not None else units.plural(shown, "trace")]
         if summary["errors"]:
             parts.append(f"{self.glyphs.status['error']}{summary['errors']:,}")
         if not shown:
@@ -358,6 +358,7 @@ class TracesView(View):
         a, b = (
             f"{row.name} {units.clock(row.start_us, self.zone)} {units.duration(row.duration_ms)}" for row in traces
         )
+        self.viewer.clear_notifications()  # they would lie over what differs
         self.viewer.push_screen(CompareScreen((a, b), sides, self.glyphs))
 
     def action_thread(self) -> None:

@@ -143,7 +143,7 @@ class Waterfall(VirtualRows):
             whole = timeline.axis(self._spread.whole, bars)
             density = self.glyphs.density
             top = max(counts, default=0) or 1
-            summary = f"{len(self.outline.rows):,} spans  {units.duration(_ms(self._spread.whole))}"
+            summary = f"{units.plural(len(self.outline.rows), 'span')}  {units.duration(_ms(self._spread.whole))}"
             if self._folding.failures:
                 summary += f"  {self.glyphs.status['error']}{len(self._folding.failures)}"
             found = [segment(fit(summary, label), style)]
@@ -177,7 +177,7 @@ class Waterfall(VirtualRows):
         if not outline.is_span(node):
             first = outline.rows[outline.first_span(node)]
             orphans = node == outline.orphans
-            name = "orphans: parent not in this file" if orphans else first.name
+            name = "orphans: parent not in this file" if orphans else units.name(first.name)
             mark = "? " if orphans else f"{letter(first.type, first.kind)} "
             facts = self._facts(node)
             status = glyphs.status["error"] if facts.failed else " "
@@ -193,7 +193,7 @@ class Waterfall(VirtualRows):
         tone = _STATUS_TONES.get(span.status, _TONES.get(span.type, "chain"))
         cut = " (cycle cut)" if node in outline.cut else ""
         took = units.took(span.duration_ms, span.status)
-        name = f"{span.name}{cut}"
+        name = f"{units.name(span.name)}{cut}"
         head = f"{lead}{status}{letter(span.type, span.kind)} "
         room = label - _DURATION - 2 - width_of(head)
         return [
