@@ -64,7 +64,7 @@ async def test_an_empty_file_fills_and_a_torn_line_waits(tmp_path: Path) -> None
         assert "0 spans" in viewer.text()
         with path.open("ab") as file:
             file.write(line[100:])
-        await until(viewer, "1 traces")
+        await until(viewer, "1 trace ")
         assert "bad line" not in viewer.text()
         assert "support" in viewer.text()
 
