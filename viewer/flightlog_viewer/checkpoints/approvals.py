@@ -1,10 +1,11 @@
 """The approvals of whole databases, alone or together with what spans tell of them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flightlog_viewer.analysis.approvals import Approval, SpanAnswer, SpanPause, SpanQuestion, merge
+from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
 from flightlog_viewer.checkpoints.model import Step
 from flightlog_viewer.checkpoints.questions import thread_questions
 from flightlog_viewer.checkpoints.source import CheckpointSource, open_source
@@ -17,6 +18,15 @@ class SpanSide:
     asked: Sequence[SpanQuestion] = ()
     answers: Sequence[SpanAnswer] = ()
     pauses: Sequence[SpanPause] = ()
+
+
+def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
+    """What a store's spans tell; `query` gives the rows of a named query."""
+    return SpanSide(
+        list(span_questions(query("questions"))),
+        list(span_answers(query("answers"))),
+        list(span_pauses(query("pauses"))),
+    )
 
 
 @dataclass(slots=True)

@@ -109,16 +109,11 @@ _COLUMNS = (
 
 
 def _from_spans(paths: list[str], *, cache: bool) -> Any:
-    from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
-    from flightlog_viewer.checkpoints.approvals import SpanSide
+    from flightlog_viewer.checkpoints.approvals import span_side
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:
-        return SpanSide(
-            list(span_questions(store.query("questions"))),
-            list(span_answers(store.query("answers"))),
-            list(span_pauses(store.query("pauses"))),
-        )
+        return span_side(store.query)
 
 
 def _metrics(metrics: Any) -> dict[str, Any]:

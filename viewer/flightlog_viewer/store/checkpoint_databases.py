@@ -5,16 +5,14 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.checkpoint_tables import HISTORY
 from flightlog_viewer.store.queries import statement
-
-if TYPE_CHECKING:
-    from flightlog_viewer.checkpoints.approvals import SpanSide
 
 _SETTLED_NS: Final = 1_000_000_000
 """A file that was written a moment ago can be written again within one tick of its clock."""
@@ -104,28 +102,18 @@ class CheckpointDatabases:
         state = (rows, changes, *(database.version for database in self._databases))
         if state == self._merged:
             return
-        from flightlog_viewer.checkpoints.approvals import whole_picture
+        from flightlog_viewer.checkpoints.approvals import span_side, whole_picture
         from flightlog_viewer.store.checkpoint_ingest import ingest_interrupts
 
         with self._cursor() as cursor:
             try:
-                picture = whole_picture([database.target for database in self._databases], _spans(cursor))
+                spans = span_side(partial(_query, cursor))
+                picture = whole_picture([database.target for database in self._databases], spans)
             except UnreadableError as error:
                 self._merge_problems = [f"{error}; what was read of it before is shown"]
                 return
             ingest_interrupts(cursor, picture)
         self._merged, self._merge_problems = state, picture.problems
-
-
-def _spans(cursor: duckdb.DuckDBPyConnection) -> "SpanSide":
-    from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
-    from flightlog_viewer.checkpoints.approvals import SpanSide
-
-    return SpanSide(
-        list(span_questions(_query(cursor, "questions"))),
-        list(span_answers(_query(cursor, "answers"))),
-        list(span_pauses(_query(cursor, "pauses"))),
-    )
 
 
 def _query(cursor: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:

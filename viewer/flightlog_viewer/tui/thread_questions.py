@@ -103,22 +103,10 @@ class ThreadQuestions:
 
     def approvals(self) -> tuple[list["Approval"], datetime | None]:
         """Every question of databases and spans with what became of it, and when a database was last written."""
-        from flightlog_viewer.analysis.approvals import merge
-        from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
-        from flightlog_viewer.checkpoints import open_source
-        from flightlog_viewer.checkpoints.approvals import database_approvals
+        from flightlog_viewer.checkpoints.approvals import SpanSide, span_side, whole_picture
 
-        names = ("questions", "answers", "pauses")
-        asked, answers, paused = (self._cursors.store.query(name) if self._cursors.ready else [] for name in names)
-        pauses = list(span_pauses(paused))
-        stops: dict[str, set[str]] = {}
-        for pause in pauses:
-            stops.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
-        recorded: list[Approval] = []
-        for target in self.checkpoints:
-            with open_source(target) as source:
-                recorded.extend(approval for approval, _ in database_approvals(source, pauses=stops))
-        return merge(recorded, span_questions(asked), span_answers(answers), pauses), self._last_written()
+        spans = span_side(self._cursors.store.query) if self._cursors.ready else SpanSide()
+        return whole_picture(self.checkpoints, spans).approvals, self._last_written()
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
         """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
