@@ -1,0 +1,108 @@
+"""What became of questions that nobody answered in the plain way: by the checkpoints that followed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.types import Command, interrupt
+
+from tests.conformance.replay.human import asking
+from tests.conformance.replay.nested import around
+from tests.viewer.checkpoints.graphs import payments, refunds, thread
+from tests.viewer.checkpoints.test_approvals import found, record
+
+
+def test_a_question_in_a_subgraph_waits(tmp_path: Path) -> None:
+    """It is pending as long as the thread stands there, and abandoned once the thread got new input."""
+
+    def work(saver: Any) -> None:
+        graph = around(asking("ok?").compile()).compile(checkpointer=saver)
+        graph.invoke({"count": 1}, thread("waits"))
+        graph.invoke({"count": 1}, thread("left"))
+        graph.invoke({"count": 2}, thread("left"))
+
+    approvals = found(record(tmp_path / "x.sqlite", work))
+    assert sorted((approval.thread_id, approval.status, approval.node) for approval in approvals) == [
+        ("left", "abandoned", "ask"),
+        ("left", "pending", "ask"),
+        ("waits", "pending", "ask"),
+    ]
+
+
+def test_a_question_tells_its_own_risk(tmp_path: Path) -> None:
+    """What the question says of its risk comes before what the state says."""
+
+    def work(saver: Any) -> None:
+        graph = refunds()
+        graph.add_node("risky", lambda state: {"decision": interrupt({"risk_score": 0.3})})
+        graph.add_edge("plan", "risky")
+        graph.compile(checkpointer=saver).invoke({"amount": 3, "risk_score": 0.8}, thread("t"))
+
+    approvals = found(record(tmp_path / "x.sqlite", work))
+    assert {approval.node: approval.risk for approval in approvals} == {"approve": 0.8, "risky": 0.3}
+
+
+def test_an_update_that_leaves_the_question_open(tmp_path: Path) -> None:
+    """After an update the node asks anew: the first question was not answered by it."""
+
+    def work(saver: Any) -> None:
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("asked again"))
+        graph.update_state(thread("asked again"), {"amount": 9})
+        graph.invoke(None, thread("asked again"))
+        graph.invoke({"amount": 3}, thread("updated"))
+        graph.update_state(thread("updated"), {"approved": False})
+
+    approvals = found(record(tmp_path / "x.sqlite", work))
+    assert [(approval.thread_id, approval.status, approval.answer) for approval in approvals] == [
+        ("asked again", "abandoned", None),
+        ("asked again", "pending", None),
+        ("updated", "answered", {"approved": False}),
+    ]
+
+
+@pytest.mark.parametrize("update", [None, {"amount": 9}])
+def test_who_decided_at_a_breakpoint(update: Any, tmp_path: Path) -> None:
+    """The metadata of the run that goes on says what was decided, beside what an update changed."""
+    said = {"decision": "reject", "decided_by": "ana", "notes": "late"}
+
+    def work(saver: Any) -> None:
+        graph = payments().compile(checkpointer=saver, interrupt_before=["pay"])
+        graph.invoke({"amount": 3}, thread("t"))
+        if update:
+            graph.update_state(thread("t"), update)
+        graph.invoke(None, {**thread("t"), "metadata": said})
+
+    [approval] = found(record(tmp_path / "x.sqlite", work), breakpoints=["pay"])
+    assert (approval.answer, approval.decision, approval.decided_by) == ({**(update or {}), **said}, "reject", "ana")
+
+
+def test_a_breakpoint_before_a_node_that_asks(tmp_path: Path) -> None:
+    """It was let through, and what followed answers the node's own question."""
+
+    def work(saver: Any) -> None:
+        graph = refunds().compile(checkpointer=saver, interrupt_before=["approve"])
+        graph.invoke({"amount": 3}, thread("t"))
+        graph.invoke(None, thread("t"))
+        graph.invoke(Command(resume="no"), thread("t"))
+
+    path = record(tmp_path / "x.sqlite", work)
+    [paused_at] = {approval.checkpoint_id for approval in found(path)}
+    approvals = found(path, pauses={"t": {paused_at}})
+    assert sorted((approval.breakpoint, approval.status, approval.answer) for approval in approvals) == [
+        (False, "answered", "no"),
+        (True, "answered", None),
+    ]
+
+
+def test_time_travel_is_no_breakpoint(tmp_path: Path) -> None:
+    """A checkpoint that was copied, changed and gone on from asked nobody."""
+
+    def work(saver: Any) -> None:
+        graph = payments().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        before_pay = next(state for state in graph.get_state_history(thread("t")) if state.next == ("pay",))
+        copied = graph.update_state(before_pay.config, None, as_node="__copy__")
+        graph.invoke(None, graph.update_state(copied, {"amount": 9}))
+
+    assert found(record(tmp_path / "x.sqlite", work)) == []
