@@ -1,19 +1,23 @@
 """Output files that are there whole or not at all, readable by their owner only."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 from flightlog.errors import UsageError
+
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)))
 
 
 @contextmanager
 def new_file(target: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Write beside the target, and put it in its place at the end.
 
-    Raises UsageError when the target is there already (without ``overwrite``) or its folder cannot be written to.
+    Raises UsageError when the target is there already (without ``overwrite``), its folder cannot be written to, or the
+    disk is full.
     """
     if target.is_dir():
         raise UsageError(f"{target} is a folder: name a file")
@@ -31,5 +35,9 @@ def new_file(target: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         with open(descriptor, "wb") as out:
             yield cast("BinaryIO", out)
         os.replace(draft, target)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
     finally:
         draft.unlink(missing_ok=True)

@@ -43,6 +43,14 @@ def bad(tmp_path: Path, kind: str) -> str:
             return ""
         case "pipe":
             os.mkfifo(path)
+        case "endless link":
+            path.symlink_to(path)
+        case "standard input":
+            return "-"
+        case "unreadable":  # a regular file whose first byte cannot be read, like one on a disk that fails
+            path = Path("/proc/self/mem")
+            if not path.exists():
+                pytest.skip("Linux has it")
     return str(path)
 
 
@@ -60,6 +68,9 @@ def bad(tmp_path: Path, kind: str) -> str:
         "long name",
         "no name",
         "pipe",
+        "endless link",
+        "standard input",
+        "unreadable",
     ],
 )
 @pytest.mark.parametrize("command", [*COMMANDS, ["approvals"]], ids=lambda command: command[0])
@@ -74,6 +85,7 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     assert shown.err.count("\n") == 1
     assert "\x1b" not in shown.err
     assert "fault of flightlog" not in shown.err
+    assert kind != "unreadable" or "/proc/self/mem cannot be read: " in shown.err
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
@@ -99,7 +111,7 @@ def test_broken_lines_are_left_out_and_counted(
     assert "3 lines are no spans" in (shown.out if command == ["report"] else shown.err)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder", "nobody listens"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder", "pipe", "endless link", "nobody listens"])
 @pytest.mark.parametrize("command", DATABASE_COMMANDS, ids=lambda command: command[0])
 def test_a_database_that_is_none_is_one_sentence(
     command: list[str], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

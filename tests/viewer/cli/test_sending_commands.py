@@ -1,6 +1,8 @@
 """bundle, compare and schema."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -91,8 +93,8 @@ def test_a_bundle_can_hide_more(tmp_path: Path) -> None:
     ("argv", "why"),
     [
         ([], "-o FILE is missing"),
-        (["-o", "{spans}"], "exists already"),
-        (["-o", "{folder}/none/b.jsonl"], "cannot be written"),
+        (["-o", "{spans}"], "is there already"),
+        (["-o", "{folder}/none/b.jsonl"], "cannot write"),
         (["-o", "{folder}/b.jsonl", "--redact", "("], "no regular expression"),
     ],
 )
@@ -214,3 +216,22 @@ def test_a_report_is_text_that_stays_text(tmp_path: Path, capsys: pytest.Capture
     assert main(["report", source]) == 0
     assert capsys.readouterr().out == page
     assert main(["report", source, "-o", str(tmp_path / "none" / "r.md")]) == 2
+
+
+@pytest.mark.parametrize("command", [["report"], ["bundle", "last"]], ids=lambda command: command[0])
+def test_a_file_is_replaced_when_that_is_asked_for(command: list[str], tmp_path: Path) -> None:
+    """What is there, the span file above all, is kept otherwise, and nothing half-written is left on a full disk."""
+    source = story().write(tmp_path / "spans.jsonl")
+    before = source.read_bytes()
+    assert main([*command, str(source), "-o", str(source)]) == 2
+    assert source.read_bytes() == before
+    target = tmp_path / "out"
+    target.write_text("old")
+    script = 'ulimit -f 0; exec "$@" 2>&1'
+    full = [sys.executable, "-m", "flightlog", *command, str(source), "--no-cache", "--overwrite", "-o", str(target)]
+    run = subprocess.run(["sh", "-c", script, "sh", *full], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout) == (2, f"flightlog: cannot write {target}: File too large\n")
+    assert target.read_text() == "old"
+    assert main([*command, str(source), "-o", str(target), "--overwrite"]) == 0
+    assert target.read_text() != "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "spans.jsonl"]

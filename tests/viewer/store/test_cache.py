@@ -127,6 +127,18 @@ def test_rebuilt_when_anything_changed(tmp_path: Path, how: str, monkeypatch: py
         assert sorted(store.sql("SELECT name FROM spans").fetchall()) == expected
 
 
+def test_many_files_in_one_base(tmp_path: Path) -> None:
+    """Each is known by what it holds: of files that were reopened, only the one that changed counts for new."""
+    for number in range(300):
+        write(tmp_path / f"{number:03}.jsonl", span(f"r{number}"))
+    with open_store(tmp_path):
+        pass
+    with open_store(tmp_path) as store:
+        assert len(store.sql("FROM base.files").fetchall()) == 300
+        assert [source.file_id for source in store.sources if source.path.name == "007.jsonl"] == [7]
+        assert store.span_count == 300
+
+
 def test_what_is_no_damage(tmp_path: Path) -> None:
     """A mistake in a query costs no base, and neither does damage of one that another process has replaced."""
     path = write(tmp_path / "a.jsonl", span("r"))
@@ -179,11 +191,12 @@ def test_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(kept(tmp_path)) == 1
 
 
-def test_no_room_for_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without room for a base the rows are held in memory."""
+@pytest.mark.parametrize("kind", [duckdb.IOException, duckdb.TransactionException, duckdb.FatalException])
+def test_no_room_for_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[duckdb.Error]) -> None:
+    """Without room for a base the rows are held in memory; it shows while writing, or when that is made final."""
 
     def full(*_: object) -> None:
-        raise duckdb.IOException("No space left on device")
+        raise kind("No space left on device")
 
     monkeypatch.setattr("flightlog_viewer.store.base.write_places", full)
     path = write(tmp_path / "a.jsonl", span("r"), b"{bad", llm("a", "r"))

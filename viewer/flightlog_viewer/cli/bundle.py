@@ -1,19 +1,17 @@
 """``flightlog bundle``: one trace as one redacted file to send to a colleague."""
 
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from flightlog.errors import UnreadableError, UsageError
+from flightlog.errors import UsageError
 from flightlog.redaction import REDACTED, Redactor
 from flightlog.span import Span, format_time
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import NoCache, Paths
+from flightlog_viewer.cli.options import NoCache, Overwrite, Paths
 from flightlog_viewer.cli.output import note
 from flightlog_viewer.cli.show import TRACE, find
 from flightlog_viewer.cli.span_rows import known, microseconds
@@ -56,6 +54,7 @@ def bundle(
     payloads: Annotated[
         bool, typer.Option("--payloads/--no-payloads", help="Keep inputs, output and metadata (redacted).")
     ] = True,
+    overwrite: Overwrite = False,
     no_cache: NoCache = False,
 ) -> None:
     """Write one trace to one redacted span file that a colleague can open.
@@ -76,7 +75,10 @@ def bundle(
         lines = [
             _line(store, row, redactor, payloads=payloads) for row in store.query("trace_spans", trace_id=trace_id)
         ]
-    _write(output, lines)
+    from flightlog_exporters.new_file import new_file
+
+    with new_file(output, overwrite=overwrite) as file:
+        file.writelines(line + b"\n" for line in lines)
     hidden = sum(line.count(REDACTED.encode()) for line in lines)
     about = f"{figures.plural(len(lines), 'span')} in {output}, {figures.plural(hidden, 'text')} hidden"
     note(f"{about}; open it with `flightlog view {output}`")
@@ -119,20 +121,3 @@ def hide(value: Any, redactor: Redactor, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [hide(item, redactor, depth + 1) for item in value]
     return value
-
-
-def _write(path: Path, lines: list[bytes]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already: give another name") from None
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(line + b"\n" for line in lines)
-    except OSError as error:
-        with suppress(OSError):
-            path.unlink()
-        raise UnreadableError(f"{path} cannot be written: {error.strerror}") from None

@@ -4,11 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from flightlog.errors import UnreadableError
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.doctor import examine
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Paths, Since, Tz
+from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Overwrite, Paths, Since, Tz
 from flightlog_viewer.cli.output import lines, note
 from flightlog_viewer.cli.summary import headline, totals
 from flightlog_viewer.safe_text import safe_text
@@ -23,6 +22,7 @@ _MARKUP: Final = re.compile(r"([\\`*_\[\]|~#])")
 def report(
     paths: Paths = None,
     output: OutFileOrStdout = None,
+    overwrite: Overwrite = False,
     filter: Filter = None,
     since: Since = None,
     tz: Tz = None,
@@ -42,10 +42,10 @@ def report(
     if output is None:
         lines(page)
         return
-    try:
-        output.write_text(page + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UnreadableError(f"{output} cannot be written: {error.strerror}") from None
+    from flightlog_exporters.new_file import new_file
+
+    with new_file(output, overwrite=overwrite) as file:
+        file.write(f"{page}\n".encode(errors="backslashreplace"))
     note(f"the report is in {output}")
 
 

@@ -109,10 +109,10 @@ def write_places(
         "CREATE TABLE base.files (file_id INTEGER, device UBIGINT, inode UBIGINT, end_offset BIGINT, followed BOOLEAN, "
         "original_size BIGINT, original_mtime_ns BIGINT, fingerprint VARCHAR)"
     )
-    for source in files:
-        file = _describe(source)
-        values = [getattr(file, name) for name in BaseFile.__slots__]
-        connection.execute("INSERT INTO base.files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    described = [_describe(source) for source in files]
+    values = [[getattr(file, name) for file in described] for name in BaseFile.__slots__]
+    # In one go: each statement by itself would be written to the disk by itself.
+    connection.execute(f"INSERT INTO base.files SELECT {', '.join(['unnest(?)'] * len(values))}", values)
     connection.execute("CREATE TABLE base.counts (duplicates BIGINT)")
     connection.execute("INSERT INTO base.counts VALUES (?)", [duplicates])
 

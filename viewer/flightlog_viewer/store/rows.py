@@ -86,7 +86,7 @@ class Rows:
         if (kept is not None and size >= CACHED_BYTES) or self._are_many(files, size):
             try:
                 self._build(files, kept, derived, progress)
-            except (duckdb.IOException, OSError):
+            except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException, OSError):
                 # No room for it, most likely: then without.
                 self._start_over()
                 derived.start_over(self._connection)
@@ -206,8 +206,8 @@ class Rows:
         found = base.attach_kept(self._connection, kept, paths)
         if found is None:
             return False
-        known = [path for _, path in found]
-        self._files.open([*known, *(path for path in paths if path not in set(known))])
+        known = dict.fromkeys(path for _, path in found)
+        self._files.open([*known, *(path for path in paths if path not in known)])
         for source, (file, _) in zip(self.sources, found, strict=False):
             source.end = file.end
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
@@ -257,6 +257,7 @@ class Rows:
             with contextlib.suppress(duckdb.Error):
                 connection.execute("DETACH base")
             building.unlink(missing_ok=True)
+            building.with_name(f"{building.name}.wal").unlink(missing_ok=True)
             raise
         base.attach(connection, building if kept is None else kept)
         if kept is not None:

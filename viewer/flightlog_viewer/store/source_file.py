@@ -148,6 +148,9 @@ def open_source(file_id: int, path: Path, spool: Spool, *, hold: bool) -> Source
             descriptor = _open(copy)
         read_identity = _identity(os.fstat(descriptor))
         held = descriptor if hold else None
+    except OSError as error:
+        hold = False
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
     except BaseException:
         hold = False
         raise

@@ -87,6 +87,10 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
         if not files:
             raise UnreadableError(f"no file matches {given}")
         return files
+    if given == "-":
+        raise UnreadableError("standard input cannot be read again and again: save it to a file, and name that")
+    if os.path.islink(given):
+        raise UnreadableError(f"{given} is a link to a file that does not exist")
     raise UnreadableError(f"{given} does not exist")
 
 
