@@ -1,9 +1,11 @@
+import errno
 import os
 from pathlib import Path
 
 import orjson
 import pytest
 
+from flightlog.errors import UnreadableError
 from flightlog.span_file import SpanFile
 from flightlog_viewer import Store, open_store
 from tests.viewer.store.records import llm, span, write
@@ -35,6 +37,24 @@ def test_growth_keeps_row_ids(tmp_path: Path) -> None:
         assert store.query("trace_rows")[0]["total_tokens"] == 30
         assert store.query("trace_rows")[0]["span_count"] == 3
         assert store.payload(2) == {"inputs": {"n": 1}}
+
+
+def test_what_could_not_be_read_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a mount is gone nothing is read, and nothing is passed over; an opening says what is wrong."""
+
+    def gone(*_: object) -> bytes:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    path = write(tmp_path / "a.jsonl", span("r"))
+    with open_store(path) as store:
+        append(path, orjson.dumps(span("b", "r")) + b"\n")
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "pread", gone)
+            assert store.refresh() == 0
+            with pytest.raises(UnreadableError, match="cannot be read: Stale file handle"):
+                open_store(path)
+        assert store.refresh() == 1
+        assert ids(store) == ["r", "b"]
 
 
 def test_partial_last_line(tmp_path: Path) -> None:

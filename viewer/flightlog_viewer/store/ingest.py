@@ -5,7 +5,7 @@ the rows line up with the lines, and rows that show a sign of trouble are judged
 lose a field of unusable value, or are loaded again from their usable light fields.
 """
 
-import contextlib
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from flightlog.errors import UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.closer_look import Batch, CloserLook, Repaired
 from flightlog_viewer.store.columns import create_table, kept_columns, read_columns
@@ -31,6 +32,8 @@ from flightlog_viewer.store.stretch import Stretch
 
 _SAMPLE: Final = 16
 """Rows whose run_id is compared with the bytes of their line, as proof that rows and lines line up."""
+_LOST: Final = (errno.EIO, errno.ESTALE, errno.ENOTCONN)
+"""Of a disk that fails, and of a mount that is gone."""
 _OUT: Final = -1
 """The change of a row that goes; else a bit for each field that becomes NULL."""
 
@@ -59,11 +62,18 @@ class Loader:
 
     def load(self, stretch: Stretch) -> None:
         """Append the spans of a stretch. Lines of a file that is gone since it was opened are missing."""
-        with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:
-            if mostly_short(descriptor, stretch.size):
-                self._load_long_lines(stretch, descriptor)
-            else:
-                self._load(stretch, descriptor)
+        try:
+            with stretch.reading() as descriptor:
+                if mostly_short(descriptor, stretch.size):
+                    self._load_long_lines(stretch, descriptor)
+                else:
+                    self._load(stretch, descriptor)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise
+            raise UnreadableError(f"{stretch.pieces[0].source.path} cannot be read: {error.strerror}") from None
 
     def _load(self, stretch: Stretch, descriptor: int) -> None:
         first = len(self.locations)

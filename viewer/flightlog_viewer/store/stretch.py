@@ -104,14 +104,18 @@ def _stretch(group: list[Piece], new_file: Callable[[], Path]) -> Iterator[Stret
     path = new_file()
     bases = np.zeros(len(group), np.int64)
     cut_ends: list[int] = []
+    read: list[Piece] = []
     try:
         with path.open("xb") as file:
             for index, piece in enumerate(group):
                 bases[index] = file.tell()
-                if _copy(piece, file.write) not in (b"\n", b""):
+                last = _copy(piece, file.write)
+                # The rest of one that fails is there to be read the next time.
+                read.append(piece._replace(stop=piece.start + file.tell() - int(bases[index])))
+                if last not in (b"\n", b""):
                     cut_ends.append(file.tell())
                     file.write(b"\n")
-        yield Stretch(path, tuple(group), bases, np.asarray(cut_ends, np.int64), in_place=False)
+        yield Stretch(path, tuple(read), bases, np.asarray(cut_ends, np.int64), in_place=False)
     finally:
         path.unlink(missing_ok=True)
 
