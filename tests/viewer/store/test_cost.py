@@ -89,6 +89,15 @@ def test_wrapped_calls_count_once(tmp_path: Path) -> None:
     assert (trace["input_tokens"], trace["cost_usd"]) == (1_000_000, 2.5)
 
 
+@pytest.mark.parametrize(("provider", "known"), [("azure_ai", "azure"), ("google_anthropic_vertex", "google")])
+def test_providers_by_their_names_in_langchain(provider: str, known: str) -> None:
+    """A model is priced as that provider sells it, whatever LangChain calls the provider."""
+    model = {"azure": "gpt-4o", "google": "claude-3-5-sonnet"}[known]
+    found = PriceBook().prices(provider, model, None, NOON, NOON)
+    assert found
+    assert found == PriceBook().prices(known, model, None, NOON, NOON)
+
+
 def test_own_prices_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TOML file overrides the library, by a pattern of model names."""
     prices = tmp_path / "prices.toml"
@@ -97,6 +106,30 @@ def test_own_prices_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = write(tmp_path / "a.jsonl", llm("a", model="house-7b", token_usage=usage(2_000_000, 1_000_000)))
     with open_store(path) as store:
         assert store.sql("SELECT cost_usd, price_source FROM llm_calls").fetchall() == [(4.5, str(prices))]
+
+
+def test_own_prices_of_one_provider(tmp_path: Path) -> None:
+    """An entry with a provider is for that provider's models alone."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price]]\nmodel = "house-*"\nprovider = "mine"\ninput_mtok = 1\n[[price]]\nmodel = "*"\ninput_mtok = 2\n'
+    )
+    book = PriceBook(prices)
+    found = {provider: book.prices(provider, "house-7b", None, NOON, NOON) for provider in ("mine", "other", None)}
+    assert {provider: price.units["input"] for provider, [price] in found.items()} == {"mine": 1, "other": 2, None: 2}
+
+
+def test_a_price_for_each_request(tmp_path: Path) -> None:
+    """What a request costs by itself comes on top of its tokens, as the library counts it."""
+    from genai_prices import Usage, calc_price
+
+    asked = Usage(input_tokens=1000, output_tokens=10)
+    expected = calc_price(asked, "sonar", provider_id="perplexity", genai_request_timestamp=NOON)
+    path = write(tmp_path / "a.jsonl", llm("a", model="sonar", provider="perplexity", token_usage=usage(1000, 10)))
+    with open_store(path) as store:
+        ((cost,),) = store.sql("SELECT cost_usd FROM llm_calls").fetchall()
+    assert cost == pytest.approx(float(expected.total_price))
+    assert cost > 0.01
 
 
 def test_unreadable_own_prices(tmp_path: Path) -> None:
@@ -123,7 +156,11 @@ def test_prices_change_with_time() -> None:
             ).total_price
             if price.above_input_tokens is None:
                 assert price.units["input"] / 1000 == pytest.approx(float(expected))
-        assert len({price.valid_from for price in prices}) > 1
+        changes = {price.valid_from for price in prices} - {None}
+        assert changes
+        assert len(book.prices(provider, model, None, first, min(filter(None, changes)))) > 1, (
+            "up to a change is beyond it"
+        )
 
 
 def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class PriceBook:
             return
         bounds = _boundaries(found.model, first, last)
         for begin, end in zip([None, *bounds], [*bounds, None], strict=True):
-            prices = ask(begin or (end - timedelta(microseconds=1) if end else first)).model_price
+            prices = ask(begin or first).model_price
             for tier in _tiers(vars(prices)):
                 yield replace(tier, valid_from=begin, valid_until=end, source=self.source)
 

@@ -1,0 +1,41 @@
+"""How long a span worked itself: its duration without the time in which a child ran."""
+
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer import open_store
+from tests.viewer.span_lines import SpanLines
+
+
+@pytest.mark.parametrize(
+    ("children", "own_ms"),
+    [
+        ([], 100),
+        ([(110, 20), (150, 30)], 50),
+        ([(110, 20), (120, 30)], 60),
+        ([(100, 80), (110, 10), (150, 40)], 10),
+        ([(50, 70), (190, 200)], 70),
+        ([(10, 40), (250, 40)], 100),
+        ([(100, 100), (100, 100)], 0),
+    ],
+    ids=["none", "apart", "overlapping", "one within another", "beyond both ends", "outside", "all along"],
+)
+def test_own_time(children: list[tuple[float, float]], own_ms: float, tmp_path: Path) -> None:
+    """Children that overlap count once, and only while their parent ran."""
+    lines = SpanLines().add("root", None, 100, 100)
+    for number, (start, duration) in enumerate(children):
+        lines.add(f"child {number}", "root", start, duration)
+        lines.add(f"grandchild {number}", f"child {number}", start, duration / 2)
+    with open_store(lines.write(tmp_path / "a.jsonl")) as store:
+        assert store.sql("SELECT self_ms FROM spans WHERE run_id = 'root'").fetchall() == [(own_ms,)]
+
+
+def test_children_are_those_of_the_same_trace(tmp_path: Path) -> None:
+    """A run id that occurs in two traces has a parent in each."""
+    lines = SpanLines()
+    for trace, busy in (("one", 30), ("two", 60)):
+        lines.add("root", None, 0, 100, trace_id=trace).add(f"child of {trace}", "root", 10, busy)
+    with open_store(lines.write(tmp_path / "a.jsonl")) as store:
+        rows = store.sql("SELECT trace_id, self_ms FROM spans WHERE run_id = 'root' ORDER BY trace_id").fetchall()
+    assert rows == [("one", 70), ("two", 40)]
