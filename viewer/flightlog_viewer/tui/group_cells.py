@@ -1,9 +1,11 @@
 """How the figures of a group look as one row of a list."""
 
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.group_questions import Figures
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (
@@ -38,11 +40,47 @@ FIELDS = {
     "cost_usd": "cost",
 }
 """The columns to sort by, by the field of a row."""
+_BEFORE = [column.key for column in COLUMNS].index("before")
 _ROSE = 1.5
 _ROSE_BY = 0.01
 
 
-def cells(row: dict[str, Any], name: str, before: float | None, glyphs: Glyphs) -> list[Cell]:
+ALL: Final[Hashable] = object()
+"""The key of the row over all groups."""
+
+
+def columns(figures: Figures) -> list[Column]:
+    """What was before is worth a column where there is a before."""
+    return [column for column in COLUMNS if figures.since is not None or column.key != "before"]
+
+
+class GroupRows:
+    """Implements ``Rows``; a row is made when it is drawn, for there may be a hundred thousand threads."""
+
+    def __init__(self, figures: Figures, rows: Sequence[dict[str, Any]], group: str, glyphs: Glyphs) -> None:
+        self._figures = figures
+        self._rows = rows if figures.total is None else [figures.total, *rows]
+        self._group = group
+        self._glyphs = glyphs
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def key(self, row: int) -> Hashable:
+        return ALL if row == 0 and self._figures.total is not None else self._rows[row]["key"]
+
+    def find(self, key: Hashable) -> int | None:
+        return next((row for row in range(len(self._rows)) if self.key(row) == key), None)
+
+    def cells(self, row: int) -> Sequence[Cell]:
+        found, key = self._rows[row], self.key(row)
+        name = f"(all {self._group}s)" if key is ALL else "(none)" if key is None else str(key)
+        before = self._figures.before.get(None if key is ALL else str(key))
+        made = _cells(found, name, before, self._glyphs)
+        return made if self._figures.since is not None else made[:_BEFORE] + made[_BEFORE + 1 :]
+
+
+def _cells(row: dict[str, Any], name: str, before: float | None, glyphs: Glyphs) -> list[Cell]:
     """One cell a column. ``before`` is the share of errors before the stretch of time; None where there is none."""
     rate = row["errors"] / row["count"]
     free = row["total_tokens"] is None and not row["unknown_costs"]  # no model was called: nothing to count

@@ -1,6 +1,6 @@
 """Screen 5: figures by model, tool, node, thread, day; latencies and tokens as plots; how approvals went."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
@@ -10,18 +10,16 @@ from textual.containers import Horizontal
 from textual_plotext import PlotextPlot
 
 from flightlog_viewer.tui.copying import CopyChoice, as_text
-from flightlog_viewer.tui.group_cells import APPROVAL_COLUMNS, COLUMNS, FIELDS, approval_cells, cells
+from flightlog_viewer.tui.group_cells import ALL, APPROVAL_COLUMNS, FIELDS, GroupRows, approval_cells, columns
 from flightlog_viewer.tui.group_questions import GROUPS, Figures, filter_for, group_sql
 from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.plots import draw_latencies, draw_tokens
-from flightlog_viewer.tui.widgets.row_list import Column, RowList, TableRows
+from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
 
 TABS = (*GROUPS, "approvals")
 WINDOWS = (("All time", None), ("Last hour", timedelta(hours=1)), ("Last day", timedelta(days=1)))
-_ALL: Hashable = object()
-"""The key of the row over all groups."""
 
 
 class StatsView(View):
@@ -47,7 +45,7 @@ class StatsView(View):
         with Horizontal(id="stats-line"):
             yield TabBar([name.title() for name in TABS], id="stats-tabs")
             yield TabBar([name for name, _ in WINDOWS], id="stats-windows")
-        yield RowList(_columns(windowed=False), id="stats-rows")
+        yield RowList(columns(self._figures), id="stats-rows")
         yield Horizontal(PlotextPlot(id="latency-plot"), PlotextPlot(id="token-plot"), id="plots")
 
     @property
@@ -109,20 +107,9 @@ class StatsView(View):
         if self._order is not None:
             field, down = self._order
             rows.sort(key=lambda row: (_value(row, field) is not None, _value(row, field) or 0), reverse=down)
-        shown = _columns(windowed=figures.since is not None)
-        lines = [
-            (row["key"], self._cells(row, str(row["key"] if row["key"] is not None else "(none)"))) for row in rows
-        ]
-        if figures.total is not None:
-            lines.insert(0, (_ALL, self._cells(figures.total, f"(all {self.group}s)", total=True)))
-        kept = [[cell for cell, column in zip(line, COLUMNS, strict=True) if column in shown] for _, line in lines]
-        self.table.set_columns(shown)
+        self.table.set_columns(columns(figures))
         sort = None if self._order is None else (FIELDS[self._order[0]], self._order[1])
-        self.table.show_rows(TableRows(kept, [key for key, _ in lines]), sort=sort)
-
-    def _cells(self, row: dict[str, Any], name: str, *, total: bool = False) -> list[Any]:
-        before = self._figures.before
-        return cells(row, name, before.get(None if total else row["key"]), self.glyphs)
+        self.table.show_rows(GroupRows(figures, rows, self.group, self.glyphs), sort=sort)
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         event.stop()
@@ -158,7 +145,7 @@ class StatsView(View):
         key = self.table.key
         if self.group == "approvals":
             self.viewer.main.bring("inbox")
-        elif isinstance(key, str) or key is _ALL:
+        elif isinstance(key, str) or key is ALL:
             name = key if isinstance(key, str) else None
             self.viewer.open_filtered(filter_for(self.group, name, self._figures.since, self.zone))
 
@@ -181,7 +168,7 @@ class StatsView(View):
 
     def action_find(self, what: Literal["slowest", "failed"]) -> None:
         session, group, key, since, tz = self.session, self.group, self.table.key, self._figures.since, self.zone
-        if group == "approvals" or (key is not _ALL and not isinstance(key, str)):
+        if group == "approvals" or (key is not ALL and not isinstance(key, str)):
             self.notify("a row with a name leads to its spans; this one has none", markup=False)
             return
         name = key if isinstance(key, str) else None
@@ -202,11 +189,6 @@ class StatsView(View):
         self.viewer.push_screen(
             Menu("Sort by", list(FIELDS.values())), lambda chosen: self._sort_by(chosen) if chosen else None
         )
-
-
-def _columns(*, windowed: bool) -> list[Column]:
-    """What was before is worth a column where there is a before."""
-    return [column for column in COLUMNS if windowed or column.key != "before"]
 
 
 def _value(row: dict[str, Any], field: str) -> Any:
