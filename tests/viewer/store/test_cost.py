@@ -44,6 +44,8 @@ def test_each_call_by_its_own_size(tmp_path: Path) -> None:
         tmp_path / "a.jsonl",
         *(llm(f"s{n}", token_usage=usage(100_000, 1000), **small) for n in range(3)),
         llm("big", token_usage=usage(300_000, 1000), **small),
+        llm("edge", token_usage=usage(200_000, 1000), **small),
+        llm("beyond", token_usage=usage(200_001, 1000), **small),
         llm("cached", token_usage=usage(100_000, 1000, cache_read=40_000), **small),
     )
     with open_store(path) as store:
@@ -52,10 +54,24 @@ def test_each_call_by_its_own_size(tmp_path: Path) -> None:
         sources = store.sql("SELECT DISTINCT price_source FROM llm_calls").fetchall()
     assert costs["s0"] == pytest.approx(library(100_000))
     assert costs["big"] == pytest.approx(library(300_000))
+    assert costs["edge"] == pytest.approx(library(200_000))
+    assert costs["beyond"] == pytest.approx(library(200_001))
     assert costs["cached"] == pytest.approx(library(100_000, cache_read_tokens=40_000))
     assert 3 * costs["s0"] < costs["big"]
     assert uncached == [(60_000,)]
     assert sources[0][0].startswith("genai-prices ")
+
+
+def test_tokens_written_to_a_cache(tmp_path: Path) -> None:
+    """Those of five minutes and those of an hour are told apart, and are no plain input."""
+    call = llm(
+        "a", token_usage=usage(10, 0, ephemeral_5m_input_tokens=4, ephemeral_1h_input_tokens=1, cache_creation=2)
+    )
+    with open_store(write(tmp_path / "a.jsonl", call)) as store:
+        (found,) = store.sql(
+            "SELECT uncached_input_tokens, cache_write_tokens, cache_write_1h_tokens FROM llm_calls"
+        ).fetchall()
+    assert found == (3, 6, 1)
 
 
 def test_unknown_is_not_zero(tmp_path: Path) -> None:
@@ -161,6 +177,18 @@ def test_prices_change_with_time() -> None:
         assert len(book.prices(provider, model, None, first, min(filter(None, changes)))) > 1, (
             "up to a change is beyond it"
         )
+
+
+def test_a_call_at_the_moment_of_a_change_has_one_price(tmp_path: Path) -> None:
+    """It is the new one."""
+    tokens = usage(1_000_000, 0)
+    times = {"before": "2025-06-09T23:59:59.999999Z", "at": "2025-06-10T00:00:00Z", "after": "2025-06-11T00:00:00Z"}
+    calls = (
+        llm(name, model="o3", provider="openai", token_usage=tokens, start_time=when) for name, when in times.items()
+    )
+    with open_store(write(tmp_path / "a.jsonl", *calls)) as store:
+        costs = store.sql("SELECT run_id, cost_usd FROM llm_calls ORDER BY start_time").fetchall()
+    assert costs == [("before", 10), ("at", 2), ("after", 2)]
 
 
 def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:
