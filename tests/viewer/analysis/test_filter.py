@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flightlog_viewer.analysis.filter import FilterError, Table, compile_filter
 from flightlog_viewer.analysis.filter_fields import FIELDS, complete
+from flightlog_viewer.analysis.filter_syntax import Term, parse
 from flightlog_viewer.analysis.times import zone
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -143,11 +144,19 @@ def test_a_filter_finds_the_traces_it_describes(rows: duckdb.DuckDBPyConnection,
         ("errors>1 type:llm", "a2"),
         ("type:llm OR type:tool", "a1 a2 b1"),
         ("metadata:ann type:chain", "r1"),
+        ("-model:gpt*", "b1 r1 r2 r3"),
     ],
 )
 def test_over_spans_a_filter_is_about_the_span(rows: duckdb.DuckDBPyConnection, text: str, ids: str) -> None:
     """The same language over spans asks each span, and root: the trace that it is in."""
     assert found(rows, text, "spans") == ids
+
+
+def test_a_quote_in_quotes() -> None:
+    """A backslash stands before the mark or itself; before anything else it is one."""
+    term = parse(r'name:"say \"hi\", a\b \\"')
+    assert isinstance(term, Term)
+    assert [value.text for value in term.values] == [r'say "hi", a\b ' + "\\"]
 
 
 @pytest.mark.parametrize(
