@@ -146,14 +146,12 @@ def _old_trigger(channel: str) -> str | None:
 
 
 def _available(channel: str, value: Inert) -> bool:
-    """Whether a stored trigger counts: a join must be complete, a deferred node's channel must be released."""
-    if channel.startswith(_JOIN):
-        if isinstance(value, list) and len(value) == 2 and isinstance(value[1], bool):
-            return value[1] and _complete(channel, value[0])
-        return _complete(channel, value)
-    if channel.startswith(_BRANCH) and isinstance(value, list) and len(value) == 2 and isinstance(value[1], bool):
-        return value[1]
-    return True
+    """Whether a stored trigger counts: a deferred node's channel must be released, another join must be complete."""
+    if not channel.startswith((_BRANCH, _JOIN)):
+        return True
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], bool):
+        return value[1]  # LangGraph releases a deferred join only when it is complete
+    return not channel.startswith(_JOIN) or _complete(channel, value)
 
 
 def _complete(channel: str, value: Inert) -> bool:

@@ -1,0 +1,49 @@
+"""What rows tell of a step beside its state: what its tasks wrote, and what is missing."""
+
+import operator
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command
+
+from flightlog_viewer.checkpoints import open_source
+from tests.viewer.checkpoints.graphs import payments, thread
+
+
+class Log(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+    mark: str
+
+
+def test_several_writes_to_one_channel(tmp_path: Path) -> None:
+    """They stand together in their order, as LangGraph shows them; a single write is itself."""
+
+    def both(state: Log) -> Any:
+        return [Command(update={"log": ["a"], "mark": "x"}), Command(update={"log": ["b"]})]
+
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph: Any = StateGraph(Log).add_node("both", both).add_edge(START, "both").compile(checkpointer=saver)
+        graph.invoke({"log": []}, thread("t"))
+        theirs = [task.result for state in graph.get_state_history(thread("t")) for task in state.tasks]
+    with open_source(path) as source:
+        ours = [task.writes for step in source.history("t").steps for task in step.tasks if task.node == "both"]
+    assert ours == [{"log": {"$writes": [["a"], ["b"]]}, "mark": "x"}]
+    assert ours[0] in theirs
+
+
+def test_a_parent_that_was_deleted_is_missed(tmp_path: Path) -> None:
+    """The step after it says so, and the others say nothing."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph: Any = payments().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM checkpoints WHERE checkpoint_id = (SELECT min(checkpoint_id) FROM checkpoints)")
+    with open_source(path) as source:
+        notes = [list(step.notes) for step in source.history("t").steps]
+    assert notes == [["the parent checkpoint is no longer in the database"], [], []]
