@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from langgraph.types import Command, interrupt
 
+from flightlog_viewer.checkpoints.model import Interrupt, Step, Task, TaskStatus
+from flightlog_viewer.checkpoints.questions import exchanges
+from flightlog_viewer.checkpoints.tasks import question_id
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
@@ -61,6 +64,20 @@ def test_an_update_that_leaves_the_question_open(tmp_path: Path) -> None:
     ]
 
 
+def test_of_two_updates_the_later_one_answers(tmp_path: Path) -> None:
+    """A step that was updated twice is answered by what was said last."""
+
+    def work(saver: Any) -> None:
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        asked = graph.get_state(thread("t")).config
+        graph.update_state(asked, {"amount": 8})
+        graph.update_state(asked, {"amount": 9})
+
+    [approval] = found(record(tmp_path / "x.sqlite", work))
+    assert (approval.status, approval.answer) == ("answered", {"amount": 9})
+
+
 @pytest.mark.parametrize("update", [None, {"amount": 9}])
 def test_who_decided_at_a_breakpoint(update: Any, tmp_path: Path) -> None:
     """The metadata of the run that goes on says what was decided, beside what an update changed."""
@@ -106,3 +123,71 @@ def test_time_travel_is_no_breakpoint(tmp_path: Path) -> None:
         graph.invoke(None, graph.update_state(copied, {"amount": 9}))
 
     assert found(record(tmp_path / "x.sqlite", work)) == []
+
+
+def step_of(null_resume: Any = None) -> Step:
+    """A step in which a node asks; ``null_resume`` was answered at noon."""
+    return Step(
+        thread_id="t",
+        checkpoint_ns="",
+        checkpoint_id="c",
+        parent_checkpoint_id=None,
+        step=1,
+        source="loop",
+        ts="2026-11-20T11:00:00+00:00",
+        next=("ask",),
+        tasks=(),
+        values={},
+        channels={},
+        metadata={},
+        null_writes={},
+        not_materialised={},
+        null_resume=null_resume,
+        null_resume_at=null_resume and "2026-11-20T12:00:00+00:00",
+        functional=False,
+        resumed_from_parent=False,
+        parent_task_id=None,
+    )
+
+
+def asked_last(status: TaskStatus, interrupt_id: str, resumes: list[Any]) -> Task:
+    """A task whose last question is "second?"."""
+    return Task("k", "ask", "pull", status, {}, (), [Interrupt(interrupt_id, "second?")], resumes, None, "")
+
+
+FIRST, SECOND = (question_id("", "ask", "k", answers) for answers in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("task", "null_resume", "expected"),
+    [
+        (asked_last("interrupted", SECOND, ["yes"]), None, [("answered", "yes"), ("pending", None)]),
+        (asked_last("interrupted", FIRST, ["yes"]), None, [("answered", "yes"), ("pending", None)]),
+        (asked_last("finished", SECOND, ["yes", "no"]), None, [("answered", "yes"), ("answered", "no")]),
+        (asked_last("finished", "of another kind", ["yes", "no"]), None, [("answered", "yes"), ("answered", "no")]),
+        (asked_last("finished", SECOND, ["yes"]), "no", [("answered", "yes"), ("answered", "no")]),
+        (asked_last("errored", SECOND, ["yes"]), "yes", [("answered", "yes"), ("pending", None)]),
+        (asked_last("errored", SECOND, ["yes"]), "no", [("answered", "yes"), ("answered", "no")]),
+    ],
+    ids=[
+        "waits",
+        "one id for all",
+        "both by id",
+        "unknown id",
+        "the last unscoped",
+        "the first unscoped",
+        "died with it",
+    ],
+)
+def test_which_answer_is_whose(task: Task, null_resume: Any, expected: list[tuple[str, Any]]) -> None:
+    """LangGraph keeps the last question and all answers; ids and the answer given to no question tell them apart."""
+    approvals = list(exchanges(step_of(null_resume), task))
+    assert [(approval.status, approval.answer) for approval in approvals] == expected
+    assert [approval.question for approval in approvals] == [None, "second?"]
+
+
+@pytest.mark.parametrize(("null_resume", "exact"), [("yes", True), ("no", False)])
+def test_whose_time_is_known(null_resume: str, exact: bool) -> None:
+    """The time of an answer given to no question is that of the question it answered, and of no other."""
+    [approval] = exchanges(step_of(null_resume), asked_last("finished", FIRST, ["yes"]))
+    assert (approval.answer, approval.answered.exact) == ("yes", exact)
