@@ -18,7 +18,7 @@ from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.recordings import support_file
-from tests.viewer.tui.threads import checkpoint_file
+from tests.viewer.tui.threads import Writer, checkpoint_file
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
 
 
 async def test_the_list_of_threads_says_what_failed(spans: Path, tmp_path: Path) -> None:
-    """A thread that stopped at an error has the error beside it in the list."""
+    """A thread that stopped at an error has the error beside it in the list, and e goes there."""
 
     def fail(state: MessagesState) -> MessagesState:
         raise ValueError("no such [order]")
@@ -225,9 +225,12 @@ async def test_the_list_of_threads_says_what_failed(spans: Path, tmp_path: Path)
         graph = StateGraph(MessagesState).add_node("work", fail).add_edge(START, "work").compile(checkpointer=saver)
         with pytest.raises(ValueError, match="no such"):
             graph.invoke({"messages": []}, {"configurable": {"thread_id": "f-1"}})
+        Writer(saver).put("fine", -1, {"topic": "x"}, parent=None, due=None, source="input")
     async with driven([spans], [path], size=(200, 40)) as viewer:
         await viewer.press("3")
         assert "failed: V" in viewer.text()
+        await viewer.press("G", "e")
+        assert "f-1  < step 0, 2 of 2 >" in viewer.text()
 
 
 async def test_the_inbox_leads_to_the_thread(spans: Path, database: Path) -> None:

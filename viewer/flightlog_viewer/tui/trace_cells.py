@@ -9,11 +9,11 @@ from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (
     Column("status", "St", 2),
-    Column("day", "Day", 5, drop=1),
+    Column("day", "Day", 5, drop=5),
     Column("start", "Start", 8),
     Column("name", "Name", 14, share=True),
     Column("duration", "Dur", 7, right=True),
-    Column("bar", "|p95", 6, drop=5),
+    Column("bar", "|p95", 6, drop=1),
     Column("spans", "Spans", 6, right=True),
     Column("tokens", "Tok", 5, right=True, drop=4),
     Column("cost", "Cost", 7, right=True, drop=2),

@@ -35,6 +35,7 @@ COLUMNS = (
     Column("open", "What is open", 14, share=True, drop=2),
 )
 _TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
+_FAILED = ("errored", "crashed")
 _SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (
     "no checkpoint database is open. To step through threads:",
@@ -57,6 +58,8 @@ class ThreadsView(View):
         Binding("x", "span", "To the span", id="threads.span"),
         Binding("d", "diff", "Diff against", id="diff"),
         Binding("right_curly_bracket", "mark(1)", "Next interrupt / fork", id="mark.next"),
+        Binding("e", "error(1)", "Next failed thread", show=False, id="threads.error.next"),
+        Binding("E", "error(-1)", "Previous failed thread", show=False, id="threads.error.previous"),
         Binding("f", "branch", "Other branch", show=False, id="branch"),
         Binding("P", "play", "Play", show=False, id="play"),
         Binding("m", "set_mark", "Mark this step", show=False, id="mark.set"),
@@ -260,6 +263,16 @@ class ThreadsView(View):
             self._show_step()
         else:
             self.notify("no interrupt or fork that way", markup=False)
+
+    def action_error(self, step: int) -> None:
+        at, count = self.table.cursor, len(self._entries)
+        order = ((at + n * step) % count for n in range(1, count + 1))
+        found = next((row for row in order if self._entries[row].summary.status in _FAILED), None)
+        if found is None:
+            self.notify("no thread in this list failed", markup=False)
+            return
+        self.table.move_to(found)
+        self._open(self._entries[found].summary.thread_id)
 
     def action_branch(self) -> None:
         if self._stepper.turn():
