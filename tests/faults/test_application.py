@@ -138,9 +138,12 @@ def test_file_taken_away_in_the_middle(tmp_path: Path, what: str) -> None:
         assert answer_of(tracer, disturb=disturb) == ANSWER
         assert tracer.stats()["lost"] == 0
     before = 3
-    assert recorded(path) == SPANS - before
     if what == "rename":
-        assert recorded(tmp_path / "moved.jsonl") == before
+        # The line that follows at once may still go to the renamed file.
+        moved = recorded(tmp_path / "moved.jsonl")
+        assert before <= moved <= before + 1
+        before = moved
+    assert recorded(path) == SPANS - before
 
 
 def test_descriptors_closed_by_the_application(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Appending whole lines to one path, whatever others do to the file at that moment.
 
-No lock is shared with another process, so no stopped neighbour can block this one. A torn tail that a killed
-neighbour left is found before the write, or by looking at the byte before our line after it; the line then goes out
-once more behind a newline of its own.
+No lock is shared with another process, so no stopped neighbour can block this one. Whether somebody else wrote since
+our last line is seen from where the next one landed. If so, and the byte before it is no newline, a killed neighbour
+left a torn tail there, and the line goes out once more, behind a newline.
 """
 
 import contextlib
@@ -73,17 +73,18 @@ class Appender:
                 fd = self._keep_or_open()
         except OSError:
             fd = self._keep_or_open()
-        size = os.lseek(fd, 0, os.SEEK_END)
-        if self.max_bytes is not None and size and size + len(data) > self.max_bytes:
-            fd = self._rotate(fd)
+        if self.max_bytes is not None:
             size = os.lseek(fd, 0, os.SEEK_END)
-        if size != self._position and size and os.pread(fd, 1, size - 1) != b"\n":
+            if size and size + len(data) > self.max_bytes:
+                fd = self._rotate(fd)
+        if not self._position and self._ends_torn(fd):
             data = b"\n" + data
         count = os.write(fd, data)
         if count != len(data):
             raise OSError(errno.ENOSPC, f"short write, {count} of {len(data)} bytes")
+        expected = self._position + count
         self._position = position = os.lseek(fd, 0, os.SEEK_CUR)
-        if position != size + count and not self._is_whole(fd, position - count, data):
+        if position != expected and not self._is_whole(fd, position - count, data):
             return False
         if not self._folder.is_unchanged(now) and not self._has_name(fd):
             return False
@@ -95,6 +96,11 @@ class Appender:
     def close(self) -> None:
         """Close the descriptor if it still is ours; the next append opens the path again."""
         self._forget(close=self._is_ours())
+
+    def _ends_torn(self, fd: int) -> bool:
+        """Whether the file that was there before our first line ends in the middle of one."""
+        size = os.lseek(fd, 0, os.SEEK_END)
+        return size > 0 and os.pread(fd, 1, size - 1) != b"\n"
 
     def _is_whole(self, fd: int, start: int, data: bytes) -> bool:
         """After a write with company: is the line behind a newline?"""
