@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.func import entrypoint, task
 from langgraph.types import Command, interrupt
 
 from flightlog_viewer.checkpoints.model import Interrupt, Step, Task, TaskStatus
@@ -30,6 +31,37 @@ def test_a_question_in_a_subgraph_waits(tmp_path: Path) -> None:
         ("left", "pending", "ask"),
         ("waits", "pending", "ask"),
     ]
+
+
+def test_a_question_in_a_subgraph_answered_around_it(tmp_path: Path) -> None:
+    """An update in the name of the subgraph's node answers the question inside, at the time of the update."""
+
+    def work(saver: Any) -> None:
+        graph = around(asking("ok?").compile()).compile(checkpointer=saver)
+        graph.invoke({"count": 1}, thread("t"))
+        graph.update_state(thread("t"), {"log": ["by hand"]}, as_node="inner")
+
+    [approval] = found(record(tmp_path / "x.sqlite", work))
+    assert (approval.node, approval.status, approval.answer) == ("ask", "answered", {"log": ["by hand"]})
+    assert approval.answered.exact
+
+
+def test_a_question_of_a_task_counts_once(tmp_path: Path) -> None:
+    """What a `@task` asks is asked of the entrypoint that called it."""
+
+    @task
+    def check(amount: int) -> Any:
+        return interrupt({"amount": amount})
+
+    def work(saver: Any) -> None:
+        @entrypoint(checkpointer=saver)
+        def refund(amount: int) -> Any:
+            return check(amount).result()
+
+        refund.invoke(3, thread("t"))
+
+    [approval] = found(record(tmp_path / "x.sqlite", work))
+    assert (approval.node, approval.status, approval.question) == ("refund", "pending", {"amount": 3})
 
 
 def test_a_question_tells_its_own_risk(tmp_path: Path) -> None:
