@@ -233,7 +233,8 @@ class Shipper:
             if self._retry_for_s is not None and waited + pause > self._retry_for_s:
                 raise _Failed(f"{answer.reason} (tried for {waited:.0f} s)")
             if not told:
-                self._note(f"{answer.reason}; trying again")
+                patience = "" if self._retry_for_s is None else f" for {self._retry_for_s:g} s (--retry-for)"
+                self._note(f"{answer.reason}; trying {self._sender.target} again{patience}")
                 told = True
             time.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT_S)

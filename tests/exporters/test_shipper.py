@@ -120,7 +120,7 @@ def test_busy_servers_are_waited_for(server: Receiver, tmp_path: Path) -> None:
     result = ship(server.url, path, timeout_s=0.3, note=notes.append)
     assert (result.delivered, result.failure) == (10, None)
     assert set(server.span_ids()) == set(ids)
-    assert notes == ["the server answered 503; trying again"]
+    assert notes == [f"the server answered 503; trying {resolve(server.url).endpoint} again for 300 s (--retry-for)"]
 
 
 def test_no_server_makes_us_hurry(server: Receiver, tmp_path: Path) -> None:

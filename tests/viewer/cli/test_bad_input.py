@@ -141,3 +141,10 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["summary", str(loop)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["show"], ["bundle", "-o", "out"]], ids=lambda command: command[0])
+def test_a_file_in_the_place_of_a_trace(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence shows the command as it is meant."""
+    assert main([*command, "spans.jsonl"]) == 2
+    assert f"the trace comes before the files: flightlog {command[0]} last spans.jsonl" in capsys.readouterr().err

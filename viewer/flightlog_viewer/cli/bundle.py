@@ -13,7 +13,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import NoCache, Overwrite, Paths
 from flightlog_viewer.cli.output import note
-from flightlog_viewer.cli.show import TRACE, find
+from flightlog_viewer.cli.show import TRACE, check_trace, find
 from flightlog_viewer.cli.span_rows import known, microseconds
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def bundle(
     """
     if output is None:
         raise UsageError("-o FILE is missing: where is the bundle to go?")
+    check_trace(trace, "bundle")
     redactor = Redactor([*SECRETS, *(_pattern(text) for text in redact or [])])
     with opened(paths, cache=not no_cache) as store:
         trace_id = find(store, trace)

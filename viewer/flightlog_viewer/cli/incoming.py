@@ -12,7 +12,9 @@ from flightlog_viewer.cli.output import note
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="OTLP JSON lines, plain or compressed.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES", help="OTLP JSON lines, plain or compressed.", show_default=False)
+    ],
     out: OutFile,
     overwrite: Overwrite = False,
 ) -> None:
@@ -30,7 +32,8 @@ def import_(
 
 def collect(
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FILE", help="Span file to append to.", show_default=False)
+        Path,
+        typer.Option("-o", "--out", "--output", metavar="FILE", help="Span file to append to.", show_default=False),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 4318,
     host: Annotated[str, typer.Option(help="Address to listen on. Only loopback is private.")] = "127.0.0.1",

@@ -14,6 +14,7 @@ from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths, Tz
 from flightlog_viewer.cli.output import grid, json_value, line, lines, unicode
 from flightlog_viewer.cli.span_rows import known, microseconds, remark
+from flightlog_viewer.store.sources import SUFFIXES
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -48,6 +49,7 @@ def show(
       flightlog show 01a1f87b-af24 flightlog-demo/spans.jsonl --payloads --json
     """
     zone = Selection(tz=tz).zone
+    check_trace(trace, "show")
     with opened(paths, cache=not no_cache) as store:
         trace_id = find(store, trace)
         spans = store.query("trace_spans", trace_id=trace_id)
@@ -57,6 +59,12 @@ def show(
             json_value(_record(store, trace_id, spans, outline, bodies))
         else:
             _print(trace_id, spans, outline, bodies, zone)
+
+
+def check_trace(trace: str, command: str) -> None:
+    """Raise UsageError for a file in the place of a trace."""
+    if trace.endswith(SUFFIXES):
+        raise UsageError(f"the trace comes before the files: flightlog {command} last {trace}")
 
 
 def find(store: "Store", prefix: str) -> str:

@@ -17,7 +17,9 @@ Runs = Annotated[
     list[str] | None,
     typer.Argument(help="Span files of the same runs: they tell why a thread has not gone on.", show_default=False),
 ]
-Thread = Annotated[str, typer.Argument(help="Thread id; the beginning of one is enough.", show_default=False)]
+Thread = Annotated[
+    str, typer.Argument(metavar="THREAD", help="Thread id; the beginning of one is enough.", show_default=False)
+]
 At = Annotated[
     str | None,
     typer.Option("--at", metavar="STEP", help="Only this step: its number or the beginning of its checkpoint id."),
