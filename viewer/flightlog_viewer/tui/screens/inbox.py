@@ -13,6 +13,7 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.step_document import resume_snippet
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.approval_rows import COLUMNS, ApprovalRows, late_mark
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
 from flightlog_viewer.tui.screens.view import View
@@ -20,18 +21,9 @@ from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
-from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+from flightlog_viewer.tui.widgets.row_list import RowList
 
 TABS = ("Pending", "Answered", "All")
-COLUMNS = (
-    Column("status", "St", 2),
-    Column("age", "Age", 5, right=True),
-    Column("thread", "Thread", 12, share=True),
-    Column("node", "Node", 10, drop=2),
-    Column("lag", "Lag", 6, right=True, drop=1),
-    Column("action", "Action", 16, share=True),
-)
-_DECISION_TONES = {"approve": "ok", "reject": "error", "edit": "wait"}
 
 
 class InboxView(View):
@@ -104,15 +96,13 @@ class InboxView(View):
         shown.sort(key=lambda a: a.asked_at or datetime.min.replace(tzinfo=UTC), reverse=tab != "Pending")
         self._listed = {f"{a.thread_id}/{a.interrupt_id}": a for a in shown}
         now = self.viewer.now()
-        self.table.show_rows(TableRows([self._cells(a, now) for a in shown], list(self._listed)))
+        self.table.show_rows(ApprovalRows(self._listed, self.glyphs, now, self.viewer.ttl_seconds))
         pending = sum(a.status == "pending" for a in self._approvals)
-        seen = (
-            ""
-            if self._as_of is None
-            else f" as of {wall(self._as_of, self.zone, '%H:%M:%S')}, when the database was last written"
-        )
+        seen = ""
+        if self._as_of is not None:
+            seen = f" as of {wall(self._as_of, self.zone, '%H:%M:%S')}, when the database was last written"
         ttl = units.age(self.viewer.ttl_seconds)
-        note = f"{pending} pending{seen}" + (f"; {self._mark_late} is past {ttl}" if pending else "")
+        note = f"{pending} pending{seen}" + (f"; {late_mark(self.glyphs)} is past {ttl}" if pending else "")
         self.query_one("#inbox-note", Static).update(content((note, "dim")), layout=False)
         self.table.nothing = (
             "" if shown else f"nothing is {tab.lower()}" if tab != "All" else "no question was ever asked"
@@ -120,38 +110,6 @@ class InboxView(View):
         if not shown:
             lines = NO_DATABASE if not self._approvals and not self.session.checkpoints else ()
             self.body.show_document(Document([Block(line, "dim") for line in lines]))
-
-    @property
-    def _mark_late(self) -> str:
-        return self.glyphs.status["interrupted"] + "!"
-
-    def _cells(self, approval: Approval, now: datetime) -> list[Cell]:
-        seconds = inbox.age_seconds(approval, now)
-        question = normal_form(approval.question)
-        action = inbox.action(question) if approval.question_recorded else "(the question is not recorded)"
-        if approval.status != "pending":
-            decision = approval.decision or approval.status
-            lag = approval.lag_max_ms
-            mark = self.glyphs.status["ok" if approval.status == "answered" else "cancelled"]
-            return [
-                Cell(mark, _DECISION_TONES.get(decision, "dim")),
-                Cell("" if seconds is None else units.age(seconds)),
-                Cell(approval.thread_id),
-                Cell(approval.node),
-                Cell(("" if approval.exact else "<") + units.duration(lag)),
-                Cell(f"{decision}: {action}", _DECISION_TONES.get(decision, "")),
-            ]
-        ttl = self.viewer.ttl_seconds
-        late = seconds is not None and seconds > ttl
-        tone = "error" if late else "wait" if seconds is not None and seconds > ttl / 2 else ""
-        return [
-            Cell(self._mark_late if late else self.glyphs.status["interrupted"], tone or "wait"),
-            Cell("?" if seconds is None else units.age(seconds), tone),
-            Cell(approval.thread_id),
-            Cell(approval.node),
-            Cell(""),
-            Cell(action, tone),
-        ]
 
     def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
         event.stop()

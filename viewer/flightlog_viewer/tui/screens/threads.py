@@ -9,10 +9,8 @@ from textual.containers import Vertical
 from textual.timer import Timer
 
 from flightlog_viewer.analysis import step_document
-from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.step_document import TABS
-from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.steps import Against, StepsPane
@@ -20,21 +18,14 @@ from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.thread_questions import ThreadEntry, ThreadSteps
+from flightlog_viewer.tui.thread_rows import COLUMNS, ThreadRows
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
-from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
+from flightlog_viewer.tui.widgets.row_list import RowList
 from flightlog_viewer.tui.widgets.run_list import COLUMNS as RUN_COLUMNS
 from flightlog_viewer.tui.widgets.run_list import RunRows
 
-COLUMNS = (
-    Column("status", "St", 2),
-    Column("thread", "Thread", 12, share=True),
-    Column("steps", "Step", 5, right=True),
-    Column("updated", "Updated", 19, drop=1),
-    Column("open", "What is open", 14, share=True, drop=2),
-)
-_TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
 _FAILED = ("errored", "crashed")
 _SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (
@@ -135,8 +126,7 @@ class ThreadsView(View):
         if self.session.threads.problems and not self._warned:
             self._warned = True
             self.notify("\n".join(self.session.threads.problems[:5]), severity="warning", markup=False, timeout=15)
-        rows = [self._cells(entry) for entry in entries]
-        self.table.show_rows(TableRows(rows, [entry.summary.thread_id for entry in entries]))
+        self.table.show_rows(ThreadRows(entries, self.glyphs, self.zone))
         if self._thread is not None:
             self.table.go_to(self._thread)
         elif entries:
@@ -144,22 +134,6 @@ class ThreadsView(View):
         else:
             self.table.nothing = "this database has no threads yet"
             self.pane.say(self.table.nothing)
-
-    def _cells(self, entry: ThreadEntry) -> list[Cell]:
-        thread = entry.summary
-        waits = ", ".join(f"{p.node}: {preview(normal_form(p.value), 60)}" for p in thread.pending[:3])
-        failed = None if thread.error is None else f"failed: {preview(normal_form(thread.error), 60)}"
-        tone = _TONES.get(thread.status, "dim")
-        return [
-            Cell(self.glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
-            Cell(thread.thread_id),
-            Cell(str(thread.steps)),
-            Cell(shown(thread.updated_at, self.zone)[:19], "dim"),
-            Cell(
-                waits or failed or thread.note or ", ".join(thread.next),
-                "wait" if waits else "error" if failed else "dim",
-            ),
-        ]
 
     def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Open a thread; with a span, at the step it belongs to."""

@@ -1,0 +1,54 @@
+"""How the threads look as rows of a list."""
+
+from collections.abc import Hashable, Sequence
+from datetime import tzinfo
+
+from flightlog_viewer.analysis.document import preview
+from flightlog_viewer.analysis.times import shown
+from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.thread_questions import ThreadEntry
+from flightlog_viewer.tui.widgets.row_list import Cell, Column
+
+COLUMNS = (
+    Column("status", "St", 2),
+    Column("thread", "Thread", 12, share=True),
+    Column("steps", "Step", 5, right=True),
+    Column("updated", "Updated", 19, drop=1),
+    Column("open", "What is open", 14, share=True, drop=2),
+)
+_TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
+
+
+class ThreadRows:
+    """Implements ``Rows``; a row is made when it is drawn, for the list is made anew with every write to a database."""
+
+    def __init__(self, entries: Sequence[ThreadEntry], glyphs: Glyphs, tz: tzinfo) -> None:
+        self._entries = entries
+        self._glyphs = glyphs
+        self._tz = tz
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def key(self, row: int) -> Hashable:
+        return self._entries[row].summary.thread_id
+
+    def find(self, key: Hashable) -> int | None:
+        return next((row for row, entry in enumerate(self._entries) if entry.summary.thread_id == key), None)
+
+    def cells(self, row: int) -> Sequence[Cell]:
+        thread = self._entries[row].summary
+        waits = ", ".join(f"{p.node}: {preview(normal_form(p.value), 60)}" for p in thread.pending[:3])
+        failed = None if thread.error is None else f"failed: {preview(normal_form(thread.error), 60)}"
+        tone = _TONES.get(thread.status, "dim")
+        return [
+            Cell(self._glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
+            Cell(thread.thread_id),
+            Cell(str(thread.steps)),
+            Cell(shown(thread.updated_at, self._tz)[:19], "dim"),
+            Cell(
+                waits or failed or thread.note or ", ".join(thread.next),
+                "wait" if waits else "error" if failed else "dim",
+            ),
+        ]
