@@ -3,14 +3,17 @@
 import operator
 import sqlite3
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
 from flightlog_viewer.checkpoints import open_source
+from tests.conformance.replay.state import gather
 from tests.viewer.checkpoints.graphs import payments, thread
 
 
@@ -47,3 +50,35 @@ def test_a_parent_that_was_deleted_is_missed(tmp_path: Path) -> None:
     with open_source(path) as source:
         notes = [list(step.notes) for step in source.history("t").steps]
     assert notes == [["the parent checkpoint is no longer in the database"], [], []]
+
+
+class Grown(TypedDict, total=False):
+    long: Annotated[list[str], DeltaChannel(gather, list, snapshot_frequency=3)]
+    other: str
+
+
+def test_the_parts_of_a_delta_channel(tmp_path: Path) -> None:
+    """The last snapshot and what was written since make the value that LangGraph shows, at every step."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        builder: Any = StateGraph(Grown)
+        nodes = "abcdefg"
+        for source, name in pairwise([START, *nodes]):
+            builder.add_node(name, lambda state, name=name: {"long": [name]} if name != "c" else {"other": name})
+            builder.add_edge(source, name)
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"long": ["in"]}, thread("t"))
+        theirs = {
+            state.config["configurable"]["checkpoint_id"]: state.values["long"]
+            for state in graph.get_state_history(thread("t"))
+            if "long" in state.values
+        }
+    with open_source(path) as opened:
+        steps = [step for step in opened.history("t").steps if step.checkpoint_id in theirs]
+    parts: list[Any] = [step.not_materialised.get("long") for step in steps]
+    ours = [
+        gather(part.snapshot or [], part.writes) if part else step.values.get("long", [])
+        for part, step in zip(parts, steps, strict=True)
+    ]
+    assert ours == [theirs[step.checkpoint_id] for step in steps]
+    assert any(part is not None and part.snapshot for part in parts)
