@@ -106,8 +106,11 @@ def _local() -> tzinfo:
     named = os.environ.get("TZ")
     if named is None:
         named = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    named = named.removeprefix(":")
+    if named in ("", "UTC", "Etc/UTC"):
+        return UTC
     try:
-        return ZoneInfo(named.removeprefix(":") or "UTC")
+        return ZoneInfo(named)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError("this machine's time zone has no name: give --tz one, like Europe/Paris") from None
 

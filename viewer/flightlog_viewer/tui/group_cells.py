@@ -102,7 +102,7 @@ def _cells(row: dict[str, Any], name: str, before: float | None, glyphs: Glyphs)
 def approval_cells(row: dict[str, Any]) -> list[Cell]:
     """One cell a column of ``APPROVAL_COLUMNS``."""
     return [
-        Cell(str(row["node"])),
+        Cell(str(row["node"]) or "(no node)"),
         Cell(f"{row['count']:,}"),
         Cell(units.duration(row["p50_ms"])),
         Cell(units.duration(row["p95_ms"])),
