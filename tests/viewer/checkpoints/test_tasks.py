@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send
 
 from flightlog_viewer.checkpoints import open_source
 from tests.conformance.replay.state import gather
@@ -37,6 +37,18 @@ def test_several_writes_to_one_channel(tmp_path: Path) -> None:
         ours = [task.writes for step in source.history("t").steps for task in step.tasks if task.node == "both"]
     assert ours == [{"log": {"$writes": [["a"], ["b"]]}, "mark": "x"}]
     assert ours[0] in theirs
+
+
+def test_a_node_that_ran_twice_is_one_writer(tmp_path: Path) -> None:
+    """A change that two messages to one node made names the node once."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        builder: Any = StateGraph(Log).add_node("work", lambda state: {"log": [state["mark"]]})
+        builder.add_conditional_edges(START, lambda state: [Send("work", {"mark": mark}) for mark in "xy"], ["work"])
+        builder.compile(checkpointer=saver).invoke({"log": []}, thread("t"))
+    with open_source(path) as source:
+        *_, last = source.history("t").steps
+    assert [(change.path, change.node) for change in last.changes] == [("log[0]", "work"), ("log[1]", "work")]
 
 
 def test_a_parent_that_was_deleted_is_missed(tmp_path: Path) -> None:
