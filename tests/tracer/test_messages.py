@@ -2,6 +2,9 @@
 
 import base64
 import hashlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import orjson
@@ -147,6 +150,32 @@ def test_a_history_that_grows_shrinks_and_branches_is_always_whole() -> None:
     check(history[::-1])
     check([history[0], *history[2:], history[1]])
     check([HumanMessage("m0"), *history[1:]])
+
+
+def test_branches_that_meet_new_ids_at_once_record_them() -> None:
+    """Parallel branches, each the first to see the ids that LangGraph gave, all record them."""
+    count, branches = 400, 8
+    together = Barrier(branches)
+    encoder = PayloadEncoder(Redactor(), 262_144)
+
+    def branch(messages: list[Any], memo: Memo) -> bytes | None:
+        together.wait()
+        return encoder.quick(messages, memo)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(branches) as threads:
+            for _ in range(20):
+                messages, memo = [HumanMessage(f"m{n}") for n in range(count)], Memo()
+                encoder.quick(messages, memo)
+                for n, message in enumerate(messages):
+                    message.id = f"i{n}"
+                for found in threads.map(branch, [messages] * branches, [memo] * branches):
+                    assert found is not None
+                    assert [one.get("id") for one in orjson.loads(found)] == [f"i{n}" for n in range(count)]
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_two_traces_share_no_messages() -> None:

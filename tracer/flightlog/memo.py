@@ -94,25 +94,21 @@ class _KnownList:
 
     def _have_ids_now(self, now: list[Snapshot], shorts: list[Short]) -> bool:
         """LangGraph gives messages their ids when it first puts them into a state; all else is the same then."""
-        before = list(map(_id, self.snapshots))
+        snapshots = list(map(dict.copy, self.snapshots))  # another thread may be comparing
         ids = list(map(_id, now))
-        _set_ids(self.snapshots, ids)
-        if now != self.snapshots:
-            _set_ids(self.snapshots, before)
+        for snapshot, identity in zip(snapshots, ids, strict=True):
+            snapshot["id"] = identity
+        if now != snapshots:
             return False
-        for short, identity in zip(shorts, ids, strict=True):
-            if identity:
-                short["id"] = identity
-        self.json = orjson.dumps(shorts)
+        self.json = _with_ids(shorts, ids)
+        self.snapshots = snapshots
         self.shorts = None
         return True
 
     def and_then(self, messages: list[Any], more: list[Known]) -> "_KnownList":
         """The longer list: these messages and more of them."""
         json = b"".join((memoryview(self.json)[:-1], b",", _array([entry[3] for entry in more])[1:]))
-        # Those that may be given their ids yet are changed when that happens.
-        snapshots = self.snapshots if self.shorts is None else list(map(dict.copy, self.snapshots))
-        return _KnownList(list(messages), snapshots + [entry[1] for entry in more], json)
+        return _KnownList(list(messages), self.snapshots + [entry[1] for entry in more], json)
 
 
 class Memo:
@@ -219,10 +215,7 @@ def _texts(messages: list[Any]) -> _KnownList | None:
         shorts = [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in now]
         return _KnownList(list(messages), snapshots, orjson.dumps(shorts))
     shorts = [{"type": d["type"], "content": d["content"]} for d in now]
-    for short, identity in zip(shorts, map(_id, now), strict=True):
-        if identity:
-            short["id"] = identity
-    return _KnownList(list(messages), snapshots, orjson.dumps(shorts), shorts)
+    return _KnownList(list(messages), snapshots, _with_ids(shorts, list(map(_id, now))), shorts)
 
 
 def _look(message: Any, encode: Encode) -> tuple[Snapshot, Short]:
@@ -247,9 +240,12 @@ def _look(message: Any, encode: Encode) -> tuple[Snapshot, Short]:
     return snapshot, encode(message, {name: value for name, value in others.items() if value})
 
 
-def _set_ids(dictionaries: list[dict[str, Any]], ids: list[Any]) -> None:
-    for one, identity in zip(dictionaries, ids, strict=True):
-        one["id"] = identity
+def _with_ids(shorts: list[Short], ids: list[Any]) -> bytes:
+    """The JSON of messages with those ids that they have."""
+    for short, identity in zip(shorts, ids, strict=True):
+        if identity:
+            short["id"] = identity
+    return orjson.dumps(shorts)
 
 
 def _learn(kind: type) -> Short | None:
