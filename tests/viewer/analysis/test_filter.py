@@ -159,6 +159,13 @@ def test_a_quote_in_quotes() -> None:
     assert [value.text for value in term.values] == [r'say "hi", a\b ' + "\\"]
 
 
+def test_a_comma_in_parentheses() -> None:
+    """It belongs to its value, as in a regular expression."""
+    term = parse("name:~^get(Price,Stock),buy")
+    assert isinstance(term, Term)
+    assert [value.text for value in term.values] == ["^get(Price,Stock)", "buy"]
+
+
 @pytest.mark.parametrize(
     ("text", "position", "message"),
     [
