@@ -38,17 +38,19 @@ def wait_until_stopped(terminal: Terminal) -> bool:
 
 
 def wait_for_end(terminal: Terminal) -> int:
-    """The exit status."""
-    while True:
+    """The exit status. Raises AssertionError when it does not end within twenty seconds."""
+    until = monotonic() + 20
+    while monotonic() < until:
         terminal.read(0.05)
         done, status = os.waitpid(terminal.pid, os.WNOHANG)
         if done:
             terminal.pid = 0
             return os.waitstatus_to_exitcode(status)
+    raise AssertionError("it goes on")
 
 
 def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
-    """Ctrl+Z leaves a terminal to work in and fg draws anew, a size of nothing does no harm, and SIGTERM restores all.
+    """Ctrl+Z leaves a terminal to work in and fg draws anew, SIGSTOP and a size of nothing do no harm, SIGTERM ends it.
 
     All of it without one colour, because terminfo knows none for this terminal, and with stderr in a file, which gets
     no picture.
@@ -65,6 +67,10 @@ def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
         os.kill(terminal.pid, signal.SIGCONT)
         terminal.settle(sure=True)
         assert not is_restored(terminal.output)
+        os.kill(terminal.pid, signal.SIGSTOP)
+        assert wait_until_stopped(terminal)
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.settle(sure=True)
         terminal.resize(1, 1)
         terminal.settle()
         terminal.resize(80, 24)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -85,6 +86,14 @@ class FlightlogApp(Guarded, App[int]):
         self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
         self.set_keymap(keymap.load())
         self.faulty_keys = keymap.problem()
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        if usual.__module__ != "textual.drivers.linux_driver":
+            return usual  # a browser's, say
+        from flightlog_viewer.tui.terminal import Terminal
+
+        return Terminal
 
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
