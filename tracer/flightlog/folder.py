@@ -7,14 +7,24 @@ file system gives the next change a finer time and writes that down (ext4 since 
 
 import contextlib
 import os
+import sys
 import time
 from typing import Final
 
 from flightlog.descriptor import above_standard
 
+
+def _tick_ns() -> int:
+    """How often the clock ticks that files get their times from."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return int(time.clock_getres(5) * 1e9)  # CLOCK_REALTIME_COARSE, see clock_getres(2)
+    return 10_000_000
+
+
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _FINE_NS: Final = 1_000_000
-_SETTLED_FINE_NS: Final = 12_000_000
+_SETTLED_FINE_NS: Final = _tick_ns() * 5 // 4
 _SETTLED_COARSE_NS: Final = 3_000_000_000
 """The age from which a time of change is trusted to differ from that of any later change. Kernels take times from a
 clock that ticks every 1 to 10 ms; a file system may keep whole seconds only."""

@@ -43,9 +43,9 @@ def inputs_in_flight(inputs: bytes, root: Root) -> bytes:
     Runs of a trace mostly get the same messages and some more, so the last answer is kept: comparing 4 KiB costs a
     fiftieth of escaping them.
     """
-    beginning = inputs[:IN_FLIGHT_BYTES]
     known, text = root.start_inputs
-    if known != beginning:
+    if not known or not inputs.startswith(known):
+        beginning = inputs[:IN_FLIGHT_BYTES]
         text = orjson.dumps(beginning.decode("utf-8", "ignore") + "...")  # "…" would double the cost
         root.start_inputs = (beginning, text)
     return text

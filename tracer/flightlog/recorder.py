@@ -73,7 +73,7 @@ class Recorder:
         self._max_field_bytes: Final = encoder.max_field_bytes
         self._service: Final = service
         self._writer = self._who_writes()
-        self._second = second_of(0)
+        self._second = (-(1 << 63), "")
         """The last second in which a run began, in ns since the epoch, and its text."""
         self._seq = itertools.count()
         self._same_file = join(file.path, self.runs) if file is not None else None
