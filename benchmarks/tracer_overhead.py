@@ -14,6 +14,7 @@ import asyncio
 import gc
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -149,7 +150,9 @@ def measure(subjects: dict[str, Subject], is_async: bool, history: int, blocks: 
 
     names, rounds = list(arms), blocks + WARM_UP
     if all(subject.alternates for subject in subjects.values()):
-        steps = [name for turn in range(rounds) for name in (names[turn % len(names) :] + names[: turn % len(names)])]
+        # In another order each time: what comes first leaves pages to be written to what comes next.
+        order = random.Random(0)
+        steps = [name for _ in range(rounds) for name in order.sample(names, len(names))]
     else:
         steps = [name for name in names for _ in range(rounds)]
     for name in steps:
