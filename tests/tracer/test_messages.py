@@ -135,6 +135,26 @@ def test_a_message_changed_in_place_is_recorded_as_it_is_now(count: int) -> None
         assert recorded(messages, memo, encoder)[0]["content"] == "the first one changed"
 
 
+class Incomparable:
+    """Like an array: a comparison fails, with an error of its own kind."""
+
+    def __eq__(self, other: object) -> bool:
+        raise LookupError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_cannot_be_compared_beside_a_message_costs_nothing(count: int) -> None:
+    """An artifact replaced by another that refuses comparison leaves the message recorded as it is."""
+    messages: list[Any] = [HumanMessage(f"q{n}", id=f"h{n}") for n in range(count - 1)]
+    messages.append(ToolMessage("sunny", tool_call_id="c", id="t", artifact=Incomparable()))
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+    first = recorded(messages, memo, encoder)
+    messages[-1].artifact = Incomparable()
+    assert recorded(messages, memo, encoder) == first
+
+
 def test_a_history_that_grows_shrinks_and_branches_is_always_whole() -> None:
     """Remembered lists are used only as the beginning that they are."""
     memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)

@@ -90,7 +90,7 @@ class _KnownList:
         """
         count = len(self.messages)
         now = list(map(_dictionary, messages if len(messages) == count else messages[:count]))
-        return now == self.snapshots or (self.shorts is not None and self._have_ids_now(now, self.shorts))
+        return _are_equal(now, self.snapshots) or (self.shorts is not None and self._have_ids_now(now, self.shorts))
 
     def _have_ids_now(self, now: list[Snapshot], shorts: list[Short]) -> bool:
         """LangGraph gives messages their ids when it first puts them into a state; all else is the same then."""
@@ -98,7 +98,7 @@ class _KnownList:
         ids = list(map(_id, now))
         for snapshot, identity in zip(snapshots, ids, strict=True):
             snapshot["id"] = identity
-        if now != snapshots:
+        if not _are_equal(now, snapshots):
             return False
         self.json = _with_ids(shorts, ids)
         self.snapshots = snapshots
@@ -179,9 +179,9 @@ class Memo:
         entry = self._new.get(key) or self._old.get(key)
         if entry is not None:
             now = message.__dict__
-            if entry[1] == now:
+            if _are_equal(now, entry[1]):
                 return entry
-            if "id" in now and (snapshot := {**entry[1], "id": now["id"]}) == now:
+            if "id" in now and _are_equal(now, snapshot := {**entry[1], "id": now["id"]}):
                 # LangGraph gives messages their ids when it first puts them into a state.
                 entry = Known(message, snapshot, entry[2], _with_id(entry[2], now["id"]))
                 self._new[key] = entry
@@ -238,6 +238,17 @@ def _look(message: Any, encode: Encode) -> tuple[Snapshot, Short]:
     except TypeError:
         snapshot = {}
     return snapshot, encode(message, {name: value for name, value in others.items() if value})
+
+
+def _are_equal(now: Any, before: Any) -> bool:
+    """Whether instance dictionaries, or lists of them, are equal; where a value refuses to be compared they are not.
+
+    What is not recorded is compared too: an array in ``artifact``, say, that was put in the place of another.
+    """
+    try:
+        return bool(now == before)
+    except Exception:
+        return False
 
 
 def _with_ids(shorts: list[Short], ids: list[Any]) -> bytes:

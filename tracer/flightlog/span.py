@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypedDict, get_args
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog.span_line import decode, flaw
 from flightlog.truncation import write_any_depth
 
 VERSION: Final = 1
@@ -168,8 +169,6 @@ class Span:
         """
         if not isinstance(record, dict):
             raise UnreadableError("not a JSON object")
-        from flightlog.span_line import flaw
-
         if reason := flaw(record, TYPES, STATUSES):
             raise UnreadableError(reason)
         values: dict[str, Any] = {"start_ns": parse_time(record.get("start_time")), "extra": {}}
@@ -185,8 +184,6 @@ class Span:
     @classmethod
     def from_json(cls, line: bytes | str) -> "Span":
         """Read a line. Raises UnreadableError when it is no span."""
-        from flightlog.span_line import decode  # who only writes has no use for it
-
         return cls.from_record(decode(line, _nothing))
 
 

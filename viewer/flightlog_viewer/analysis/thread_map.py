@@ -50,11 +50,6 @@ class ThreadMap:
             step = self.children[step][-1]
         return step
 
-    @property
-    def forks(self) -> list[int]:
-        """Steps with more than one child."""
-        return [i for i, below in enumerate(self.children) if len(below) > 1]
-
     def other_branch(self, leaf: int, step: int) -> tuple[int, int] | None:
         """The next branch at the nearest fork at or above ``step`` (else below it): its leaf, and where to stand."""
         branch = self.path(leaf)
