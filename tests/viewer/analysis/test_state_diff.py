@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flightlog_viewer.analysis.sameness import same
 from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 
 
@@ -20,6 +21,17 @@ def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) ->
         ({"a": 1}, {}, [("removed", "a", 1, None)]),
         ({"a": 1}, {"a": 2}, [("changed", "a", 1, 2)]),
         ({"a": 1}, {"a": True}, [("changed", "a", 1, True)]),
+        ({"a": [1]}, {"a": [True]}, [("changed", "a[0]", 1, True)]),
+        ({"a": [1, {"b": [0]}]}, {"a": [1, {"b": [False]}]}, [("changed", "a[1].b[0]", 0, False)]),
+        ({"a": [1, 2, 0.0]}, {"a": [1.0, 2, -0.0]}, [("changed", "a[0]", 1, 1.0), ("changed", "a[2]", 0.0, -0.0)]),
+        (
+            {"a": [5, 1, 2]},
+            {"a": [5, 9, 1, 2.0]},
+            [("changed", "a[1]", 1, 9), ("changed", "a[2]", 2, 1), ("added", "a[3]", None, 2.0)],
+        ),
+        ({"a": {1: "x"}}, {"a": {True: "x"}}, [("added", "a.True", None, "x"), ("removed", "a.1", "x", None)]),
+        ({"a": {1: "x", 2: "y"}}, {"a": {1: "x", 2: "z"}}, [("changed", "a.2", "y", "z")]),
+        ({"a": [float("nan")], "b": float("nan")}, {"a": [float("nan")], "b": float("nan")}, []),
         ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, [("changed", "a.c", 2, 3)]),
         ({"a": {"b c": 1}}, {"a": {}}, [("removed", 'a["b c"]', 1, None)]),
         ({"a": [1, 2, 3]}, {"a": [1, 2, 3, 4]}, [("added", "a[3]", None, 4)]),
@@ -76,13 +88,15 @@ def test_a_channel_that_nobody_is_known_to_have_written() -> None:
     assert diff({"a": 1}, {"a": 2}, b=["x"])[0].node is None
 
 
-def test_what_is_nested_too_deep_is_shown_whole() -> None:
-    """Values that Python cannot compare are one change of the whole channel."""
-    before: Any = []
-    after: Any = [1]
+def test_what_is_nested_deep_is_shown_whole_from_there() -> None:
+    """Values nested deeper than Python calls are compared to their bottom, and shown whole below the fortieth level."""
+    before: Any = [0]
+    after: Any = [False]
     for _ in range(3000):
         before, after = [before], [after]
-    assert diff({"a": before}, {"a": after})[0].op == "changed"
+    assert diff({"a": before}, {"a": before}) == []
+    ((op, path),) = [(change.op, change.path) for change in diff({"a": before}, {"a": after})]
+    assert (op, path) == ("changed", "a" + 40 * "[0]")
 
 
 def test_a_large_equal_state_costs_no_comparison() -> None:
@@ -96,3 +110,26 @@ def test_a_large_equal_state_costs_no_comparison() -> None:
 
     shared = Untouchable()
     assert diff({"a": shared, "b": [shared]}, {"a": shared, "b": [shared]}) == []
+
+
+PLAIN: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, 0, 1, False, True, 0.0, 1.0, float("nan"), "", "1", b"1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([0, False, 1, "1", "a"]), inner),
+    max_leaves=6,
+)
+
+
+@given(PLAIN, PLAIN)
+def test_values_are_the_same_when_they_read_alike(one: Any, other: Any) -> None:
+    """Two values are the same when Python writes them alike, whatever the order of keys; else there is a difference."""
+    assert same(one, other) == (written(one) == written(other))
+    assert (diff({"a": one}, {"a": other}) == []) == same(one, other)
+
+
+def written(value: Any) -> str:
+    """A value as text, keys in order."""
+    if isinstance(value, list):
+        return f"[{','.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(sorted(f'{key!r}:{written(item)}' for key, item in value.items()))}}}"
+    return repr(value)

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from flightlog_viewer.analysis.sameness import MISSING, entries, same
+
 MAX_DEPTH = 40
 """Below this the values are compared whole."""
-MISSING: Any = object()
 
 Op: TypeAlias = Literal["added", "removed", "changed", "reordered"]
 
@@ -38,11 +39,7 @@ def attributed_changes(
     for channel in [*after, *(name for name in before if name not in after)]:
         node = ", ".join(writers.get(channel, ())) or None
         name, old, new = _name(channel), before.get(channel, MISSING), after.get(channel, MISSING)
-        try:
-            found = list(_differences(name, old, new, 0))
-        except RecursionError:  # lists nested beyond what Python compares: shown whole
-            found = [("changed", name, old, new)]
-        changes += [Change(*difference, node) for difference in found]
+        changes += [Change(*difference, node) for difference in _differences(name, old, new, 0)]
     return changes
 
 
@@ -57,23 +54,23 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
     elif after is MISSING:
         yield "removed", path, before, None
     elif isinstance(before, dict) and isinstance(after, dict) and depth < MAX_DEPTH:
-        for key in [*after, *(key for key in before if key not in after)]:
+        for key, old, new in entries(before, after):
             name = _name(str(key))
             inner = f"{path}{name}" if name.startswith("[") else f"{path}.{name}"
-            yield from _differences(inner, before.get(key, MISSING), after.get(key, MISSING), depth + 1)
+            yield from _differences(inner, old, new, depth + 1)
     elif isinstance(before, list) and isinstance(after, list) and depth < MAX_DEPTH:
         yield from _list_differences(path, before, after, depth + 1)
-    elif before != after or type(before) is not type(after):
+    elif not same(before, after):
         yield "changed", path, before, after
 
 
 def _list_differences(path: str, before: list[Any], after: list[Any], depth: int) -> Iterator[_Difference]:
-    same = 0
+    alike = 0
     for old, new in zip(before, after, strict=False):
-        if old is not new and old != new:
+        if not same(old, new):
             break
-        same += 1
-    tail_before, tail_after = before[same:], after[same:]
+        alike += 1
+    tail_before, tail_after = before[alike:], after[alike:]
     if not tail_before and not tail_after:
         return
     old_ids, new_ids = _ids(tail_before), _ids(tail_after)
@@ -83,16 +80,16 @@ def _list_differences(path: str, before: list[Any], after: list[Any], depth: int
         stayed = set(old_ids) & set(new_ids)
         orders = [name for name in old_ids if name in stayed], [name for name in new_ids if name in stayed]
         if orders[0] != orders[1]:
-            yield "reordered", f"{path}[{same}:]" if same else path, *orders
+            yield "reordered", f"{path}[{alike}:]" if alike else path, *orders
         return
     end = 0
-    while end < min(len(tail_before), len(tail_after)) and tail_before[-1 - end] == tail_after[-1 - end]:
+    while end < min(len(tail_before), len(tail_after)) and same(tail_before[-1 - end], tail_after[-1 - end]):
         end += 1
     tail_before, tail_after = tail_before[: len(tail_before) - end], tail_after[: len(tail_after) - end]
     for index in range(max(len(tail_before), len(tail_after))):
         old = tail_before[index] if index < len(tail_before) else MISSING
         new = tail_after[index] if index < len(tail_after) else MISSING
-        yield from _differences(f"{path}[{same + index}]", old, new, depth)
+        yield from _differences(f"{path}[{alike + index}]", old, new, depth)
 
 
 def _by_id(

@@ -50,14 +50,6 @@ def is_opaque(value: Inert) -> bool:
     return isinstance(value, dict) and value.get(TYPE) in {"__undecodable__", "__opaque__", "__encrypted__"}
 
 
-def same(one: Inert, other: Inert) -> bool:
-    """Whether two values are equal; values nested too deep to be compared are not."""
-    try:
-        return one is other or bool(one == other)
-    except RecursionError:
-        return False
-
-
 def tagged(module: object, name: object, fields: Mapping[Any, Inert]) -> dict[str, Inert]:
     """The inert form of an object with named fields; a message keeps its fields only."""
     for key in fields:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from xxhash import xxh3_128_hexdigest
 
+from flightlog_viewer.analysis.sameness import same
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
-from flightlog_viewer.checkpoints.inert import TYPE, Inert, is_opaque, same
+from flightlog_viewer.checkpoints.inert import TYPE, Inert, is_opaque
 from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
