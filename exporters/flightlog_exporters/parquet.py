@@ -131,8 +131,9 @@ def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str]:
     """A span file that DuckDB can read, and its packing: the file itself, unless it is of another format."""
     with LineFile(path) as file:
         first = next(file.lines(), None)
-        # DuckDB does not pass over a byte order mark.
-        if first is not None and (recognise(first.data) is not None or first.data.startswith(BOM_UTF8)):
+        # DuckDB does not pass over a byte order mark, and takes no name that is not UTF-8.
+        odd = first is not None and (recognise(first.data) is not None or first.data.startswith(BOM_UTF8))
+        if odd or any("\udc80" <= char <= "\udcff" for char in str(path.absolute())):
             return _rewritten(path, draft, written), "none"
         return path, file.packing
 

@@ -5,6 +5,7 @@ or imitate a prompt; bidirectional controls can show a command other than the on
 through one of these functions, by the commands and by the viewer alike.
 """
 
+import os
 import re
 from typing import Final
 
@@ -45,6 +46,12 @@ def is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def name_text(path: str | os.PathLike[str]) -> str:
+    """A file's name as text: bytes of it that are not UTF-8 become ``\\xNN``."""
+    name = os.fspath(path)
+    return name if is_text(name) else os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _escape(character: str) -> str:

@@ -17,6 +17,7 @@ from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
 from flightlog_viewer.cli.output import json_line, line, note
 from flightlog_viewer.cli.span_rows import known, remark
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.sources import SUFFIXES
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _expect(store: "Store") -> None:
     # The first line of all may be half written.
     if store.sql("FROM rejects WHERE NOT contains(reason, 'unexpected end of data')").fetchall():
         raise UnreadableError(store.said_of_nothing())
-    _say_waiting(", ".join(str(source.path) for source in store.sources[:3]))
+    _say_waiting(", ".join(name_text(source.path) for source in store.sources[:3]))
 
 
 def _say_waiting(names: str) -> None:

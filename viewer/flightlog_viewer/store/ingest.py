@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from flightlog.errors import UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.closer_look import Batch, CloserLook, Repaired
 from flightlog_viewer.store.columns import create_table, kept_columns, read_columns
 from flightlog_viewer.store.duplicates import duplicates_within
@@ -73,7 +74,9 @@ class Loader:
         except OSError as error:
             if error.errno not in _LOST:
                 raise
-            raise UnreadableError(f"{stretch.pieces[0].source.path} cannot be read: {error.strerror}") from None
+            raise UnreadableError(
+                f"{name_text(stretch.pieces[0].source.path)} cannot be read: {error.strerror}"
+            ) from None
 
     def _load(self, stretch: Stretch, descriptor: int) -> None:
         first = len(self.locations)

@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.source_file import SourceFile, open_source
 from flightlog_viewer.store.sources import resolve
 from flightlog_viewer.store.spool import Spool
@@ -41,7 +42,7 @@ class OpenedFiles:
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO sources SELECT unnest(?), unnest(?)",
-                [[source.file_id for source in opened], [str(source.path) for source in opened]],
+                [[source.file_id for source in opened], [name_text(source.path) for source in opened]],
             )
         for source in opened:
             source.rejects.write(self._connection)
@@ -105,7 +106,9 @@ class OpenedFiles:
                 elif source.path != path:
                     source.path = path
                     with self._connection.cursor() as cursor:
-                        cursor.execute("UPDATE sources SET path = ? WHERE file_id = ?", [str(path), source.file_id])
+                        cursor.execute(
+                            "UPDATE sources SET path = ? WHERE file_id = ?", [name_text(path), source.file_id]
+                        )
         opened: list[SourceFile] = []
         for path in new:
             with contextlib.suppress(UnreadableError):

@@ -10,7 +10,6 @@ from flightlog.errors import UnreadableError
 from flightlog.reader import sidecars
 from flightlog.rotation import rotated_in
 from flightlog_exporters.line_file import compression_of
-from flightlog_viewer.safe_text import is_text
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _HEAD: Final = 65536
@@ -31,13 +30,7 @@ def resolve(
     found: list[Path] = []
     for given in paths:
         found.extend(_expand(os.path.expanduser(str(given)), known))
-    files = list(dict.fromkeys(_with_rotated(found)))
-    for file in files:
-        if not is_text(str(file)):  # DuckDB takes no other names, file systems take any bytes
-            raise UnreadableError(
-                f"the name {repr(os.fsencode(file))[1:]} is not UTF-8: rename it, or name the other files"
-            )
-    return files
+    return list(dict.fromkeys(_with_rotated(found)))
 
 
 def newest(folder: Path) -> Path:

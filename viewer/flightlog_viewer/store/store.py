@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import duckdb
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.cache import Cache
@@ -132,7 +133,7 @@ class Store:
 
     def said_of_nothing(self) -> str:
         """The sentence about files that hold no span."""
-        names = ", ".join(str(source.path) for source in self.sources[:3])
+        names = ", ".join(name_text(source.path) for source in self.sources[:3])
         count = self.reject_count
         if not count:
             return f"{names} is empty: no span has been recorded yet"

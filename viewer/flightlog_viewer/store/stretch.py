@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flightlog_viewer.safe_text import is_text
 from flightlog_viewer.store.lines import Lines, find_lines
 from flightlog_viewer.store.source_file import SourceFile
 
@@ -97,7 +98,7 @@ def stretches(pieces: Iterable[Piece], new_file: Callable[[], Path]) -> Iterator
 
 def _stretch(group: list[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
     first = group[0]
-    if len(group) == 1 and first.start == 0 and 2 * first.stop > first.source.size() and first.source.is_at_its_path():
+    if len(group) == 1 and first.start == 0 and 2 * first.stop > first.source.size() and _can_be_opened(first.source):
         none = np.empty(0, np.int64)
         yield Stretch(first.source.read_path, (first,), np.zeros(1, np.int64), none, in_place=True)
         return
@@ -118,6 +119,11 @@ def _stretch(group: list[Piece], new_file: Callable[[], Path]) -> Iterator[Stret
         yield Stretch(path, tuple(read), bases, np.asarray(cut_ends, np.int64), in_place=False)
     finally:
         path.unlink(missing_ok=True)
+
+
+def _can_be_opened(source: SourceFile) -> bool:
+    """Whether DuckDB can open the file by its name; it takes only UTF-8, file systems take any bytes."""
+    return is_text(str(source.read_path)) and source.is_at_its_path()
 
 
 def _copy(piece: Piece, write: Callable[[bytes], object]) -> bytes:

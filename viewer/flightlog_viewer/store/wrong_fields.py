@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span_line import HUGE
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
 from flightlog_viewer.store.lines import read_lines
 from flightlog_viewer.store.reader import read
@@ -62,7 +63,7 @@ class WrongFields:
         for name in names:
             self.counts[name] += 1
             if len(self.examples) < EXAMPLES:
-                self.examples.append(f"{source.path} at byte {start:,}: {name}")
+                self.examples.append(f"{name_text(source.path)} at byte {start:,}: {name}")
 
 
 def find_wrong_fields(sources: Sequence[SourceFile], new_file: Callable[[], Path], progress: Progress) -> WrongFields:
