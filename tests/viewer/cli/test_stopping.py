@@ -33,7 +33,7 @@ def test_a_command_that_is_told_to_end_cleans_up(tmp_path: Path, name: str) -> N
     )
     with process:
         deadline = time.monotonic() + 60
-        while not list(temporary.glob("*/*")) and time.monotonic() < deadline:
+        while not list(temporary.glob("*/*/*")) and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.3)
         process.send_signal(getattr(signal, name))

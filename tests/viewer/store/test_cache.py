@@ -1,3 +1,4 @@
+import gzip
 import stat
 import subprocess
 import sys
@@ -204,7 +205,7 @@ def test_no_room_for_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kin
         assert store.query("overview")[0]["spans"] == 2
         assert len(store.rejects) == 1
     assert kept(tmp_path) == []
-    assert list((tmp_path / "cache").rglob("*.partial")) == []
+    assert list((tmp_path / "cache").rglob("building")) == []
 
 
 def test_a_base_that_cannot_be_put_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,3 +232,21 @@ def test_file_backed_without_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert store.sql("SELECT self_ms FROM spans WHERE run_id = 'r'").fetchall() == [(20,)]
         assert store.query("trace_rows")[0]["total_tokens"] == 15
     assert kept(tmp_path) == []
+
+
+def test_unpacked_copies_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over the limit goes at the next start, copies of compressed files among it, the one used last stays."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    packed = [tmp_path / f"{name}.jsonl.gz" for name in "abc"]
+    for number, place in enumerate(packed):
+        place.write_bytes(gzip.compress(path.read_bytes() * (number + 1)))
+        with open_store(place):
+            pass
+    folder = tmp_path / "cache" / "flightlog" / "index"
+    copies = sorted(folder.glob("*.jsonl"), key=lambda found: found.stat().st_mtime_ns)
+    assert len(copies) == 3
+    monkeypatch.setattr(cache, "LIMIT_BYTES", copies[2].stat().st_size)
+    for found in kept(tmp_path):
+        found.unlink()
+    cache.Cache.open()
+    assert list(folder.iterdir()) == [copies[2]]

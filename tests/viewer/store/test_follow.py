@@ -1,5 +1,6 @@
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import orjson
@@ -209,7 +210,8 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["gz", "zst", "otlp"])
 def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """A compressed file or one of another format is read anew when it has grown, and only its new spans are new."""
+    """A compressed file or one of another format is read anew when it has grown: only its new spans are new, and only
+    its newest copy is kept."""
     import gzip
 
     import zstandard
@@ -217,6 +219,8 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
     from flightlog_viewer.store import source_file
 
     monkeypatch.setattr(source_file, "_REST", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
     if kind == "otlp":
         fixture = Path(__file__).parents[2] / "exporters/fixtures/openinference.jsonl"
         parts = fixture.read_bytes().splitlines(keepends=True)[:2]
@@ -226,7 +230,7 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
         parts = [pack(orjson.dumps(span(run_id, inputs={"n": run_id})) + b"\n") for run_id in ("r", "s")]
     path = tmp_path / f"a.jsonl.{kind}"
     path.write_bytes(parts[0])
-    with open_store(path) as store:
+    with open_store(path, cache=False) as store:
         before = ids(store)
         payload = store.payload(0)
         assert not store.is_behind()
@@ -235,6 +239,7 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
         assert store.refresh() > 0
         assert not store.is_behind()
         assert store.refresh() == 0
+        assert len([found for found in (tmp_path / "tmp").rglob("*") if found.is_file()]) == 1
         assert ids(store)[: len(before)] == before
         assert store.payload(0) == payload
         assert store.payload(len(before))["inputs"] != payload["inputs"]

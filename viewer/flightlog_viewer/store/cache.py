@@ -4,18 +4,17 @@ import contextlib
 import hashlib
 import json
 import os
-import time
+import stat
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from flightlog_viewer.store.columns import LIGHT
+from flightlog_viewer.store.own_folder import OwnFolder, sweep
 
 LIMIT_BYTES: Final = 4 << 30
 """What all of the cache may take; the files not used for longest go first."""
-_STALE_S: Final = 86400
-"""Age at which a half-built file is taken for left over."""
 
 
 class Cache:
@@ -37,7 +36,12 @@ class Cache:
                 folder.chmod(0o700)
         except OSError:
             return None
-        return cls(folder) if os.access(folder, os.W_OK) else None
+        if not os.access(folder, os.W_OK):
+            return None
+        cache = cls(folder)
+        sweep(cache._building)
+        cache.prune()
+        return cache
 
     def path(self, paths: Sequence[str | Path], price_file: Path | None) -> Path:
         """Where the base of these paths is or would be; another version of anything that made it has another name."""
@@ -53,9 +57,13 @@ class Cache:
         ]
         return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.duckdb"
 
-    def building(self, path: Path) -> Path:
-        """A name to build ``path`` under; ``publish`` gives it the right one."""
-        return path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}.partial")
+    @property
+    def _building(self) -> Path:
+        return self.folder / "building"
+
+    def building_place(self) -> OwnFolder:
+        """A folder to build a file in before it is moved to its place; close it. Raises OSError."""
+        return OwnFolder(self._building)
 
     def publish(self, built: Path, path: Path) -> None:
         """Put a built file in its place; those who have the old one open keep it. Raises OSError."""
@@ -68,20 +76,20 @@ class Cache:
         with contextlib.suppress(OSError):
             os.utime(path)
 
-    def prune(self, keep: Path) -> None:
-        """Delete what is over the limit, and what others left half-built."""
+    def prune(self, keep: Path | None = None) -> None:
+        """Delete what is over the limit, but not ``keep``."""
         found: list[tuple[float, int, Path]] = []
-        for entry in self.folder.iterdir():
-            with contextlib.suppress(OSError):
-                status = entry.stat()
-                if ".partial" in entry.name and time.time() - status.st_mtime > _STALE_S:
-                    entry.unlink()
-                elif ".partial" not in entry.name and entry != keep:
-                    found.append((status.st_mtime, status.st_size, entry))
         with contextlib.suppress(OSError):
-            total = keep.stat().st_size + sum(size for _, size, _ in found)
-            for _, size, entry in sorted(found):
-                if total <= LIMIT_BYTES:
-                    return
-                entry.unlink()
-                total -= size
+            for entry in self.folder.iterdir():
+                with contextlib.suppress(OSError):
+                    status = entry.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime, status.st_size, entry))
+        total = sum(size for _, size, _ in found)
+        for _, size, entry in sorted(found):
+            if total <= LIMIT_BYTES:
+                return
+            if entry != keep:
+                with contextlib.suppress(OSError):
+                    entry.unlink()
+                    total -= size

@@ -42,7 +42,7 @@ class Rows:
         self._connection = connection
         self._paths = list(paths)
         self._cache = cache
-        self._spool = Spool(cache.folder if cache is not None else None)
+        self._spool = Spool(cache)
         self._files = OpenedFiles(connection, paths, self._spool)
         self._staged: Staging | None = None
         self._lock = threading.Lock()
@@ -239,7 +239,8 @@ class Rows:
     ) -> None:
         """Load into a new base and attach that."""
         connection = self._connection
-        building = self._spool.new_file() if self._cache is None or kept is None else self._cache.building(kept)
+        place = self._cache.building_place() if self._cache is not None and kept is not None else None
+        building = self._spool.new_file() if place is None else place.path / "base.duckdb"
         try:
             base.begin(connection, building)
             self._fill("base.span_rows", files, progress)
@@ -259,6 +260,9 @@ class Rows:
             building.unlink(missing_ok=True)
             building.with_name(f"{building.name}.wal").unlink(missing_ok=True)
             raise
+        finally:
+            if place is not None:
+                place.close()
         base.attach(connection, building if kept is None else kept)
         if kept is not None:
             self._note_base(kept)

@@ -115,6 +115,7 @@ class SourceFile:
         try:
             with self.reading() as descriptor:
                 if not _begins_alike(descriptor, fresh.held, self.end):
+                    spool.drop(fresh.copy)
                     return False
                 if self.held is not None:
                     # In one step: a reader in another thread has the old one or the new one.
@@ -123,6 +124,7 @@ class SourceFile:
             return False
         finally:
             fresh.close()
+        spool.drop(self.copy)
         self.identity, self.state, self.copy, self.converted = fresh.identity, fresh.state, fresh.copy, fresh.converted
         self.read_identity, self.rejects, self.rests_until = fresh.read_identity, fresh.rejects, fresh.rests_until
         return True

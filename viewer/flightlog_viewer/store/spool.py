@@ -5,12 +5,17 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
 from flightlog_exporters.line_file import BOMB, compression_of, is_bomb
+from flightlog_viewer.store.own_folder import OwnFolder, temporary_folder
+
+if TYPE_CHECKING:
+    from flightlog_viewer.store.cache import Cache
 
 _BLOCK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20
@@ -30,18 +35,22 @@ class Readable:
 
 
 class Spool:
-    """A private folder, gone after ``close``; unpacked copies live in ``kept`` when that is given."""
+    """A private folder, gone after ``close``; unpacked copies live in the cache when there is one."""
 
-    def __init__(self, kept: Path | None = None) -> None:
-        self._kept = kept
-        self._folder: Path | None = None
+    def __init__(self, cache: "Cache | None" = None) -> None:
+        self._cache = cache
+        self._folder: OwnFolder | None = None
         self._count = 0
 
     def readable(self, path: Path, descriptor: int) -> Readable:
         """Plain span lines: the file itself, its unpacked copy, or what its spans become. Raises UnreadableError."""
         kind = compression_of(os.pread(descriptor, 4, 0))
         plain = path if kind is None else self._copy(path, descriptor, _gunzip if kind == "gzip" else _unzstd)
-        return self._converted(plain) or Readable(plain)
+        converted = self._converted(plain)
+        if converted is None:
+            return Readable(plain)
+        self.drop(plain)
+        return converted
 
     def _converted(self, plain: Path) -> Readable | None:
         with plain.open("rb") as file:
@@ -73,45 +82,61 @@ class Spool:
     def new_file(self) -> Path:
         """The name of a new private file."""
         if self._folder is None:
-            import tempfile
-
-            self._folder = Path(tempfile.mkdtemp(prefix="flightlog-"))
+            self._folder = temporary_folder()
         self._count += 1
-        return self._folder / f"{self._count}.jsonl"
+        return self._folder.path / f"{self._count}.jsonl"
+
+    def drop(self, path: Path | None) -> None:
+        """Delete a file if it is one of the private folder's: what is read by an open descriptor can still be read."""
+        if path is not None and self._folder is not None and path.parent == self._folder.path:
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Delete the private folder; harmless when repeated."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.close()
 
     def _copy(self, path: Path, descriptor: int, unpack: Callable[[IO[bytes]], Iterator[bytes]]) -> Path:
         status = os.fstat(descriptor)
-        if self._kept is None:
+        if self._cache is None:
             target = self.new_file()
-        else:
-            key = f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-            target = self._kept / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
-            if target.exists():
-                os.utime(target)
-                return target
-        partial = target.with_suffix(f".{os.getpid()}.partial")
+            self._unpack(path, descriptor, target, unpack)
+            return target
+        key = f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+        target = self._cache.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
+        if target.exists():
+            self._cache.used(target)
+            return target
         try:
-            with open(os.dup(descriptor), "rb") as packed, _private(partial) as file:
+            with closing(self._cache.building_place()) as place:
+                built = place.path / target.name
+                self._unpack(path, descriptor, built, unpack)
+                os.replace(built, target)
+        except OSError as error:
+            raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
+        return target
+
+    def _unpack(
+        self, path: Path, descriptor: int, target: Path, unpack: Callable[[IO[bytes]], Iterator[bytes]]
+    ) -> None:
+        packed_size = os.fstat(descriptor).st_size
+        try:
+            with open(os.dup(descriptor), "rb") as packed, _private(target) as file:
                 free = shutil.disk_usage(target.parent).free
                 unpacked = 0
                 for block in unpack(packed):
                     unpacked += len(block)
-                    if is_bomb(status.st_size, unpacked):
+                    if is_bomb(packed_size, unpacked):
                         raise UnreadableError(f"{path} {BOMB}")
                     if free - unpacked < _FREE_BYTES:
                         raise UnreadableError(f"{path} is too large to unpack on this disk")
                     file.write(block)
-            os.replace(partial, target)
         except OSError as error:
+            target.unlink(missing_ok=True)
             raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
-        return target
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _private(path: Path) -> IO[bytes]:
