@@ -1,7 +1,9 @@
 """How quickly the viewer paints and answers, in a pseudo-terminal, beside an empty Textual application in the same run.
 
 A key's time runs from the write of its bytes to the last byte that comes back; during the load paints of the progress
-line alone do not count, which come ten times a second, key or no key. ``--count`` makes the file smaller.
+line alone do not count, which come ten times a second, key or no key. The key in which a load ends stands apart: what
+is painted then is the list. Programs that run beside it make keys late, so it says how much of the machine they took.
+``--count`` makes the file smaller.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,6 +25,8 @@ import psutil  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from tests.viewer.tui.terminal import Terminal
 
+LOADS = 3
+"""One alone has too few keys for a 95th percentile."""
 EMPTY = """
 from textual.app import App
 from textual.widgets import Static
@@ -72,6 +76,8 @@ def main() -> None:
     print(f"{'':52} {'viewer':>9} {'empty app':>10}")
     home = tempfile.mkdtemp(prefix="flightlog-home-")
     env = {"HOME": home}
+    # An installed package has its bytecode; so shall a checkout, whatever the environment says.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
     empty_paints, first_rows = [], []
     for _ in range(3):
@@ -86,15 +92,15 @@ def main() -> None:
         terminal.settle(0.5)
         empty_keys = presses(terminal, ["a"] * given.presses)
         empty_idle = idle(terminal.pid)
+    loads = [while_loading(path, env) for _ in range(LOADS)]
+    loading = [key for load in loads for key in load.keys]
+    row(f"key while loading, p95 ms of {len(loading)} (bar: 50)", p95(loading), p95(empty_keys))
+    row(f"... median of the p95 of {LOADS} loads", statistics.median(p95(load.keys) for load in loads))
+    row("... in the first second, worst ms (bar: 50)", max(max(load.keys[:20]) for load in loads), max(empty_keys[:20]))
+    row("... in which the load ends, ms with its paints", max(load.last for load in loads))
+    row("... cores that other programs took meanwhile", max(load.others for load in loads))
     with Terminal(flightlog("view", str(path), "--no-cache"), size=(120, 40), env=env) as terminal:
-        terminal.wait_for("agent  ")
-        # The progress line is painted ten times a second: a pause longer than that would never come.
-        there_and_back, loaded = ["j", "k"] * 1000, lambda: " traces" in terminal.text()
-        loading = presses(terminal, there_and_back, until=loaded, quiet=0.05, counts=beyond_progress)
-        row(f"key while loading, p95 ms of {len(loading)} (bar: 50)", p95(loading), p95(empty_keys))
-        row("key in the first second, worst ms of 20 (bar: 50)", max(loading[:20]), max(empty_keys[:20]))
-        loaded_at = wait_loaded(terminal)
-        row("everything loaded, s", loaded_at)
+        row("everything loaded, s", wait_loaded(terminal))
         terminal.settle(1.0)
         row("j, p95 ms (bar: 50)", p95(presses(terminal, ["j"] * given.presses)), p95(empty_keys))
         row("page down, p95 ms (bar: 50)", p95(presses(terminal, ["\x1b[6~"] * given.presses)), p95(empty_keys))
@@ -129,6 +135,44 @@ def main() -> None:
         terminal.send("\r")
         terminal.settle(0.5)
         row("20 MB payload opens, ms (bar: 150)", shows(terminal, "j", b"lorem"), p95(empty_keys))
+
+
+class Load(NamedTuple):
+    """What pressing keys during one load showed."""
+
+    keys: list[float]
+    """Milliseconds of every key but the last."""
+    last: float
+    """Of the key in which the load ended."""
+    others: float
+    """Cores that were busy with other programs."""
+
+
+def while_loading(path: Path, env: dict[str, str]) -> Load:
+    """Press keys from the first rows until everything is loaded."""
+    from tests.viewer.tui.terminal import Terminal, flightlog
+
+    with Terminal(flightlog("view", str(path), "--no-cache"), size=(120, 40), env=env) as terminal:
+        terminal.wait_for("agent  ")
+        ours = [psutil.Process(), psutil.Process(terminal.pid)]
+        begun, busy = time.monotonic(), machine_busy() - sum(map(process_busy, ours))
+        # The progress line is painted ten times a second: a pause longer than that would never come.
+        there_and_back, loaded = ["j", "k"] * 1000, lambda: " traces" in terminal.text()
+        *keys, last = presses(terminal, there_and_back, until=loaded, quiet=0.05, counts=beyond_progress)
+        busy = machine_busy() - sum(map(process_busy, ours)) - busy
+        return Load(keys, last, busy / (time.monotonic() - begun))
+
+
+def machine_busy() -> float:
+    """CPU seconds that all programs together have used since the machine started."""
+    times = psutil.cpu_times()
+    return float(sum(times[:3]))
+
+
+def process_busy(process: psutil.Process) -> float:
+    """CPU seconds of one program."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def presses(

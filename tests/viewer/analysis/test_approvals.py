@@ -203,7 +203,7 @@ def test_what_is_not_recorded_is_said() -> None:
         ("paused_or_running", "interrupted", (), ("interrupted", True)),
         ("paused_or_running", None, ("pay",), ("interrupted", True)),
         ("paused_or_running", None, ("ship",), ("paused_or_running", False)),
-        ("paused_or_running", "error", (), ("paused_or_running", False)),
+        ("paused_or_running", "error", (), ("errored", True)),
         ("finished", "running", ("pay",), ("finished", False)),
     ],
 )

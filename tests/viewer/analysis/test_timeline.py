@@ -96,6 +96,12 @@ def test_an_unended_span_counts_to_the_end_of_the_window() -> None:
     assert spread.busy == [Interval(2000, 99_000)]
 
 
+def test_a_dead_process_does_not_run_on() -> None:
+    """Where a process died the trace ends with the last that is known of it, however long ago that is."""
+    outline = build([row(0, None, 0, None, "unfinished"), row(1, 0, 2, 3), row(2, 0, 6, None, "unfinished")])
+    assert timeline.measure(outline, 99_000).whole == Interval(0, 6000)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=8))
 def test_busy_is_when_at_least_one_leaf_works(spans: list[tuple[int, int]]) -> None:

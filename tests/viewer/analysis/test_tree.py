@@ -72,10 +72,26 @@ def test_failures_are_where_an_error_began() -> None:
     rows = [row(0, None, status="error"), row(1, 0, status="error", name="a"), row(2, 0, status="error", name="b")]
     outline = build(rows)
     assert outline.failures() == [1, 2]
-    assert outline.next_in([1, 2], 1, 1) == 2
-    assert outline.next_in([1, 2], 2, 1) == 1
-    assert outline.next_in([1, 2], 0, -1) == 2
+    assert outline.next_in([1, 2], 1, 1) == (2, "")
+    assert outline.next_in([1, 2], 2, 1) == (1, "past the end: on from the top")
+    assert outline.next_in([1, 2], 0, -1) == (2, "past the top: on from the end")
+    assert outline.next_in([2], 2, 1) == (2, "this is the only one")
     assert outline.next_in([], 0, 1) is None
+
+
+def test_what_died_with_its_process_is_a_failure() -> None:
+    """Of the spans that never ended the innermost is where it happened."""
+    rows = [row(0, None, status="unfinished"), row(1, 0, name="a"), row(2, 0, status="unfinished", name="b")]
+    assert build(rows).failures() == [2]
+
+
+def test_the_next_one_from_a_group_is_inside_it() -> None:
+    """A group stands before the first of its spans."""
+    alike = [row(i, 0, status="error", name="a") for i in (1, 2, 3)]
+    outline = build([row(0, None), *alike, row(4, 0, name="b")])
+    group = outline.parent[1]
+    assert not outline.is_span(group)
+    assert outline.next_in([1, 2, 3], group, 1) == (1, "")
 
 
 def test_a_filter_keeps_ancestors() -> None:

@@ -63,6 +63,38 @@ async def test_moving_in_the_list(spans: Path) -> None:
         assert places[7:] == [0, 0, half, half + table.page_rows, 0, 29]
 
 
+async def test_the_next_error_of_the_list(tmp_path: Path) -> None:
+    """e stays on a failed trace that nobody has chosen, then goes on; round an end it says so, and E goes back."""
+    path = support_file(tmp_path / "spans.jsonl", 6, failing=(5, 2))
+    async with driven([path]) as viewer:
+        table = traces(viewer).table
+        places = []
+        for key in ("e", "e", "e", "E", "k", "e"):
+            await viewer.press(key)
+            places.append(table.cursor)
+        assert places == [0, 3, 0, 3, 2, 3]
+        assert "the first one is right here" in viewer.toasts()
+        assert "past the end: on from the top" in viewer.toasts()
+        assert "past the top: on from the end" in viewer.toasts()
+        await viewer.press("slash")
+        await viewer.write("root:status:ok")
+        await viewer.press("enter")
+        await viewer.press("e")
+        assert "no trace in this list failed or died" in viewer.toasts()
+
+
+async def test_another_order_shows_its_top(spans: Path) -> None:
+    """Whoever has not moved sees the longest after sorting by duration, and the newest after a filter is cleared."""
+    async with driven([spans]) as viewer:
+        table = traces(viewer).table
+        await viewer.press("S")
+        assert (table.cursor, table.scroll_offset.y) == (0, 0)
+        await viewer.press("slash")
+        await viewer.write("status:error")
+        await viewer.press("enter", "escape")
+        assert (table.cursor, table.scroll_offset.y) == (0, 0)
+
+
 async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, home: Path) -> None:
     """s sorts, B marks for good, c twice compares, R lists what was left out, : finds any of it by name."""
     async with driven([spans], size=(120, 40)) as viewer:

@@ -1,5 +1,6 @@
 """The fields of the filter language: their names, the column each stands for, and how its values are read."""
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
@@ -27,11 +28,14 @@ def _text(name: str, meaning: str, *also: str, trace: str | None = None) -> Fiel
 
 _COLUMNS: Final = {"finish_reason", "service_tier", "service_version", "environment", "request_model"}
 
+_STATUSES: Final = ("ok", "error", "interrupted", "handoff", "cancelled", "abandoned", "running", "unfinished")
+_STATUS: Final = re.compile(r"status[:=]([a-z_]+)")
+
 _FIELDS: Final = (
     _text("name", "name of the run: model, tool, node or runnable", trace="name"),
     _text("type", "llm, tool, retriever, chain, event"),
     _text("kind", "graph, node, edge, task, runnable"),
-    _text("status", "ok, error, interrupted, handoff, cancelled, abandoned, running, unfinished", trace="status"),
+    _text("status", ", ".join(_STATUSES), trace="status"),
     _text("model", "model that answered"),
     _text("request_model", "model that was asked"),
     _text("provider", "provider of the model"),
@@ -94,3 +98,10 @@ def guess(name: str) -> str:
     """`` (did you mean `status`?)`` when something is near, else nothing."""
     near = get_close_matches(name.lower(), FIELDS, n=1)
     return f": did you mean `{near[0]}`?" if near else ""
+
+
+def status_hint(text: str) -> str:
+    """What may be wrong with a filter that leaves nothing: a status that no span has."""
+    named = _STATUS.findall(text.lower())
+    unknown = [name for name in named if not any(name in known for known in _STATUSES)]
+    return f"; a status is one of {', '.join(_STATUSES)}" if unknown else ""

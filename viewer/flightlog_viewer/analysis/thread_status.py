@@ -11,7 +11,8 @@ def refine(
 
     `newest_run` is the status of the thread's newest root span: `running` or `unfinished` (its process is dead) while
     it has not ended. A run that ended well while nodes are due stopped at a static breakpoint: it waits for a human.
-    `breakpoints` are nodes before which a pause is a wait for a human, spans or not.
+    One that failed did so without a word in the database: at the recursion limit, say. `breakpoints` are nodes before
+    which a pause is a wait for a human, spans or not.
     """
     if status != "paused_or_running":
         return status, False
@@ -19,6 +20,8 @@ def refine(
         return "running", False
     if newest_run == "unfinished":
         return "crashed", False
+    if newest_run == "error":
+        return "errored", True
     if newest_run in ("ok", "interrupted") or any(node in breakpoints for node in due):
         return "interrupted", True
     return status, False

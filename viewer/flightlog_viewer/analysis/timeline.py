@@ -155,14 +155,17 @@ class Spread:
 
 
 def measure(outline: Outline, until: int) -> Spread:
-    """When the spans of a trace ran. Unended ones run ``until`` then, microseconds since the epoch."""
+    """When the spans of a trace ran. Those that run do so ``until`` then, microseconds since the epoch.
+
+    Those that died with their process run until the last that is known of the trace: what comes after is nobody's time.
+    """
     rows, children = outline.rows, outline.children
     if not rows:
         return Spread(Interval(0, 1), [], [], [])
     first = min([row.start_us for row in rows])
     known = [None if (took := row.duration_ms) is None else row.start_us + round(took * 1000) for row in rows]
     last = max([row.start_us if end is None else end for row, end in zip(rows, known, strict=True)])
-    if None in known:
+    if any(row.status == "running" for row in rows):
         last = max(last, until)
     starts, ends, failed = [], [], []
     for row, end, below in zip(rows, known, children, strict=False):

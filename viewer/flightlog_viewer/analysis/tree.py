@@ -8,11 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from flightlog_viewer.analysis.jumps import Jump, jump
+
 GROUP_MINIMUM = 3
 """Fewer like siblings than this stay apart."""
 
 
-_FATES = (("error", "unfinished"), ("interrupted",))
+FAILED = ("error", "unfinished")
+"""The statuses of what went wrong: it raised, or its process died."""
+_FATES = (FAILED, ("interrupted",))
 
 
 class SpanRow(NamedTuple):
@@ -114,8 +118,8 @@ class Outline:
         return {node for node, below in enumerate(self.children) if below and (node < count or node == self.orphans)}
 
     def failures(self) -> list[int]:
-        """Spans where an error began (failed, with no failed child), depth first."""
-        failed = {i for i, row in enumerate(self.rows) if row.status == "error"}
+        """Spans where an error began, or that died with their process (and no such child), depth first."""
+        failed = {i for i, row in enumerate(self.rows) if row.status in FAILED}
         passed_on = {self._span_parent(i) for i in failed}
         return [i for i in self.order if i in failed and i not in passed_on]
 
@@ -136,15 +140,13 @@ class Outline:
             below = [child for child in inside if self.rows[child].status in fates]
         return node
 
-    def next_in(self, marks: Sequence[int], node: int, step: int) -> int | None:
+    def next_in(self, marks: Sequence[int], node: int, step: int) -> Jump | None:
         """The next (``step`` 1) or previous (-1) of ``marks``, given depth first, seen from ``node``; wraps round."""
-        if not marks:
-            return None
-        here = self._rank[self.first_span(node)]
         ranks = [self._rank[mark] for mark in marks]
-        if step > 0:
-            return next((m for m, rank in zip(marks, ranks, strict=True) if rank > here), marks[0])
-        return next((m for m, rank in zip(reversed(marks), reversed(ranks), strict=True) if rank < here), marks[-1])
+        # A group stands before the first of its spans.
+        here = self._rank[self.first_span(node)] - (not self.is_span(node))
+        found = jump(ranks, here, step)
+        return None if found is None else found._replace(to=marks[ranks.index(found.to)])
 
     def sibling(self, node: int, step: int) -> int | None:
         """The next or previous node under the same parent; None at the end."""

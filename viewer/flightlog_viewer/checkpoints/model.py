@@ -12,7 +12,7 @@ ThreadStatus: TypeAlias = Literal[
 ]
 """`paused_or_running`: nodes are due and nothing says why they have not run (a static breakpoint, a crash and a run in
 progress leave the same rows). `unknown`: the newest checkpoint cannot be read or decoded. Only spans give `running` and
-`crashed`, and an `interrupted` that is inferred."""
+`crashed`, and an `interrupted` or `errored` that is inferred."""
 
 TaskStatus: TypeAlias = Literal["finished", "interrupted", "errored", "pending"]
 TaskKind: TypeAlias = Literal["pull", "push", "call", "error_handler", "update", "input", "other"]

@@ -84,10 +84,11 @@ SELECT coalesce(state.thread_id, recorded.thread_id) AS thread_id,
         WHEN state.status <> 'paused_or_running' OR newest IS NULL THEN state.status
         WHEN newest = 'running' THEN 'running'
         WHEN newest = 'unfinished' THEN 'crashed'
+        WHEN newest = 'error' THEN 'errored'
         WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
         ELSE state.status END AS status,
     coalesce(state.inferred, true) OR (
-        state.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted'), false)) AS inferred,
+        state.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted', 'error'), false)) AS inferred,
     database, checkpoints, steps, created_at, updated_at, next, pending, error,
     runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
     unknown_costs

@@ -111,6 +111,14 @@ class SpanQuestions:
         )[0]
         return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost"), row, strict=True))
 
+    def failed_rows(self, ids: "NDArray[np.int64]") -> list[int]:
+        """Where in a list of traces, given by the row ids of their roots, those stand that failed or died."""
+        import numpy as np
+
+        failed = self._cursors.rows("SELECT row_id FROM traces WHERE status IN ('error', 'unfinished')")
+        found: list[int] = np.flatnonzero(np.isin(ids, [row[0] for row in failed])).tolist()
+        return found
+
     def find_trace(self, trace_id: str) -> TraceRow | None:
         """A trace by its id."""
         rows = self._cursors.rows(f"SELECT {_TRACE_FIELDS} FROM traces WHERE trace_id = ?", [trace_id])

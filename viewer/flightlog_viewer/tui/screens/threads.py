@@ -10,6 +10,7 @@ from textual.timer import Timer
 
 from flightlog_viewer.analysis import step_document
 from flightlog_viewer.analysis.join import Link
+from flightlog_viewer.analysis.jumps import jump
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
@@ -239,14 +240,15 @@ class ThreadsView(View):
             self.notify("no interrupt or fork that way", markup=False)
 
     def action_error(self, step: int) -> None:
-        at, count = self.table.cursor, len(self._entries)
-        order = ((at + n * step) % count for n in range(1, count + 1))
-        found = next((row for row in order if self._entries[row].summary.status in _FAILED), None)
+        failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in _FAILED]
+        found = jump(failed, self.table.cursor, step, fresh=self.table.fresh)
         if found is None:
             self.notify("no thread in this list failed", markup=False)
             return
-        self.table.move_to(found)
-        self._open(self._entries[found].summary.thread_id)
+        self.table.choose(found.to)
+        self._open(self._entries[found.to].summary.thread_id)
+        if found.said:
+            self.notify(found.said, markup=False)
 
     def action_branch(self) -> None:
         if self._stepper.turn():

@@ -1,7 +1,5 @@
 """Screen 1: every trace, filtered and sorted."""
 
-import re
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -10,14 +8,18 @@ from textual.message import Message
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.filter_fields import status_hint
+from flightlog_viewer.analysis.jumps import Jump, jump
 from flightlog_viewer.tui import bookmarks
+from flightlog_viewer.tui.comparing import Comparison
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
 from flightlog_viewer.tui.screens.view import View
-from flightlog_viewer.tui.span_questions import OpenTrace, trace_order
+from flightlog_viewer.tui.span_questions import trace_order
 from flightlog_viewer.tui.trace_cells import COLUMNS, cells
+from flightlog_viewer.tui.trace_rows import TraceRows
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
-from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
-from flightlog_viewer.tui.widgets.row_list import Cell, RowList, TableRows
+from flightlog_viewer.tui.widgets.paged_rows import PagedRows
+from flightlog_viewer.tui.widgets.row_list import Cell, RowList
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
 
 SORTS = ("start", "duration", "spans", "tokens", "cost", "name", "status", "thread")
-
-STATUSES = ("ok", "error", "interrupted", "handoff", "cancelled", "abandoned", "running", "unfinished")
-_STATUS = re.compile(r"status[:=]([a-z_]+)")
 
 
 class TraceOpened(Message):
@@ -71,10 +70,10 @@ class TracesView(View):
         self.where: Filter | None = None
         self.filter_text = ""
         self._p95: float | None = None
-        self._traces: dict[Hashable, TraceRow] = {}
+        self._rows = TraceRows(self.session, self._line, self._arrived)
         self._total = 0
         self._newer = 0
-        self._compared: TraceRow | None = None
+        self._comparison = Comparison(self)
         self._marked: set[str] = set()
 
     def compose(self) -> ComposeResult:
@@ -99,18 +98,12 @@ class TracesView(View):
 
     def show_excerpt(self, rows: list[TraceRow]) -> None:
         """Rows read from the file itself, until the store is there."""
-        self._traces = {row.trace_id: row for row in rows}
-        self.table.show_rows(TableRows([self._line(r) for r in rows], [r.trace_id for r in rows]), sort=("start", True))
+        self.table.show_rows(self._rows.excerpt(rows), sort=("start", True))
         self.filter_line.set_count(f"{len(rows)} so far")
 
     def selected(self) -> TraceRow | None:
         """The trace under the cursor."""
-        rows = self.table.rows
-        if isinstance(rows, PagedRows):
-            name = rows.name(self.table.cursor) if len(rows) else None
-            return None if name is None else self._traces.get(name)
-        key = self.table.key
-        return None if key is None else self._traces.get(key)
+        return self._rows.at_cursor(self.table)
 
     def data_changed(self, *, appended: bool) -> None:
         self.reload(appended=appended)
@@ -146,14 +139,14 @@ class TracesView(View):
             return
         self._newer = 0
         first = not isinstance(shown, PagedRows)
-        rows = PagedRows(ids, self._page, self.session.pool, self._arrived)
+        rows = self._rows.paged(ids)
         if first and was is not None:
             # The excerpt knows its rows by trace id, the store by row id.
             self.ask("keep", lambda: self._row_of(was.trace_id), lambda row_id: self._show_kept(rows, row_id))
         else:
-            self.table.show_rows(
-                rows, sort=(self.sort, self.descending), keep=not self.viewer.following or self.table.cursor > 0
-            )
+            # A cursor that nobody has put anywhere stays at the top of another order or filter.
+            keep = (self.table.cursor > 0 or not self.viewer.following) if appended else not self.table.fresh
+            self.table.show_rows(rows, sort=(self.sort, self.descending), keep=keep)
         self._total = len(ids) if self.where is None else max(self._total, len(ids))
         self._count(summary)
 
@@ -171,7 +164,7 @@ class TracesView(View):
 
     def _say_nothing(self) -> None:
         if self.where is not None:
-            self.table.nothing = "no trace matches this filter: Esc clears it" + hint(self.filter_text)
+            self.table.nothing = "no trace matches this filter: Esc clears it" + status_hint(self.filter_text)
         else:
             self.table.nothing = "no trace yet: waiting for the file to be written"
 
@@ -191,19 +184,6 @@ class TracesView(View):
         if self._newer:
             parts.insert(0, f"{self._newer} newer (a)")
         self.filter_line.set_count("  ".join(parts))
-
-    def _page(self, ids: list[int]) -> Page:
-        with self.session.cursors.topic("page"):
-            found = self.session.spans.trace_page(ids)
-        page: list[tuple[Hashable, list[Cell]]] = []
-        for row_id in ids:
-            trace = found.get(row_id)
-            if trace is None:
-                page.append((row_id, [Cell("")] * len(COLUMNS)))
-                continue
-            self._traces[trace.trace_id] = trace
-            page.append((trace.trace_id, self._line(trace)))
-        return page
 
     def _line(self, trace: TraceRow) -> list[Cell]:
         return cells(trace, self.glyphs, self._p95, self.zone, marked=trace.trace_id in self._marked)
@@ -305,24 +285,22 @@ class TracesView(View):
 
     def action_error(self, step: int) -> None:
         rows = self.table.rows
-        if not isinstance(rows, PagedRows) or not len(rows):
+        if not isinstance(rows, PagedRows):
             return
-        at = self.table.cursor
-        ids = rows.ids
-        session = self.session
+        ids, here, fresh, session = rows.ids, self.table.cursor, self.table.fresh, self.session
 
-        def work() -> int | None:
-            failed = {row[0] for row in session.cursors.rows("SELECT row_id FROM traces WHERE status = 'error'")}
-            order = range(1, len(ids) + 1)
-            return next((i for n in order if int(ids[i := (at + n * step) % len(ids)]) in failed), None)
+        def work() -> Jump | None:
+            return jump(session.spans.failed_rows(ids), here, step, fresh=fresh)
 
         self.ask("error", work, self._jump)
 
-    def _jump(self, row: int | None) -> None:
-        if row is None:
-            self.notify("no trace in this list failed", markup=False)
-        else:
-            self.table.move_to(row)
+    def _jump(self, found: Jump | None) -> None:
+        if found is None:
+            self.notify("no trace in this list failed or died", markup=False)
+            return
+        self.table.choose(found.to)
+        if found.said:
+            self.notify(found.said, markup=False)
 
     def action_bookmark(self) -> None:
         trace = self.selected()
@@ -333,33 +311,8 @@ class TracesView(View):
 
     def action_compare(self) -> None:
         trace = self.selected()
-        if trace is None:
-            return
-        if self._compared is None or self._compared.trace_id == trace.trace_id:
-            self._compared = trace
-            self.notify(
-                f"A is {trace.name} of {units.clock(trace.start_us, self.zone)}; c on another trace compares",
-                markup=False,
-            )
-            return
-        first, session = self._compared, self.session
-        self._compared = None
-
-        until = round(self.viewer.now().timestamp() * 1e6)
-
-        def work() -> tuple[OpenTrace, OpenTrace]:
-            return session.spans.open_trace(first.trace_id, until), session.spans.open_trace(trace.trace_id, until)
-
-        self.ask("compare", work, lambda sides: self._compare((first, trace), sides))
-
-    def _compare(self, traces: tuple[TraceRow, TraceRow], sides: tuple[OpenTrace, OpenTrace]) -> None:
-        from flightlog_viewer.tui.screens.compare import CompareScreen
-
-        a, b = (
-            f"{row.name} {units.clock(row.start_us, self.zone)} {units.duration(row.duration_ms)}" for row in traces
-        )
-        self.viewer.clear_notifications()  # they would lie over what differs
-        self.viewer.push_screen(CompareScreen((a, b), sides, self.glyphs))
+        if trace is not None:
+            self._comparison.take(trace)
 
     def action_thread(self) -> None:
         trace = self.selected()
@@ -367,10 +320,3 @@ class TracesView(View):
             self.viewer.open_thread(trace.thread_id)
         else:
             self.notify("this trace names no thread", markup=False)
-
-
-def hint(text: str) -> str:
-    """What may be wrong with a filter that leaves nothing: a status that no span has."""
-    named = _STATUS.findall(text.lower())
-    unknown = [name for name in named if name not in STATUSES and not any(name in known for known in STATUSES)]
-    return f"; a status is one of {', '.join(STATUSES)}" if unknown else ""

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from flightlog_viewer.analysis.document import Block, Document
+from flightlog_viewer.analysis.jumps import said
 from flightlog_viewer.tui.glyphs import UNICODE, Glyphs
 from flightlog_viewer.tui.text import fit, segment, width_of, wrap
 from flightlog_viewer.tui.widgets.virtual import VirtualRows
@@ -96,15 +97,16 @@ class BodyView(VirtualRows):
         """The visible lines as plain text."""
         return "\n".join("  " * depth + self._key(block) + block.text for block, depth in self._document.visible)
 
-    def search(self, needle: str, step: int = 1) -> bool:
-        """Go to the next line that contains the text."""
-        if not self._document.visible:
-            return False
-        found = self._document.find(needle, self._line(self._cursor), step)
+    def search(self, needle: str, step: int = 1) -> None:
+        """Go to the next line that contains the text, or say that there is none."""
+        here = self._line(self._cursor)
+        found = self._document.find(needle, here, step) if self._document.visible else None
         if found is None:
-            return False
+            self.notify(f"{needle!r} is not in what is unfolded", markup=False)
+            return
         self.move_to(self._starts[found])
-        return True
+        if word := said(here, found, step):
+            self.notify(word, markup=False)
 
     def _measure(self) -> None:
         self._width = self.scrollable_content_region.width
@@ -167,8 +169,8 @@ class BodyView(VirtualRows):
         self.app.push_screen(AskLine("Search in what is unfolded"), search)
 
     def action_again(self, step: int) -> None:
-        if self._needle and not self.search(self._needle, step):
-            self.notify(f"{self._needle!r} is not in what is unfolded", markup=False)
+        if self._needle:
+            self.search(self._needle, step)
 
     def action_fold(self) -> None:
         if self._document.visible:

@@ -132,6 +132,7 @@ class RowList(VirtualRows):
         self._sorted = sort
         found = rows.find(key) if keep and key is not None else None
         self._cursor = 0 if found is None else found
+        self.fresh = self.fresh or found is None
         self.resized()
         top = 0 if found is None else max(0, found - line)
         self.scroll_to(y=top, animate=False, immediate=True, force=True)

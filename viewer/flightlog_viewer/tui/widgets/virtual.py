@@ -81,6 +81,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._cursor = 0
+        self.fresh = True
+        """Nobody has put the cursor where it stands."""
         self._unseen = False
         """The cursor was moved while there was no room at all."""
         self.nothing = ""
@@ -133,7 +135,13 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh_row(before)
             self.refresh_row(row)
         if tell and row != before:
+            self.fresh = False
             self.post_message(self.Moved(self, row))
+
+    def choose(self, row: int) -> None:
+        """Put the cursor on a row on purpose, be it the one it stands on."""
+        self.move_to(row)
+        self.fresh = False
 
     def refresh_row(self, row: int) -> None:
         """Draw one row again, if it is in view."""

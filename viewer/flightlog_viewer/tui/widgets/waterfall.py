@@ -1,5 +1,6 @@
 """The tree of a trace with its bars of time beside it, drawn row by row over any number of spans."""
 
+from collections import Counter
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -64,6 +65,7 @@ class Waterfall(VirtualRows):
         self._axis: Axis | None = None
         self._small: tuple[int, list[int], list[bool]] | None = None
         self._groups: dict[int, GroupFacts] = {}
+        self._failed: Counter[str] = Counter()
 
     @property
     def outline(self) -> Outline:
@@ -96,6 +98,7 @@ class Waterfall(VirtualRows):
         self._critical = None
         self._axis = self._small = None
         self._groups = {}
+        self._failed = Counter(self.outline.rows[node].status for node in folding.failures)
         self.resized()
         if keep and was is not None:
             self.go_to_row(was.row_id)
@@ -144,8 +147,8 @@ class Waterfall(VirtualRows):
             density = self.glyphs.density
             top = max(counts, default=0) or 1
             summary = f"{units.plural(len(self.outline.rows), 'span')}  {units.duration(_ms(self._spread.whole))}"
-            if self._folding.failures:
-                summary += f"  {self.glyphs.status['error']}{len(self._folding.failures)}"
+            for status, number in self._failed.items():
+                summary += f"  {self.glyphs.status[status]}{number}"
             found = [segment(fit(summary, label), style)]
             left, right = whole.column(self._window.start), whole.column(self._window.end)
             for column, count in enumerate(counts):
@@ -275,18 +278,30 @@ class Waterfall(VirtualRows):
         found = None if node is None else self.outline.next_in(marks, node, step)
         if found is None:
             self.notify(nothing, markup=False)
-        else:
-            self.go_to(found)
+            return
+        self.go_to(found.to)
+        if found.said:
+            self.notify(found.said, markup=False)
 
     def action_error(self, step: int) -> None:
-        self._jump(self._folding.failures, step, "no span of this trace failed")
+        failures, filtered = self._folding.failures, self._folding.matches is not None
+        if filtered:
+            failures = [node for node in failures if self._folding.row_of(node) is not None]
+        self._jump(failures, step, f"no span of this {'filter' if filtered else 'trace'} failed")
 
     def action_match(self, step: int) -> None:
-        self._jump(self._folding.matches or [], step, "no filter: / sets one")
+        matches = self._folding.matches
+        nothing = "no filter: / sets one" if matches is None else "no span matches this filter"
+        self._jump(matches or [], step, nothing)
 
     def action_sibling(self, step: int) -> None:
         node = self._node
-        if node is not None and (found := self.outline.sibling(node, step)) is not None:
+        if node is None:
+            return
+        found = self.outline.sibling(node, step)
+        if found is None:
+            self.notify(f"this is the {'last' if step > 0 else 'first'} of its siblings", markup=False)
+        else:
             self.go_to(found)
 
     def action_zoom(self, factor: float) -> None:
