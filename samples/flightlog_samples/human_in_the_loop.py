@@ -3,8 +3,8 @@
 The pause is a checkpoint, so it costs nothing while it waits, and any process that opens the same database may
 answer. Two things that tutorials leave out matter in practice and are done here: answering a thread that asks nothing
 is an error (LangGraph does nothing with the answer, or runs the node on an empty state), and so is starting anew on a
-thread that still asks (LangGraph drops the open question). A plain set of approving answers also takes the number 1
-for True.
+thread that still asks (LangGraph drops the open question). And `decision in {True, "yes"}` would take the number 1 for
+a yes, since 1 == True; `is_approval` does not.
 """
 
 import sys

@@ -109,6 +109,14 @@ def test_unwritable_path_changes_nothing(app: Path, tmp_path: Path) -> None:
     ] * 2
 
 
+def test_a_folder_is_no_span_file(app: Path, tmp_path: Path) -> None:
+    """`run -o FOLDER` says so and runs nothing."""
+    command = (sys.executable, "-m", "flightlog", "run", "-o", tmp_path, "--", sys.executable, app)
+    done = execute(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is a folder: name a file in it" in done.stderr
+
+
 SAMPLED = """\
 from langchain_core.runnables import RunnableLambda
 

@@ -1,6 +1,7 @@
 """What `import flightlog` offers, and the options of its tracer."""
 
 import inspect
+from importlib.metadata import version
 from typing import Any, get_type_hints
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import flightlog
 from flightlog import JsonlTracer, UsageError
 from flightlog.handler import TracerOptions
+from flightlog.testing import MemorySink
 
 
 @pytest.mark.parametrize("name", flightlog.__all__)
@@ -21,6 +23,17 @@ def test_what_is_not_public_is_not_there() -> None:
     """A name that is not offered is an AttributeError, as of any module."""
     with pytest.raises(AttributeError, match="no attribute 'JsonTracer'"):
         flightlog.JsonTracer  # noqa: B018
+
+
+def test_completion_offers_what_is_public() -> None:
+    """`dir` has the public names and the version, and nothing that the module only uses."""
+    assert [name for name in dir(flightlog) if not name.startswith("__")] == sorted(flightlog.__all__)
+    assert flightlog.__version__ == version("flightlog")
+
+
+def test_the_signature_of_the_tracer_names_its_options() -> None:
+    """`help` and notebooks show `JsonlTracer(path=None, *, sinks=(), ...)`."""
+    assert list(inspect.signature(JsonlTracer).parameters)[:3] == ["path", "sinks", "redact"]
 
 
 def test_every_error_is_a_flightlog_error() -> None:
@@ -57,7 +70,18 @@ def test_a_tracer_shows_its_file(tmp_path: Any) -> None:
         ({"sample": float("nan")}, "between 0 and 1"),
         ({"always_keep": ("eror",)}, "knows no status 'eror'"),
         ({"always_keep": "eror", "sample": 0.5}, "knows no status 'eror'"),
-        ({"redact": [7]}, "callables, not int"),
+        ({"redact": [7]}, "not int"),
+        ({"redact": False}, "or None to hide nothing, not bool"),
+        ({"capture": False}, "takes a mode"),
+        ({"capture": ["inputs"]}, "takes a mode"),
+        ({"max_field_bytes": None}, "must be at least 64"),
+        ({"max_bytes": "10MB"}, "not '10MB'"),
+        ({"sample": "0.1"}, "not '0.1'"),
+        ({"always_keep": None}, "takes statuses"),
+        ({"always_keep": [None, "ok"]}, "knows no status None"),
+        ({"sinks": 7}, "takes a list of sinks"),
+        ({"sinks": [print]}, "is no sink"),
+        ({"sinks": [MemorySink]}, r"MemorySink\(\) instead of MemorySink"),
     ],
     ids=str,
 )

@@ -321,3 +321,12 @@ def test_name_that_is_not_text(tmp_path: Path) -> None:
     assert file.write(line(0))
     assert SpanFile(path).write(line(1))  # type: ignore[arg-type]  # what os.walk of bytes gives
     assert seqs(Path(os.fsdecode(path))) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [(".", "is a folder"), ("trace.jsonl.zst", "open_store"), ("x", "no span")]
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path, name: str, sentence: str) -> None:
+    """A folder, a file packed by zstd and a missing one are errors of ours, not of the system."""
+    with pytest.raises(UnreadableError, match=sentence):
+        list(read_spans(tmp_path / name))

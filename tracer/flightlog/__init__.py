@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from flightlog.sink import SpanSink
     from flightlog.span import Span
 
+    __version__: str
+
 __all__ = [
     "FlightlogError",
     "JsonlTracer",
@@ -62,6 +64,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("flightlog")
     if (home := _HOMES.get(name)) is None:
         raise AttributeError(f"module 'flightlog' has no attribute {name!r}")
     value = getattr(import_module(f"flightlog.{home}"), name)
@@ -70,7 +76,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """The public names, without what this module itself imports."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__")), "__version__"])
 
 
 if os.environ.get("FLIGHTLOG_PATH"):

@@ -14,7 +14,12 @@ Capture = Mapping[Literal["inputs", "output"], Mode] | Mode
 
 def modes(capture: Capture | None) -> tuple[Mode, Mode]:
     """The modes for inputs and output. Raises UsageError for anything else."""
-    chosen = {"inputs": capture, "output": capture} if isinstance(capture, str) else dict(capture or {})
+    if capture is None:
+        return "all", "all"
+    try:
+        chosen = {"inputs": capture, "output": capture} if isinstance(capture, str) else dict(capture)
+    except (TypeError, ValueError):  # False, say: whoever writes that does not mean "all"
+        raise UsageError(f"capture takes a mode, or one for each of 'inputs' and 'output', not {capture!r}") from None
     unknown = set(chosen) - {"inputs", "output"}
     if unknown:
         raise UsageError(f"capture has no field {sorted(unknown)[0]!r}: use 'inputs' and 'output'")

@@ -91,13 +91,9 @@ class JsonlTracer(SharedByCopies, Callbacks):
 
         Raises UsageError for an argument that cannot be meant.
         """
-        for name, limit, least in (
-            ("max_field_bytes", max_field_bytes, _SMALLEST_FIELD_BYTES),
-            ("max_bytes", max_bytes, 1),
-            ("max_total_bytes", max_total_bytes, 1),
-        ):
-            if limit is not None and limit < least:
-                raise UsageError(f"{name} must be at least {least}")
+        _check_bytes("max_field_bytes", max_field_bytes, _SMALLEST_FIELD_BYTES)
+        _check_bytes("max_bytes", 1 if max_bytes is None else max_bytes, 1)
+        _check_bytes("max_total_bytes", 1 if max_total_bytes is None else max_total_bytes, 1)
         sampler = Sampler(sample, always_keep)
         payload_modes = modes(capture)
         file = None
@@ -120,6 +116,9 @@ class JsonlTracer(SharedByCopies, Callbacks):
                 clock,
             )
         )
+
+    # What help() and completions show of the class is the signature of what it is made with.
+    __new__.__wrapped__ = __init__  # type: ignore[attr-defined]
 
     @property
     def path(self) -> str | None:
@@ -192,3 +191,8 @@ class JsonlTracer(SharedByCopies, Callbacks):
         LangGraph reports interrupts and resumes only to instances of it, and importing it ourselves costs a second.
         """
         return langgraph.aware_class(type(self))
+
+
+def _check_bytes(name: str, limit: float, least: int) -> None:
+    if not isinstance(limit, int | float) or not limit >= least:
+        raise UsageError(f"{name} must be at least {least} (bytes), not {limit!r}")

@@ -50,8 +50,13 @@ def read_spans(path: str | os.PathLike[str]) -> Iterator[Span]:
     """The finished spans of a span file and of its rotated files, oldest file first.
 
     Lines that are no spans (a torn one, say) are passed over, and a record that is there twice, by ``writer_id`` and
-    ``seq``, comes once. Raises UnreadableError when there is no such file.
+    ``seq``, comes once. Files that end in ``.zst`` are passed over: ``flightlog_viewer.open_store`` reads those.
+    Raises UnreadableError when there is no such file.
     """
+    if os.path.isdir(path):
+        raise UnreadableError(f"{os.fspath(path)} is a folder: name a span file in it")
+    if os.fspath(path).endswith(".zst"):
+        raise UnreadableError(f"{os.fspath(path)} is compressed by zstd: flightlog_viewer.open_store reads it")
     files = [file for file in (*rotated_files(path), Path(path)) if file.suffix != ".zst"]
     if not any(file.exists() for file in files):
         raise UnreadableError(f"no span file {os.fspath(path)}")

@@ -57,7 +57,7 @@ class Redactor:
         self.callables: list[Callable[[str, Any], Any]] = []
         if rules is not None:
             keys.update(DEFAULT_KEYS)
-            for rule in (rules,) if isinstance(rules, str | re.Pattern) or callable(rules) else rules:
+            for rule in _listed(rules):
                 if isinstance(rule, str):
                     keys.add(fold(rule))
                 elif isinstance(rule, re.Pattern):
@@ -65,9 +65,7 @@ class Redactor:
                 elif callable(rule):
                     self.callables.append(rule)
                 else:
-                    raise UsageError(
-                        f"redact takes keys, compiled regular expressions and callables, not {type(rule).__name__}"
-                    )
+                    raise _no_rule(rule)
         self.keys: Final = frozenset(keys)
         self._needles: Final = tuple(orjson.dumps(key) + b":" for key in keys)
 
@@ -99,6 +97,22 @@ class Redactor:
         finally:
             foreign.depth -= 1
         return value
+
+
+def _listed(rules: Iterable[Rule] | Rule) -> Iterable[Rule]:
+    if isinstance(rules, str | re.Pattern) or callable(rules):
+        return (rules,)
+    try:
+        return tuple(rules)
+    except TypeError:
+        raise _no_rule(rules) from None
+
+
+def _no_rule(value: object) -> UsageError:
+    return UsageError(
+        "redact takes keys, compiled regular expressions and callables, or None to hide nothing, "
+        f"not {type(value).__name__}"
+    )
 
 
 def fold(key: str) -> str:

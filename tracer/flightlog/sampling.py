@@ -57,11 +57,15 @@ class Sampler:
         always_keep: statuses, such as ``error`` and ``interrupted``; a trace with a span of one of them is recorded
         whatever the share. Until that is known its finished spans are held in memory.
         """
-        keep = frozenset((always_keep,) if isinstance(always_keep, str) else always_keep)
-        if not 0 <= share <= 1:
-            raise UsageError("sample must be a share between 0 and 1")
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise UsageError(f"sample must be a share between 0 and 1, not {share!r}")
+        try:
+            keep = frozenset((always_keep,) if isinstance(always_keep, str) else always_keep)
+        except TypeError:
+            raise UsageError(f"always_keep takes statuses, such as 'error', not {always_keep!r}") from None
         if unknown := keep - STATUSES:
-            raise UsageError(f"always_keep knows no status {sorted(unknown)[0]!r}")
+            known = ", ".join(sorted(STATUSES))
+            raise UsageError(f"always_keep knows no status {min(map(repr, unknown))}: use some of {known}")
         self.sampled_out = 0
         """Spans that were left out."""
         self.held_bytes = 0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from flightlog.containment import Containment
+from flightlog.errors import UsageError
 from flightlog.foreign import foreign
 from flightlog.span import Span
 
@@ -22,10 +23,13 @@ class SpanSink(Protocol):
 
 
 class Sinks:
-    """The sinks of one tracer, each kept from harming the others and the application."""
+    """The sinks of one tracer, each kept from harming the others and the application.
+
+    Raises UsageError for what is no sink.
+    """
 
     def __init__(self, sinks: Iterable[SpanSink], containment: Containment) -> None:
-        self.all: Final = tuple(sinks)
+        self.all: Final = _checked(sinks)
         self.failures = 0
         self._containment = containment
 
@@ -62,3 +66,17 @@ class Sinks:
     def _failed(self, error: Exception) -> None:
         self.failures += 1
         self._containment.caught("a sink", error)
+
+
+def _checked(sinks: Iterable[SpanSink]) -> tuple[SpanSink, ...]:
+    try:
+        listed = tuple(sinks)
+    except TypeError:
+        raise UsageError(f"sinks takes a list of sinks, such as sinks=[OTelBridge()], not {sinks!r}") from None
+    for sink in listed:
+        lacking = [name for name in ("on_start", "on_end", "close") if not callable(getattr(sink, name, None))]
+        if lacking:
+            raise UsageError(f"{sink!r} is no sink: it has no {lacking[0]}()")
+        if isinstance(sink, type):
+            raise UsageError(f"sinks takes sinks, not their class: {sink.__name__}() instead of {sink.__name__}")
+    return listed
