@@ -45,7 +45,7 @@ def test_every_command_of_the_page_runs(page: str, folder: Path) -> None:
 def test_the_parquet_query_answers(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The lines for DuckDB count the calls of each model."""
     monkeypatch.chdir(tmp_path)
-    assert main(["export", "parquet", str(folder / "flightlog-demo"), "-o", "spans.parquet"]) == 0
+    assert main(["export", "parquet", str(folder / "flightlog-demo"), "-o", "runs.parquet"]) == 0
     (example,) = blocks("docs/import-export.md", "python")
     found: dict[str, object] = {}
     exec(compile(example, "docs/import-export.md", "exec"), found)

@@ -39,7 +39,9 @@ def newest(folder: Path) -> Path:
     for path in candidates:
         if looks_like_spans(path):
             return path
-    raise UnreadableError(f"no span file (*.jsonl) in {folder.absolute()}: name one, or record one with JsonlTracer")
+    raise UnreadableError(
+        f"no span file (*.jsonl) in {folder.absolute()}: name one, or record some with `flightlog demo`"
+    )
 
 
 def looks_like_spans(path: Path) -> bool:
