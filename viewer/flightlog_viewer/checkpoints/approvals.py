@@ -19,6 +19,14 @@ class SpanSide:
     answers: Sequence[SpanAnswer] = ()
     pauses: Sequence[SpanPause] = ()
 
+    @property
+    def paused(self) -> Mapping[str, Collection[str]]:
+        """Thread to the checkpoints at which its runs stopped."""
+        found: dict[str, set[str]] = {}
+        for pause in self.pauses:
+            found.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
+        return found
+
 
 def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
     """What a store's spans tell; `query` gives the rows of a named query."""
@@ -51,9 +59,7 @@ def whole_picture(
     regret_path: str | None = None,
 ) -> Picture:
     """The questions of databases and spans, merged by interrupt id. Raises what `open_source` raises."""
-    paused: dict[str, set[str]] = {}
-    for pause in spans.pauses:
-        paused.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
+    paused = spans.paused
     picture = Picture([])
     for target in targets:
         with open_source(target) as source:
@@ -88,11 +94,22 @@ def database_approvals(
     threads = dict.fromkeys(source.threads_with_questions(anywhere=bool(breakpoints)))
     threads |= dict.fromkeys(thread_id for thread_id in known if source.has_thread(thread_id))
     for thread_id in threads:
-        last: list[Step] = []
-        questions = thread_questions(_watched(source, thread_id, last), breakpoints, known.get(thread_id, ()))
-        regretted = bool(last and regret_path and _lookup(last[0].values, regret_path))
-        for approval in questions:
-            yield approval, regretted and approval.decision == "approve"
+        yield from thread_approvals(source, thread_id, breakpoints, known.get(thread_id, ()), regret_path)
+
+
+def thread_approvals(
+    source: CheckpointSource,
+    thread_id: str,
+    breakpoints: Collection[str] = (),
+    pauses: Collection[str] = (),
+    regret_path: str | None = None,
+) -> Iterator[tuple[Approval, bool]]:
+    """The questions of one thread, as `database_approvals` gives those of all."""
+    last: list[Step] = []
+    questions = thread_questions(_watched(source, thread_id, last), breakpoints, pauses)
+    regretted = bool(last and regret_path and _lookup(last[0].values, regret_path))
+    for approval in questions:
+        yield approval, regretted and approval.decision == "approve"
 
 
 def _watched(source: CheckpointSource, thread_id: str, last: list[Step]) -> Iterator[Step]:

@@ -1,13 +1,14 @@
 """Rows of a Postgres checkpoint database, read through its three tables in short read-only transactions."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, Decoder
 from flightlog_viewer.checkpoints.postgres_session import PostgresSession
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
+from flightlog_viewer.safe_text import is_text
 
 PAGE = 2000
 BLOBS_KEPT = 512
@@ -19,6 +20,7 @@ _WANTED = {
     "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "type", "blob"},
     "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "type", "blob"},
 }
+_AMONG = "w.thread_id = ANY(%s::text[]) AND "
 _Blob = tuple[str, bytes | None]
 
 
@@ -57,22 +59,35 @@ class PostgresRows:
 
     def keys(self, thread_id: str) -> list[Key]:
         """The checkpoints of a thread; their ids begin with their time, so sorting by id is sorting by age."""
-        try:
-            thread_id.encode()
-        except UnicodeEncodeError:
-            return []
-        if "\x00" in thread_id:  # Postgres holds no such text
+        if not _is_postgres_text(thread_id):
             return []
         query = f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s"
         rows = self._session.all(query, (thread_id,))
         keys = [Key(thread_id, checkpoint_ns, str(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
 
-    def asking_threads(self) -> list[str]:
+    def versions(self, thread_id: str | None = None) -> Mapping[str, Hashable]:
+        """From the transactions that wrote the rows: a row that is changed is a new one, of a later transaction."""
+        if thread_id is not None and not _is_postgres_text(thread_id):
+            return {}
+        found: dict[str, tuple[object, ...]] = {}
+        where = "" if thread_id is None else "WHERE thread_id = %s"
+        for table in ("checkpoints", "checkpoint_writes"):
+            for name, *numbers in self._session.all(
+                "SELECT thread_id, count(*), max(xmin::text::bigint), sum(xmin::text::bigint)::text "
+                f"FROM {table} {where} GROUP BY thread_id",
+                () if thread_id is None else (thread_id,),
+            ):
+                found[name] = (*found.get(name, ()), table, *numbers)
+        return found
+
+    def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
         rows = self._session.all(
-            "SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE w.channel IN ('__interrupt__', '__resume__') "
-            f"OR starts_with({self._path}, '~__interrupt__') ORDER BY w.thread_id"
+            f"SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE {'' if among is None else _AMONG}"
+            f"(w.channel IN ('__interrupt__', '__resume__') OR starts_with({self._path}, '~__interrupt__')) "
+            "ORDER BY w.thread_id",
+            () if among is None else (list(among),),
         )
         return [thread_id for (thread_id,) in rows]
 
@@ -183,6 +198,11 @@ class PostgresRows:
             return "NULL"
         moment = f"pg_xact_commit_timestamp({alias}.xmin) AT TIME ZONE 'UTC'"
         return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+
+def _is_postgres_text(text: str) -> bool:
+    """Whether Postgres can hold a text at all: no half of a surrogate pair, no NUL."""
+    return "\x00" not in text and is_text(text)
 
 
 def _size(blob: _Blob | None) -> int:

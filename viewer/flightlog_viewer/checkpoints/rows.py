@@ -1,6 +1,6 @@
 """Rows of a checkpoint database, as a source hands them over: bytes still closed, nothing interpreted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -80,8 +80,15 @@ class Rows(Protocol):
         """The checkpoints of a thread, oldest first."""
         ...
 
-    def asking_threads(self) -> list[str]:
-        """Threads with rows of questions, answers or updates, in order."""
+    def versions(self, thread_id: str | None = None) -> Mapping[str, Hashable]:
+        """For each thread, or one, what is another value once a row of it was written, replaced or deleted.
+
+        A thread without rows is missing; so are all where the database cannot tell.
+        """
+        ...
+
+    def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
+        """Threads (of a few, or of all) with rows of questions, answers or updates, in order."""
         ...
 
     def fetch(self, keys: Sequence[Key]) -> list[CheckpointRow]:

@@ -1,7 +1,7 @@
 """Rows of a SQLite checkpoint database, read without changing a byte of it and without holding its writer up."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,32 @@ class SqliteRows:
             keys = [Key(thread_id, _text(checkpoint_ns), _text(checkpoint_id)) for checkpoint_ns, checkpoint_id in rows]
         return sorted(keys, key=lambda key: (key.checkpoint_id, key.checkpoint_ns))
 
-    def asking_threads(self) -> list[str]:
+    def versions(self, thread_id: str | None = None) -> Mapping[str, Hashable]:
+        """From the primary keys' indexes alone. LangGraph replaces rows, which gives them new row numbers.
+
+        A row that somebody has changed in place (``UPDATE``) keeps its number, and is not noticed.
+        """
+        found: dict[str, tuple[object, ...]] = {}
+        where = "" if thread_id is None else "WHERE thread_id = ?"
+        try:
+            for table in ("checkpoints", "writes"):
+                for name, *numbers in self._file.all(
+                    f"SELECT thread_id, count(*), max(rowid), sum(rowid) FROM {table} {where} GROUP BY thread_id",
+                    () if thread_id is None else (thread_id,),
+                ):
+                    found[_text(name)] = (*found.get(_text(name), ()), table, *numbers)
+        except (UnreadableError, UnicodeEncodeError):  # damaged, without row numbers, an id that is no text
+            return {}
+        return found
+
+    def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
+        where, parameters = ("", ()) if among is None else (f"thread_id {_IN} AND ", (orjson.dumps([*among]).decode(),))
         try:
             rows = self._file.all(
-                "SELECT DISTINCT thread_id FROM writes WHERE channel IN ('__interrupt__', '__resume__') "
-                f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' ORDER BY thread_id"
+                f"SELECT DISTINCT thread_id FROM writes WHERE {where}(channel IN ('__interrupt__', '__resume__') "
+                f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\') ORDER BY thread_id",
+                parameters,
             )
         except DamagedError as error:
             return sorted({key.thread_id for key in self._salvage(error)})

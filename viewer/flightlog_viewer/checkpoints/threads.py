@@ -1,6 +1,6 @@
 """Every thread of a database with its status, from the newest checkpoint of its root graph."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -26,11 +26,17 @@ class _Thread:
         return next((head for head in self.heads if head.key.checkpoint_ns == ""), None)
 
 
-def summaries(rows: Rows) -> Iterator[ThreadSummary]:
-    """One summary a thread, by thread id."""
+def summaries(rows: Rows, known: Mapping[str, ThreadSummary] | None = None) -> Iterator[ThreadSummary]:
+    """One summary a thread, by thread id; those that are ``known`` already are not read."""
+    known = known or {}
     decoder = Decoder()
     batch: list[_Thread] = []
     for thread_id, heads in groupby(rows.heads(), key=lambda head: head.key.thread_id):
+        if thread_id in known:
+            yield from _summarise(rows, batch, decoder)
+            batch = []
+            yield known[thread_id]
+            continue
         batch.append(_Thread(thread_id, list(heads)))
         if len(batch) == BATCH:
             yield from _summarise(rows, batch, decoder)
@@ -39,6 +45,8 @@ def summaries(rows: Rows) -> Iterator[ThreadSummary]:
 
 
 def _summarise(rows: Rows, threads: Sequence[_Thread], decoder: Decoder) -> Iterator[ThreadSummary]:
+    if not threads:
+        return
     roots = {row.key: row for row in rows.fetch([t.root.key for t in threads if t.root is not None])}
     for thread in threads:
         root = roots.get(thread.root.key) if thread.root is not None else None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flightlog_viewer.analysis.approvals import Approval
     from flightlog_viewer.analysis.join import Link
     from flightlog_viewer.checkpoints import Step, ThreadSummary
+    from flightlog_viewer.checkpoints.known import KnownThreads
 
 
 class ThreadEntry(NamedTuple):
@@ -40,16 +41,22 @@ def _refined(summary: "ThreadSummary", runs: Mapping[str, str]) -> "ThreadSummar
     from flightlog_viewer.analysis.thread_status import refine
 
     status, inferred = refine(summary.status, summary.next, runs.get(summary.thread_id))
+    if (status, inferred) == (summary.status, summary.inferred):
+        return summary
     return replace(summary, status=cast(Any, status), inferred=inferred)
 
 
 class ThreadQuestions:
-    """Databases are opened anew for every question: who writes them is never kept waiting."""
+    """Databases are opened anew for every question: who writes them is never kept waiting.
+
+    Of what was read before only threads with new rows are read again.
+    """
 
     def __init__(self, checkpoints: list[str], cursors: Cursors, spans: SpanQuestions) -> None:
         self.checkpoints = checkpoints
         self.problems: list[str] = []
         """What a damaged database could not give, as sentences."""
+        self._known: dict[str, KnownThreads] = {}
         self._cursors = cursors
         self._spans = spans
 
@@ -79,8 +86,9 @@ class ThreadQuestions:
             else {}
         )
         for target in self.checkpoints:
+            known = self._known_of(target)
             with open_source(target) as source:
-                found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in source.threads())
+                found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in known.threads(source))
                 self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
         return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
 
@@ -93,7 +101,7 @@ class ThreadQuestions:
         for target in self.checkpoints:
             with open_source(target) as source:
                 if source.has_thread(thread_id):
-                    steps = list(source.history(thread_id).steps)
+                    steps = self._known_of(target).steps(source, thread_id)
                     break
         if not self._cursors.ready:
             return ThreadSteps(thread_id, steps, [], [], [])
@@ -103,10 +111,16 @@ class ThreadQuestions:
 
     def approvals(self) -> tuple[list["Approval"], datetime | None]:
         """Every question of databases and spans with what became of it, and when a database was last written."""
-        from flightlog_viewer.checkpoints.approvals import SpanSide, span_side, whole_picture
+        from flightlog_viewer.analysis.approvals import merge
+        from flightlog_viewer.checkpoints import open_source
+        from flightlog_viewer.checkpoints.approvals import SpanSide, span_side
 
         spans = span_side(self._cursors.store.query) if self._cursors.ready else SpanSide()
-        return whole_picture(self.checkpoints, spans).approvals, self._last_written()
+        recorded: list[Approval] = []
+        for target in self.checkpoints:
+            with open_source(target) as source:
+                recorded += self._known_of(target).approvals(source, spans.paused)
+        return merge(recorded, spans.asked, spans.answers, spans.pauses), self._last_written()
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
         """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
@@ -131,6 +145,11 @@ class ThreadQuestions:
                 }
             )
         return found
+
+    def _known_of(self, target: str) -> "KnownThreads":
+        from flightlog_viewer.checkpoints.known import KnownThreads
+
+        return self._known.setdefault(target, KnownThreads())
 
     def _last_written(self) -> datetime | None:
         # Merely reading can leave an empty log beside the database: that is no write.
