@@ -10,7 +10,7 @@ from flightlog.errors import UsageError
 from flightlog_viewer.tui import handover, recent
 from flightlog_viewer.tui.session import is_database
 from tests.viewer.tui.driving import application, driven
-from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.recordings import span, support_file, write
 from tests.viewer.tui.threads import checkpoint_file
 
 
@@ -131,3 +131,33 @@ def test_the_clipboard_of_this_machine(tmp_path: Path, monkeypatch: pytest.Monke
     assert "\x1b" not in terminal[0]
     monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
     assert handover.clipboard_command() is None
+
+
+async def test_figures_in_the_smallest_terminal(spans: Path) -> None:
+    """Names keep their room, plots give way, and of the tabs the active one is in view."""
+    async with driven([spans], size=(40, 10)) as viewer:
+        await viewer.press("5")
+        assert "gpt-4o " in viewer.text()
+        assert "by duration" not in viewer.text()
+        await viewer.press("V")
+        assert "[Approvals]" in viewer.text()
+        await viewer.pilot.click("#stats-tabs", offset=(2, 0))
+        await viewer.settle()
+        assert "[Tool]" in viewer.text()
+
+
+async def test_traces_without_models_have_no_tokens_to_count(tmp_path: Path) -> None:
+    """Neither an unknown number nor a price is claimed for them."""
+    plain = span("plain", "p", trace="p", at_ms=0, took_ms=5)
+    async with driven([write(tmp_path / "plain.jsonl", [plain])], size=(120, 24)) as viewer:
+        assert "1 trace  p95 5.0ms\n" in viewer.text()
+
+
+async def test_the_help_begins_with_what_is_special_here(spans: Path) -> None:
+    """First the keys of the screen, then those of every list, then those of every screen."""
+    async with driven([spans], size=(120, 60)) as viewer:
+        await viewer.press("5", "question_mark")
+        text = viewer.text()
+        places = [text.index(said) for said in ("Group by", "Half page down", "Time zone")]
+        assert places == sorted(places)
+        assert "Keys of every list, tree and text" in text

@@ -15,6 +15,8 @@ FIRST_ITEMS = 200
 """A long list or object opens at this many items."""
 OPEN_LINES = 400
 """A document opens unfolded up to about this many lines."""
+_ROW = 80
+"""Characters; a longer line takes several on the screen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +148,7 @@ def open_within(blocks: list[Block], lines: int = OPEN_LINES) -> list[Block]:
             block.is_open = False
             continue
         below = block.open()
-        shown += len(below)
+        shown += sum(1 + len(child.text) // _ROW for child in below)
         block.is_open = shown <= lines
         if block.is_open:
             queue.extend(below)

@@ -23,6 +23,9 @@ _KNOWN = frozenset(("user", "assistant", "system", "tool"))
 _TONES = {"user": "ok", "assistant": "llm", "system": "dim", "tool": "tool"}
 MOST_MESSAGES = 5000
 """Where the search in one payload stops."""
+_MANY_MESSAGES = 20
+"""Of so many only the last are shown at first."""
+_LAST_MESSAGES = 4
 
 
 class ToolCall(NamedTuple):
@@ -89,29 +92,42 @@ def message_blocks(
     spans: Mapping[str, ToolSpan] | None = None,
     glyphs: Mapping[str, str] | None = None,
 ) -> list[Block]:
-    """Messages that went in and came out, each tool call with its result: from a message, or from the tool's span."""
+    """Messages that went in and came out, each tool call with its result: from a message, or from the tool's span.
+
+    Of a long history the end is shown, which is what was answered; the way there unfolds.
+    """
     spans, marks = spans or {}, glyphs or {}
     results = {m.tool_call_id: m for m in [*before, *after] if m.role == "tool" and m.tool_call_id}
-    blocks: list[Block] = []
-    for group, label in ((before, "in"), (after, "out")):
-        for number, item in enumerate(group, 1):
-            who = f"{item.role}{f' {item.name}' if item.name else ''}"
-            failed = item.status == "error"
-            note = f"  {marks.get('error', 'x')} error" if failed else ""
-            link = f"  result of {item.tool_call_id}" if item.tool_call_id else ""
-            blocks.append(
-                Block(
-                    f"{who}{link}{note}",
-                    "error" if failed else _TONES.get(item.role, "strong"),
-                    f"{label} {number}",
-                    value=_plain(item),
-                )
-            )
-            blocks.extend(_content_blocks(item.content))
-            for call in item.tool_calls:
-                blocks.extend(_call_blocks(call, results.get(call.id or ""), spans.get(call.id or ""), marks))
-            blocks.append(Block(""))
-    return blocks[:-1]
+
+    def blocks(items: list[Message], label: str, first: int = 1) -> list[Block]:
+        numbered = enumerate(items, first)
+        return [block for n, item in numbered for block in _one(item, f"{label} {n}", results, spans, marks)]
+
+    folded = len(before) - _LAST_MESSAGES if len(before) >= _MANY_MESSAGES else 0
+    more: list[Block] = []
+    if folded:
+        said = f"{folded:,} earlier messages"
+        more = [Block(said, "key", make=lambda: blocks(before[:folded], "in"), replaces=True), Block("")]
+    return [*more, *blocks(before[folded:], "in", folded + 1), *blocks(after, "out")][:-1]
+
+
+def _one(
+    item: Message,
+    label: str,
+    results: Mapping[str, Message],
+    spans: Mapping[str, ToolSpan],
+    marks: Mapping[str, str],
+) -> list[Block]:
+    """One message, what it calls, and a gap."""
+    who = f"{item.role}{f' {item.name}' if item.name else ''}"
+    failed = item.status == "error"
+    note = f"  {marks.get('error', 'x')} error" if failed else ""
+    link = f"  result of {item.tool_call_id}" if item.tool_call_id else ""
+    tone = "error" if failed else _TONES.get(item.role, "strong")
+    blocks = [Block(f"{who}{link}{note}", tone, label, value=_plain(item)), *_content_blocks(item.content)]
+    for call in item.tool_calls:
+        blocks.extend(_call_blocks(call, results.get(call.id or ""), spans.get(call.id or ""), marks))
+    return [*blocks, Block("")]
 
 
 def _walk(value: Any) -> Iterator[Message]:

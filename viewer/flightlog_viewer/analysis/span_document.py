@@ -84,9 +84,9 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list
     status = str(span.get("status") or "?")
     took = span.get("duration_ms")
     began = span.get("start_time")
-    title = (
-        f"{marks.get(status, '?')} {status}  {span.get('name', '?')}  {'' if took is None else units.duration(took)}"
-    )
+    title = f"{marks.get(status, '?')} {status}  {span.get('name', '?')}"
+    if took is not None:
+        title += f"  {units.duration(took)}"
     if isinstance(began, datetime):
         title += f"  at {wall(began, tz, '%H:%M:%S.%f')[:-3]}"
     blocks = [heading(title, "error" if status in ("error", "unfinished") else "strong")]

@@ -6,24 +6,22 @@ from datetime import UTC, datetime, tzinfo
 from time import monotonic
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.driver import Driver
-from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
 from flightlog.errors import FlightlogError, UnreadableError, UsageError
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.tui import glyphs, handover, keymap, palette, themes
+from flightlog_viewer.tui import handover, keymap, palette, themes
 from flightlog_viewer.tui.background import gently
+from flightlog_viewer.tui.drawn_app import DrawnApp
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
 from flightlog_viewer.tui.pending import PendingCount
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen
 from flightlog_viewer.tui.session import Session
 from flightlog_viewer.tui.status_line import load_line, status_line
-from flightlog_viewer.tui.text import OutputFilter
 from flightlog_viewer.tui.zones import Zones
 
 _FOLLOW_S = 0.25
@@ -37,7 +35,7 @@ class LoadEnded(Message):
         self.error = error
 
 
-class FlightlogApp(Guarded, App[int]):
+class FlightlogApp(Guarded, DrawnApp):
     """Reads span files and checkpoint databases; writes nothing but its own log and bookmarks."""
 
     TITLE = "flightlog"
@@ -62,16 +60,14 @@ class FlightlogApp(Guarded, App[int]):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         no_colour = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=no_colour or theme == "ansi-dark")
+        super().__init__(ansi_color=no_colour or theme == "ansi-dark", ascii_only=ascii_only)
         self.session = session
         self.first_rows = list(first_rows)
-        self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self.following = False
         self.ttl_seconds = ttl_seconds
         self._zones = Zones(zone)
         self.now = now
         self.faults: list[Exception] = []
-        self._out = OutputFilter(ascii_only=ascii_only)
         self._clock = clock
         self._started = clock()
         self._cancelled = False
@@ -86,21 +82,6 @@ class FlightlogApp(Guarded, App[int]):
         self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
         self.set_keymap(keymap.load())
         self.faulty_keys = keymap.problem()
-
-    def get_driver_class(self) -> type[Driver]:
-        usual = super().get_driver_class()
-        if usual.__module__ != "textual.drivers.linux_driver":
-            return usual  # a browser's, say
-        from flightlog_viewer.tui.terminal import Terminal
-
-        return Terminal
-
-    def get_key_display(self, binding: Binding) -> str:
-        shown = super().get_key_display(binding)
-        return shown if shown.isascii() or self.glyphs is glyphs.UNICODE else binding.key
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._out]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)

@@ -11,21 +11,21 @@ from flightlog_viewer.tui.widgets.row_list import Cell, Column
 COLUMNS = (
     Column("key", "Name", 14, share=True),
     Column("count", "n", 6, right=True),
-    Column("p50", "p50", 6, right=True),
+    Column("p50", "p50", 6, right=True, drop=4),
     Column("p95", "p95", 6, right=True),
     Column("p99", "p99", 6, right=True, drop=1),
     Column("errors", "Errors", 6, right=True),
-    Column("rate", "Err %", 7, right=True),
-    Column("before", "before", 6, right=True),
+    Column("rate", "Err %", 7, right=True, drop=5),
+    Column("before", "before", 6, right=True, drop=6),
     Column("tokens", "Tokens", 6, right=True, drop=3),
     Column("cost", "Cost", 8, right=True, drop=2),
 )
 APPROVAL_COLUMNS = (
     Column("key", "Node", 14, share=True),
     Column("count", "n", 6, right=True),
-    Column("p50", "lag p50", 8, right=True),
+    Column("p50", "lag p50", 8, right=True, drop=2),
     Column("p95", "lag p95", 8, right=True),
-    Column("agreed", "Agreed", 7, right=True),
+    Column("agreed", "Agreed", 7, right=True, drop=3),
     Column("pending", "Pending", 7, right=True),
     Column("late", "Past TTL", 8, right=True, drop=1),
 )

@@ -104,7 +104,8 @@ class SpanQuestions:
         condition, params = (where.where, where.params) if where is not None else ("true", [])
         row = self._cursors.rows(
             "SELECT count(*), count(*) FILTER (status = 'error'), "
-            "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), sum(total_tokens), "
+            "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), "
+            "CASE WHEN coalesce(sum(llm_count), 0) = 0 THEN 0 ELSE sum(total_tokens) END, "
             "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END "
             f"FROM traces WHERE {condition}",
             params,

@@ -12,6 +12,9 @@ from flightlog_viewer.tui import keymap
 from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import TYPE_LETTERS, Glyphs
 from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.virtual import VirtualRows
+
+_MOVING = frozenset(binding.id for binding in VirtualRows.BINDINGS if isinstance(binding, Binding))
 
 
 class HelpScreen(Guarded, ModalScreen[None]):
@@ -36,23 +39,30 @@ class HelpScreen(Guarded, ModalScreen[None]):
         body.focus()
 
     def _blocks(self) -> list[Block]:
-        keys: dict[tuple[bool, str, str], list[str]] = {}
+        sections: dict[str, dict[str, tuple[str, list[str]]]] = {
+            f"Keys of the {self._screen_name} screen": {},
+            "Keys of every list, tree and text": {},
+            "Keys everywhere": {},
+        }
+        own, moving, everywhere = sections.values()
         for active in self._keys:
             binding = active.binding
             if binding.description and binding.id:
+                shared = everywhere if isinstance(active.node, Screen | App) else own
+                section = moving if binding.id in _MOVING else shared
                 shown = self.app.get_key_display(binding)
-                everywhere = isinstance(active.node, Screen | App)
-                keys.setdefault((everywhere, binding.description, binding.id), []).append(shown)
-        width = max((len(" ".join(names)) for names in keys.values()), default=0)
-        column = max((len(description) for _, description, _ in keys), default=0)
+                section.setdefault(binding.id, (binding.description, []))[1].append(shown)
+        found = [key for section in sections.values() for key in section.values()]
+        width = max((len(" ".join(names)) for _, names in found), default=0)
+        column = max((len(description) for description, _ in found), default=0)
         blocks: list[Block] = []
-        for everywhere in (False, True):
-            name = "Keys everywhere" if everywhere else f"Keys of the {self._screen_name} screen"
+        for name, section in sections.items():
+            if not section:
+                continue
             blocks += [heading(name), gap()]
-            for (where, description, binding_id), names in keys.items():
-                if where == everywhere:
-                    text = f"{description.ljust(column)}   {binding_id}"
-                    blocks.append(Block(text, "", " ".join(names).ljust(width)))
+            for binding_id, (description, names) in section.items():
+                text = f"{description.ljust(column)}   {binding_id}"
+                blocks.append(Block(text, "", " ".join(names).ljust(width)))
             blocks.append(gap())
         said = f"the names on the right are for {keymap.shown_path()}, which gives them other keys"
         blocks.append(Block(said, "dim"))

@@ -72,10 +72,10 @@ class StatsView(View):
         self.table.focus()
 
     def data_changed(self, *, appended: bool) -> None:
-        self.table.nothing = self.waiting or "no span of this kind"
+        self.table.nothing = self.waiting or "reading"
         self.table.refresh()
         if not self.session.loaded:
-            self.query_one("#plots").display = False
+            self._show_plots(False)
             return
         session, group, tz = self.session, self.group, self.zone
         if group == "approvals":
@@ -87,6 +87,7 @@ class StatsView(View):
 
     def _show(self, figures: Figures) -> None:
         self._figures = figures
+        self.table.nothing = "no span of this kind"
         self._list()
         kind = "tool" if self.group == "tool" else "model"
         draw_latencies(self.query_one("#latency-plot", PlotextPlot), figures.latencies, f"{kind} calls by duration")
@@ -94,10 +95,15 @@ class StatsView(View):
         # A frame without bars tells nothing.
         for plot, bins in (("#latency-plot", figures.latencies), ("#token-plot", figures.tokens)):
             self.query_one(plot).display = bool(bins)
-        self.query_one("#plots").display = bool(figures.latencies or figures.tokens)
+        self._show_plots(bool(figures.latencies or figures.tokens))
+
+    def _show_plots(self, wanted: bool) -> None:
+        # By a class: a small terminal hides them whatever there is to show.
+        self.query_one("#plots").set_class(not wanted, "-none")
 
     def _show_approvals(self, groups: Sequence[dict[str, Any]]) -> None:
         self._approvals = groups
+        self.table.nothing = "no question was ever asked"
         self.table.set_columns(APPROVAL_COLUMNS)
         self.table.show_rows(TableRows([approval_cells(row) for row in groups], [row["node"] for row in groups]))
 
@@ -121,9 +127,9 @@ class StatsView(View):
     def _choose(self, index: int) -> None:
         self.query_one("#stats-tabs", TabBar).active = index
         approvals = TABS[index] == "approvals"
-        self.windows.display = not approvals
+        self.windows.set_class(approvals, "-none")
         if approvals:
-            self.query_one("#plots").display = False
+            self._show_plots(False)
         self.data_changed(appended=False)
 
     def _choose_window(self, index: int) -> None:

@@ -1,5 +1,6 @@
 """One thread step by step: where it stands, what branches there are, and the step itself as a document."""
 
+import re
 from datetime import UTC, tzinfo
 from typing import Literal
 
@@ -20,6 +21,8 @@ from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.lines import TabBar
 
 Against = Literal["parent", "mark", "none"]
+_IDS = re.compile(r"(:[0-9a-f]{8})-[0-9a-f-]{27}")
+"""The ids of tasks in the name of a namespace; their beginning tells them apart."""
 _RIBBON_TONES = {"here": "bold reverse", "wait": "bold $warning", "fork": "dim"}
 
 
@@ -82,7 +85,7 @@ class StepsPane(Vertical):
         self._show_ribbon()
         marks = {task.node: self.glyphs.status.get(task.status, "") for task in step.tasks if task.status != "finished"}
         nodes = ", ".join(marks.get(node, "") + node for node in dict.fromkeys(task.node for task in step.tasks)) or "-"
-        namespace = step.checkpoint_ns or "root graph"
+        namespace = _IDS.sub(r"\1", step.checkpoint_ns) or "root graph"
         others = f" ({len(stepper.namespaces)} namespaces, n)" if len(stepper.namespaces) > 1 else ""
         facts = f"node: {nodes}  ns: {namespace}{others}   {step_document.counts(self._changes)}"
         self.query_one("#step-facts", Static).update(content(facts), layout=False)

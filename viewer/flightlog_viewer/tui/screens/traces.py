@@ -176,11 +176,10 @@ class TracesView(View):
         if not shown:
             self.filter_line.set_count("  ".join(parts))
             return
-        parts += [
-            f"p95 {units.duration(self._p95)}",
-            f"{units.count(summary['tokens'])} tok",
-            f"cost {units.money(summary['cost'])}" if summary["cost"] is None else units.money(summary["cost"]),
-        ]
+        parts.append(f"p95 {units.duration(self._p95)}")
+        if summary["tokens"] or summary["tokens"] is None or summary["cost"]:  # otherwise no model was called
+            cost = units.money(summary["cost"])
+            parts += [f"{units.count(summary['tokens'])} tok", f"cost {cost}" if summary["cost"] is None else cost]
         if self._newer:
             parts.insert(0, f"{self._newer} newer (a)")
         self.filter_line.set_count("  ".join(parts))

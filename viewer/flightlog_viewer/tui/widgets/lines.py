@@ -44,17 +44,30 @@ class TabBar(Static):
     def on_mount(self) -> None:
         self._show()
 
+    def on_resize(self) -> None:
+        self._show()
+
+    @property
+    def _shown(self) -> range:
+        """The labels that are shown: where there is no room for all, those before the active one go first."""
+        widths = [width_of(label) + 2 for label in self._labels]
+        first = 0
+        while first < self._active and sum(widths[first : self._active + 1]) > self.size.width > 0:
+            first += 1
+        return range(first, len(widths))
+
     def _show(self) -> None:
         parts: list[Part] = []
-        for i, label in enumerate(self._labels):
+        for i in self._shown:
             # Brackets mark the active one where there are no colours.
+            label = self._labels[i]
             parts.append((f"[{label}]", "bold reverse") if i == self._active else f" {label} ")
         self.update(content(*parts), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         at = 0
-        for i, label in enumerate(self._labels):
-            at += width_of(label) + 2
+        for i in self._shown:
+            at += width_of(self._labels[i]) + 2
             if event.x < at:
                 self.post_message(self.Chosen(self, i))
                 return

@@ -1,0 +1,57 @@
+"""What the detail of a span shows first."""
+
+from typing import Any
+
+from flightlog_viewer.analysis.document import OPEN_LINES, Block, Document, json_blocks, open_within
+from flightlog_viewer.analysis.messages import message_blocks, messages
+from flightlog_viewer.analysis.span_document import document
+
+
+def texts(blocks: list[Block]) -> list[str]:
+    """Key and text of every block."""
+    return [f"{block.key} {block.text}".strip() for block in blocks]
+
+
+def history(length: int) -> list[dict[str, Any]]:
+    """So many messages of a user."""
+    return [{"type": "human", "content": f"message {number}"} for number in range(1, length + 1)]
+
+
+def test_of_a_long_history_the_end_is_shown() -> None:
+    """The answer stands a few messages below the top, under their true numbers; the way there unfolds."""
+    before, after = messages(history(200)), messages([{"type": "ai", "content": "the answer"}])
+    shown = Document(message_blocks(before, after))
+    said = texts([block for block, _ in shown.visible])
+    assert said[0] == "196 earlier messages"
+    assert said[2:4] == ["in 197 user", "message 197"]
+    assert said[-2:] == ["out 1 assistant", "the answer"]
+    assert shown.toggle(0)
+    said = texts([block for block, _ in shown.visible])
+    assert said[:2] == ["in 1 user", "message 1"]
+    assert "in 196 user" in said
+
+
+def test_a_short_history_is_shown_whole() -> None:
+    """Nothing is folded where little would be gained."""
+    assert texts(message_blocks(messages(history(19)), []))[0] == "in 1 user"
+
+
+def test_a_result_is_found_in_what_is_folded() -> None:
+    """A call shows its result also when that stands among the earlier messages."""
+    result = {"type": "tool", "content": "42 degrees", "tool_call_id": "c1"}
+    call = {"type": "ai", "content": "", "tool_calls": [{"id": "c1", "name": "search", "args": {}}]}
+    said = texts(message_blocks(messages([result, *history(30), call]), []))
+    assert "result 42 degrees" in said
+
+
+def test_a_long_text_takes_its_rows_on_the_screen() -> None:
+    """One line of a hundred thousand characters does not open by itself among other fields."""
+    blocks = open_within(json_blocks({"page": "<p>" + "word " * 80 * OPEN_LINES, "short": "yes"}))
+    below = blocks[0].open()
+    assert (below[0].key, below[0].is_open) == ("page", False)
+
+
+def test_a_span_that_never_ended_has_no_gap_in_its_title() -> None:
+    """Without a duration the title goes on with what there is."""
+    made = document("Messages", {"status": "unfinished", "name": "charge"}, {}, {}, {"unfinished": "!"})
+    assert made.blocks[0].text == "! unfinished  charge"

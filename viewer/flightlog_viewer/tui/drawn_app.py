@@ -1,0 +1,50 @@
+"""How the viewer meets its terminal: the driver, the marks, what may reach the screen, and toasts."""
+
+from collections.abc import Sequence
+
+from textual.app import App
+from textual.binding import Binding
+from textual.driver import Driver
+from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
+
+from flightlog_viewer.tui import glyphs
+from flightlog_viewer.tui.text import OutputFilter
+
+
+class DrawnApp(App[int]):
+    """An application all of whose output passes the filter."""
+
+    def __init__(self, *, ansi_color: bool, ascii_only: bool) -> None:
+        super().__init__(ansi_color=ansi_color)
+        self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
+        self._out = OutputFilter(ascii_only=ascii_only)
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        if usual.__module__ != "textual.drivers.linux_driver":
+            return usual  # a browser's, say
+        from flightlog_viewer.tui.terminal import Terminal
+
+        return Terminal
+
+    def get_key_display(self, binding: Binding) -> str:
+        shown = super().get_key_display(binding)
+        return shown if shown.isascii() or self.glyphs is glyphs.UNICODE else binding.key
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), self._out]
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a toast; one that only tells what a key did takes the place of those before."""
+        if severity == "information":
+            self.clear_notifications()
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
