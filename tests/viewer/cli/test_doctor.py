@@ -122,6 +122,15 @@ def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.Ca
     assert not findings[kind]["problem"]
 
 
+def test_a_price_is_missing_for_a_model_at_a_provider(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A well-known model of a provider that nobody has prices for is named with it."""
+    spans = SpanLines()
+    spans.add("root", None, 0)
+    spans.add("odd", "root", 20, type="llm", model="gpt-4o-mini", provider="m", token_usage=usage(1, 1))
+    _, findings = examine(spans.write(tmp_path / "s.jsonl"), capsys)
+    assert findings["unpriced"]["examples"] == ["gpt-4o-mini of provider m"]
+
+
 def test_a_file_of_nothing_but_bad_lines_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Other commands refuse such a file; doctor says what is wrong with it."""
     path = tmp_path / "s.jsonl"

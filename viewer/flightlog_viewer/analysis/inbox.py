@@ -1,62 +1,14 @@
-"""A question to a human in the words of an inbox: what is asked for, what may be answered, how to answer."""
+"""A question to a human as the inbox opens it: what is known, what is asked, what may be answered, how to answer."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.approvals import Approval, Moment
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
+from flightlog_viewer.analysis.question_line import allowed
 from flightlog_viewer.analysis.step_document import resume_snippet
 from flightlog_viewer.analysis.times import wall
-
-_NAMES = ("action", "tool", "name", "type", "task")
-_ARGUMENTS = ("args", "arguments", "input", "params")
-_QUESTIONS = ("question", "message", "prompt", "description", "text", "title")
-_ALLOWED = ("allowed", "allowed_decisions", "allowed_actions", "options", "choices", "answers")
-
-
-def action(question: Any) -> str:
-    """``refund_order(id: 9)``, or the question in a few words, or the raw value."""
-    for found in _requests(question):
-        name = next((found[key] for key in _NAMES if isinstance(found.get(key), str)), None)
-        arguments = next((found[key] for key in _ARGUMENTS if isinstance(found.get(key), Mapping)), None)
-        if name is not None and arguments is not None:
-            return f"{name}({preview(dict(arguments), 60)})"
-    if isinstance(question, Mapping):
-        for key in (*_QUESTIONS, *_NAMES):
-            if isinstance(question.get(key), str):
-                return preview(question[key], 80)
-    return preview(question, 80)
-
-
-def allowed(question: Any) -> list[str]:
-    """The answers that a question says it takes; nothing when it does not say."""
-    for found in _requests(question):
-        for key in _ALLOWED:
-            value = found.get(key)
-            if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-                return [item[:30] for item in value[:12]]
-        config = found.get("config")
-        if isinstance(config, Mapping):
-            names = [key.removeprefix("allow_") for key, on in config.items() if str(key).startswith("allow_") and on]
-            if names:
-                return names[:12]
-    return []
-
-
-def _requests(question: Any) -> list[Mapping[str, Any]]:
-    """The objects that may describe the action: the value, those in a list, those under well-known keys."""
-    items = question if isinstance(question, list) else [question]
-    found: list[Mapping[str, Any]] = []
-    for item in items[:20]:
-        if not isinstance(item, Mapping):
-            continue
-        for key in ("action_request", "action_requests", "review_configs"):
-            inner = item.get(key)
-            found += [i for i in (inner if isinstance(inner, list) else [inner]) if isinstance(i, Mapping)]
-        found.append(item)
-    return found
 
 
 def age_seconds(approval: Approval, now: datetime) -> float | None:

@@ -129,8 +129,8 @@ def _agreement(group: Any) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> None:
+    from flightlog_viewer.analysis.question_line import asked
     from flightlog_viewer.analysis.times import shown
-    from flightlog_viewer.checkpoints.form import to_json
 
     waiting = metrics.waiting
     output.line(
@@ -163,9 +163,7 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> 
     for item in rows:
         item["lag"] = _lag(item)
         kept = item["question_recorded"]
-        item["asks"] = (
-            cut(to_json(item["question"])) if kept else "(breakpoint)" if item["breakpoint"] else "(not kept)"
-        )
+        item["asks"] = cut(asked(item["question"])) if kept else "(breakpoint)" if item["breakpoint"] else "(not kept)"
     output.table(columns, rows)
     if advice is not None:
         _show_advice(advice)

@@ -98,8 +98,8 @@ _CHECKS: Final = (
     ),
     Check(
         "unpriced", False, "model has no known price", "models have no known price",
-        "Cost leaves their calls out. Write prices of your own, in USD per million tokens, to {prices}: "
-        "four lines each, "
+        "A model has a price at each provider; cost leaves calls without one out. Write prices of your own, in USD per "
+        "million tokens, to {prices}: four lines each, "
         '`[[price]]`, `model = "house-*"`, `input_mtok = 0.5`, `output_mtok = 1.5`.',
     ),
 )  # fmt: skip

@@ -1,9 +1,12 @@
 """Rows of ``spans`` as they come from the store, turned back into values of the record."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+
+from flightlog_viewer.analysis.question_line import answered, asked
 
 _JSON: Final = ("interrupts", "resumes", "model_params", "truncated", "metadata")
 
@@ -42,7 +45,15 @@ def remark(span: dict[str, Any]) -> str:
     if span["error"]:
         return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
     if span["interrupts"]:
-        return f"asks {span['interrupts']}"[:200]
+        return f"asks {_each(span['interrupts'], asked)}"
     if span["resumes"]:
-        return f"answered {span['resumes']}"[:200]
+        return f"answered {_each(span['resumes'], answered)}"
     return ""
+
+
+def _each(records: Any, line: Callable[[Any], str]) -> str:
+    """The values of interrupts or resumes, each in a few words; anything else as it is."""
+    found = json_text(records)
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        return str(records)[:200]
+    return "; ".join(line(record.get("value")) for record in found)[:200]

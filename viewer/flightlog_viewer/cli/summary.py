@@ -84,7 +84,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     if row["interrupted"]:
         first += f", {figures.plural(row['interrupted_traces'], 'trace')} stopped to ask a human"
     if row["unfinished"]:
-        first += f", {row['unfinished']:,} never ended or still running"
+        first += f", {figures.plural(row['unfinished'], 'span')} never ended or still running"
     if row["rejects"]:
         first += f", {figures.plural(row['rejects'], 'line')} rejected"
     if not row["llm_calls"]:

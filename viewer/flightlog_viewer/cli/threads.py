@@ -128,12 +128,12 @@ def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
 
 def _open(row: dict[str, Any]) -> str:
     """What a thread that is not finished failed with, asks, or would do next."""
-    from flightlog_viewer.checkpoints.form import to_json
+    from flightlog_viewer.analysis.question_line import asked
 
     if row["note"] is not None:
         return str(row["note"])
     parts = [] if row["error"] is None else [f"failed: {cut(str(row['error']))}"]
-    parts += [f"{asked['node']} asks {cut(to_json(asked['value']))}" for asked in row["pending"]]
+    parts += [f"{question['node']} asks {cut(asked(question['value']))}" for question in row["pending"]]
     if not parts and row["next"]:
         parts.append(f"due: {', '.join(row['next'])}")
     elif not parts and row["status"] not in ("finished", "empty"):

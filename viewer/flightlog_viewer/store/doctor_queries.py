@@ -160,9 +160,9 @@ def doctor_truncated() -> Statement:
 
 @named
 def doctor_unpriced() -> Statement:
-    """Model calls with usage and no known price, by model."""
+    """Model calls with usage and no known price, by model and the provider it was asked for."""
     return _found(
-        "model",
-        """SELECT coalesce(model, request_model, name) AS model, min(start_time) AS start_time FROM spans
+        "model || coalesce(' of provider ' || provider, '')",
+        """SELECT coalesce(model, request_model, name) AS model, provider, min(start_time) AS start_time FROM spans
            WHERE type = 'llm' AND token_usage IS NOT NULL AND cost_usd IS NULL GROUP BY ALL""",
     )

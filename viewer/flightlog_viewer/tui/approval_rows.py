@@ -5,6 +5,7 @@ from datetime import datetime
 
 from flightlog_viewer.analysis import inbox, units
 from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
@@ -48,7 +49,7 @@ class ApprovalRows:
         approval = self._approvals[row]
         seconds = inbox.age_seconds(approval, self._now)
         question = normal_form(approval.question)
-        action = inbox.action(question) if approval.question_recorded else "(the question is not recorded)"
+        action = asked(question) if approval.question_recorded else "(the question is not recorded)"
         if approval.status != "pending":
             decision = approval.decision or approval.status
             lag = approval.lag_max_ms
