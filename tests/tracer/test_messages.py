@@ -104,6 +104,20 @@ def test_media_in_a_plain_input_is_a_chip_when_it_is_large() -> None:
     assert orjson.loads(payload.json)["messages"][0]["content"][0]["image_url"]["url"] == CHIP
 
 
+@pytest.mark.parametrize("ids", [False, True])
+def test_messages_that_had_no_ids_are_recorded_as_they_are_now(ids: bool) -> None:
+    """Of a list that was met before its messages had ids, a text changed since is seen, with and without ids."""
+    messages = [HumanMessage(f"q{n}") for n in range(8)]
+    memo = Memo()
+    assert [message["content"] for message in recorded(messages, memo)] == [f"q{n}" for n in range(8)]
+    for n, message in enumerate(messages):
+        message.id = f"h{n}" if ids else None
+    messages[3].content = "changed"
+    found = recorded(messages, memo)
+    assert found[3] == {"type": "human", "content": "changed", **({"id": "h3"} if ids else {})}
+    assert recorded(messages, memo) == found
+
+
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_a_message_changed_in_place_is_recorded_as_it_is_now(count: int) -> None:
     """Text, id, tool calls, arguments, usage and blocks changed between two spans are seen."""

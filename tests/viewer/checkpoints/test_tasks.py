@@ -51,6 +51,20 @@ def test_a_node_that_ran_twice_is_one_writer(tmp_path: Path) -> None:
     assert [(change.path, change.node) for change in last.changes] == [("log[0]", "work"), ("log[1]", "work")]
 
 
+def test_a_thread_that_stopped_at_messages_to_a_node(tmp_path: Path) -> None:
+    """Each message is a task that is due, in the list of threads as in the history."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        builder: Any = StateGraph(Log).add_node("work", lambda state: {"log": [state["mark"]]})
+        builder.add_conditional_edges(START, lambda state: [Send("work", {"mark": mark}) for mark in "xy"], ["work"])
+        builder.compile(checkpointer=saver, interrupt_before=["work"]).invoke({"log": []}, thread("t"))
+    with open_source(path) as source:
+        [summary] = source.threads()
+        *_, last = source.history("t").steps
+    assert (summary.status, summary.next) == ("paused_or_running", ["work", "work"])
+    assert last.next == ["work", "work"]
+
+
 def test_a_parent_that_was_deleted_is_missed(tmp_path: Path) -> None:
     """The step after it says so, and the others say nothing."""
     path = tmp_path / "x.sqlite"

@@ -1,0 +1,80 @@
+"""What the names of channels mean, in the layouts of all versions of checkpoints."""
+
+import pytest
+
+from flightlog_viewer.checkpoints.channels import SENDS, START, Triggers, is_state, sends, triggers_of
+from flightlog_viewer.checkpoints.inert import TYPE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["messages", "__private", "private__", "a:b", "p:q:r:s", "branch:a:b", "__root__", "__end__", "__previous__"],
+)
+def test_names_that_an_application_may_choose(name: str) -> None:
+    """Underlines at one end and colons make no channel the engine's."""
+    assert is_state(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["__start__", "__input__", "__pregel_tasks", "branch:to:a", "join:a+b:c", "start:a", "branch:a:condition:b"],
+)
+def test_names_of_the_engine(name: str) -> None:
+    """Inputs, Sends, edges, joins and branches are no state."""
+    assert not is_state(name)
+
+
+@pytest.mark.parametrize(
+    ("node", "triggers"),
+    [
+        ("c", {"branch:to:c", "join:a+b:c", "join:a+x:y:c"}),
+        ("d", {"branch:to:d", "start:d"}),
+        ("e", {"branch:to:e", "branch:a:condition:e"}),
+        ("f", {"branch:to:f"}),
+    ],
+)
+def test_the_channels_that_trigger_a_node(node: str, triggers: set[str]) -> None:
+    """Names of the layout count; those that only look like it, or lead elsewhere, do not."""
+    there = [
+        "join:a+b:c",
+        "join:a+x:y:c",
+        "start:d",
+        "branch:a:condition:e",
+        "branch:a:f",
+        "a:b:f",
+        "p:q:r:f",
+        "join:f",
+    ]
+    assert triggers_of(node, there) == triggers
+
+
+def test_only_sends_are_sent() -> None:
+    """What else stands in the channel for Sends makes no task."""
+    send = {TYPE: "langgraph.types.Send", "node": "a"}
+    assert sends([send, {TYPE: "of.another.Kind", "node": "b"}, {"node": "c"}, "d", send]) == [send, send]
+    assert sends({"node": "a"}) == []
+
+
+def test_a_channel_of_the_engine_is_no_edge() -> None:
+    """That a node has seen it makes no node due, however new it is."""
+    triggers = Triggers()
+    triggers.learn({"a": {SENDS: 1, "branch:to:a": 1}})
+    assert triggers.due({SENDS: []}, {SENDS: 2}, {"a": {SENDS: 1, "branch:to:a": 1}}) == []
+
+
+def test_the_input_makes_an_entrypoint_due() -> None:
+    """Where no checkpoint names it yet the rows do, and then it stays known what kind of graph this is."""
+    triggers = Triggers()
+    assert triggers.due({START: 1}, {START: 1}, {}) == [START]
+    assert not triggers.functional
+    assert triggers.due({START: 1}, {START: 1}, {}, [START, "flow"]) == ["flow"]
+    assert triggers.functional
+    assert triggers.due({START: 1}, {START: 1}, {}) == [START]
+    assert triggers.functional
+
+
+def test_a_known_entrypoint_needs_no_rows() -> None:
+    """Its tasks' rows name other nodes, which the input does not make due."""
+    triggers = Triggers()
+    triggers.learn({"flow": {START: 1}})
+    assert triggers.due({START: 2}, {START: 2}, {"flow": {START: 1}}, ["a task"]) == ["flow"]
