@@ -1,4 +1,4 @@
-"""The tables of keys in docs/viewer.md, made from the bindings themselves. Run from the repository's root:
+"""The tables of keys in docs/viewer.md, made from the bindings, each told once. Run from the repository's root:
 
 .venv/bin/python -m docs.viewer_keys
 """
@@ -22,6 +22,7 @@ PLACES = {
     "4 Inbox": "screens.inbox:InboxView",
     "5 Stats": "screens.stats:StatsView",
     "6 SQL": "screens.sql:SqlView",
+    "6 SQL, the rows": "widgets.grid:Grid",
     "6 SQL, the editor": "widgets.query_editor:QueryEditor",
     "The filter line": "widgets.filter_line:FilterLine",
 }
@@ -30,12 +31,16 @@ PLACES = {
 def tables() -> str:
     """One table a place: keys, what they do, and the id that a keymap names."""
     parts = []
+    told: set[str | None] = set()
     for title, where in PLACES.items():
         module, name = where.split(":")
         bindings = getattr(import_module(f"flightlog_viewer.tui.{module}"), name).BINDINGS
         parts.append(f"\n### {title}\n\n| key | does | id |\n|---|---|---|\n")
         for binding in bindings:
             assert isinstance(binding, Binding)
+            if binding.id in told:
+                continue
+            told.add(binding.id)
             keys = " ".join(f"`{shown(key)}`" for key in binding.key.split(","))
             parts.append(f"| {keys} | {binding.description} | `{binding.id}` |\n")
     return "".join(parts)

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
 
 from flightlog import JsonlTracer
+from flightlog_viewer.analysis.step_document import document
 from flightlog_viewer.tui.group_questions import filter_for, group_sql
+from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_trace, write
 from tests.viewer.tui.threads import checkpoint_file
@@ -115,6 +119,32 @@ async def test_the_state_before_the_node_that_failed(tmp_path: Path) -> None:
         assert "t-9  < step 1, 3 of 3 >" in viewer.text()
         assert "refund failed from here: ValueError('no such order 9')" in viewer.text()
         assert "+ status fetched   by fetch" in viewer.text()
+
+
+async def test_the_end_of_a_run_that_no_node_tells(tmp_path: Path) -> None:
+    """An agent that loops until the limit is a failed thread, and its newest step says that the run ended there."""
+    spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
+    with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:
+        builder = StateGraph(Order).add_node("fetch", fetch).add_edge(START, "fetch").add_edge("fetch", "fetch")
+        graph = builder.compile(checkpointer=saver)
+        config: RunnableConfig = {"configurable": {"thread_id": "loop"}, "callbacks": [tracer], "recursion_limit": 4}
+        with pytest.raises(GraphRecursionError):
+            graph.invoke({"order": 8}, config)
+        graph.invoke({"order": 9}, {"configurable": {"thread_id": "other"}, "recursion_limit": 1}, interrupt_after="*")
+    said = "its run failed from here, with fetch due"
+    async with driven([spans], [database], size=(80, 24)) as viewer:
+        await viewer.press("3", "e", "enter")
+        assert said in viewer.text()
+        await viewer.press("left_square_bracket")
+        assert said not in viewer.text()
+        await viewer.press("escape")
+        assert "✗* loop" in viewer.text()
+        view = viewer.app.main.view("threads")
+        assert isinstance(view, ThreadsView)
+        assert view._steps is not None
+        run, step = view._steps.runs[-1], view._steps.steps[-1]
+    died = document("Changes", step, [], "parent", [run._replace(status="unfinished")], {}, newest=True)
+    assert died.blocks[0].text == "! its process died from here, with fetch due: x shows what it was doing"
 
 
 async def test_the_question_a_thread_waits_with(night: Path, tmp_path: Path) -> None:

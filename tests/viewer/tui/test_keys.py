@@ -16,6 +16,7 @@ from flightlog_viewer.tui.screens.sql import SqlView, export
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
+from flightlog_viewer.tui.widgets.grid import Grid
 from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.threads import Writer, checkpoint_file
@@ -289,9 +290,22 @@ async def test_the_sql_console_runs_exports_and_jumps(spans: Path, tmp_path: Pat
         view.editor.text = "SELECT trace_id, a.range FROM traces, range(40) a"
         await viewer.press("ctrl+r")
         assert "500 shown, more exist" in viewer.text()
-        await viewer.press("enter")
+        grid = view.query_one(Grid)
+        await viewer.press("j", "j", "k", "l", "l", "h", "h")
+        assert grid.cursor_coordinate == (1, 0)
+        half = grid.size.height // 2
+        await viewer.press("ctrl+d")
+        assert grid.cursor_coordinate == (1 + half, 0)
+        await viewer.press("ctrl+u", "ctrl+u")
+        assert grid.cursor_coordinate == (0, 0)
+        await viewer.press("G")
+        assert grid.cursor_coordinate == (499, 0)
+        await viewer.press("g", "enter")
         assert trace(viewer).trace_id is not None
-        await viewer.press("escape", "slash")
+        # Whoever comes back goes on in the rows: keys are no text there.
+        await viewer.press("escape", "j")
+        assert grid.cursor_coordinate == (1, 0)
+        await viewer.press("slash")
         view.editor.text = "SELECT * FROM nowhere"
         await viewer.press("ctrl+r")
         assert "nowhere" in viewer.text()

@@ -30,6 +30,7 @@ _COLUMNS: Final = {"finish_reason", "service_tier", "service_version", "environm
 
 _STATUSES: Final = ("ok", "error", "interrupted", "handoff", "cancelled", "abandoned", "running", "unfinished")
 _STATUS: Final = re.compile(r"status[:=]([a-z_]+)")
+_SUMMED: Final = re.compile(r"(?<!root:)\b(tokens|cost)[:=<>]")
 
 _FIELDS: Final = (
     _text("name", "name of the run: model, tool, node or runnable", trace="name"),
@@ -100,8 +101,11 @@ def guess(name: str) -> str:
     return f": did you mean `{near[0]}`?" if near else ""
 
 
-def status_hint(text: str) -> str:
-    """What may be wrong with a filter that leaves nothing: a status that no span has."""
+def hint(text: str) -> str:
+    """What may be wrong with a filter that leaves no trace: an unknown status, or a sum that is asked of one span."""
     named = _STATUS.findall(text.lower())
-    unknown = [name for name in named if not any(name in known for known in _STATUSES)]
-    return f"; a status is one of {', '.join(_STATUSES)}" if unknown else ""
+    if any(not any(name in known for known in _STATUSES) for name in named):
+        return f"; a status is one of {', '.join(_STATUSES)}"
+    if summed := _SUMMED.search(text.lower()):
+        return f"; {summed[1]} is that of one span, root:{summed[1]} that of the trace"
+    return ""

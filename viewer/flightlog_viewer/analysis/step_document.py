@@ -25,10 +25,16 @@ def document(
     runs: Sequence[TraceRow],
     marks: Mapping[str, str],
     tz: tzinfo = UTC,
+    *,
+    newest: bool = False,
 ) -> Document:
-    """One tab. ``against`` says what the changes are seen from: ``parent``, ``mark`` or ``none``."""
+    """One tab. ``against`` says what the changes are seen from: ``parent``, ``mark`` or ``none``.
+
+    ``newest`` says that nothing came after the step: how the last of the ``runs`` ended is then said here.
+    """
     if tab == "Changes":
-        return Document(_changes(step, changes, against, marks))
+        end = _end(step, runs[-1], marks) if newest and runs else []
+        return Document([*end, *_changes(step, changes, against, marks)])
     if tab == "Writes":
         return Document(_writes(step, marks))
     if tab == "Next":
@@ -49,6 +55,20 @@ def counts(changes: Sequence[Change]) -> str:
         sign = _SIGNS[change.op][0]
         signs[sign] = signs.get(sign, 0) + 1
     return "  ".join(f"{c} {' '.join(f'{s}{n}' for s, n in signs.items())}" for c, signs in list(found.items())[:8])
+
+
+def _end(step: Step, last: TraceRow, marks: Mapping[str, str]) -> list[Block]:
+    """That the last run died or failed on the way from the newest step, where no task of the step says so itself."""
+    if not step.next or any(task.error is not None for task in step.tasks):
+        return []
+    due = ", ".join(step.next)
+    if last.status == "unfinished":
+        said = f"{marks.get('crashed', '!')} its process died from here, with {due} due: x shows what it was doing"
+    elif last.status == "error":
+        said = f"{marks.get('errored', '!')} its run failed from here, with {due} due: Runs leads to it"
+    else:
+        return []
+    return [Block(said, "error")]
 
 
 def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping[str, str]) -> list[Block]:

@@ -42,6 +42,11 @@ class Stepper:
         return branch.index(self._at) + 1, len(branch)
 
     @property
+    def newest(self) -> bool:
+        """Whether this is the newest step of the root graph."""
+        return self.namespace == "" and self._at == len(self._steps) - 1
+
+    @property
     def branches(self) -> int:
         """How many ends the namespace has."""
         return sum(not below for below in self._map.children)

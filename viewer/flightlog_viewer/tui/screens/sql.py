@@ -17,6 +17,7 @@ from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.text import clean, content, label
+from flightlog_viewer.tui.widgets.grid import Grid
 from flightlog_viewer.tui.widgets.query_editor import QueryEditor
 
 MOST_ROWS = 500
@@ -75,7 +76,9 @@ class SqlView(View):
         self.data_changed(appended=False)
 
     def shown(self) -> None:
-        self.editor.focus()
+        # Whoever comes back to rows goes on in them; a key would be typed into the query otherwise.
+        grid = self.query(DataTable)
+        (grid.first() if grid else self.editor).focus()
 
     def data_changed(self, *, appended: bool) -> None:
         if self.session.loaded and not appended:
@@ -156,9 +159,7 @@ class SqlView(View):
             for i, name in enumerate(answer.columns)
         ]
         table = pa.table(cells, names=names)
-        grid = DataTable(
-            backend=ArrowBackend(table), render_markup=False, max_column_content_width=60, zebra_stripes=True
-        )
+        grid = Grid(backend=ArrowBackend(table), render_markup=False, max_column_content_width=60, zebra_stripes=True)
         await holder.mount(grid)
         shown = (
             f"{len(answer.rows):,} shown, more exist: LIMIT and ORDER BY say which"

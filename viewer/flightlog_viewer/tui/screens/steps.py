@@ -99,7 +99,14 @@ class StepsPane(Vertical):
         if step is not None:
             tab = TABS[self.tabs.active]
             made = step_document.document(
-                tab, step, self._changes, self._against, self._runs, self.glyphs.status, self._tz
+                tab,
+                step,
+                self._changes,
+                self._against,
+                self._runs,
+                self.glyphs.status,
+                self._tz,
+                newest=self._stepper.newest,
             )
             self.body.show_document(made)
 

@@ -120,6 +120,9 @@ class ThreadsView(View):
             self.table.refresh()
             self.pane.say(*NO_DATABASE)
             return
+        if not self._entries:
+            self.table.nothing = "reading"
+            self.table.refresh()
         self.ask("threads", self.session.threads.listed, self._listed)
 
     def _listed(self, entries: list[ThreadEntry]) -> None:

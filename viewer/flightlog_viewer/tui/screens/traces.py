@@ -8,7 +8,7 @@ from textual.message import Message
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.analysis.filter_fields import status_hint
+from flightlog_viewer.analysis.filter_fields import hint
 from flightlog_viewer.analysis.jumps import Jump, jump
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.comparing import Comparison
@@ -164,7 +164,7 @@ class TracesView(View):
 
     def _say_nothing(self) -> None:
         if self.where is not None:
-            self.table.nothing = "no trace matches this filter: Esc clears it" + status_hint(self.filter_text)
+            self.table.nothing = "no trace matches this filter: Esc clears it" + hint(self.filter_text)
         else:
             self.table.nothing = "no trace yet: waiting for the file to be written"
 

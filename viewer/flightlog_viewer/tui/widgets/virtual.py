@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from flightlog_viewer.tui.text import overlaid, segment, strip
+from flightlog_viewer.tui.text import overlaid, segment, strip, wrap
 
 
 class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
@@ -156,8 +156,9 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             return strip(self.draw_header(y, width), width, base).apply_style(base)
         row = y - self.HEADER + self.scroll_offset.y
         if row >= self.row_count:
-            if row == 1 and not self.row_count and self.nothing:
-                return strip([segment(f"  {self.nothing}", self.tone("dim"))], width).apply_style(base)
+            said = [] if self.row_count or not self.nothing else wrap(self.nothing, max(4, width - 4))
+            if 1 <= row <= len(said):
+                return strip([segment(f"  {said[row - 1]}", self.tone("dim"))], width).apply_style(base)
             return Strip.blank(width, base)
         selected = row == self._cursor
         line = strip(self.draw_row(row, width, selected), width)
