@@ -1,7 +1,6 @@
 """A thread's status when there are spans beside its checkpoints."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 
 def refine(
@@ -25,8 +24,3 @@ def refine(
     if newest_run in ("ok", "interrupted") or any(node in breakpoints for node in due):
         return "interrupted", True
     return status, False
-
-
-def newest_runs(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Thread to status of its newest run, from the named query of that name."""
-    return {str(row["thread_id"]): str(row["status"]) for row in rows}

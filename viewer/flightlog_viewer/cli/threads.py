@@ -62,8 +62,14 @@ def threads(
         with open_source(target) as source:
             names.append(source.name)  # a URL without its password
             for found in source.threads():
-                status, inferred = refine(found.status, found.next, runs.get(found.thread_id), breakpoint or ())
-                rows.append(thread_form(found) | {"status": status, "inferred": inferred, "database": source.name})
+                run = runs.get(found.thread_id, {})
+                status, inferred = refine(found.status, found.next, run.get("status"), breakpoint or ())
+                row = thread_form(found) | {"status": status, "inferred": inferred, "in_flight": []}
+                if status in ("running", "crashed"):
+                    row["in_flight"] = run["in_flight"] or []
+                elif status == "errored" and inferred:
+                    row["error"] = run["error"]
+                rows.append(row | {"database": source.name})
             problems += source.problems
     if not rows and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
@@ -118,12 +124,11 @@ def replay(
         return _status(source.problems)
 
 
-def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, str]:
-    from flightlog_viewer.analysis.thread_status import newest_runs
+def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, dict[str, Any]]:
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:
-        return newest_runs(store.query("newest_runs"))
+        return {str(row["thread_id"]): row for row in store.query("newest_runs")}
 
 
 def _open(row: dict[str, Any]) -> str:
@@ -134,6 +139,9 @@ def _open(row: dict[str, Any]) -> str:
         return str(row["note"])
     parts = [] if row["error"] is None else [f"failed: {cut(str(row['error']))}"]
     parts += [f"{question['node']} asks {cut(asked(question['value']))}" for question in row["pending"]]
+    if names := row["in_flight"]:
+        more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        parts.append(f"{'runs' if row['status'] == 'running' else 'was running'} {', '.join(names[:3])}{more}")
     if not parts and row["next"]:
         parts.append(f"due: {', '.join(row['next'])}")
     elif not parts and row["status"] not in ("finished", "empty"):

@@ -1,0 +1,57 @@
+"""What spans beside a checkpoint database say about a thread: what its run died in, what it failed with."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any, TypedDict
+
+import pytest
+from langchain_core.tools import tool
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import GraphRecursionError
+from langgraph.graph import START, StateGraph
+
+from flightlog import JsonlTracer
+from flightlog_viewer.cli.app import main
+
+
+class Count(TypedDict):
+    n: int
+
+
+@tool
+def pay(n: int) -> int:
+    """Pay, and die of it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def _run(folder: Path, thread: str, node: Any, **config: Any) -> None:
+    """A graph of one node that leads to itself, recorded on both sides."""
+    graph = StateGraph(Count).add_node("work", node).add_edge(START, "work").add_edge("work", "work")
+    with SqliteSaver.from_conn_string(str(folder / "db.sqlite")) as saver, JsonlTracer(folder / "s.jsonl") as tracer:
+        compiled: Any = graph.compile(checkpointer=saver)
+        compiled.invoke({"n": 0}, {"configurable": {"thread_id": thread}, "callbacks": [tracer], **config})
+
+
+def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A killed run names its innermost span that was in flight; one over the recursion limit its error."""
+    with pytest.raises(GraphRecursionError):
+        _run(tmp_path, "loops", lambda state: {"n": state["n"] + 1}, recursion_limit=3)
+    child = os.fork()
+    if child == 0:
+        _run(tmp_path, "dies", lambda state: {"n": pay.invoke({"n": state["n"]})})
+        os._exit(1)  # never reached
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    command = ["threads", str(tmp_path / "s.jsonl"), "--checkpoints", str(tmp_path / "db.sqlite"), "--no-cache"]
+    assert main(command) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "crashed" in lines["dies"]
+    assert lines["dies"].endswith("was running pay")
+    assert "failed: langgraph.errors.GraphRecursionError: Recursion limit of 3" in lines["loops"]
+    assert main([*command, "--json"]) == 0
+    found = {row["thread_id"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (found["dies"]["status"], found["dies"]["in_flight"], found["dies"]["error"]) == ("crashed", ["pay"], None)
+    assert (found["loops"]["status"], found["loops"]["inferred"], found["loops"]["in_flight"]) == ("errored", True, [])
+    assert found["loops"]["error"].startswith("langgraph.errors.GraphRecursionError: ")
