@@ -7,12 +7,14 @@ its answer resumed. Source: "Trace Event Format" (Google); times are microsecond
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import orjson
 
 from flightlog.span import Span, format_time
 from flightlog.truncation import write_any_depth
+from flightlog_exporters.slice_file import Pause, Slice, SliceFile
 
 _SLACK_NS: Final = 1_000_000
 """Starts are wall-clock and durations monotonic, so a child may seem to outlast its parent by a little: it is drawn
@@ -37,81 +39,59 @@ _ARGUMENTS: Final = (
 
 
 @dataclass(slots=True)
-class Slice:
-    """One span as it is drawn; without its payloads."""
-
-    name: str
-    type: str
-    run_id: str
-    parent: str | None
-    trace_id: str
-    start_ns: int
-    end_ns: int
-    arguments: dict[str, Any]
-    asked: list[str]
-    """Ids of the interrupts a root ended with."""
-    answered: list[str | None]
-    """Ids of the interrupts a root answers; None for one that is not named."""
-    thread_id: str | None
-    is_error: bool
-    pid: int = 0
-    tid: int = 0
-
-
-@dataclass(slots=True)
 class _Track:
     tid: int
-    open: list[Slice] = field(default_factory=list)
-    """The slices around the present moment, outermost first."""
+    open: list[tuple[str, int]] = field(default_factory=list)
+    """Run and end of the slices around the present moment, outermost first."""
 
     def reach(self, moment_ns: int) -> None:
         """Let go of what has ended."""
-        while self.open and self.open[-1].end_ns <= moment_ns:
+        while self.open and self.open[-1][1] <= moment_ns:
             self.open.pop()
 
 
 def write(spans: Iterable[Span], out: BinaryIO) -> int:
-    """Write the file and answer how many spans it holds. All spans are held in memory, without their payloads."""
-    slices = sorted((_slice(span) for span in spans), key=lambda one: (one.start_ns, -one.end_ns))
-    base = slices[0].start_ns if slices else 0
-    out.write(b'{"displayTimeUnit":"ms","otherData":')
-    out.write(orjson.dumps({"start": format_time(base), "producer": "flightlog"}))
-    out.write(b',"traceEvents":[')
-    separator = b"\n"
-    for event in _events(slices, base):
-        out.write(separator + write_any_depth(event, orjson.OPT_NON_STR_KEYS))
-        separator = b",\n"
-    out.write(b"\n]}\n")
-    return len(slices)
+    """Write the file and answer how many spans it holds. They are sorted in a temporary file, without their payloads.
+
+    Raises UsageError when there is no room for that.
+    """
+    with SliceFile() as slices:
+        base: int | None = None
+        for span in spans:
+            base = span.start_ns if base is None else min(base, span.start_ns)
+            _add(span, slices)
+        slices.sort()
+        base = base or 0
+        out.write(b'{"displayTimeUnit":"ms","otherData":')
+        out.write(orjson.dumps({"start": format_time(base), "producer": "flightlog"}))
+        out.write(b',"traceEvents":[')
+        separator = b"\n"
+        for event in chain(_names(_lay_out(slices)), _drawn(slices, base), _arrows(slices, base)):
+            out.write(separator + orjson.dumps(event))
+            separator = b",\n"
+        out.write(b"\n]}\n")
+        return slices.count
 
 
-def _events(slices: list[Slice], base: int) -> Iterator[dict[str, Any]]:
-    yield from _names(_lay_out(slices))
-    for one in slices:
-        yield _drawn(one, base)
-    yield from _arrows(slices, base)
-
-
-def _slice(span: Span) -> Slice:
+def _add(span: Span, slices: SliceFile) -> None:
     arguments = {name: value for name in _ARGUMENTS if (value := getattr(span, name)) is not None}
     arguments |= {"start_time": span.start_time, "duration_ms": span.duration_ms}
     if span.error is not None:
         arguments["error"] = {name: text for name, text in span.error.items() if name != "stacktrace"}
-    is_root = span.parent_run_id is None
-    return Slice(
-        name=span.name,
-        type=span.kind or span.type,
-        run_id=span.run_id,
-        parent=span.parent_run_id,
-        trace_id=span.trace_id,
-        start_ns=span.start_ns,
-        end_ns=span.end_ns if span.end_ns is not None else span.start_ns,
-        arguments=arguments,
-        asked=_ids(span.interrupts, "id") if is_root and span.status == "interrupted" else [],
-        answered=[_text(item, "interrupt_id") for item in span.resumes or ()] if is_root else [],
-        thread_id=span.thread_id,
-        is_error=span.status == "error",
-    )
+    content = {
+        "name": span.name,
+        "type": span.kind or span.type,
+        "is_error": span.status == "error",
+        "args": arguments,
+    }
+    pause = None
+    if span.parent_run_id is None:
+        asked = _ids(span.interrupts, "id") if span.status == "interrupted" else []
+        answered = [_text(item, "interrupt_id") for item in span.resumes or ()]
+        pause = Pause(asked, answered, span.thread_id) if asked or answered else None
+    end_ns = span.end_ns if span.end_ns is not None else span.start_ns
+    one = Slice(0, span.run_id, span.parent_run_id, span.start_ns, end_ns)
+    slices.add(one, span.trace_id, span.thread_id, write_any_depth(content, orjson.OPT_NON_STR_KEYS), pause)
 
 
 def _ids(items: Any, key: str) -> list[str]:
@@ -123,45 +103,44 @@ def _text(item: Any, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _lay_out(slices: list[Slice]) -> dict[str, tuple[int, list[_Track]]]:
+def _lay_out(slices: SliceFile) -> dict[str, tuple[int, list[_Track]]]:
     """Give each slice its process and track; answers the tracks of each process by its name."""
-    thread_of = {one.trace_id: one.thread_id for one in slices if one.thread_id is not None}
-    by_id = {one.run_id: one for one in slices}
     processes: dict[str, tuple[int, list[_Track]]] = {}
-    for one in slices:
-        thread_id = thread_of.get(one.trace_id)
-        name = f"thread {thread_id}" if thread_id is not None else f"trace {one.trace_id}"
+    for one, trace_id, thread_id in slices.in_order():
+        name = f"thread {thread_id}" if thread_id is not None else f"trace {trace_id}"
         one.pid, tracks = processes.setdefault(name, (len(processes) + 1, []))
-        track = _track_for(one, tracks, by_id)
+        track, end_ns = _track_for(one, tracks, slices)
         one.tid = track.tid
-        track.open.append(one)
+        slices.place(one, end_ns)
+        track.open.append((one.run_id, end_ns))
     return processes
 
 
-def _track_for(one: Slice, tracks: list[_Track], by_id: dict[str, Slice]) -> _Track:
+def _track_for(one: Slice, tracks: list[_Track], slices: SliceFile) -> tuple[_Track, int]:
+    """The track of a slice, and where it ends there."""
     for track in tracks:
         track.reach(one.start_ns)
-    parent = by_id.get(one.parent) if one.parent is not None else None
+    parent = slices.run(one.parent) if one.parent is not None else None
     if parent is not None and parent.tid and parent.pid == one.pid:
         track = tracks[parent.tid - 1]
-        around = track.open[-1] if track.open else None
-        if around is not None and one.end_ns <= around.end_ns + _SLACK_NS and _is_within(one, around, by_id):
-            one.end_ns = min(one.end_ns, around.end_ns)
-            return track
+        if track.open:
+            around, around_end_ns = track.open[-1]
+            if one.end_ns <= around_end_ns + _SLACK_NS and _is_within(one, around, slices):
+                return track, min(one.end_ns, around_end_ns)
     free = next((track for track in tracks if not track.open), None)
     if free is None:
         free = _Track(len(tracks) + 1)
         tracks.append(free)
-    return free
+    return free, one.end_ns
 
 
-def _is_within(one: Slice, around: Slice, by_id: dict[str, Slice]) -> bool:
+def _is_within(one: Slice, around: str, slices: SliceFile) -> bool:
     """Whether the one was started by the other, directly or not. Parents may be missing, or in a circle."""
     parent = one.parent
     for _ in range(1000):
-        if parent is None or parent == around.run_id:
+        if parent is None or parent == around:
             return parent is not None
-        above = by_id.get(parent)
+        above = slices.run(parent)
         parent = above.parent if above is not None else None
     return False
 
@@ -174,32 +153,35 @@ def _names(processes: dict[str, tuple[int, list[_Track]]]) -> Iterator[dict[str,
             yield {"ph": "M", "name": "thread_name", "pid": pid, "tid": track.tid, "ts": 0, "args": {"name": title}}
 
 
-def _drawn(one: Slice, base: int) -> dict[str, Any]:
-    event: dict[str, Any] = {
-        "name": one.name,
-        "cat": one.type,
-        "pid": one.pid,
-        "tid": one.tid,
-        "ts": (one.start_ns - base) / 1000,
-        "args": one.arguments,
-    }
-    if one.type == "event":
-        return event | {"ph": "i", "s": "t"}
-    if one.is_error:
-        event["cname"] = "terrible"
-    return event | {"ph": "X", "dur": (one.end_ns - one.start_ns) / 1000}
+def _drawn(slices: SliceFile, base: int) -> Iterator[dict[str, Any]]:
+    for one, content in slices.contents():
+        told = orjson.loads(content)
+        event: dict[str, Any] = {
+            "name": told["name"],
+            "cat": told["type"],
+            "pid": one.pid,
+            "tid": one.tid,
+            "ts": (one.start_ns - base) / 1000,
+            "args": told["args"],
+        }
+        if told["type"] == "event":
+            yield event | {"ph": "i", "s": "t"}
+            continue
+        if told["is_error"]:
+            event["cname"] = "terrible"
+        yield event | {"ph": "X", "dur": (one.end_ns - one.start_ns) / 1000}
 
 
-def _arrows(slices: list[Slice], base: int) -> Iterator[dict[str, Any]]:
+def _arrows(slices: SliceFile, base: int) -> Iterator[dict[str, Any]]:
     """From the last moment of a run that asked to the first of the one that was resumed with the answer."""
     waiting: dict[tuple[str, str], Slice] = {}
     number = 0
-    for one in slices:
+    for one, pause in slices.pauses():
         targets = {}
-        for interrupt_id in one.answered:
+        for interrupt_id in pause.answered:
             asked = waiting.get(("interrupt", interrupt_id)) if interrupt_id is not None else None
-            if asked is None and one.thread_id is not None:
-                asked = waiting.get(("thread", one.thread_id))
+            if asked is None and pause.thread_id is not None:
+                asked = waiting.get(("thread", pause.thread_id))
             if asked is not None:
                 targets[asked.run_id] = asked
         for asked in targets.values():
@@ -209,7 +191,7 @@ def _arrows(slices: list[Slice], base: int) -> Iterator[dict[str, Any]]:
             last = max(asked.start_ns, asked.end_ns - 1)
             yield {**about, "ph": "s", "pid": asked.pid, "tid": asked.tid, "ts": (last - base) / 1000}
             yield {**about, "ph": "f", "bp": "e", "pid": one.pid, "tid": one.tid, "ts": (one.start_ns - base) / 1000}
-        for interrupt_id in one.asked:
+        for interrupt_id in pause.asked:
             waiting["interrupt", interrupt_id] = one
-        if one.asked and one.thread_id is not None:
-            waiting["thread", one.thread_id] = one
+        if pause.asked and pause.thread_id is not None:
+            waiting["thread", pause.thread_id] = one

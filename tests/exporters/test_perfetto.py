@@ -1,15 +1,17 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flightlog import JsonlTracer
+from flightlog.errors import UsageError
 from flightlog.span import Span
-from flightlog_exporters import perfetto
+from flightlog_exporters import perfetto, slice_file
 from flightlog_viewer.cli.app import main
 from tests.exporters.agent import run_agent
 from tests.exporters.any_span import any_span
@@ -66,6 +68,18 @@ def chain(name: str, start_ms: float, duration_ms: float, parent: str | None = N
     return Span(**{**given, "start_ns": round(start_ms * MS), "duration_ms": duration_ms, "status": "ok", **fields})
 
 
+def related(run: int, parent: int, trace: int, start_ms: int, duration_ms: int, span: Span) -> Span:
+    """A span that shares its run, parent, trace and time with others."""
+    return replace(
+        span,
+        run_id=f"r{run}",
+        parent_run_id=f"r{parent}" if parent else None,
+        trace_id=f"t{trace}",
+        start_ns=start_ms * MS,
+        duration_ms=duration_ms,
+    )
+
+
 def track(events: list[dict[str, Any]], name: str) -> tuple[int, int]:
     """Where the slice of that name is drawn."""
     (event,) = (event for event in events if event["name"] == name and event["ph"] in ("X", "i"))
@@ -77,6 +91,38 @@ def track(events: list[dict[str, Any]], name: str) -> tuple[int, int]:
 def test_any_spans_make_a_file_that_keeps_the_rules(spans: list[Span]) -> None:
     """Orphans, circles, overlaps and equal times never break the format."""
     exported(spans)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.builds(related, *[st.integers(0, 5)] * 5, any_span()), max_size=14))
+def test_what_is_not_in_memory_makes_no_difference(monkeypatch: pytest.MonkeyPatch, spans: list[Span]) -> None:
+    """Slices that have to be looked up in the file again are drawn as those that are remembered."""
+    expected = exported(spans)
+    with monkeypatch.context() as patched:
+        patched.setattr(slice_file, "_KNOWN", 1)
+        patched.setattr(slice_file, "_BATCH", 3)
+        assert exported(spans) == expected
+
+
+def test_no_room_to_sort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is one sentence."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(slice_file, "_CACHE_KB", 16)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(UsageError, match="no room to sort the timeline"):
+            perfetto.write((chain(f"s{number}", number, 1) for number in range(2000)), io.BytesIO())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_times_at_the_end_of_the_calendar() -> None:
+    """A span of the year 9999 that lasts for ever is drawn, and sorted behind one of before 1970."""
+    late = Span.from_json(chain("late", 0, 1e15).to_json().replace(b"1970-", b"9999-"))
+    early = Span.from_json(chain("early", 0, 1).to_json().replace(b"1970-", b"1969-"))
+    names = [event["name"] for event in exported([late, early]) if event["ph"] == "X"]
+    assert names == ["early", "late"]
 
 
 def test_a_sequence_shares_a_track_and_parallel_runs_do_not() -> None:
