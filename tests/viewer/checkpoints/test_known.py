@@ -93,6 +93,18 @@ def test_what_langgraph_does_to_a_thread_is_seen(target: str) -> None:
         assert look(known, target, {"b": {checkpoint_id}}) == set()
 
 
+def test_a_thread_that_was_deleted_and_run_again_is_seen(target: str) -> None:
+    """The same run once more has as many rows as before, in the places of the old ones."""
+    known = KnownThreads()
+    with saver_of(target) as saver:
+        saver.setup()
+        graph = refunds().compile(checkpointer=saver)
+        for amount in (1, 2):
+            graph.invoke({"amount": amount}, thread("a"))
+            assert look(known, target) == {"a"}
+            saver.delete_thread("a")
+
+
 def test_a_row_written_again_is_seen(tmp_path: Path) -> None:
     """A row that was replaced under its own key counts as new, as does the only row that is left of several."""
     path = tmp_path / "x.sqlite"

@@ -77,14 +77,16 @@ class SqliteRows:
     def versions(self, thread_id: str | None = None) -> Mapping[str, Hashable]:
         """From the primary keys' indexes alone. LangGraph replaces rows, which gives them new row numbers.
 
-        A row that somebody has changed in place (``UPDATE``) keeps its number, and is not noticed.
+        The numbers of deleted rows come again when they were the last ones; then the checkpoint ids are others. A row
+        that somebody has changed in place (``UPDATE``) keeps its number, and is not noticed.
         """
         found: dict[str, tuple[object, ...]] = {}
         where = "" if thread_id is None else "WHERE thread_id = ?"
         try:
             for table in ("checkpoints", "writes"):
                 for name, *numbers in self._file.all(
-                    f"SELECT thread_id, count(*), max(rowid), sum(rowid) FROM {table} {where} GROUP BY thread_id",
+                    "SELECT thread_id, count(*), max(rowid), sum(rowid), max(checkpoint_id) "
+                    f"FROM {table} {where} GROUP BY thread_id",
                     () if thread_id is None else (thread_id,),
                 ):
                     found[_text(name)] = (*found.get(_text(name), ()), table, *numbers)
