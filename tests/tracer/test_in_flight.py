@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
+from flightlog.in_flight import InFlight
 from flightlog.reader import read_open_spans, sidecars
 from flightlog.span_file import SpanFile
 
@@ -284,3 +287,42 @@ def test_a_start_goes_into_no_file_of_the_application(tmp_path: Path) -> None:
     assert (tmp_path / "trace.jsonl").read_bytes() == b"{}\n" * 2
     (sidecar,) = tmp_path.glob("trace.jsonl.*.open")
     assert b'"a": 1' in sidecar.read_bytes()
+
+
+def test_a_sidecar_that_cannot_be_put_in_its_place(tmp_path: Path) -> None:
+    """The start counts as lost, and neither a file nor a descriptor is left behind."""
+    path = tmp_path / "trace.jsonl"
+    sidecar = InFlight(str(path), "w")
+    Path(sidecar.path).mkdir()
+    before = os.listdir("/dev/fd")
+    for seq in range(3):
+        sidecar.open(seq, start(seq, "w"))
+    assert (sidecar.lost, sidecar.count) == (3, 0)
+    assert os.listdir("/dev/fd") == before
+    assert [one.name for one in tmp_path.iterdir()] == [Path(sidecar.path).name]
+
+
+class Interrupting(bytes):
+    """A start during whose writing a signal handler starts another span."""
+
+    meanwhile: Callable[[], None]
+
+    def endswith(self, *arguments: Any) -> bool:
+        self.meanwhile()
+        return super().endswith(*arguments)
+
+
+def test_a_start_in_the_middle_of_a_start(tmp_path: Path) -> None:
+    """What a signal handler starts while a start is being written is on disk too."""
+    path = tmp_path / "trace.jsonl"
+    sidecar = InFlight(str(path), "w")
+    line = Interrupting(start(1, "w"))
+
+    def meanwhile() -> None:
+        for seq in (2, 3):
+            sidecar.open(seq, start(seq, "w"))
+
+    line.meanwhile = meanwhile
+    sidecar.open(1, line)
+    assert sorted(seq or 0 for seq in open_seqs(path)) == [1, 2, 3]
+    sidecar.finish()
