@@ -166,6 +166,17 @@ def test_without_locks_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.Mo
     assert not folder.path.exists()
 
 
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written a file that needs no copy is read all the same."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
+        assert store.span_count == 1
+
+
 def test_folders_are_made_while_others_are_swept(tmp_path: Path) -> None:
     """A sweep that comes between the making of a folder and its lock costs a second try, never the folder."""
     parent, done = tmp_path / "own", threading.Event()

@@ -40,7 +40,7 @@ class OwnFolder:
 
 
 def temporary_parent() -> Path:
-    """Where this user's own folders stand among the temporary files of all users."""
+    """Where this user's own folders stand among the temporary files of all users. Raises OSError."""
     return Path(tempfile.gettempdir(), f"flightlog-spool-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
 
 
@@ -53,6 +53,12 @@ def temporary_folder() -> OwnFolder:
         return OwnFolder(temporary_parent())
     except OSError:
         return OwnFolder(Path(tempfile.mkdtemp(prefix="flightlog-spool-")))
+
+
+def sweep_temporary() -> None:
+    """Remove what killed processes of this user left among the temporary files; raises nothing."""
+    with contextlib.suppress(OSError):  # nothing can be written anywhere: whoever must write will say so
+        sweep(temporary_parent())
 
 
 def sweep(parent: Path) -> None:

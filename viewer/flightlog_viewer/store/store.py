@@ -17,7 +17,7 @@ from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.functions import create_functions
-from flightlog_viewer.store.own_folder import sweep, temporary_parent
+from flightlog_viewer.store.own_folder import sweep_temporary
 from flightlog_viewer.store.payloads import PayloadReader
 from flightlog_viewer.store.queries import statement
 from flightlog_viewer.store.rows import Rows
@@ -227,7 +227,7 @@ def open_store(
     bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read, or is no
     span file, and LoadCancelledError when ``progress`` asked for that.
     """
-    sweep(temporary_parent())
+    sweep_temporary()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     if not given:
         try:
