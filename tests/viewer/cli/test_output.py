@@ -89,18 +89,21 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_cancels_a_query(tmp_path: Path) -> None:
-    """A query that would run for hours ends with status 130 and one line."""
+    """A query that would run for a quarter of an hour ends with status 130 and one line."""
     source = str(story().write(tmp_path / "s.jsonl"))
-    endless = "SELECT max(hash(a.range + b.range)) FROM range(10000000) a, range(10000000) b"
-    query = f"SELECT 1 UNION ALL SELECT * FROM ({endless})"
+    long = "SELECT max(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b"
+    query = f"SELECT 1 UNION ALL SELECT * FROM ({long})"
     command = [sys.executable, "-c", _SAYS_WHEN, "sql", query, source]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "asking\n"
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "flightlog: stopped\n")
-        assert process.returncode == 130
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "asking\n"
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=60) == ("", "flightlog: stopped\n")
+            assert process.returncode == 130
+        finally:
+            process.kill()
 
 
 _SAYS_WHEN = """
