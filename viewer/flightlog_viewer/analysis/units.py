@@ -51,9 +51,9 @@ def size(number: float) -> str:
     return f"{number:.0f} B"
 
 
-def plural(number: int, one: str) -> str:
-    """``1 span``, ``2,000 spans``."""
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 span``, ``2,000 spans``; ``many`` where that is more than an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def name(text: str) -> str:

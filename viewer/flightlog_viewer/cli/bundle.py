@@ -9,7 +9,7 @@ import typer
 from flightlog.errors import UsageError
 from flightlog.redaction import REDACTED, Redactor
 from flightlog.span import Span, format_time
-from flightlog_viewer.cli import figures
+from flightlog_viewer.analysis import units
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import NoCache, Overwrite, Paths
 from flightlog_viewer.cli.output import note
@@ -81,7 +81,7 @@ def bundle(
     with new_file(output, overwrite=overwrite) as file:
         file.writelines(line + b"\n" for line in lines)
     hidden = sum(line.count(REDACTED.encode()) for line in lines)
-    about = f"{figures.plural(len(lines), 'span')} in {output}, {figures.plural(hidden, 'text')} hidden"
+    about = f"{units.plural(len(lines), 'span')} in {output}, {units.plural(hidden, 'text')} hidden"
     note(f"{about}; open it with `flightlog view {output}`")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
@@ -73,7 +74,7 @@ def compare(
         return
     for letter, name, total in zip("AB", names, totals, strict=True):
         line(
-            f"{letter}: {name}  {figures.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
+            f"{letter}: {name}  {units.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
             f"{figures.count(total['total_tokens'])} tokens, "
             f"cost {'unknown' if total['cost_usd'] is None else figures.money(total['cost_usd'])}"
         )

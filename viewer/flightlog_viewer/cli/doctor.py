@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.cli import figures
+from flightlog_viewer.analysis import units
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths
 from flightlog_viewer.cli.output import json_value, line, lines, wrapped
@@ -130,8 +130,8 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
             line(f"    {example}")
         lines(wrapped(finding.advice, "  -> "))
         line()
-    about = figures.plural(spans, "span")
-    line(f"{about}: {figures.plural(len(problems), 'problem')}" if problems else f"{about}: nothing wrong")
+    about = units.plural(spans, "span")
+    line(f"{about}: {units.plural(len(problems), 'problem')}" if problems else f"{about}: nothing wrong")
     return 1 if problems else 0
 
 
@@ -153,7 +153,7 @@ def _rejects(store: "Store") -> list[Finding]:
     if kinds:
         count = sum(kind["count"] for kind in kinds)
         reasons = ", ".join(f"{kind['count']:,} {kind['reason']}" for kind in kinds[:5])
-        what = f"{figures.plural(count, 'line is no span', 'lines are no spans')} ({reasons})"
+        what = f"{units.plural(count, 'line is no span', 'lines are no spans')} ({reasons})"
         advice = (
             "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the "
             "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."
@@ -162,7 +162,7 @@ def _rejects(store: "Store") -> list[Finding]:
     torn = store.query("doctor_rejects", torn=True)
     if torn:
         count = sum(kind["count"] for kind in torn)
-        what = f"{figures.plural(count, 'file ends', 'files end')} in an unfinished line"
+        what = f"{units.plural(count, 'file ends', 'files end')} in an unfinished line"
         advice = "A process is writing just now, or was killed while it wrote; no other line is lost."
         found.append(Finding("unfinished_line", False, count, what, advice, _first(torn)))
     return found
@@ -182,7 +182,7 @@ def _wrong(store: "Store") -> list[Finding]:
         return []
     names = ", ".join(f"{name} {count:,} times" for name, count in counts.most_common(5))
     total = counts.total()
-    what = f"{figures.plural(total, 'optional field has', 'optional fields have')} an unusable value ({names})"
+    what = f"{units.plural(total, 'optional field has', 'optional fields have')} an unusable value ({names})"
     advice = (
         "They are NULL here, the spans are loaded; the program that wrote them does not follow the record "
         "(`flightlog schema`)."

@@ -50,8 +50,3 @@ def moment(tz: tzinfo = UTC) -> Any:
         return "" if value is None else wall(value, tz)
 
     return show
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """``1 span``, ``2 spans``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -42,7 +42,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference", _LOOK),
     Command("sql", _CLI + "sql", "sql", "ask in SQL", _LOOK),
     Command("threads", _CLI + "threads", "threads", "the threads, and which of them wait for an answer", _PEOPLE),
-    Command("replay", _CLI + "threads", "replay", "step through a thread, from its checkpoints alone", _PEOPLE),
+    Command("replay", _CLI + "replay", "replay", "step through a thread, from its checkpoints alone", _PEOPLE),
     Command(
         "approvals", _CLI + "approvals", "approvals", "what was asked, what was answered, how long it took", _PEOPLE
     ),

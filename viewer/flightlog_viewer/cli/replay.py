@@ -1,203 +1,92 @@
-"""How one thread's steps are printed."""
+"""``flightlog replay``: one thread step by step, from its checkpoints alone."""
 
-import re
+import sys
 from collections.abc import Iterator
-from datetime import UTC, tzinfo
-from itertools import chain
+from typing import Annotated
+
+import typer
 
 from flightlog.errors import UsageError
-from flightlog_viewer.analysis.approvals import Approval
-from flightlog_viewer.analysis.message_line import message_line, short_path
-from flightlog_viewer.analysis.state_diff import Change, attributed_changes
-from flightlog_viewer.analysis.times import shown
-from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
-from flightlog_viewer.checkpoints.form import step_form, to_json
-from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.checkpoints.questions import exchanges
+from flightlog_viewer.analysis.times import zone
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.figures import plural
+from flightlog_viewer.cli.options import Checkpoints, Json, Tz
+from flightlog_viewer.cli.threads import exit_status, targets
+from flightlog_viewer.safe_text import safe_json
 
-_SHOWN = 100
-"""Characters of a value in the text form; `--json` shows all."""
-_STEP_NUMBER = re.compile(r"-?[0-9]{1,7}")
-_SIGNS = {"added": "+", "removed": "-", "changed": "~", "reordered": "~ reordered"}
-
-
-class Replay:
-    """The steps of a thread, for a person or as JSON; read once, in order."""
-
-    def __init__(self, history: ThreadHistory, *, at: str | None, ns: str | None, tz: tzinfo = UTC) -> None:
-        self._history = history
-        self._tz = tz
-        self._newest: dict[str, str] = {}
-        """Namespace to the newest checkpoint seen."""
-        self._at = at
-        self._ns = ns
-
-    def json_parts(self) -> Iterator[str]:
-        """The pieces of the JSON document, step by step, so that no more than one is held."""
-        steps = self._steps()
-        first = next(steps, None)  # what cannot be read or found is said before anything is printed
-        yield f'{{"thread_id": {to_json(self._history.thread_id)}, "steps": ['
-        separator = "\n"
-        for step in chain([] if first is None else [first], steps):
-            yield separator + to_json(step_form(step))
-            separator = ",\n"
-        yield "\n]}\n"
-
-    def show(self) -> None:
-        """Print the steps as text, and how to go on from the last of them."""
-        last: Step | None = None
-        newest: dict[str, str] = {}
-        day = ""
-        output.line(f"thread {self._history.thread_id}")
-        for step in self._steps():
-            date, _, time = shown(step.ts, self._tz).partition(" ")
-            if date and date != day:  # a thread can wait for days
-                output.line("")
-                output.line(date[:10])
-                day = date
-            _show_step(step, newest.get(step.checkpoint_ns), time[:12])
-            newest[step.checkpoint_ns] = step.checkpoint_id
-            if last is None or step.checkpoint_ns == "" or last.checkpoint_ns != "":
-                last = step
-        if last is not None:
-            _show_snippets(last, newest=self._newest.get(last.checkpoint_ns) == last.checkpoint_id)
-
-    def show_diff(self, first: str, second: str, *, json: bool) -> None:
-        """Print what changed in the state between two steps."""
-        before, after = self._find(first), self._find(second)
-        changes = attributed_changes(before.values, after.values, {})
-        if json:
-            output.json_value(
-                {
-                    "thread_id": self._history.thread_id,
-                    "from": before.checkpoint_id,
-                    "to": after.checkpoint_id,
-                    "changes": [normal_form(change.to_json()) for change in changes],
-                }
-            )
-            return
-        output.line(f"step {before.step} -> step {after.step}: {len(changes)} changes")
-        for change in changes:
-            output.line(f"  {_change_text(change)}")
-
-    def _steps(self) -> Iterator[Step]:
-        found = False
-        for step in self._history.steps:
-            self._newest[step.checkpoint_ns] = step.checkpoint_id
-            if self._at is None or _is(step, self._at):
-                found = True
-                yield step
-        if not found and self._at is not None:
-            raise UsageError(_no_step(self._history.thread_id, self._at))
-
-    def _find(self, wanted: str) -> Step:
-        namespace = self._ns or ""
-        found: Step | None = None
-        for step in self._history.steps:
-            # After a fork two steps have one number: the newer stands for it.
-            if step.checkpoint_ns == namespace and _is(step, wanted):
-                found = step
-        if found is None:
-            raise UsageError(_no_step(self._history.thread_id, wanted))
-        return found
+Thread = Annotated[
+    str, typer.Argument(metavar="THREAD", help="Thread id; the beginning of one is enough.", show_default=False)
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="STEP", help="Only this step: its number or the beginning of its checkpoint id."),
+]
+Diff = Annotated[
+    tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="What changed in the state from step A to B.")
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--ns", metavar="NAMESPACE", help="Only this namespace; '' is the root graph.", show_default=False),
+]
 
 
-def _is(step: Step, wanted: str) -> bool:
-    if _STEP_NUMBER.fullmatch(wanted):
-        return step.step == int(wanted)
-    return step.checkpoint_id.startswith(wanted)
+def replay(
+    thread: Thread,
+    checkpoints: Checkpoints = None,
+    at: At = None,
+    diff: Diff = None,
+    ns: Namespace = None,
+    tz: Tz = None,
+    json: Json = False,
+) -> int:
+    """Show what happened at every super-step of a thread, from its checkpoints alone.
+
+    Example: flightlog replay approval-pending --checkpoints checkpoints.sqlite
+    """
+    from flightlog_viewer.checkpoints import open_source
+    from flightlog_viewer.cli.steps import Steps
+
+    place = zone(tz)
+    target, found = _find(targets(checkpoints), thread)
+    with open_source(target) as source:
+        if ns is not None and ns not in (known := source.namespaces(found)):
+            few = ", ".join(repr(name) for name in known[:5])
+            raise UsageError(f"thread {found} has no namespace {ns!r}; it has {few}")
+        run = Steps(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
+        if diff is not None:
+            run.show_diff(*diff, json=json)
+        elif json:
+            _stream(run.json_parts())
+        else:
+            run.show()
+        return exit_status(source.problems)
 
 
-def _no_step(thread_id: str, wanted: str) -> str:
-    return f"thread {thread_id} has no step {wanted!r}: give a step number or the beginning of a checkpoint id"
+def _find(databases: list[str], given: str) -> tuple[str, str]:
+    """The database that has the thread, and the thread's id; the beginning of the id is enough where only one fits."""
+    from flightlog_viewer.checkpoints import open_source
+
+    names: list[str] = []
+    whole: list[tuple[str, str]] = []
+    begun: dict[str, None] = {}
+    for target in databases:
+        with open_source(target) as source:
+            names.append(source.name)
+            if source.has_thread(given):
+                whole.append((target, source.name))
+            elif not whole:
+                begun |= dict.fromkeys(source.threads_starting(given))
+    if whole:
+        if len(whole) > 1:
+            others = ", ".join(name for _, name in whole[1:])
+            output.note(f"thread {given} is in {others} as well; this is what {whole[0][1]} has of it")
+        return whole[0][0], given
+    if not begun or given in begun:  # a name that is no text is listed, and cannot be asked for
+        raise UsageError(f"no thread {given!r} in {', '.join(names)}: `flightlog threads` lists them")
+    if len(begun) > 1:
+        raise UsageError(f"{given!r} is the beginning of {len(begun)} or more threads, {', '.join(list(begun)[:3])}")
+    return _find(databases, next(iter(begun)))
 
 
-def _show_step(step: Step, before: str | None, time: str) -> None:
-    """One step; `before` is the step printed before it in its namespace: another parent makes it a branch."""
-    indent = "  " * (step.checkpoint_ns.count("|") + 1 if step.checkpoint_ns else 0)
-    number = "?" if step.step is None else step.step
-    resumed = ", resumed" if step.resumed_from_parent and step.source == "loop" else ""
-    namespace = f"  in {step.checkpoint_ns}" if step.checkpoint_ns else ""
-    if before is not None and step.parent_checkpoint_id not in (before, None):
-        namespace += f"  branches from {step.parent_checkpoint_id}"
-    output.line("")
-    output.line(
-        f"{indent}step {number}  {step.source or 'unknown source'}{resumed}  {time}  {step.checkpoint_id}{namespace}"
-    )
-    for note in step.notes:
-        output.line(f"{indent}  ! {note}")
-    for change in step.changes:
-        by = f"  by {change.node}" if change.node else ""
-        output.line(f"{indent}  {_change_text(change)}{by}")
-    for channel, state in step.not_materialised.items():
-        output.line(f"{indent}  {channel}: {_delta_text(state)}")
-    for task in step.tasks:
-        output.line(f"{indent}  > {_task_text(step, task)}")
-    if not step.tasks and not step.next:
-        output.line(f"{indent}  > end")
-
-
-def _task_text(step: Step, task: Task) -> str:
-    parts = [f"{task.node} {task.status}"]
-    if task.by_update and task.node != "update_state":
-        parts.append("by update_state")
-    if task.goto:
-        parts.append(f"-> {', '.join(task.goto)}")
-    parts += [_exchange_text(exchange) for exchange in exchanges(step, task)]
-    if task.error is not None:
-        parts.append(f"{'failed before with' if task.status == 'finished' else 'error'} {_text(task.error)}")
-    return "  ".join(parts)
-
-
-def _delta_text(state: DeltaState) -> str:
-    """What is known of a delta channel between two snapshots."""
-    snapshot = "no snapshot"
-    if state.snapshot_checkpoint_id is not None:
-        snapshot = f"snapshot {_text(state.snapshot)} of {state.snapshot_checkpoint_id}"
-    count = len(state.writes)
-    last = f", the last {_text(state.writes[-1])}" if count else ""
-    return f"not materialised: {snapshot}, {plural(count, 'write')} since{last}"
-
-
-def _exchange_text(exchange: Approval) -> str:
-    """A question and its answer; of all but the last question of a task only the answer is kept."""
-    question = f"asks {_text(exchange.question)} ({exchange.interrupt_id})" if exchange.question_recorded else ""
-    if not exchange.answer_recorded:
-        return question
-    return f"{question}  answered {_text(exchange.answer)}" if question else f"answered {_text(exchange.answer)} before"
-
-
-def _change_text(change: Change) -> str:
-    sign = _SIGNS[change.op]
-    path = short_path(change.path)
-    if change.op in ("changed", "reordered"):
-        return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
-    return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
-
-
-def _text(value: object) -> str:
-    form = normal_form(value)
-    text = message_line(form) or to_json(form)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _show_snippets(step: Step, *, newest: bool) -> None:
-    """Python that goes on from a step, for the user to run where their graph is."""
-    output.line("")
-    thread = {"configurable": {"thread_id": step.thread_id}}
-    if not step.next:
-        output.line("# nothing is due after this step; `--at STEP` shows how to run again from an earlier one")
-        return
-    asked = [interrupt.id for _, interrupt in step.pending]
-    if newest and asked:
-        output.line("# answer the question:" if len(asked) == 1 else "# answer the questions, all or some:")
-        answers = ", ".join(f"{name!r}: ..." for name in asked)
-        output.line(f"graph.invoke(Command(resume={{{answers}}}), {thread!r})")
-    elif newest:
-        output.line("# go on with what is due:")
-        output.line(f"graph.invoke(None, {thread!r})")
-    where = {"thread_id": step.thread_id, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
-    output.line("# run again from this step, as a fork:")
-    output.line(f"graph.invoke(None, { ({'configurable': where})!r})")
+def _stream(parts: Iterator[str]) -> None:
+    for part in parts:
+        sys.stdout.write(safe_json(part))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.filter import compile_filter
 from flightlog_viewer.analysis.tree import Outline, SpanRow, build
 from flightlog_viewer.cli import figures
@@ -140,12 +141,12 @@ def _print(
 ) -> None:
     first = min((span["start_time"] for span in spans), default=None)
     thread = next((span["thread_id"] for span in spans if span["thread_id"] is not None), None)
-    about = f"trace {trace_id}  {figures.moment(zone)(first)}  {figures.plural(len(spans), 'span')}"
+    about = f"trace {trace_id}  {figures.moment(zone)(first)}  {units.plural(len(spans), 'span')}"
     line(about + (f"  thread {thread}" if thread is not None else ""))
     if outline.orphans is not None:
-        line(f"{figures.plural(len(outline.children[outline.orphans]), 'span')} at the end have no parent in the files")
+        line(f"{units.plural(len(outline.children[outline.orphans]), 'span')} at the end have no parent in the files")
     if outline.cut:
-        line(f"{figures.plural(len(outline.cut), 'span')} had a parent below themselves; the circle is cut")
+        line(f"{units.plural(len(outline.cut), 'span')} had a parent below themselves; the circle is cut")
     cells = []
     for node, _, lead in walk(outline):
         span, row = spans[node], outline.rows[node]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flightlog_viewer.analysis import units
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
@@ -78,25 +79,25 @@ def totals(store: "Store", selection: Selection) -> dict[str, Any]:
 
 def headline(row: dict[str, Any]) -> list[str]:
     """The totals in a few lines of words."""
-    first = f"{figures.plural(row['spans'], 'span')} in {figures.plural(row['traces'], 'trace')}"
+    first = f"{units.plural(row['spans'], 'span')} in {units.plural(row['traces'], 'trace')}"
     if row["errors"]:
-        first += f", {row['errors']:,} failed (in {figures.plural(row['failed_traces'], 'trace')})"
+        first += f", {row['errors']:,} failed (in {units.plural(row['failed_traces'], 'trace')})"
     if row["interrupted"]:
-        first += f", {figures.plural(row['interrupted_traces'], 'trace')} stopped to ask a human"
+        first += f", {units.plural(row['interrupted_traces'], 'trace')} stopped to ask a human"
     if row["unfinished"]:
-        first += f", {figures.plural(row['unfinished'], 'span')} never ended or still running"
+        first += f", {units.plural(row['unfinished'], 'span')} never ended or still running"
     if row["rejects"]:
-        first += f", {figures.plural(row['rejects'], 'line')} rejected"
+        first += f", {units.plural(row['rejects'], 'line')} rejected"
     if not row["llm_calls"]:
         return [first]
     tokens = figures.count(row["total_tokens"])
-    second = f"{figures.plural(row['llm_calls'], 'model call')}, {tokens} tokens"
+    second = f"{units.plural(row['llm_calls'], 'model call')}, {tokens} tokens"
     second += f" ({figures.count(row['input_tokens'])} in, {figures.count(row['output_tokens'])} out)"
     second += ", cost unknown" if row["cost_usd"] is None else f", {figures.money(row['cost_usd'])}"
     if row["cost_usd"] is not None and row["unknown_costs"]:
-        second += f" and {figures.plural(row['unknown_costs'], 'call')} of unknown price"
+        second += f" and {units.plural(row['unknown_costs'], 'call')} of unknown price"
     if row["missing_usage"]:
-        second += f"; {figures.plural(row['missing_usage'], 'call')} without usage (set stream_usage=True)"
+        second += f"; {units.plural(row['missing_usage'], 'call')} without usage (set stream_usage=True)"
     return [first, second]
 
 

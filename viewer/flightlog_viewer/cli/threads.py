@@ -1,7 +1,5 @@
-"""``threads`` and ``replay``: what a checkpoint database tells, without the graph's code."""
+"""``flightlog threads``: the threads of checkpoint databases, without the graph's code."""
 
-import sys
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -11,25 +9,10 @@ from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.cli import output
 from flightlog_viewer.cli.approvals import Breakpoint, cut
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
-from flightlog_viewer.safe_text import safe_json
 
 Runs = Annotated[
     list[str] | None,
     typer.Argument(help="Span files of the same runs: they tell why a thread has not gone on.", show_default=False),
-]
-Thread = Annotated[
-    str, typer.Argument(metavar="THREAD", help="Thread id; the beginning of one is enough.", show_default=False)
-]
-At = Annotated[
-    str | None,
-    typer.Option("--at", metavar="STEP", help="Only this step: its number or the beginning of its checkpoint id."),
-]
-Diff = Annotated[
-    tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="What changed in the state from step A to B.")
-]
-Namespace = Annotated[
-    str | None,
-    typer.Option("--ns", metavar="NAMESPACE", help="Only this namespace; '' is the root graph.", show_default=False),
 ]
 
 
@@ -58,7 +41,7 @@ def threads(
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     names: list[str] = []
-    for target in _targets(checkpoints):
+    for target in targets(checkpoints):
         with open_source(target) as source:
             names.append(source.name)  # a URL without its password
             for found in source.threads():
@@ -75,7 +58,7 @@ def threads(
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
-        return _status(problems)
+        return exit_status(problems)
     for row in rows:
         row["open"] = _open(row)
     columns = [
@@ -89,39 +72,7 @@ def threads(
     if len(names) > 1:
         columns.append(output.Column("database"))
     output.table(columns, rows)
-    return _status(problems)
-
-
-def replay(
-    thread: Thread,
-    checkpoints: Checkpoints = None,
-    at: At = None,
-    diff: Diff = None,
-    ns: Namespace = None,
-    tz: Tz = None,
-    json: Json = False,
-) -> int:
-    """Show what happened at every super-step of a thread, from its checkpoints alone.
-
-    Example: flightlog replay approval-pending --checkpoints checkpoints.sqlite
-    """
-    from flightlog_viewer.checkpoints import open_source
-    from flightlog_viewer.cli.replay import Replay
-
-    place = zone(tz)
-    target, found = _find(_targets(checkpoints), thread)
-    with open_source(target) as source:
-        if ns is not None and ns not in (known := source.namespaces(found)):
-            few = ", ".join(repr(name) for name in known[:5])
-            raise UsageError(f"thread {found} has no namespace {ns!r}; it has {few}")
-        run = Replay(source.history(found, checkpoint_ns=ns), at=at, ns=ns, tz=place)
-        if diff is not None:
-            run.show_diff(*diff, json=json)
-        elif json:
-            _stream(run.json_parts())
-        else:
-            run.show()
-        return _status(source.problems)
+    return exit_status(problems)
 
 
 def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, dict[str, Any]]:
@@ -150,45 +101,15 @@ def _open(row: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _targets(checkpoints: list[str] | None) -> list[str]:
+def targets(checkpoints: list[str] | None) -> list[str]:
+    """The databases that are given. Raises UsageError when there is none."""
     if not checkpoints:
         raise UsageError("name the checkpoint database: --checkpoints FILE or postgresql://...")
     return checkpoints
 
 
-def _find(targets: list[str], given: str) -> tuple[str, str]:
-    """The database that has the thread, and the thread's id; the beginning of the id is enough where only one fits."""
-    from flightlog_viewer.checkpoints import open_source
-
-    names: list[str] = []
-    whole: list[tuple[str, str]] = []
-    begun: dict[str, None] = {}
-    for target in targets:
-        with open_source(target) as source:
-            names.append(source.name)
-            if source.has_thread(given):
-                whole.append((target, source.name))
-            elif not whole:
-                begun |= dict.fromkeys(source.threads_starting(given))
-    if whole:
-        if len(whole) > 1:
-            others = ", ".join(name for _, name in whole[1:])
-            output.note(f"thread {given} is in {others} as well; this is what {whole[0][1]} has of it")
-        return whole[0][0], given
-    if not begun or given in begun:  # a name that is no text is listed, and cannot be asked for
-        raise UsageError(f"no thread {given!r} in {', '.join(names)}: `flightlog threads` lists them")
-    if len(begun) > 1:
-        raise UsageError(f"{given!r} is the beginning of {len(begun)} or more threads, {', '.join(list(begun)[:3])}")
-    return _find(targets, next(iter(begun)))
-
-
-def _status(problems: list[str]) -> int:
+def exit_status(problems: list[str]) -> int:
     """Say what could not be read, after what could; the exit status."""
     for problem in problems:
         output.note(problem)
     return 2 if problems else 0
-
-
-def _stream(parts: Iterator[str]) -> None:
-    for part in parts:
-        sys.stdout.write(safe_json(part))

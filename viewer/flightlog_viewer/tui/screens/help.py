@@ -3,40 +3,31 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from flightlog_viewer.analysis.document import Block, Document, gap, heading
 from flightlog_viewer.tui import keymap
-from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import TYPE_LETTERS, Glyphs
-from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.screens.overlay import Overlay
 from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 _MOVING = frozenset(binding.id for binding in VirtualRows.BINDINGS if isinstance(binding, Binding))
 
 
-class HelpScreen(Guarded, ModalScreen[None]):
+class HelpScreen(Overlay):
     """Every key that works in the screen it was called from."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "Back", id="help.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "Back", show=False, id="help.leave")]
 
     def __init__(self, bindings: Iterable[ActiveBinding], screen_name: str, glyphs: Glyphs) -> None:
-        super().__init__()
+        super().__init__(glyphs)
         self._keys = list(bindings)
         self._screen_name = screen_name
-        self._glyphs = glyphs
 
-    def compose(self) -> ComposeResult:
-        body = BodyView(id="help")
-        body.glyphs = self._glyphs
-        yield body
-
-    def on_mount(self) -> None:
-        body = self.query_one(BodyView)
-        body.show_document(Document(self._blocks()))
-        body.focus()
+    def document(self) -> Document:
+        return Document(self._blocks())
 
     def _blocks(self) -> list[Block]:
         sections: dict[str, dict[str, tuple[str, list[str]]]] = {
@@ -67,7 +58,7 @@ class HelpScreen(Guarded, ModalScreen[None]):
         said = f"the names on the right are for {keymap.shown_path()}, which gives them other keys"
         blocks.append(Block(said, "dim"))
         blocks += [gap(), heading("Marks"), gap()]
-        blocks += [Block(status.replace("_", " "), "", mark) for status, mark in self._glyphs.status.items()]
+        blocks += [Block(status.replace("_", " "), "", mark) for status, mark in self.glyphs.status.items()]
         blocks += [gap(), heading("Letters of spans"), gap()]
         blocks += [Block(name, "", mark) for name, mark in TYPE_LETTERS.items() if name != "chain"]
         return blocks
