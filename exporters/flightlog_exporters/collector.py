@@ -101,7 +101,7 @@ class Collector(ThreadingHTTPServer):
         try:
             otlp_protobuf.decode(b"")
         except MissingExtraError:
-            raise MissingExtraError("flightlog collect", "otel") from None
+            raise MissingExtraError("`flightlog collect`", "otel") from None
         self.intake = Intake(write)
         self.max_body_bytes = max_body_bytes
         self.is_loopback = _is_loopback(host)

@@ -105,7 +105,7 @@ def write(files: Sequence[Path], target: Path) -> Written:
     try:
         import duckdb
     except ImportError:
-        raise MissingExtraError("export parquet", "viewer") from None
+        raise MissingExtraError("exporting Parquet", "viewer") from None
     written = Written()
     with _new_folder(target) as draft, duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")

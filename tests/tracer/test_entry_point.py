@@ -37,6 +37,8 @@ def test_missing_extra_is_one_sentence(
     captured = capsys.readouterr()
     assert captured.err == "flightlog: `flightlog summary` needs more packages: pip install 'flightlog[viewer]'\n"
     assert captured.out == ""
+    assert main(["demo"]) == 2
+    assert "pip install 'flightlog[viewer,samples]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])

@@ -18,6 +18,9 @@ _VIEWER_APP: Final = "flightlog_viewer.cli.app"
 _VIEWER_MODULES: Final = ("duckdb", "typer", "rich", "textual")
 """If one of them cannot be found, the extra ``viewer`` is not installed."""
 
+_EXTRAS: Final = {"demo": "viewer,samples", "collect": "viewer,otel"}
+"""What commands need that need more than the viewer."""
+
 _PAGES: Final[tuple[list[str], ...]] = ([], ["-h"], ["--help"], ["help"], ["help", "filter"], ["help", "run"])
 """Command lines that print help and need no extra."""
 
@@ -79,7 +82,7 @@ def _hand_over(arguments: list[str]) -> int:
     """Let the viewer run the command; by name, because the tracer must not depend on it."""
     is_missing = any(find_spec(module) is None for module in _VIEWER_MODULES)
     if is_missing and arguments not in _PAGES:
-        raise MissingExtraError(f"`flightlog {arguments[0]}`", "viewer")
+        raise MissingExtraError(f"`flightlog {arguments[0]}`", _EXTRAS.get(arguments[0], "viewer"))
     run: Callable[[list[str]], int] = importlib.import_module(_VIEWER_APP).main
     status = run(arguments)
     if is_missing and arguments[1:] == []:

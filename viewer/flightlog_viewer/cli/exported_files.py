@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from flightlog_viewer.analysis.units import plural
+
 _LOOKED_AT: Final = 1 << 20
 """Bytes of the first line of a file that is none of spans."""
 
@@ -52,4 +54,5 @@ def _reason(file: Path) -> str:
 
 
 def left_out(rejected: int) -> str:
-    return f", {rejected} lines could not be read" if rejected else ""
+    """What is added to the sentence of an export that passed lines over."""
+    return f", {plural(rejected, 'line')} could not be read" if rejected else ""
