@@ -185,3 +185,16 @@ def test_every_page_is_found_and_its_links_lead_somewhere(page: str) -> None:
                 assert (ROOT / source).parent.joinpath(target).exists(), (source, target)
     readme = (ROOT / "README.md").read_text()
     assert f"({page})" in readme or f"({Path(page).parent})" in readme, page
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "DECISIONS.md"])
+def test_every_module_that_a_page_names_is_there(page: str) -> None:
+    """Who is sent to a file or folder by the pages for contributors finds it."""
+    text = (ROOT / page).read_text()
+    folders = ("tracer", "exporters", "viewer", "samples", "tests")
+    known = [
+        path.as_posix() for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts
+    ]
+    named = set(re.findall(r"`((?:tracer|exporters|viewer|samples|tests|tui)/[a-z_/]+|[a-z_/]*[a-z_]+\.py)`", text))
+    assert named
+    assert not [name for name in named if not any(path.endswith(f"/{name}") for path in known)]
