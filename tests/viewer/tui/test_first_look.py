@@ -165,3 +165,18 @@ async def test_the_help_begins_with_what_is_special_here(spans: Path) -> None:
         places = [text.index(said) for said in ("Group by", "Half page down", "Time zone")]
         assert places == sorted(places)
         assert "Keys of every list, tree and text" in text
+
+
+async def test_services_have_a_column_where_there_are_several(tmp_path: Path) -> None:
+    """What is called alike can be told apart by who ran it; one service alone needs no column."""
+    runs = [span("agent", f"r{n}", trace=f"r{n}", at_ms=n, took_ms=5, service=f"svc-{n}") for n in range(3)]
+    async with driven([write(tmp_path / "many.jsonl", runs)], size=(120, 24)) as viewer:
+        assert "Service" in viewer.text()
+        assert "svc-2" in viewer.text()
+        await viewer.press("slash")
+        await viewer.write("service:svc-1")
+        await viewer.press("enter")
+        assert "1 of 3" in viewer.text()
+        assert "Service" in viewer.text()
+    async with driven([write(tmp_path / "one.jsonl", runs[:1])], size=(120, 24)) as viewer:
+        assert "Service" not in viewer.text()

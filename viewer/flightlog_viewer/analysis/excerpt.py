@@ -26,6 +26,7 @@ class TraceRow(NamedTuple):
     total_tokens: int | None
     cost_usd: float | None
     thread_id: str | None
+    service: str | None = None
 
 
 def excerpt(paths: Iterable[Path]) -> list[TraceRow]:
@@ -81,6 +82,7 @@ def _traces(spans: list[Span]) -> list[TraceRow]:
                 sum(tokens) if tokens and all(isinstance(n, int) for n in tokens) else None,
                 None,
                 next((span.thread_id for span in inside if span.thread_id), None),
+                root.service,
             )
         )
     return sorted(found, key=lambda row: row.start_us, reverse=True)

@@ -30,12 +30,13 @@ TRACE_SORTS: dict[str, str] = {
     "name": "name",
     "status": "status",
     "thread": "thread_id",
+    "service": "service",
 }
 _COST = "CASE WHEN unknown_costs = 0 THEN coalesce(cost_usd, 0) END"
 _TOKENS = "CASE WHEN llm_count = 0 THEN 0 ELSE total_tokens END"
 _TRACE_FIELDS = (
     "row_id, trace_id, name, status, epoch_us(start_time), duration_ms, span_count, error_count, "
-    f"{_TOKENS}, {_COST}, thread_id"
+    f"{_TOKENS}, {_COST}, thread_id, service"
 )
 _SPAN_FIELDS = (
     "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
@@ -100,17 +101,21 @@ class SpanQuestions:
         return {row[0]: TraceRow._make(row[1:]) for row in rows}
 
     def trace_summary(self, where: "Filter | None") -> dict[str, Any]:
-        """Sums over the traces that pass: count, errors, p95_ms, tokens, cost (None: some price is unknown)."""
+        """Sums over the traces that pass: count, errors, p95_ms, tokens, cost (None: some price is unknown).
+
+        Of all traces: ``total``, and whether there are several ``services``.
+        """
         condition, params = (where.where, where.params) if where is not None else ("true", [])
         row = self._cursors.rows(
             "SELECT count(*), count(*) FILTER (status = 'error'), "
             "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), "
             "CASE WHEN coalesce(sum(llm_count), 0) = 0 THEN 0 ELSE sum(total_tokens) END, "
-            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END "
+            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END, "
+            "(SELECT count(*) FROM traces), (SELECT count(DISTINCT service) > 1 FROM traces) "
             f"FROM traces WHERE {condition}",
             params,
         )[0]
-        return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost"), row, strict=True))
+        return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost", "total", "services"), row, strict=True))
 
     def failed_rows(self, ids: "NDArray[np.int64]") -> list[int]:
         """Where in a list of traces, given by the row ids of their roots, those stand that failed or died."""

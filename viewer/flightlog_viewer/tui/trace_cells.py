@@ -1,5 +1,6 @@
 """How a trace looks as one row of a list."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 
 from flightlog_viewer.analysis import units
@@ -9,17 +10,23 @@ from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (
     Column("status", "St", 2),
-    Column("day", "Day", 5, drop=5),
+    Column("day", "Day", 5, drop=6),
     Column("start", "Start", 8),
     Column("name", "Name", 14, share=True),
     Column("duration", "Dur", 7, right=True),
-    Column("bar", "|p95", 6, drop=1),
+    Column("bar", "|p95", 6, drop=2),
     Column("spans", "Spans", 6, right=True),
-    Column("tokens", "Tok", 5, right=True, drop=4),
-    Column("cost", "Cost", 7, right=True, drop=2),
-    Column("thread", "Thread", 14, drop=3, share=True),
+    Column("tokens", "Tok", 5, right=True, drop=5),
+    Column("cost", "Cost", 7, right=True, drop=3),
+    Column("thread", "Thread", 14, drop=4, share=True),
+    Column("service", "Service", 12, drop=1, share=True),
 )
 _TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "ok": "ok"}
+
+
+def columns(*, services: bool) -> Sequence[Column]:
+    """The columns; that of the services where there are several."""
+    return COLUMNS if services else COLUMNS[:-1]
 
 
 def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, tz: tzinfo, *, marked: bool) -> list[Cell]:
@@ -45,4 +52,5 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, tz: tzinfo, *, ma
         Cell("" if free else units.count(row.total_tokens)),
         Cell("" if free else units.money(row.cost_usd)),
         Cell(row.thread_id or "", "dim"),
+        Cell(row.service or "", "dim"),
     ]

@@ -14,8 +14,8 @@ from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.comparing import Comparison
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
 from flightlog_viewer.tui.screens.view import View
-from flightlog_viewer.tui.span_questions import trace_order
-from flightlog_viewer.tui.trace_cells import COLUMNS, cells
+from flightlog_viewer.tui.span_questions import TRACE_SORTS, trace_order
+from flightlog_viewer.tui.trace_cells import cells, columns
 from flightlog_viewer.tui.trace_rows import TraceRows
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import PagedRows
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from flightlog_viewer.analysis.filter import Filter
 
-SORTS = ("start", "duration", "spans", "tokens", "cost", "name", "status", "thread")
+
+_RISING = ("name", "status", "thread", "service")
+"""Sorted from A to Z at first, the others from the largest."""
 
 
 class TraceOpened(Message):
@@ -71,14 +73,13 @@ class TracesView(View):
         self.filter_text = ""
         self._p95: float | None = None
         self._rows = TraceRows(self.session, self._line, self._arrived)
-        self._total = 0
         self._newer = 0
         self._comparison = Comparison(self)
         self._marked: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield FilterLine("status:error dur>2s model:gpt*", id="traces-filter")
-        yield RowList(COLUMNS, id="traces-rows")
+        yield RowList(columns(services=False), id="traces-rows")
 
     @property
     def table(self) -> RowList:
@@ -98,6 +99,7 @@ class TracesView(View):
 
     def show_excerpt(self, rows: list[TraceRow]) -> None:
         """Rows read from the file itself, until the store is there."""
+        self.table.set_columns(columns(services=len({row.service for row in rows}) > 1))
         self.table.show_rows(self._rows.excerpt(rows), sort=("start", True))
         self.filter_line.set_count(f"{len(rows)} so far")
 
@@ -131,6 +133,7 @@ class TracesView(View):
         was = self.selected()
         shown = self.table.rows
         self._p95 = summary["p95_ms"]
+        self.table.set_columns(columns(services=summary["services"]))
         newer = len(ids) - len(shown) if appended and isinstance(shown, PagedRows) else 0
         if newer > 0 and self.table.cursor > 0 and not self.viewer.following:
             # Rows never move under the cursor: what is new waits until it is asked for.
@@ -147,7 +150,6 @@ class TracesView(View):
             # A cursor that nobody has put anywhere stays at the top of another order or filter.
             keep = (self.table.cursor > 0 or not self.viewer.following) if appended else not self.table.fresh
             self.table.show_rows(rows, sort=(self.sort, self.descending), keep=keep)
-        self._total = len(ids) if self.where is None else max(self._total, len(ids))
         self._count(summary)
 
     def _show_kept(self, rows: PagedRows, row_id: int | None) -> None:
@@ -170,7 +172,7 @@ class TracesView(View):
 
     def _count(self, summary: dict[str, Any]) -> None:
         shown = summary["traces"]
-        parts = [f"{shown:,} of {self._total:,}" if self.where is not None else units.plural(shown, "trace")]
+        parts = [f"{shown:,} of {summary['total']:,}" if self.where is not None else units.plural(shown, "trace")]
         if summary["errors"]:
             parts.append(f"{self.glyphs.status['error']}{summary['errors']:,}")
         if not shown:
@@ -240,9 +242,9 @@ class TracesView(View):
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; by the same one again turns the order round."""
-        if column not in SORTS or not self.session.loaded:
+        if column not in TRACE_SORTS or not self.session.loaded:
             return
-        self.descending = not self.descending if column == self.sort else column not in ("name", "status", "thread")
+        self.descending = not self.descending if column == self.sort else column not in _RISING
         self.sort = column
         self.reload()
 
@@ -270,7 +272,8 @@ class TracesView(View):
     def action_sort(self) -> None:
         from flightlog_viewer.tui.screens.menus import Menu
 
-        self.viewer.push_screen(Menu("Sort by", list(SORTS)), lambda chosen: self.sort_by(chosen) if chosen else None)
+        menu = Menu("Sort by", list(TRACE_SORTS))
+        self.viewer.push_screen(menu, lambda chosen: self.sort_by(chosen) if chosen else None)
 
     def action_reverse(self) -> None:
         self.sort_by(self.sort)
