@@ -121,3 +121,31 @@ async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:
             await until(viewer, "no end")
             await viewer.press("g", "enter")
             assert "no end" in viewer.text()
+
+
+async def test_what_runs_ends_on_its_row_while_newer_ones_wait(tmp_path: Path) -> None:
+    """A run that ends is another row of the store; the list shows its end where it stood, under the cursor too."""
+    path = support_file(tmp_path / "s.jsonl", 2)
+    writer = SpanFile(path)
+    root = support_trace(9)[0]
+    start = root.to_record() | {"writer_id": writer.writer_id, "seq": 1}
+    writer.open_span(1, orjson.dumps({k: v for k, v in start.items() if k not in ("status", "duration_ms")}))
+    append(path, 10)
+    async with driven([path]) as viewer:
+        view = viewer.app.main.view("traces")
+        assert isinstance(view, TracesView)
+        await until(viewer, "running")
+        await viewer.press("j")
+        assert (was := view.selected()) is not None
+        assert was.status == "running"
+        append(path, 11)
+        await until(viewer, "1 newer (a)")
+        writer.write(orjson.dumps(start) + b"\n")
+        for _ in range(200):
+            selected = view.selected()
+            if selected is not None and selected.status == "ok":
+                break
+            await viewer.pilot.pause(0.05)
+        assert selected is not None
+        assert (view.table.cursor, selected.trace_id, selected.status) == (1, root.trace_id, "ok")
+        writer.close()

@@ -135,30 +135,36 @@ class TracesView(View):
         self._p95 = summary["p95_ms"]
         self.table.set_columns(columns(services=summary["services"]))
         newer = len(ids) - len(shown) if appended and isinstance(shown, PagedRows) else 0
-        if newer > 0 and self.table.cursor > 0 and not self.viewer.following:
-            # Rows never move under the cursor: what is new waits until it is asked for.
-            self._newer = newer
-            self._count(summary)
+        moved = self.table.cursor > 0
+        # Rows never move under the cursor: what is new waits until it is asked for.
+        waits = newer > 0 and moved and not self.viewer.following
+        self._newer = newer if waits else 0
+        self._count(summary)
+        if waits:
+            if (self.sort, self.descending) == ("start", True):
+                # What is new stands above; of what was there some may have ended, and got another row id.
+                self._put(self._rows.paged(ids[newer:]), self.table.cursor)
             return
-        self._newer = 0
-        first = not isinstance(shown, PagedRows)
         rows = self._rows.paged(ids)
-        if first and was is not None:
-            # The excerpt knows its rows by trace id, the store by row id.
-            self.ask("keep", lambda: self._row_of(was.trace_id), lambda row_id: self._show_kept(rows, row_id))
+        if was is not None and (not isinstance(shown, PagedRows) or (was.status == "running" and moved)):
+            # Known again by its trace id only: the excerpt has no row ids, and what ends gets another.
+            self.ask(
+                "keep",
+                lambda: self._row_of(was.trace_id),
+                lambda row_id: self._put(rows, rows.find(row_id) if moved and row_id is not None else None),
+            )
         else:
             # A cursor that nobody has put anywhere stays at the top of another order or filter.
-            keep = (self.table.cursor > 0 or not self.viewer.following) if appended else not self.table.fresh
+            keep = (moved or not self.viewer.following) if appended else not self.table.fresh
             self.table.show_rows(rows, sort=(self.sort, self.descending), keep=keep)
-        self._count(summary)
 
-    def _show_kept(self, rows: PagedRows, row_id: int | None) -> None:
+    def _put(self, rows: PagedRows, at: int | None) -> None:
+        """Show these with the cursor ``at`` a row, on the same line of the screen; at the top without one."""
         line = self.table.cursor - self.table.scroll_offset.y
-        at = self.table.cursor
         self.table.show_rows(rows, sort=(self.sort, self.descending), keep=False)
-        if row_id is not None and at > 0 and (found := rows.find(row_id)) is not None:
-            self.table.move_to(found)
-            self.table.scroll_to(y=max(0, found - line), animate=False, immediate=True, force=True)
+        if at is not None:
+            self.table.move_to(at)
+            self.table.scroll_to(y=max(0, at - line), animate=False, immediate=True, force=True)
 
     def _row_of(self, trace_id: str) -> int | None:
         rows = self.session.cursors.rows("SELECT row_id FROM traces WHERE trace_id = ?", [trace_id])
