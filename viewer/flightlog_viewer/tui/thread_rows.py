@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from datetime import tzinfo
 
 from flightlog_viewer.analysis.document import preview
+from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
@@ -39,7 +40,7 @@ class ThreadRows:
 
     def cells(self, row: int) -> Sequence[Cell]:
         thread = self._entries[row].summary
-        waits = ", ".join(f"{p.node}: {preview(normal_form(p.value), 60)}" for p in thread.pending[:3])
+        waits = ", ".join(asked(normal_form(question.value)) for question in thread.pending[:3])
         failed = None if thread.error is None else f"failed: {preview(normal_form(thread.error), 60)}"
         tone = _TONES.get(thread.status, "dim")
         return [
