@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
@@ -36,8 +36,8 @@ class _Parent:
     opened: Opened
     values: Mapping[str, Inert]
     rows: StepRows
-    deltas: Mapping[str, DeltaState] = field(default_factory=dict)
-    size: int = 0
+    deltas: Mapping[str, DeltaState]
+    size: int
 
 
 class HistoryReader:
@@ -132,20 +132,40 @@ class HistoryReader:
     def _parent(self, key: Key, parent_id: str | None) -> _Parent | None:
         if parent_id is None:
             return None
-        parent_key = Key(key.thread_id, key.checkpoint_ns, parent_id)
-        if parent_key in self._parents:
-            self._parents.move_to_end(parent_key)
-            return self._parents[parent_key]
-        for row in self._rows.fetch([parent_key]):
+        parent: _Parent | None = None
+        for above in reversed(self._lineage(Key(key.thread_id, key.checkpoint_ns, parent_id))):
+            if above in self._parents:
+                self._parents.move_to_end(above)
+                parent = self._parents[above]
+            else:
+                parent = self._read_again(above, parent)
+        return parent
+
+    def _lineage(self, key: Key) -> list[Key]:
+        """A checkpoint, and above it those that are not kept and that its delta channels are made of, and one more."""
+        found = {key: None}
+        while key not in self._parents and self._delta_channels[key.checkpoint_ns]:
+            rows = list(self._rows.fetch([key]))
+            opened = open_row(rows[0], self._decoder, outline=True) if rows else None
+            if opened is None or opened.row.parent_checkpoint_id is None or not self._without_value(opened):
+                break
+            key = Key(key.thread_id, key.checkpoint_ns, opened.row.parent_checkpoint_id)
+            if key in found:  # a crafted database
+                break
+            found[key] = None
+        return list(found)
+
+    def _read_again(self, key: Key, parent: _Parent | None) -> _Parent | None:
+        for row in self._rows.fetch([key]):
             opened = open_row(row, self._decoder)
             if opened.version < channels.SENDS_IN_STATE and row.parent_checkpoint_id is not None:
                 for above in self._rows.fetch([Key(key.thread_id, key.checkpoint_ns, row.parent_checkpoint_id)]):
                     add_sends(opened, above, self._decoder)
             known = self._known[key.checkpoint_ns]
             known.learn(opened.seen)
-            values = _state(opened, known)
-            parent = _Parent(opened, values, self._step_rows(opened, known), size=row.size)
-            self._keep(parent_key, parent)
+            rows, deltas = self._step_rows(opened, known), self._deltas(opened, parent)
+            parent = _Parent(opened, _state(opened, known), rows, deltas, row.size)
+            self._keep(key, parent)
             return parent
         return None
 
@@ -159,9 +179,7 @@ class HistoryReader:
     def _deltas(self, opened: Opened, parent: _Parent | None) -> dict[str, DeltaState]:
         """Delta channels that hold no value here: the last snapshot of the branch, and what was written since."""
         found: dict[str, DeltaState] = {}
-        for channel in self._delta_channels[opened.row.key.checkpoint_ns]:
-            if channel in opened.values or channel not in opened.versions:
-                continue
+        for channel in self._without_value(opened):
             before = parent.deltas.get(channel) if parent else None
             snapshot, snapshot_id, writes = None, None, []
             if before is not None:
@@ -175,6 +193,11 @@ class HistoryReader:
                         writes += value["$writes"] if isinstance(value, dict) and "$writes" in value else [value]
             found[channel] = DeltaState(snapshot, snapshot_id, writes)
         return found
+
+    def _without_value(self, opened: Opened) -> list[str]:
+        """Delta channels that were written to and hold no value here."""
+        known = self._delta_channels[opened.row.key.checkpoint_ns]
+        return [channel for channel in known if channel not in opened.values and channel in opened.versions]
 
     def _notes(self, opened: Opened, parent: _Parent | None) -> Sequence[str]:
         notes = [] if opened.closed is None else [opened.closed]
