@@ -212,7 +212,7 @@ class Walk:
             return self._pairs(value, depth)
         if kind is list or kind is tuple:
             return self._items(value, depth)
-        # What JSON-able opened value an object gives may again be an object: each opening counts as a level.
+        # What an object opens to may be an object again, without end: each opening counts as a level.
         return self.value(convert(value), depth + 1)
 
     def _pairs(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:

@@ -168,11 +168,6 @@ class Runs:
         """The trace_id of a run that ended lately."""
         return self._new.get(key.int) or self._old.get(key.int)
 
-    @property
-    def remembered(self) -> int:
-        """How many ended runs are still known: at most twice REMEMBERED."""
-        return len(self._new) + len(self._old)
-
     def clear(self) -> None:
         """Forget every open run, but remember that they were there."""
         self._old, self._new = self._new, {key: run.root.trace_id for key, run in list(self.open.items())}
