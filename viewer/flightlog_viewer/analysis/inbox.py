@@ -27,9 +27,9 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
         )
     ]
     if approval.status == "pending":
-        seen = "" if as_of is None else f", as of {wall(as_of, tz)}"
+        seen = "" if as_of is None else f" as of {wall(as_of, tz)}"
         waits = "?" if seconds is None else units.age(seconds)
-        blocks.append(Block(f"has waited {waits}{seen}: no answer is recorded", "wait"))
+        blocks.append(Block(f"has waited {waits}; no answer is recorded{seen}", "wait"))
     elif approval.status == "answered":
         blocks += _answered(approval, tz)
     else:

@@ -75,7 +75,7 @@ def toggle_mouse(app: Any) -> str:
     if turn is None:
         return "this terminal has no mouse"
     turn()
-    return "the mouse selects text in the terminal" if on else "the mouse belongs to the viewer again"
+    return "the mouse selects text in the terminal; % takes it back" if on else "the mouse belongs to the viewer again"
 
 
 def _feed(command: list[str], text: str) -> None:
