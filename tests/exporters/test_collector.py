@@ -246,7 +246,7 @@ def test_the_command_collects_until_it_is_stopped(tmp_path: Path) -> None:
         connection.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        assert process.stderr.read() == f"flightlog: 1 spans in {out}\n"
+        assert process.stderr.read() == f"flightlog: 1 span in {out}\n"
     finally:
         process.kill()
         process.communicate()

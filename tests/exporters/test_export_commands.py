@@ -49,7 +49,7 @@ def test_a_way_out_and_back_in_changes_nothing(
     """export otlp-json --content and import give the same records."""
     there, back = tmp_path / "out.otlp.jsonl", tmp_path / "back.jsonl"
     assert main(["export", "otlp-json", str(span_file), "-o", str(there), "--content"]) == 0
-    assert capsys.readouterr().err == f"flightlog: 2 spans in {there}, 1 lines could not be read\n"
+    assert capsys.readouterr().err == f"flightlog: 2 spans in {there}, 1 line could not be read\n"
     assert main(["import", str(there), "-o", str(back)]) == 0
     assert list(read_spans(back)) == list(read_spans(span_file))
     assert there.stat().st_mode & 0o77 == back.stat().st_mode & 0o77 == 0

@@ -181,7 +181,7 @@ def test_the_command_and_what_it_refuses(tmp_path: Path, capsys: pytest.CaptureF
     path.write_bytes(orjson.dumps(GOOD) + b"\n{}\n")
     out = tmp_path / "out"
     assert main(["export", "parquet", str(path), "-o", str(out)]) == 0
-    assert capsys.readouterr().err == f"flightlog: 1 spans in {out}, 1 lines could not be read\n"
+    assert capsys.readouterr().err == f"flightlog: 1 span in {out}, 1 line could not be read\n"
     assert main(["export", "parquet", str(path), "-o", str(out)]) == 2
     assert "is there already and not empty" in capsys.readouterr().err
     with pytest.raises(UsageError, match="cannot write"):

@@ -173,5 +173,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     path, out = tmp_path / "spans.jsonl", tmp_path / "trace.json"
     path.write_bytes(chain("a", 0, 1).to_json() + b"\n")
     assert main(["export", "perfetto", str(path), "-o", str(out)]) == 0
-    assert capsys.readouterr().err == f"flightlog: 1 spans in {out}: open it at ui.perfetto.dev or chrome://tracing\n"
+    assert capsys.readouterr().err == f"flightlog: 1 span in {out}: open it at ui.perfetto.dev or chrome://tracing\n"
     assert exported([]) == []

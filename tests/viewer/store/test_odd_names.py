@@ -55,6 +55,6 @@ def test_commands_take_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     out = folder.parent
     for argv in (["otlp-json", "-o", f"{out}/o"], ["perfetto", "-o", f"{out}/p"], ["parquet", "-o", f"{out}/q"]):
         assert main(["export", *argv, str(folder)]) == 0
-        assert capsys.readouterr().err.startswith(f"flightlog: 3 spans in {argv[-1]}, 1 lines could not be read")
+        assert capsys.readouterr().err.startswith(f"flightlog: 3 spans in {argv[-1]}, 1 line could not be read")
     assert main(["doctor", str(folder)]) == 1
     assert "caf\\xe9.jsonl at byte" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
 
@@ -134,7 +135,7 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> 
 
     waiting = metrics.waiting
     output.line(
-        f"{metrics.questions} questions: {metrics.answered} answered, {waiting.count} waiting, "
+        f"{plural(metrics.questions, 'question')}: {metrics.answered} answered, {waiting.count} waiting, "
         f"{metrics.abandoned} abandoned"
     )
     if waiting.count:

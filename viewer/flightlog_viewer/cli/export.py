@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import Listing, left_out, span_files
 from flightlog_viewer.cli.help import HelpfulCommand, HelpfulGroup
 from flightlog_viewer.cli.options import OutFile, Overwrite, Paths
@@ -122,7 +123,7 @@ def otlp(
     for refused in result.refused[:10]:
         note(f"not taken: {refused}")
     note(
-        f"{result.delivered} spans delivered to {sender.target}"
+        f"{plural(result.delivered, 'span')} delivered to {sender.target}"
         f"{f', {len(result.refused)} not taken' if result.refused else ''}{left_out(result.rejected)}"
         f"{'' if wording.content else ', without content (--content)'}"
     )
@@ -153,7 +154,8 @@ def otlp_json(
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
         source = SpanSource(files, progress)
         written = otlp_json.write((semconv.describe(span, conventions=words, content=allowed) for span in source), file)
-    note(f"{written} spans in {out}{left_out(source.rejected)}{'' if allowed else ', without content (--content)'}")
+    about = "" if allowed else ", without content (--content)"
+    note(f"{plural(written, 'span')} in {out}{left_out(source.rejected)}{about}")
 
 
 @export.command("parquet", cls=HelpfulCommand)
@@ -170,7 +172,7 @@ def parquet(
     from flightlog_exporters import parquet
 
     written = parquet.write(span_files(paths), out)
-    note(f"{written.spans} spans in {out}{left_out(written.rejected)}")
+    note(f"{plural(written.spans, 'span')} in {out}{left_out(written.rejected)}")
 
 
 @export.command("perfetto", cls=HelpfulCommand)
@@ -187,4 +189,6 @@ def perfetto(out: OutFile, paths: Paths = None, overwrite: Overwrite = False) ->
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
         source = SpanSource(files, progress)
         written = perfetto.write(source, file)
-    note(f"{written} spans in {out}{left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing")
+    note(
+        f"{plural(written, 'span')} in {out}{left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing"
+    )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import left_out
 from flightlog_viewer.cli.options import OutFile, Overwrite
 from flightlog_viewer.cli.output import note
@@ -25,7 +26,7 @@ def import_(
     from flightlog_exporters.readers.files import import_to
 
     result = import_to(files, out, overwrite=overwrite)
-    note(f"{result.spans} spans in {out}{left_out(result.rejected)}")
+    note(f"{plural(result.spans, 'span')} in {out}{left_out(result.rejected)}")
     for reject in result.rejects[:3]:
         note(f"{reject.file}, byte {reject.offset}: {reject.reason}")
 
@@ -67,4 +68,4 @@ def collect(
         try:
             collector.serve_forever()
         except KeyboardInterrupt:
-            note(f"{collector.intake.spans} spans in {out}")
+            note(f"{plural(collector.intake.spans, 'span')} in {out}")
