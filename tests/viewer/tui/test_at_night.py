@@ -75,12 +75,26 @@ async def test_figures_lead_to_their_traces_and_to_sql(night: Path) -> None:
         assert "9 rows" in viewer.text()
 
 
+async def test_esc_leads_back_to_the_figures_one_came_from(night: Path) -> None:
+    """The filter that figures have set is no level of its own: Esc goes back to them, and clears it afterwards."""
+    async with driven([night], size=(120, 40)) as viewer:
+        await viewer.press("5", "j", "enter")
+        assert " of 40" in viewer.text()
+        await viewer.press("escape")
+        assert "[5 Stats]" in viewer.text()
+        await viewer.press("1")
+        assert " of 40" in viewer.text()
+        await viewer.press("escape")
+        assert "40 traces" in viewer.text()
+
+
 def test_groups_as_filters_and_as_sql() -> None:
     """A day ends where the next begins; names are quoted; the last of all days has no end."""
     assert filter_for("day", "2025-12-31") == "root:(start>=2025-12-31 start<2026-01-01)"
     assert filter_for("tool", 'a"b\\') == 'tool:"a\\"b\\\\"'
     assert filter_for("day", "9999-12-31") == "root:(start>=9999-12-31)"
     assert "interrupts" in group_sql("approvals", None)
+    assert "FILTER (status <> 'interrupted') AS p95_ms" in group_sql("thread", None)
 
 
 class Order(TypedDict, total=False):

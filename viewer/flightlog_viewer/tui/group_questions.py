@@ -140,6 +140,6 @@ def group_sql(group: str, since: datetime | None) -> str:
     return (
         f"SELECT {key} AS {group}, count(*) AS n,\n"
         "    count(*) FILTER (status = 'error') AS errors,\n"
-        "    quantile_cont(duration_ms, 0.95) AS p95_ms\n"
+        "    quantile_cont(duration_ms, 0.95) FILTER (status <> 'interrupted') AS p95_ms\n"
         f"FROM {table}\n{where}GROUP BY ALL ORDER BY n DESC"
     )

@@ -108,7 +108,7 @@ class SpanQuestions:
         condition, params = (where.where, where.params) if where is not None else ("true", [])
         row = self._cursors.rows(
             "SELECT count(*), count(*) FILTER (status = 'error'), "
-            "quantile_cont(duration_ms, 0.95) FILTER (status IN ('ok', 'error')), "
+            "quantile_cont(duration_ms, 0.95) FILTER (status <> 'interrupted'), "
             "CASE WHEN coalesce(sum(llm_count), 0) = 0 THEN 0 ELSE sum(total_tokens) END, "
             "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END, "
             "(SELECT count(*) FROM traces), (SELECT count(DISTINCT service) > 1 FROM traces) "

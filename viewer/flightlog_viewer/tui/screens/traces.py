@@ -71,6 +71,8 @@ class TracesView(View):
         self.descending = True
         self.where: Filter | None = None
         self.filter_text = ""
+        self._came_with = ""
+        """The filter that another screen has set."""
         self._p95: float | None = None
         self._rows = TraceRows(self.session, self._line, self._arrived)
         self._newer = 0
@@ -236,8 +238,9 @@ class TracesView(View):
         self.table.focus()
 
     def set_filter(self, text: str) -> None:
-        """Filter as if it had been typed."""
+        """Filter as if it had been typed, by whoever leads here: Esc leads back there first."""
         self.filter_line.set_text(text)
+        self._came_with = text
 
     def _say_sql(self) -> None:
         self.notify(self._sql(), title="This filter in SQL (y copies it)", markup=False, timeout=15)
@@ -255,7 +258,8 @@ class TracesView(View):
         self.reload()
 
     def back(self) -> bool:
-        if self.filter_line.text:
+        came_with, self._came_with = self._came_with, ""
+        if self.filter_line.text and self.filter_line.text != came_with:
             self.filter_line.set_text("")
             self.table.focus()
             return True
