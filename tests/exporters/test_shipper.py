@@ -12,6 +12,7 @@ import pytest
 
 from flightlog.errors import UsageError
 from flightlog.span import Span
+from flightlog_exporters import shipper
 from flightlog_exporters.delivery.http import judge
 from flightlog_exporters.delivery.open_sender import open_sender
 from flightlog_exporters.delivery.settings import resolve
@@ -52,8 +53,7 @@ def ship(url: str, *files: Path, timeout_s: float = 5.0, **options: object) -> S
     sender = open_sender(resolve(url, environment=environment))
     state = files[0].parent / ".state.json"
     with locked(state) as offsets:
-        shipper = Shipper(sender, offsets, first_wait_s=0.01, **options)  # type: ignore[arg-type]
-        result = shipper.ship(files)
+        result = Shipper(sender, offsets, first_wait_s=0.01, **options).ship(files)  # type: ignore[arg-type]
     sender.close()
     return result
 
@@ -74,6 +74,32 @@ def test_only_what_is_new_is_sent(server: Receiver, tmp_path: Path) -> None:
     assert (result.delivered, result.rejected, result.failure) == (1, 1, None)
     assert list(server.span_ids()) == [*first, span_id("run-3")]
     assert server.paths[0] == "/v1/traces"
+
+
+@pytest.mark.parametrize("bound", ["BATCH_SPANS", "BATCH_BYTES"])
+def test_a_large_file_goes_in_batches(
+    bound: str, server: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request holds more than a batch, what is confirmed is kept, and the rest follows with the next export."""
+    path = tmp_path / "spans.jsonl"
+    ids = write_spans(path, 10)
+    monkeypatch.setattr(shipper, bound, 4 if bound == "BATCH_SPANS" else 4 * len(tool_span(0).to_json()))
+    server.script = iter([answers.accept, answers.status(400)])
+    result = ship(server.url, path)
+    assert (result.delivered, result.failure is None) == (4, False)
+    assert ship(server.url, path).delivered == 6
+    assert [len(request.resource_spans[0].scope_spans[0].spans) for request in server.requests] == [4, 4, 2]
+    assert list(server.span_ids()) == ids
+
+
+def test_what_a_server_warns_of_is_said(server: Receiver, tmp_path: Path) -> None:
+    """A warning of a server that took everything is passed on, and everything counts as delivered."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 3)
+    notes: list[str] = []
+    server.script = iter([answers.partial(0, "slow down")])
+    assert ship(server.url, path, note=notes.append).delivered == 3
+    assert notes == ["the server says: slow down"]
 
 
 def test_a_file_stays_known_when_it_is_rotated_and_compressed(server: Receiver, tmp_path: Path) -> None:

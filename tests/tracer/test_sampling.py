@@ -86,6 +86,16 @@ def test_trace_too_large_to_hold_is_kept_whole() -> None:
     assert (sampler.held_bytes, sampler.sampled_out) == (0, 0)
 
 
+def test_spans_after_the_end_of_a_dropped_trace_are_not_held() -> None:
+    """What ends after the root of a trace that was left out is left out too, and takes no memory."""
+    sampler, held = Sampler(0, ["error"]), Held()
+    assert sampler.ended(held, b"one", "ok", is_root=False) == []
+    assert sampler.ended(held, b"root", "ok", is_root=True) == []
+    assert sampler.ended(held, b"late", "ok", is_root=False) == []
+    assert sampler.ended(held, b"too late", "error", is_root=False) == []
+    assert (held.lines, sampler.held_bytes, sampler.sampled_out) == ([], 0, 4)
+
+
 def test_sampling_of_the_memory_buffer() -> None:
     """Without a path the same traces are left out of `spans`."""
     tracer = JsonlTracer(sample=0, always_keep=("error",))

@@ -1,11 +1,12 @@
 """Cutting a JSON value to a size: what goes first, and what it says of itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 
-from flightlog.truncation import shorten
+from flightlog.truncation import MAX_LEVELS, shorten, write_any_depth
 
 BIG = 10**17
 
@@ -54,3 +55,26 @@ def test_where_nothing_fits() -> None:
     """A bound too small for anything gives an ellipsis, one too small for that null."""
     assert shorten([[[[1, 2], 3], 4], 5], 6) == b'"\xe2\x80\xa6"'
     assert shorten([[[[1, 2], 3], 4], 5], 4) == b"null"
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {7: value}], ids=["list", "dict"])
+def test_what_lies_too_deep_is_an_ellipsis(wrap: Callable[[Any], Any]) -> None:
+    """Of a value that no encoder takes the upper levels are written, and keys that are no text stay."""
+    value: Any = "bottom"
+    for _ in range(MAX_LEVELS * 3):
+        value = wrap(value)
+    found, levels = orjson.loads(write_any_depth(value, orjson.OPT_NON_STR_KEYS)), 0
+    while not isinstance(found, str):
+        [found] = found.values() if isinstance(found, dict) else found
+        levels += 1
+    assert (found, levels) == ("…", MAX_LEVELS)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 9_000, "é" * 9_000, "漢字" * 9_000, '"\n' * 9_000, "x\x01" * 9_000, "x漢" * 9_000]
+)
+def test_a_text_uses_its_room_in_any_script(text: str) -> None:
+    """Its beginning stays, as long as the bound lets it be, however many bytes a character takes."""
+    for found in (shortened(text, 1_000), shortened({"short": "a", "long": text}, 1_000)["long"]):
+        assert found[-1] == "…"
+        assert text.startswith(found[:-1])

@@ -27,7 +27,7 @@ def shorten(tree: Any, limit: int) -> bytes:
         if len(json) <= limit:
             return json
         # Characters are not bytes: aim by how far off the last try was, and always make progress.
-        width = min(int(width * limit / len(json) * 0.9), width - 1)
+        width = min(int(width * limit / len(json) * 0.97), width - 1)
     tree = _cut_strings(tree, _SHORTEST)
     cut, items = tree, longest
     while items >= 1:
@@ -60,7 +60,7 @@ def _cut_levels(value: Any, levels: int) -> Any:
 
 
 def _width(lengths: list[int], size: int, limit: int) -> int:
-    """The length to which the longest strings must be cut so that the rest fits; ``lengths`` ascending."""
+    """The length to which the longest strings must be cut so that the rest fits; ``lengths`` ascending, in bytes."""
     room = int(limit * 0.98) - (size - sum(lengths))
     shorter = [0, *accumulate(lengths)]
     for index in range(len(lengths) - 1, -1, -1):
@@ -72,10 +72,10 @@ def _width(lengths: list[int], size: int, limit: int) -> int:
 
 
 def _survey(value: Any, lengths: list[int]) -> int:
-    """Note the length of every string; answers the number of items of the longest container."""
+    """Note how long every string is in JSON; answers the number of items of the longest container."""
     kind = type(value)
     if kind is str:
-        lengths.append(len(value))
+        lengths.append(len(orjson.dumps(value)) - 2)
         return 0
     if kind is dict:
         items = value.values()
@@ -86,7 +86,7 @@ def _survey(value: Any, lengths: list[int]) -> int:
     longest = len(items)
     for item in items:
         if type(item) is str:
-            lengths.append(len(item))
+            lengths.append(len(orjson.dumps(item)) - 2)
         elif (inside := _survey(item, lengths)) > longest:
             longest = inside
     return longest
