@@ -2,8 +2,11 @@
 
 import fcntl
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import orjson
+import pytest
 
 from flightlog.span_file import SpanFile
 from flightlog_viewer.tui.screens.traces import TracesView
@@ -149,3 +152,62 @@ async def test_what_runs_ends_on_its_row_while_newer_ones_wait(tmp_path: Path) -
         assert selected is not None
         assert (view.table.cursor, selected.trace_id, selected.status) == (1, root.trace_id, "ok")
         writer.close()
+
+
+async def test_what_changes_faster_than_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown all the same: one reading at a time is left to end, and the last one begins after the last change."""
+    async with driven([support_file(tmp_path / "s.jsonl", 3)], [checkpoint_file(tmp_path / "c.sqlite")]) as viewer:
+        await viewer.press("3")
+        view = viewer.app.main.view("threads")
+        threads = viewer.app.session.threads
+        listed, running, begun, shown = threads.listed, [0], [0], [0]
+        most = 0
+
+        def slow() -> Any:
+            nonlocal most
+            running[0] += 1
+            most = max(most, running[0])
+            begun[0] = changes
+            sleep(0.1)
+            running[0] -= 1
+            return listed()
+
+        def show(entries: Any) -> None:
+            shown[0] += 1
+
+        monkeypatch.setattr(threads, "listed", slow)
+        monkeypatch.setattr(view, "_listed", show)
+        changes = 0
+        while shown[0] < 3 and changes < 500:
+            changes += 1
+            view.data_changed(appended=True)
+            await viewer.pilot.pause(0.01)
+        assert shown[0] == 3
+        await viewer.settle()
+        assert most == 1
+        assert begun[0] == changes
+
+
+async def test_a_view_behind_is_brought_up_to_date_when_it_comes_to_the_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody looks at is not read at every change, and shows everything as soon as somebody does."""
+    path = support_file(tmp_path / "s.jsonl", 3)
+    async with driven([path]) as viewer:
+        await viewer.press("5", "1")
+        asked: list[bool] = []
+        stats = viewer.app.main.view("stats")
+        told = stats.data_changed
+
+        def tell(*, appended: bool) -> None:
+            asked.append(appended)
+            told(appended=appended)
+
+        monkeypatch.setattr(stats, "data_changed", tell)
+        for number in (40, 50):
+            append(path, number)
+            await until(viewer, f"{'36' if number == 40 else '45'} spans")
+        await viewer.settle()
+        assert asked == []
+        await viewer.press("5")
+        assert asked == [True]

@@ -96,6 +96,7 @@ class Session:
         from flightlog_viewer import open_store
 
         self.threads.keep_readable()
+        self.threads.forget()
         store = open_store(
             self.paths,
             checkpoints=self.checkpoints,

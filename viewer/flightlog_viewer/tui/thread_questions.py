@@ -71,6 +71,10 @@ class ThreadQuestions:
                 self.problems.append(str(error))
                 self.checkpoints.remove(target)
 
+    def forget(self) -> None:
+        """Read everything anew the next time."""
+        self._known.clear()
+
     def files(self) -> list[Path]:
         """The files of local databases, whether they are there or not."""
         return [Path(target + tail) for target in self.checkpoints if "://" not in target for tail in ("", "-wal")]

@@ -1,6 +1,7 @@
 """Screen 4: questions that wait for a human, over all threads, and those that were answered."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -78,7 +79,8 @@ class InboxView(View):
         self.table.refresh()
         if not self.session.loaded:
             return
-        self.ask("approvals", self.session.threads.approvals, self._read)
+        again = partial(self.data_changed, appended=True) if appended else None
+        self.ask("approvals", self.session.threads.approvals, self._read, again=again)
 
     def zone_changed(self) -> None:
         self._list()

@@ -75,6 +75,8 @@ class MainScreen(Guarded, Screen[None]):
         super().__init__()
         self._front = "traces"
         self._before: list[str] = []
+        self._behind: set[View] = set()
+        """Views that have not been told of new rows."""
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="status")
@@ -114,6 +116,9 @@ class MainScreen(Guarded, Screen[None]):
         for other in self.query_one("#body", Container).children:
             other.display = other is view
         self.query_one("#tabs", TabBar).active = VIEWS.index(name)
+        if view in self._behind:
+            self._behind.discard(view)
+            view.data_changed(appended=True)
         view.call_after_refresh(view.shown) if not view.is_mounted else view.shown()
         return view
 
@@ -123,9 +128,12 @@ class MainScreen(Guarded, Screen[None]):
         self.query_one("#status", Static).update(content(*parts), layout=False)
 
     def data_changed(self, *, appended: bool) -> None:
-        """Tell every view that there is something new."""
+        """Tell every view that there is something new; of new rows those behind hear when they come to the front."""
         for view in self.query(View):
-            view.data_changed(appended=appended)
+            if appended and view is not self.front:
+                self._behind.add(view)
+            else:
+                view.data_changed(appended=appended)
 
     def zone_changed(self) -> None:
         """Tell every view that times are shown in another zone."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -78,12 +79,13 @@ class StatsView(View):
             self._show_plots(False)
             return
         session, group, tz = self.session, self.group, self.zone
+        again = partial(self.data_changed, appended=True) if appended else None
         if group == "approvals":
             now, ttl = self.viewer.now(), self.viewer.ttl_seconds
-            self.ask("stats", lambda: session.threads.approval_figures(now, ttl), self._show_approvals)
+            self.ask("stats", lambda: session.threads.approval_figures(now, ttl), self._show_approvals, again=again)
             return
         length = WINDOWS[self.windows.active][1]
-        self.ask("stats", lambda: session.groups.figures(group, tz, length), self._show)
+        self.ask("stats", lambda: session.groups.figures(group, tz, length), self._show, again=again)
 
     def _show(self, figures: Figures) -> None:
         self._figures = figures

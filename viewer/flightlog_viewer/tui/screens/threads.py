@@ -107,8 +107,8 @@ class ThreadsView(View):
 
     def data_changed(self, *, appended: bool) -> None:
         self._read_threads()
-        if self._steps is not None and appended:
-            self._open(self._steps.thread_id, keep=True)
+        if self._thread is not None and appended:
+            self._open(self._thread, keep=True)
 
     def zone_changed(self) -> None:
         self._read_threads()
@@ -123,7 +123,7 @@ class ThreadsView(View):
         if not self._entries:
             self.table.nothing = "reading"
             self.table.refresh()
-        self.ask("threads", self.session.threads.listed, self._listed)
+        self.ask("threads", self.session.threads.listed, self._listed, again=self._read_threads)
 
     def _listed(self, entries: list[ThreadEntry]) -> None:
         self._entries = entries
@@ -151,7 +151,12 @@ class ThreadsView(View):
 
     def _open(self, thread_id: str, *, span: dict[str, Any] | None = None, keep: bool = False) -> None:
         session, self._thread = self.session, thread_id
-        self.ask("steps", lambda: session.threads.steps(thread_id), lambda steps: self._opened(steps, span, keep=keep))
+        self.ask(
+            "steps",
+            lambda: session.threads.steps(thread_id),
+            lambda steps: self._opened(steps, span, keep=keep),
+            again=partial(self._open, thread_id, keep=True) if keep else None,
+        )
 
     def _opened(self, steps: ThreadSteps, span: dict[str, Any] | None, *, keep: bool) -> None:
         self._steps = steps

@@ -1,6 +1,7 @@
 """Screen 2: one trace as tree and waterfall, and the span under the cursor beside it."""
 
 from collections.abc import Mapping
+from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -136,7 +137,12 @@ class TraceView(View):
         def work() -> OpenTrace:
             return session.spans.open_trace(trace_id, round(time() * 1e6), folded)
 
-        self.ask("trace", work, lambda opened: self._opened(opened, keep=keep))
+        self.ask(
+            "trace",
+            work,
+            lambda opened: self._opened(opened, keep=keep),
+            again=partial(self._read, keep=True) if keep else None,
+        )
 
     def _opened(self, opened: OpenTrace, *, keep: bool) -> None:
         outline = opened.folding.outline

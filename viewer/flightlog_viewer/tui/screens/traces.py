@@ -1,5 +1,6 @@
 """Screen 1: every trace, filtered and sorted."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -128,7 +129,12 @@ class TracesView(View):
         def work() -> tuple[Any, dict[str, Any]]:
             return session.spans.trace_ids(where, sort, descending), session.spans.trace_summary(where)
 
-        self.ask("traces", work, lambda answer: self._listed(*answer, appended=appended))
+        self.ask(
+            "traces",
+            work,
+            lambda answer: self._listed(*answer, appended=appended),
+            again=partial(self.reload, appended=True) if appended else None,
+        )
 
     def _listed(self, ids: "NDArray[np.int64]", summary: dict[str, Any], *, appended: bool) -> None:
         self._say_nothing()

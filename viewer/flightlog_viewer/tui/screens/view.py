@@ -37,6 +37,10 @@ class View(Guarded, Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tokens: dict[str, int] = {}
+        self._unanswered: set[str] = set()
+        """Topics whose last question is not answered yet."""
+        self._once_more: dict[str, Callable[[], Any]] = {}
+        """What is to be done once they are."""
 
     @property
     def viewer(self) -> "FlightlogApp":
@@ -84,8 +88,19 @@ class View(Guarded, Vertical):
         """What pager and editor are given."""
         return ""
 
-    def ask(self, topic: str, work: Callable[[], T], then: Callable[[T], Any]) -> None:
-        """Run ``work`` in a thread, then ``then`` here, unless the same topic was asked again meanwhile."""
+    def ask(
+        self, topic: str, work: Callable[[], T], then: Callable[[T], Any], *, again: Callable[[], Any] | None = None
+    ) -> None:
+        """Run ``work`` in a thread, then ``then`` here, unless the same topic was asked again meanwhile.
+
+        With ``again`` what was asked last is only to be brought up to date: if that still runs, ``again`` is called
+        once it is answered, because data that changes faster than it is read would else never be shown.
+        """
+        if again is not None and topic in self._unanswered:
+            self._once_more[topic] = again
+            return
+        self._once_more.pop(topic, None)
+        self._unanswered.add(topic)
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
         self.session.cursors.interrupt(topic)
@@ -106,6 +121,9 @@ class View(Guarded, Vertical):
         topic, number = event.token
         if self._tokens.get(topic) != number:
             return
+        self._unanswered.discard(topic)
+        if (once_more := self._once_more.pop(topic, None)) is not None:
+            once_more()
         if event.error is None:
             done = event.then(event.result)
             if isinstance(done, Awaitable):
