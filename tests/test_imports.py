@@ -4,9 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import flightlog
+import flightlog_exporters
+import flightlog_viewer
 from tests.viewer.span_lines import story
 
 _HEAVY = (
@@ -50,6 +54,12 @@ def loaded_by(code: str) -> set[str]:
 def test_an_import_loads_no_more_than_it_needs(code: str, forbidden: set[str]) -> None:
     """Each entrance leaves alone what it has no use for."""
     assert not loaded_by(code) & forbidden
+
+
+@pytest.mark.parametrize("package", [flightlog, flightlog_exporters, flightlog_viewer])
+def test_completion_offers_what_is_public(package: ModuleType) -> None:
+    """`dir` has the public names, though they load on first use, and nothing that the module only uses."""
+    assert [name for name in dir(package) if not name.startswith("__")] == sorted(package.__all__)
 
 
 def test_a_command_leaves_pandas_out(tmp_path: Path) -> None:

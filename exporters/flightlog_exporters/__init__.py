@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 __all__ = ["OTelBridge"]
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
 def __getattr__(name: str) -> Any:
     """Import the bridge when it is asked for: nothing else here needs OpenTelemetry."""
     if name != "OTelBridge":

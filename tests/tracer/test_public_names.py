@@ -25,9 +25,9 @@ def test_what_is_not_public_is_not_there() -> None:
         flightlog.JsonTracer  # noqa: B018
 
 
-def test_completion_offers_what_is_public() -> None:
-    """`dir` has the public names and the version, and nothing that the module only uses."""
-    assert [name for name in dir(flightlog) if not name.startswith("__")] == sorted(flightlog.__all__)
+def test_the_version_is_there() -> None:
+    """`flightlog.__version__` is that of the installed distribution, and `dir` has it."""
+    assert "__version__" in dir(flightlog)
     assert flightlog.__version__ == version("flightlog")
 
 

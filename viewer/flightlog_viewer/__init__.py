@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 __all__ = ["Store", "open_head", "open_store"]
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
 def __getattr__(name: str) -> Any:
     # Lazy: the commands' help must not wait for DuckDB and numpy.
     if name not in __all__:

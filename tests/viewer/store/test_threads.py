@@ -1,9 +1,12 @@
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer import open_store
@@ -43,3 +46,14 @@ def test_a_database_without_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         database.execute("CREATE TABLE other (x)")
     with pytest.raises(UnreadableError):
         open_store(checkpoints=[str(tmp_path / "c.sqlite")])
+
+
+@pytest.mark.parametrize(
+    "form", [str, Path, lambda path: [str(path)], lambda path: (path,)], ids=["str", "Path", "list", "tuple"]
+)
+def test_a_database_is_given_in_any_form(tmp_path: Path, form: Callable[[Path], Any]) -> None:
+    """One database needs no list around it, and a path may be a Path, as for span files."""
+    with closing(sqlite3.connect(tmp_path / "c.sqlite")) as database:
+        SqliteSaver(database).setup()
+    with open_store(checkpoints=form(tmp_path / "c.sqlite")) as store:
+        assert store.sql("SELECT count(*) FROM checkpoints").fetchall() == [(0,)]

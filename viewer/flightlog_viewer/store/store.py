@@ -213,7 +213,7 @@ class Store:
 def open_store(
     paths: Sequence[str | Path] | str | Path = (),
     *,
-    checkpoints: Sequence[str] = (),
+    checkpoints: Sequence[str | Path] | str | Path = (),
     cache: bool = True,
     progress: Progress | None = None,
     allow_empty: bool = False,
@@ -221,22 +221,23 @@ def open_store(
 ) -> Store:
     """Load span files: files, folders, globs; without paths the newest span file here.
 
-    ``checkpoints`` are databases (paths or postgresql:// URLs) whose threads and histories become tables; with them
-    span files may be missing. ``cache`` keeps an index of large files in the user's cache folder, so that opening them
-    again is instant; ``allow_empty`` accepts files that hold no span yet, for those who wait for them; ``threads``
-    bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read, or is no
-    span file, and LoadCancelledError when ``progress`` asked for that.
+    ``checkpoints`` is a database (a path or postgresql:// URL), or several, whose threads and histories become tables;
+    with them span files may be missing. ``cache`` keeps an index of large files in the user's cache folder, so that
+    opening them again is instant; ``allow_empty`` accepts files that hold no span yet, for those who wait for them;
+    ``threads`` bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read,
+    or is no span file, and LoadCancelledError when ``progress`` asked for that.
     """
     sweep_temporary()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
+    databases = [str(one) for one in ([checkpoints] if isinstance(checkpoints, str | Path) else checkpoints)]
     if not given:
         try:
             given = [newest(Path())]
         except UnreadableError:
-            if not checkpoints:
+            if not databases:
                 raise
     files = resolve(given) if given else []
-    store = Store(given, checkpoints=checkpoints, cache=Cache.open() if cache else None, threads=threads)
+    store = Store(given, checkpoints=databases, cache=Cache.open() if cache else None, threads=threads)
     try:
         store.load(files, progress)
         if files and not store.span_count and not allow_empty and not store.in_flight:
