@@ -87,6 +87,36 @@ async def test_the_next_error_of_the_list(tmp_path: Path) -> None:
         assert "no trace in this list failed or died" in viewer.toasts()
 
 
+async def test_the_next_of_something_in_a_trace_says_where_it_went(tmp_path: Path) -> None:
+    """Errors, siblings, matches and what is searched for: each says that it went round, was the last, or is none."""
+    async with driven([support_file(tmp_path / "spans.jsonl", 1, failing=(0,))], size=(120, 40)) as viewer:
+        said = []
+        await viewer.press("enter", "e")
+        for key in ("e", "full_stop", "n"):
+            await viewer.press(key)
+            said.append(viewer.toasts())
+        for text, key in (("type:llm", "e"), ("name:nowhere", "e"), ("name:nowhere", "n")):
+            await viewer.press("slash", "ctrl+u")
+            await viewer.write(text)
+            await viewer.press("enter")
+            await viewer.press(key)
+            said.append(viewer.toasts())
+        assert said == [
+            "past the end: on from the top",
+            "this is the last of its siblings",
+            "no filter: / sets one",
+            "this is the only one",  # the root, which stands above what matches
+            "no span of this filter failed",
+            "no span matches this filter",
+        ]
+        await viewer.press("escape", "tab", "ctrl+f")
+        await viewer.write("order")
+        await viewer.press("enter")
+        for _ in range(20):
+            await viewer.press("n")
+        assert viewer.toasts() in ("past the end: on from the top", "this is the only one")
+
+
 async def test_another_order_shows_its_top(spans: Path) -> None:
     """Whoever has not moved sees the longest after sorting by duration, and the newest after a filter is cleared."""
     async with driven([spans]) as viewer:
