@@ -60,7 +60,10 @@ def view(
         if checkpoints:
             threads(paths, checkpoints, tz=tz)
         return 0
-    from flightlog_viewer.tui.start import run
+    from flightlog_viewer.tui.background import uncollected
+
+    with uncollected(True):  # what a program is made of is no garbage, and a look at it takes 20 ms
+        from flightlog_viewer.tui.start import run
 
     return run(
         paths,
