@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -61,8 +62,16 @@ def demo(
     summary([str(out)], no_cache=True)
     line()
     given = [part for database in databases for part in ("--checkpoints", database)]
-    line(f"next: {shlex.join(['flightlog', 'view', str(out), *given])}")
+    line(f"next: {shlex.join([program(), 'view', str(out), *given])}")
     return 0
+
+
+def program() -> str:
+    """What to type to run this program again: its path where no PATH has it, as after ``make demo``."""
+    typed = sys.argv[0]
+    if os.path.basename(typed) != "flightlog" or shutil.which("flightlog") is not None:
+        return "flightlog"
+    return os.path.relpath(typed)
 
 
 def _record(arguments: list[str]) -> int:
