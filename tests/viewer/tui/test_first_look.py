@@ -180,3 +180,16 @@ async def test_services_have_a_column_where_there_are_several(tmp_path: Path) ->
         assert "Service" in viewer.text()
     async with driven([write(tmp_path / "one.jsonl", runs[:1])], size=(120, 24)) as viewer:
         assert "Service" not in viewer.text()
+
+
+async def test_a_database_alone_and_with_the_newest_spans_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without span files the list of traces says how to open one; what is taken from this folder is named."""
+    database = checkpoint_file(tmp_path / "c.sqlite")
+    monkeypatch.chdir(tmp_path)
+    async with driven([], [database], size=(100, 24)) as viewer:
+        assert "[3 Threads]" in viewer.text()
+        await viewer.press("1")
+        assert "no span file is open: flightlog view FILE --checkpoints DB" in viewer.text()
+    support_file(tmp_path / "support.jsonl")
+    async with driven([], [database], size=(100, 24)) as viewer:
+        assert "flightlog support.jsonl, c.sqlite  270 spans" in viewer.text()

@@ -14,7 +14,9 @@ def status_line(
     session: Session, loaded: bool | None, pending: int, glyphs: Glyphs, *, following: bool, zone: str
 ) -> list[Part]:
     """Its parts. ``loaded`` is None while it is being done, False when it has failed."""
-    shown = session.paths or [target.rpartition("@")[2] for target in session.checkpoints]
+    # Without paths it is the newest span file here that was taken: which one that is has to be seen.
+    taken = [str(source.path) for source in session.cursors.store.sources] if loaded and not session.paths else []
+    shown = session.paths or [*taken, *(target.rpartition("@")[2] for target in session.checkpoints)]
     names = ", ".join(Path(path).name or path for path in shown) or "newest span file here"
     parts: list[Part] = [("flightlog ", "bold"), names if len(names) < _NAMES else names[: _NAMES - 3] + "...", "  "]
     if loaded is None:

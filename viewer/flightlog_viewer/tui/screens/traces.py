@@ -181,8 +181,10 @@ class TracesView(View):
     def _say_nothing(self) -> None:
         if self.where is not None:
             self.table.nothing = "no trace matches this filter: Esc clears it" + hint(self.filter_text)
-        else:
+        elif self.session.cursors.store.sources:
             self.table.nothing = "no trace yet: waiting for the file to be written"
+        else:
+            self.table.nothing = "no span file is open: flightlog view FILE --checkpoints DB shows its runs here"
 
     def _count(self, summary: dict[str, Any]) -> None:
         shown = summary["traces"]
