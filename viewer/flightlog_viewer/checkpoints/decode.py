@@ -30,11 +30,14 @@ from flightlog_viewer.checkpoints.inert import (
 
 MAX_BLOB_BYTES = 64 * 1024 * 1024
 """A larger blob is not decoded: a list of one-byte items takes eight times its size in memory."""
+OVERSIZE = "oversize:"
+"""Begins the type tag, with the size in bytes behind it, that a source gives to what it left unread for its size."""
 MAX_DEPTH = 64
 """Extension objects inside one another; LangGraph's own nesting stays in single figures."""
 MEMO_BYTES = 16 * 1024 * 1024
 """Bytes of repeated payloads that are remembered; a chat thread repeats every message in every checkpoint."""
 
+_TOO_LARGE = "larger than what is decoded"
 _OPTIONS = ormsgpack.OPT_NON_STR_KEYS
 _SINGLE, _POSITIONAL, _KEYWORD, _METHOD, _PYDANTIC_1, _PYDANTIC_2, _NUMPY, _DELTA = range(8)
 
@@ -71,6 +74,8 @@ class Decoder:
 
         Blobs that follow one another at a `place` are decoded together: of a list that has grown, only what is new.
         """
+        if tag is not None and tag.startswith(OVERSIZE):
+            return undecodable(_TOO_LARGE, int(size) if (size := tag[len(OVERSIZE) :]).isdecimal() else 0)
         if tag is None or data is None or tag in ("null", "empty"):
             return None
         if isinstance(data, str):
@@ -79,7 +84,7 @@ class Decoder:
             inner, _, cipher = tag.partition("+")
             return {TYPE: "__encrypted__", "cipher": cipher, "inner": inner, "nbytes": len(data)}
         if len(data) > self._max_blob_bytes:
-            return undecodable("larger than what is decoded", len(data))
+            return undecodable(_TOO_LARGE, len(data))
         if tag == "msgpack":
             return self._msgpack(data, self._hook, place)
         if tag == "json":

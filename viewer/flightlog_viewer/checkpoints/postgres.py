@@ -5,7 +5,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, Decoder
+from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, OVERSIZE, Decoder
 from flightlog_viewer.checkpoints.postgres_session import PostgresSession
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
 from flightlog_viewer.safe_text import is_text
@@ -106,7 +106,7 @@ class PostgresRows:
                 columns,
             )
             written = self._session.all(
-                f"SELECT k.n, w.task_id, {self._path}, w.idx, w.channel, w.type, w.blob, {self._committed('w')} "
+                f"SELECT k.n, w.task_id, {self._path}, w.idx, w.channel, {_bounded('w')}, {self._committed('w')} "
                 "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
                 "JOIN checkpoint_writes w ON w.thread_id = k.t AND w.checkpoint_ns = k.s AND w.checkpoint_id = k.i "
                 f"ORDER BY k.n, {self._path}, w.task_id, w.idx",
@@ -151,8 +151,7 @@ class PostgresRows:
             found |= dict.fromkeys(missing)
             version = "''" if self._shallow else "b.version"
             rows = self._session.all(
-                f"SELECT b.thread_id, b.checkpoint_ns, b.channel, {version}, b.type, "
-                f"CASE WHEN octet_length(b.blob) <= {MAX_BLOB_BYTES} THEN b.blob END "
+                f"SELECT b.thread_id, b.checkpoint_ns, b.channel, {version}, {_bounded('b')} "
                 "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(t, s, c, v) "
                 "JOIN checkpoint_blobs b ON b.thread_id = k.t AND b.checkpoint_ns = k.s AND b.channel = k.c "
                 f"AND {version} = k.v",
@@ -198,6 +197,13 @@ class PostgresRows:
             return "NULL"
         moment = f"pg_xact_commit_timestamp({alias}.xmin) AT TIME ZONE 'UTC'"
         return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+
+def _bounded(alias: str) -> str:
+    """The type tag and the value of a packed column; what is too large to be decoded is not read."""
+    size = f"octet_length({alias}.blob)"
+    tag = f"CASE WHEN {size} > {MAX_BLOB_BYTES} THEN '{OVERSIZE}' || {size} ELSE {alias}.type END"
+    return f"{tag}, CASE WHEN {size} <= {MAX_BLOB_BYTES} THEN {alias}.blob END"
 
 
 def _is_postgres_text(text: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, OVERSIZE
 from flightlog_viewer.checkpoints.freed_memory import keep_freed_memory
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
 from flightlog_viewer.checkpoints.salvage import readable_rows
@@ -16,6 +17,18 @@ from flightlog_viewer.checkpoints.sqlite_file import DamagedError, SqliteFile
 _PAGE = 2000
 _WORTH_A_QUERY = 4
 """Checkpoints of one namespace from which on one query for all of them is faster."""
+
+
+def _bounded(column: str) -> str:
+    """The type tag and the value of a packed column; what is too large to be decoded is not read."""
+    size = f"length({column})"
+    tag = f"CASE WHEN {size} > {MAX_BLOB_BYTES} THEN '{OVERSIZE}' || {size} ELSE type END"
+    return f"{tag}, CASE WHEN {size} <= {MAX_BLOB_BYTES} THEN {column} END"
+
+
+_STATE = (
+    f"parent_checkpoint_id, {_bounded('checkpoint')}, CASE WHEN length(metadata) <= {MAX_BLOB_BYTES} THEN metadata END"
+)
 _IN = "IN (SELECT value FROM json_each(?))"
 
 
@@ -128,7 +141,7 @@ class SqliteRows:
         parameters = (*place, orjson.dumps(names).decode())
         try:
             rows = self._file.all(
-                "SELECT checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints "
+                f"SELECT checkpoint_id, {_STATE} FROM checkpoints "
                 f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id {_IN}",
                 parameters,
             )
@@ -147,8 +160,7 @@ class SqliteRows:
         found, writes = None, []
         try:
             found = self._file.one(
-                "SELECT parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints "
-                "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
+                f"SELECT {_STATE} FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?",
                 key,
             )
         except DamagedError as error:
@@ -188,21 +200,22 @@ class SqliteRows:
 
     def _salvaged_row(self, key: Key) -> tuple[Any, ...] | None:
         number = (self._salvaged or {}).get(key)
-        columns = "parent_checkpoint_id, type, checkpoint, metadata"
         with contextlib.suppress(DamagedError):
-            return self._file.one(f"SELECT {columns} FROM checkpoints NOT INDEXED WHERE rowid = ?", (number,))
+            return self._file.one(f"SELECT {_STATE} FROM checkpoints NOT INDEXED WHERE rowid = ?", (number,))
         return None
 
     def _check_schema(self) -> None:
         # Not a view: what it computes could take for ever.
         tables = {row[0] for row in self._file.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        # Computed columns are not in this list: a small file could have any amount of data in them.
         columns = {
             table: {str(row[1]) for row in self._file.all(f"PRAGMA table_info({table})")} if table in tables else set()
             for table in ("checkpoints", "writes")
         }
+        place = ("thread_id", "checkpoint_ns", "checkpoint_id")
         wanted = {
-            "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint"},
-            "writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "value"},
+            "checkpoints": {*place, "parent_checkpoint_id", "type", "checkpoint", "metadata"},
+            "writes": {*place, "task_id", "idx", "channel", "type", "value"},
         }
         for table, names in wanted.items():
             if missing := sorted(names - columns[table]):
@@ -210,7 +223,7 @@ class SqliteRows:
                 raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
         # Databases of 2024 have no such column.
         path = self._path_column = "task_path" if "task_path" in columns["writes"] else "''"
-        columns_read = f"task_id, {path}, idx, channel, type, value, rowid"
+        columns_read = f"task_id, {path}, idx, channel, {_bounded('value')}, rowid"
         self._many_writes_query = (
             f"SELECT checkpoint_id, {columns_read} FROM writes WHERE thread_id = ? AND checkpoint_ns = ? "
             f"AND checkpoint_id {_IN} ORDER BY {path}, task_id, idx"

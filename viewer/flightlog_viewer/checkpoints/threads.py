@@ -1,6 +1,6 @@
 """Every thread of a database with its status, from the newest checkpoint of its root graph."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -13,7 +13,10 @@ from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows
 from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows
 
 BATCH = 64
-"""Threads whose newest checkpoints are read in one transaction."""
+"""Threads whose newest checkpoints are read in one transaction, at the most."""
+BATCH_BYTES = 64 * 1024 * 1024
+"""Of large checkpoints fewer are read at once."""
+_FIRST_BATCH = 4
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ def summaries(rows: Rows, known: Mapping[str, ThreadSummary] | None = None) -> I
     known = known or {}
     decoder = Decoder()
     batch: list[_Thread] = []
+    most = _FIRST_BATCH
     for thread_id, heads in groupby(rows.heads(), key=lambda head: head.key.thread_id):
         if thread_id in known:
             yield from _summarise(rows, batch, decoder)
@@ -38,19 +42,22 @@ def summaries(rows: Rows, known: Mapping[str, ThreadSummary] | None = None) -> I
             yield known[thread_id]
             continue
         batch.append(_Thread(thread_id, list(heads)))
-        if len(batch) == BATCH:
-            yield from _summarise(rows, batch, decoder)
+        if len(batch) >= most:
+            size = yield from _summarise(rows, batch, decoder)
+            most = max(1, min(BATCH, 4 * most, BATCH_BYTES // max(1, size)))
             batch = []
     yield from _summarise(rows, batch, decoder)
 
 
-def _summarise(rows: Rows, threads: Sequence[_Thread], decoder: Decoder) -> Iterator[ThreadSummary]:
+def _summarise(rows: Rows, threads: Sequence[_Thread], decoder: Decoder) -> Generator[ThreadSummary, None, int]:
+    """A summary of each; gives the average size of their newest checkpoints in bytes."""
     if not threads:
-        return
+        return 0
     roots = {row.key: row for row in rows.fetch([t.root.key for t in threads if t.root is not None])}
     for thread in threads:
         root = roots.get(thread.root.key) if thread.root is not None else None
         yield _summary(rows, thread, root, decoder)
+    return sum(row.size for row in roots.values()) // len(threads)
 
 
 def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: Decoder) -> ThreadSummary:
