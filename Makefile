@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INTEROP := .venv-interop
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
-WORKERS ?= 2
+WORKERS ?= 3
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
 

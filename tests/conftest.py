@@ -1,6 +1,7 @@
-"""Fixtures that tests of every package may use, what their names look like, and how the collector is kept cheap."""
+"""Fixtures that tests of every package may use, what their names look like, and what makes the suite quick."""
 
 import gc
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,17 @@ from tests.postgres import postgres_database, postgres_url
 __all__ = ["postgres_database", "postgres_url"]
 
 _LONGEST = 200
+_WAITING = [Path(__file__).parent / folder for folder in ("viewer/tui", "snapshots")]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """The beginning of a long text: a name of megabytes would go into every report and into the environment."""
     return f"{str(val)[:_LONGEST]}..." if isinstance(val, str | bytes) and len(val) > _LONGEST else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for a screen begins: it takes longest, and beside it there is all else to be done."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in _WAITING))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -12,6 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
@@ -143,6 +144,23 @@ def test_attempts_of_a_retry_policy_are_numbered() -> None:
     assert [(span.attempt, span.status) for span in attempts] == [(1, "error"), (2, "error"), (3, "ok")]
     assert len({span.task_id for span in attempts}) == 1
     assert tracer.spans[-1].status == "ok"
+
+
+def test_attempts_of_a_task_are_numbered() -> None:
+    """A `@task` that is tried again has one span for each attempt."""
+    tracer, flaky = JsonlTracer(), Flaky(1)
+
+    retried: Any = task(retry_policy=RetryPolicy(initial_interval=0.001, max_attempts=3))
+
+    def work(number: int) -> Any:
+        return flaky({})
+
+    @entrypoint()
+    def flow(number: int) -> Any:
+        return retried(work)(number).result()
+
+    flow.invoke(1, {"callbacks": [tracer]})
+    assert [(span.attempt, span.status) for span in by_name(tracer, "work")] == [(1, "error"), (2, "ok")]
 
 
 def test_attempts_of_with_retry_are_numbered() -> None:

@@ -1,0 +1,173 @@
+"""What another backend reads in our spans: the words of both conventions, literally."""
+
+from typing import Any
+
+import pytest
+
+from flightlog.span import Span
+from flightlog_exporters import semconv
+
+SECRET = "what only the two of them know"
+
+
+def span(kind: str, **fields: Any) -> Span:
+    """A finished span of a type, or a chain of a kind."""
+    given = {"name": "n", "run_id": "r", "trace_id": "r", "start_ns": 10**18, "duration_ms": 2.0, "status": "ok"}
+    known = {"type": kind} if kind in ("llm", "tool", "retriever") else {"type": "chain", "kind": kind}
+    return Span(**{**given, **known, **fields})
+
+
+CALL = span(
+    "llm",
+    model="gpt-4o-2024",
+    request_model="gpt-4o",
+    provider="openai",
+    finish_reason="stop",
+    response_id="resp_1",
+    chunks=3,
+    time_to_first_token_ms=250.0,
+    thread_id="t-1",
+    model_params={"temperature": 0.5, "top_k": 40, "max_tokens": 100, "stop": ["a", 7], "n": 2, "custom": 1},
+    token_usage={
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "total_tokens": 15,
+        "input_token_details": {"cache_read": 4, "cache_creation": 2},
+        "output_token_details": {"reasoning": 3},
+    },
+    inputs=[[{"type": "system", "content": "be kind"}, {"type": "human", "content": SECRET}]],
+    output={"type": "ai", "content": SECRET},
+)
+GENAI = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.conversation.id": "t-1",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.request.temperature": 0.5,
+    "gen_ai.request.top_k": 40,
+    "gen_ai.request.max_tokens": 100,
+    "gen_ai.request.stop_sequences": ["a", "7"],
+    "gen_ai.request.choice.count": 2,
+    "gen_ai.request.stream": True,
+    "gen_ai.response.model": "gpt-4o-2024",
+    "gen_ai.response.id": "resp_1",
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.response.time_to_first_chunk": 0.25,
+    "gen_ai.usage.input_tokens": 10,
+    "gen_ai.usage.output_tokens": 5,
+    "gen_ai.usage.cache_read.input_tokens": 4,
+    "gen_ai.usage.cache_creation.input_tokens": 2,
+    "gen_ai.usage.reasoning.output_tokens": 3,
+}
+OPENINFERENCE = {
+    "openinference.span.kind": "LLM",
+    "session.id": "t-1",
+    "llm.model_name": "gpt-4o-2024",
+    "llm.provider": "openai",
+    "llm.system": "openai",
+    "llm.finish_reason": "stop",
+    "llm.token_count.prompt": 10,
+    "llm.token_count.completion": 5,
+    "llm.token_count.total": 15,
+    "llm.token_count.prompt_details.cache_read": 4,
+    "llm.token_count.prompt_details.cache_write": 2,
+    "llm.token_count.completion_details.reasoning": 3,
+}
+PROMPTS = {
+    "gen_ai.input.messages": '[{"role":"system","parts":[{"type":"text","content":"be kind"}]},'
+    f'{{"role":"user","parts":[{{"type":"text","content":"{SECRET}"}}]}}]',
+    "gen_ai.output.messages": f'[{{"role":"assistant","parts":[{{"type":"text","content":"{SECRET}"}}],'
+    '"finish_reason":"stop"}]',
+}
+MESSAGES = {
+    "llm.input_messages.0.message.role": "system",
+    "llm.input_messages.0.message.content": "be kind",
+    "llm.input_messages.1.message.role": "user",
+    "llm.input_messages.1.message.content": SECRET,
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.output_messages.0.message.content": SECRET,
+    "input.mime_type": "application/json",
+    "output.mime_type": "application/json",
+    "output.value": f'{{"type":"ai","content":"{SECRET}"}}',
+}
+
+
+@pytest.mark.parametrize(
+    ("conventions", "facts", "content"), [("genai", GENAI, PROMPTS), ("openinference", OPENINFERENCE, MESSAGES)]
+)
+def test_a_call_to_a_model(conventions: Any, facts: dict[str, Any], content: dict[str, str]) -> None:
+    """Model, parameters, tokens and times have their names in each vocabulary; what was said only where allowed."""
+    silent = semconv.attributes_of(CALL, conventions=conventions)
+    assert {name: value for name, value in silent.items() if name in {*facts, *content}} == facts
+    telling = semconv.attributes_of(CALL, conventions=conventions, content=True)
+    assert {name: value for name, value in telling.items() if name in {*facts, *content}} == {**facts, **content}
+    assert semconv.span_name(CALL) == "chat gpt-4o"
+
+
+@pytest.mark.parametrize(("value", "expected"), [("end", ["end"]), (["a"], ["a"])])
+def test_parameters_that_backends_would_refuse(value: Any, expected: list[str]) -> None:
+    """Stop sequences are always a list; what should be a number and is none is left out."""
+    odd = {"stop": value, "seed": True, "temperature": "warm", "top_p": None}
+    found = semconv.attributes_of(span("llm", model_params=odd), conventions="genai")
+    assert {name: found[name] for name in found if name.startswith("gen_ai.request.")} == {
+        "gen_ai.request.stop_sequences": expected
+    }
+
+
+def test_an_answer_from_the_cache_counts_no_tokens() -> None:
+    """Nobody was paid for them."""
+    hit = span("llm", cache_hit=True, token_usage={"input_tokens": 10, "output_tokens": 5, "total_tokens": 15})
+    found = semconv.attributes_of(hit)
+    assert not [name for name in found if "usage" in name or "token_count" in name]
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        (
+            span("tool", tool_call_id="c1", inputs={"q": "x"}, output="found"),
+            "execute_tool n",
+            {
+                "gen_ai.operation.name": "execute_tool",
+                "gen_ai.tool.name": "n",
+                "gen_ai.tool.type": "function",
+                "gen_ai.tool.call.id": "c1",
+                "gen_ai.tool.call.arguments": '{"q":"x"}',
+                "gen_ai.tool.call.result": "found",
+            },
+        ),
+        (
+            span("retriever", inputs="q", output=[{"page_content": "p"}]),
+            "retrieval n",
+            {
+                "gen_ai.operation.name": "retrieval",
+                "gen_ai.data_source.id": "n",
+                "gen_ai.retrieval.query.text": "q",
+                "gen_ai.retrieval.documents": '[{"page_content":"p"}]',
+            },
+        ),
+        (span("graph"), "invoke_agent n", {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "n"}),
+        (span("graph", parent_run_id="p", node="inner"), "n", {}),
+        (span("node", parent_run_id="p", node="n"), "n", {}),
+    ],
+    ids=["tool", "retriever", "graph", "graph as a node", "node"],
+)
+def test_what_is_no_model(given: Span, name: str, expected: dict[str, str]) -> None:
+    """Tools, retrievers and agents have operations of their own; nodes have none."""
+    found = semconv.describe(given, conventions="genai", content=True)
+    assert found.name == name
+    assert {key: value for key, value in found.attributes.items() if key.startswith("gen_ai.")} == expected
+
+
+@pytest.mark.parametrize("conventions", ["both", "genai", "openinference"])
+def test_content_stays_at_home_unless_it_is_allowed(conventions: Any) -> None:
+    """Of payloads, metadata, questions and answers nothing is in the span that goes out."""
+    said = {"inputs": {"q": SECRET}, "output": {"a": SECRET}}
+    for given in (
+        CALL,
+        *(span(kind, **said) for kind in ("llm", "tool", "retriever", "graph", "node")),
+        span("graph", status="interrupted", interrupts=[{"id": "i", "value": SECRET}], **said),
+        span("graph", resumes=[{"interrupt_id": "i", "value": SECRET}], **said),
+    ):
+        assert SECRET not in repr(semconv.describe(given, conventions=conventions))
+        assert SECRET in repr(semconv.describe(given, conventions=conventions, content=True))
