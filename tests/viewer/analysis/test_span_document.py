@@ -55,3 +55,16 @@ def test_a_span_that_never_ended_has_no_gap_in_its_title() -> None:
     """Without a duration the title goes on with what there is."""
     made = document("Messages", {"status": "unfinished", "name": "charge"}, {}, {}, {"unfinished": "!"})
     assert made.blocks[0].text == "! unfinished  charge"
+
+
+def test_tokens_stand_in_one_column() -> None:
+    """What a sum consists of is under it, digit below digit."""
+    usage = {"input_tokens": 1300, "input_token_details": {"cache_read": 150, "audio": None}, "output_tokens": 80}
+    made = document("Attrs", {"status": "ok", "name": "m", "type": "llm", "token_usage": usage}, {}, {}, {})
+    lines = texts(made.blocks)
+    at = lines.index("tokens")
+    assert lines[at + 1 : at + 4] == [
+        "input                    1,300",
+        "of which cache_read        150",
+        "output                      80",
+    ]

@@ -161,14 +161,16 @@ def _cost(span: Mapping[str, Any]) -> list[Block]:
     usage = span.get("token_usage")
     if not isinstance(usage, Mapping):
         return []
-    blocks = [heading("tokens")]
+    counted: list[tuple[str, Any, str]] = []
     for name in ("input_tokens", "output_tokens", "total_tokens"):
-        if usage.get(name) is not None:
-            blocks.append(Block(f"{usage[name]:>10,}", "", name.removesuffix("_tokens").ljust(6), value=usage[name]))
+        counted.append((name.removesuffix("_tokens"), usage.get(name), ""))
         details = usage.get(f"{name.removesuffix('s')}_details")
-        for part, number in (details or {}).items() if isinstance(details, Mapping) else ():
-            if number is not None:
-                blocks.append(Block(f"{number:>10,}", "dim", f"of which {part}"))
+        inside = details.items() if isinstance(details, Mapping) else ()
+        counted += [(f"of which {part}", number, "dim") for part, number in inside]
+    counted = [line for line in counted if line[1] is not None]
+    width = min(30, max((len(key) for key, _, _ in counted), default=0))
+    blocks = [heading("tokens")]
+    blocks += [Block(f"{number:>10,}", tone, key.ljust(width), value=number) for key, number, tone in counted]
     if span.get("cache_hit"):
         blocks.append(Block("answered by LangChain's cache: no tokens were used, cost 0", "ok"))
     cost = span.get("cost_usd")
