@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,12 @@ from flightlog.errors import UsageError
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
+
+if TYPE_CHECKING:
+    from flightlog_viewer.analysis.approval_metrics import Agreement, ApprovalMetrics
+    from flightlog_viewer.analysis.approvals import Approval
+    from flightlog_viewer.analysis.calibration import Advice
+    from flightlog_viewer.checkpoints.approvals import SpanSide
 
 SpanPaths = Annotated[
     list[str] | None,
@@ -93,12 +99,12 @@ def approvals(
     return 2 if picture.problems else 0
 
 
-def row(approval: Any, now: datetime) -> dict[str, Any]:
+def row(approval: "Approval", now: datetime) -> dict[str, Any]:
     """One approval as `--json` prints it; `waiting_ms` is the age of a pending question."""
     from flightlog_viewer.checkpoints.form import approval_form
 
-    waits = approval.status == "pending" and approval.asked_at is not None
-    age = max(0.0, (now - approval.asked_at).total_seconds() * 1000) if waits else None
+    asked = approval.asked_at if approval.status == "pending" else None
+    age = None if asked is None else max(0.0, (now - asked).total_seconds() * 1000)
     return approval_form(approval) | {"waiting_ms": age}
 
 
@@ -109,7 +115,7 @@ _COLUMNS = (
 )
 
 
-def _from_spans(paths: list[str], *, cache: bool) -> Any:
+def _from_spans(paths: list[str], *, cache: bool) -> "SpanSide":
     from flightlog_viewer.checkpoints.approvals import span_side
     from flightlog_viewer.cli.opening import opened
 
@@ -117,7 +123,7 @@ def _from_spans(paths: list[str], *, cache: bool) -> Any:
         return span_side(store.query)
 
 
-def _metrics(metrics: Any) -> dict[str, Any]:
+def _metrics(metrics: "ApprovalMetrics") -> dict[str, Any]:
     found = asdict(metrics)
     for name in ("by_node", "by_week", "by_risk"):
         found[name] = [_agreement(group) for group in getattr(metrics, name)]
@@ -125,11 +131,11 @@ def _metrics(metrics: Any) -> dict[str, Any]:
     return found
 
 
-def _agreement(group: Any) -> dict[str, Any]:
+def _agreement(group: "Agreement") -> dict[str, Any]:
     return asdict(group) | {"n": group.n, "rate": group.rate}
 
 
-def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> None:
+def _show(rows: list[dict[str, Any]], metrics: "ApprovalMetrics", advice: "Advice | None", tz: tzinfo) -> None:
     from flightlog_viewer.analysis.question_line import asked
     from flightlog_viewer.analysis.times import shown
 
@@ -170,7 +176,7 @@ def _show(rows: list[dict[str, Any]], metrics: Any, advice: Any, tz: tzinfo) -> 
         _show_advice(advice)
 
 
-def _show_agreement(metrics: Any) -> None:
+def _show_agreement(metrics: "ApprovalMetrics") -> None:
     groups = [
         ("all", [metrics.overall]),
         ("node", metrics.by_node),
@@ -179,12 +185,12 @@ def _show_agreement(metrics: Any) -> None:
     ]
     for kind, members in groups:
         for group in members:
-            if group.n:
+            if group.rate is not None:
                 name = "agreement" if kind == "all" else f"  {kind} {group.key}"
                 output.line(f"{name}: {group.rate:.0%} (n={group.n})")
 
 
-def _show_advice(advice: Any) -> None:
+def _show_advice(advice: "Advice") -> None:
     output.line()
     change = "" if advice.suggested == advice.threshold else f" to {advice.suggested:g}"
     if advice.action == "automate":
@@ -199,7 +205,6 @@ def _show_advice(advice: Any) -> None:
 
 
 def _lag(item: dict[str, Any]) -> str:
-
     if item["waiting_ms"] is not None:
         return f"waits {figures.duration(item['waiting_ms'])}"
     if item["lag_max_ms"] is None:

@@ -1,5 +1,6 @@
 """``flightlog compare``: two traces or two files, group by group."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from glob import has_magic
 from pathlib import Path
@@ -137,12 +138,12 @@ def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:
     csv_rows(header, rows)
 
 
-def _change(first: Any, second: Any, show: Any) -> str:
+def _change(first: float | None, second: float | None, show: Callable[[Any], str]) -> str:
     """``12 ms -> 20 ms (+67%)``; one figure when nothing changed, a dash for a side that has none."""
     if first is None and second is None:
         return ""
     if first == second:
-        return str(show(first))
+        return show(first)
     shown = " -> ".join("-" if value is None else show(value) for value in (first, second))
     if first and second is not None:
         shown += f" ({(second - first) / first:+.0%})"

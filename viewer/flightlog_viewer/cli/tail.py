@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Iterable
 from datetime import tzinfo
 from glob import has_magic
 from pathlib import Path
@@ -109,7 +110,7 @@ def _print_new(store: "Store", after: int, selection: Selection, *, json: bool) 
     return last
 
 
-def _print(rows: Any, zone: tzinfo, *, json: bool) -> None:
+def _print(rows: Iterable[dict[str, Any]], zone: tzinfo, *, json: bool) -> None:
     for row in rows:
         if json:
             json_line(known(row))
