@@ -8,13 +8,16 @@ its answer resumed. Source: "Trace Event Format" (Google); times are microsecond
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import orjson
 
 from flightlog.span import Span, format_time
 from flightlog.truncation import write_any_depth
 from flightlog_exporters.slice_file import Pause, Slice, SliceFile
+from flightlog_exporters.span_source import Tick
+
+T = TypeVar("T")
 
 _SLACK_NS: Final = 1_000_000
 """Starts are wall-clock and durations monotonic, so a child may seem to outlast its parent by a little: it is drawn
@@ -50,10 +53,11 @@ class _Track:
             self.open.pop()
 
 
-def write(spans: Iterable[Span], out: BinaryIO) -> int:
+def write(spans: Iterable[Span], out: BinaryIO, tick: Tick | None = None) -> int:
     """Write the file and answer how many spans it holds. They are sorted in a temporary file, without their payloads.
 
-    Raises UsageError when there is no room for that.
+    Once they are read, ``tick`` is told how many steps are done, how many there are, and how many spans. Raises
+    UsageError when there is no room for the temporary file.
     """
     with SliceFile() as slices:
         base: int | None = None
@@ -66,11 +70,21 @@ def write(spans: Iterable[Span], out: BinaryIO) -> int:
         out.write(orjson.dumps({"start": format_time(base), "producer": "flightlog"}))
         out.write(b',"traceEvents":[')
         separator = b"\n"
-        for event in chain(_names(_lay_out(slices)), _drawn(slices, base), _arrows(slices, base)):
+        processes = _lay_out(_told(slices.in_order(), slices.count, 0, tick), slices)
+        drawn = _drawn(_told(slices.contents(), slices.count, 1, tick), base)
+        for event in chain(_names(processes), drawn, _arrows(slices, base)):
             out.write(separator + orjson.dumps(event))
             separator = b",\n"
         out.write(b"\n]}\n")
         return slices.count
+
+
+def _told(items: Iterable[T], count: int, before: int, tick: Tick | None) -> Iterator[T]:
+    """The items of one of the two passes over ``count`` slices, with word of how far it is."""
+    for number, item in enumerate(items):
+        if tick is not None and number % 256 == 0:
+            tick(before * count + number, 2 * count, count)
+        yield item
 
 
 def _add(span: Span, slices: SliceFile) -> None:
@@ -103,10 +117,12 @@ def _text(item: Any, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _lay_out(slices: SliceFile) -> dict[str, tuple[int, list[_Track]]]:
+def _lay_out(
+    in_order: Iterable[tuple[Slice, str, str | None]], slices: SliceFile
+) -> dict[str, tuple[int, list[_Track]]]:
     """Give each slice its process and track; answers the tracks of each process by its name."""
     processes: dict[str, tuple[int, list[_Track]]] = {}
-    for one, trace_id, thread_id in slices.in_order():
+    for one, trace_id, thread_id in in_order:
         name = f"thread {thread_id}" if thread_id is not None else f"trace {trace_id}"
         one.pid, tracks = processes.setdefault(name, (len(processes) + 1, []))
         track, end_ns = _track_for(one, tracks, slices)
@@ -153,8 +169,8 @@ def _names(processes: dict[str, tuple[int, list[_Track]]]) -> Iterator[dict[str,
             yield {"ph": "M", "name": "thread_name", "pid": pid, "tid": track.tid, "ts": 0, "args": {"name": title}}
 
 
-def _drawn(slices: SliceFile, base: int) -> Iterator[dict[str, Any]]:
-    for one, content in slices.contents():
+def _drawn(contents: Iterable[tuple[Slice, bytes]], base: int) -> Iterator[dict[str, Any]]:
+    for one, content in contents:
         told = orjson.loads(content)
         event: dict[str, Any] = {
             "name": told["name"],

@@ -168,6 +168,14 @@ def test_an_arrow_leads_from_the_question_to_the_resumed_run() -> None:
     assert (bad["cname"], bad["args"]["error"]) == ("terrible", {"type": "E", "message": "m"})
 
 
+def test_how_far_it_is() -> None:
+    """Whoever waits is told of both passes over the slices, in order and to the end."""
+    told: list[tuple[int, int, int]] = []
+    perfetto.write((chain(f"s{number}", number, 1) for number in range(600)), io.BytesIO(), lambda *at: told.append(at))
+    assert [done for done, _, _ in told] == [0, 256, 512, 600, 856, 1112]
+    assert {at[1:] for at in told} == {(1200, 600)}
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It writes the file and says how many spans are in it; an empty file is no failure."""
     path, out = tmp_path / "spans.jsonl", tmp_path / "trace.json"

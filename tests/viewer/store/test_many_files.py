@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import opened_files, stretch
+from flightlog_viewer.store import opened_files, sources, stretch
 from tests.viewer.store.records import span, write
 
 
@@ -81,3 +81,10 @@ def test_small_limit_of_descriptors(tmp_path: Path) -> None:
         ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh", *command], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[1] == f"343,{sum(range(300)) + 43}"
+
+
+def test_a_file_that_is_deleted_while_the_newest_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotation deletes the oldest parts at any moment: the newest of those that are left is meant."""
+    kept = write(tmp_path / "a.jsonl", span("r"))
+    monkeypatch.setattr(sources, "_span_files", lambda folder: [tmp_path / "gone.jsonl", kept])
+    assert sources.newest(tmp_path) == kept

@@ -187,8 +187,9 @@ def perfetto(out: OutFile, paths: Paths = None, overwrite: Overwrite = False) ->
 
     files = span_files(paths)
     with Progress() as progress, new_file(out, overwrite=overwrite) as file:
-        source = SpanSource(files, progress)
-        written = perfetto.write(source, file)
+        # Reading is about half of it.
+        source = SpanSource(files, lambda done, total, spans: progress(done, 2 * total, spans))
+        written = perfetto.write(source, file, lambda done, total, spans: progress(total + done, 2 * total, spans))
     note(
         f"{plural(written, 'span')} in {out}{left_out(source.rejected)}: open it at ui.perfetto.dev or chrome://tracing"
     )

@@ -35,13 +35,20 @@ def resolve(
 
 def newest(folder: Path) -> Path:
     """The span file last written to in a folder. Raises UnreadableError when there is none."""
-    candidates = sorted(_span_files(folder), key=lambda path: path.stat().st_mtime, reverse=True)
+    candidates = sorted(_span_files(folder), key=_written_at, reverse=True)
     for path in candidates:
         if looks_like_spans(path):
             return path
     raise UnreadableError(
         f"no span file (*.jsonl) in {folder.absolute()}: name one, or record some with `flightlog demo`"
     )
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # rotation has deleted it meanwhile
+        return 0.0
 
 
 def looks_like_spans(path: Path) -> bool:
