@@ -61,4 +61,5 @@ def test_completion_elsewhere(shell: str, capsys: pytest.CaptureFixture[str]) ->
     script = capsys.readouterr().out
     assert "summary" in script
     assert "min-duration" in script
+    assert (shell == "zsh") == ("compinit -i" in script)  # without it zsh has no `compdef`, on which `complete` builds
     assert main(["completion", "tcsh"]) == 2

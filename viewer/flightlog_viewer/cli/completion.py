@@ -26,8 +26,10 @@ _flightlog() {{
 }}
 complete -o filenames -F _flightlog flightlog"""
 _ZSH: Final = """\
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
 autoload -U +X bashcompinit && bashcompinit
 """
+"""Where nothing else has asked for completion, zsh has none to build on."""
 _SHELLS: Final = ("bash", "zsh", "fish")
 
 
