@@ -4,6 +4,7 @@
    length (20 chats of 100 checkpoints, 50 messages in one on average), long chats (5 of 400, 200 messages), and state
    in which nothing repeats. Every value of every checkpoint of every thread is compared.
 2. A database of 1 GB with 10,000 threads: the time to list them all with their pending questions.
+3. The same database while it is followed: what one new row costs, against a first look at threads and questions.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from langgraph.graph.message import add_messages
 from langgraph.types import interrupt
 
 from flightlog_viewer.checkpoints import normal_form, open_source
+from flightlog_viewer.checkpoints.known import KnownThreads
 
 CHECKPOINTS = 2000
 CHECKPOINTS_A_TURN = 4
@@ -181,6 +183,32 @@ def listing(folder: Path, threads: int) -> None:
     )
 
 
+def following(folder: Path) -> None:
+    """Print what a look costs that finds one thread changed, as a ratio to the first look."""
+    path = folder / "large.sqlite"
+    known = KnownThreads()
+
+    def look() -> tuple[int, int]:
+        with open_source(path) as source:
+            return len(known.threads(source)), len(known.approvals(source, {}))
+
+    first, found = timed(look)
+    times = []
+    for number in range(ROUNDS):
+        with sqlite3.connect(path) as connection:
+            changed = f"thread-{number + 1:06}"
+            connection.execute("INSERT OR REPLACE INTO writes SELECT * FROM writes WHERE thread_id = ?", (changed,))
+        connection.close()
+        again, found_again = timed(look)
+        if found_again != found:
+            raise SystemExit(f"following: {found_again} found, {found} expected")
+        times.append(again)
+    print(
+        f"following {found[0]} threads, {found[1]} questions: {median(times):.2f} s of CPU for a look after one thread "
+        f"has changed, {first:.2f} s for the first, ratio {first / median(times):.1f}x"
+    )
+
+
 def fill(path: Path, threads: int) -> None:
     """A database of many threads, copied from two that LangGraph has written: one finished, one that waits."""
     builder: Any = StateGraph(Chat)
@@ -222,6 +250,7 @@ def main() -> None:
         history("long chats", chat(), 5, question, folder, ROUNDS_OF_LONG_CHATS)
         history("fresh", fresh(), 5, lambda turn: {}, folder)
         listing(folder, arguments.threads)
+        following(folder)
 
 
 if __name__ == "__main__":
