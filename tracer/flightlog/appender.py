@@ -173,7 +173,9 @@ class Appender:
             try:
                 return os.open(self.path, _FLAGS, 0o600)
             except FileNotFoundError:
-                os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+                # It may go again while it is made: makedirs then says that it is missing, or that it exists.
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
+                    os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         return os.open(self.path, _FLAGS, 0o600)
 
     def _rotate(self, fd: int) -> int:
