@@ -32,7 +32,8 @@ def _run(folder: Path, thread: str, node: Any, **config: Any) -> None:
     graph = StateGraph(Count).add_node("work", node).add_edge(START, "work").add_edge("work", "work")
     with SqliteSaver.from_conn_string(str(folder / "db.sqlite")) as saver, JsonlTracer(folder / "s.jsonl") as tracer:
         compiled: Any = graph.compile(checkpointer=saver)
-        compiled.invoke({"n": 0}, {"configurable": {"thread_id": thread}, "callbacks": [tracer], **config})
+        settings = {"configurable": {"thread_id": thread}, "callbacks": [tracer], **config}
+        compiled.invoke({"n": 0}, settings, durability="sync")  # or the kill may come before the first checkpoint
 
 
 def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

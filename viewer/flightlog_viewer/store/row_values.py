@@ -59,6 +59,8 @@ class RowValues:
             import numpy as np
             import pyarrow as pa
 
+            if self._read is not None:  # a query that names the function and no view of it: nothing is at hand
+                return pa.nulls(len(row_ids), pa.float64())
             # Without `fill_null`: it makes pyarrow import pandas.
             ids = np.nan_to_num(row_ids.to_numpy(zero_copy_only=False), nan=-1).astype(np.int64)
             known = (ids >= 0) & (ids < len(self._values))
