@@ -82,21 +82,3 @@ def test_new_files_that_are_synced_cost_no_descriptors(appender: Make) -> None:
         assert ours.append(b"%d\n" % n)
     assert (ours.rotations, descriptors()) == (5, before)
     ours.close()
-
-
-@pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])
-def test_a_folder_that_goes_while_it_is_made(
-    error: type[OSError], appender: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cleaning job that takes the folder in the middle of that makes for one more try."""
-    makedirs = os.makedirs
-
-    def too_late(name: str, mode: int = 0o777, exist_ok: bool = False) -> None:
-        monkeypatch.setattr(os, "makedirs", makedirs)
-        raise error(name)
-
-    monkeypatch.setattr(os, "makedirs", too_late)
-    ours = appender("logs/trace.jsonl")
-    assert ours.append(b"1\n")
-    ours.close()
-    assert (tmp_path / "logs" / "trace.jsonl").read_bytes() == b"1\n"

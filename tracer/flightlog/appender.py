@@ -12,7 +12,7 @@ import stat
 import time
 from typing import Final
 
-from flightlog.descriptor import above_standard
+from flightlog.descriptor import open_file
 from flightlog.folder import Folder
 from flightlog.rotation import prune, rotate
 
@@ -30,8 +30,6 @@ _MOMENT_NS: Final = 1_000_000
 """How long a look at the path holds before a write. The look after the write finds what happened in that time: a line
 in a file that was deleted goes out again. One in a file that was renamed stays there, and nobody has packed that file
 within a millisecond."""
-_FOLDER_ATTEMPTS: Final = 8
-"""How often the folder is made again when it is removed right away."""
 
 
 class Appender:
@@ -153,7 +151,7 @@ class Appender:
             self.sync_error = error
 
     def _open(self) -> int:
-        fd = above_standard(self._open_or_create())
+        fd = open_file(self.path, _FLAGS)
         try:
             now = os.fstat(fd)
             if not stat.S_ISREG(now.st_mode):
@@ -167,16 +165,6 @@ class Appender:
         if self.fsync and now.st_size == 0:
             self._sync_folder()
         return fd
-
-    def _open_or_create(self) -> int:
-        for _ in range(_FOLDER_ATTEMPTS):
-            try:
-                return os.open(self.path, _FLAGS, 0o600)
-            except FileNotFoundError:
-                # It may go again while it is made: makedirs then says that it is missing, or that it exists.
-                with contextlib.suppress(FileNotFoundError, FileExistsError):
-                    os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-        return os.open(self.path, _FLAGS, 0o600)
 
     def _rotate(self, fd: int) -> int:
         if rotate(fd, self.path) is not None:

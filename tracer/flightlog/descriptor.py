@@ -1,9 +1,27 @@
 """Descriptors that stay out of the application's way."""
 
+import contextlib
 import os
 from typing import Final
 
 _STANDARD_ERROR: Final = 2
+_FOLDER_ATTEMPTS: Final = 8
+"""How often the folder is made again when it is removed right away."""
+
+
+def open_file(path: str, flags: int) -> int:
+    """A file of ours (mode 0600) by a descriptor above the standard streams, its folder made when it is not there.
+
+    Raises OSError.
+    """
+    for _ in range(_FOLDER_ATTEMPTS):
+        try:
+            return above_standard(os.open(path, flags, 0o600))
+        except FileNotFoundError:
+            # It may go again while it is made: makedirs then says that it is missing, or that it exists.
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    return above_standard(os.open(path, flags, 0o600))
 
 
 def above_standard(fd: int) -> int:

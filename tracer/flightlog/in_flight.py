@@ -16,7 +16,7 @@ import threading
 import time
 from typing import Final
 
-from flightlog.descriptor import above_standard
+from flightlog.descriptor import open_file
 from flightlog.file_lock import try_lock
 from flightlog.reader import sweep
 
@@ -223,12 +223,7 @@ class InFlight:
         new = self.path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
-        try:
-            fd = os.open(new, _FLAGS, 0o600)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            fd = os.open(new, _FLAGS, 0o600)
-        fd = above_standard(fd)
+        fd = open_file(new, _FLAGS)
         spans, size = {}, 0
         try:
             try_lock(fd)  # before it has its name: a reader that finds it finds it locked

@@ -161,6 +161,14 @@ def test_a_cut_list_says_so(run: Run, spans: str) -> None:
     run("traces", spans, "--filter", "nothing", err="no trace matches")
 
 
+def test_a_filter_that_leaves_nothing_says_so(run: Run, spans: str) -> None:
+    """A status that there is not is named as what it may be; JSON and a filter that finds something are left alone."""
+    run("traces", spans, "--filter", "status:eror", err="no trace matches; a status is one of ok, error,")
+    run("summary", spans, "--filter", "status:eror", err="no span matches; a status is one of ok, error,")
+    run("summary", spans, "--filter", "name:nobody", err="no span matches\n")
+    run("summary", spans, "--filter", "status:error")
+
+
 def test_a_trace_is_a_tree(run: Run, spans: str) -> None:
     """A beginning of an id of a run finds its trace; children stand under their parents; no control passes."""
     shown = run("show", "o1", spans)

@@ -211,3 +211,14 @@ def test_head(tmp_path: Path) -> None:
         assert shown == [f"r{n}" for n in range(len(shown))]
         assert 3 < len(shown) < 10
         assert store.payload(2) == {"inputs": {"n": 2}}
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    """A query after the end is one sentence, not DuckDB's."""
+    with open_store(write(tmp_path / "a.jsonl", span("r"))) as store:
+        pass
+    with pytest.raises(UsageError, match="the store is closed"):
+        store.sql("SELECT 1")
+    with pytest.raises(UsageError, match="the store is closed"):
+        store.query("overview")
+    store.close()

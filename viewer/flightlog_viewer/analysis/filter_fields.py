@@ -101,11 +101,16 @@ def guess(name: str) -> str:
     return f": did you mean `{near[0]}`?" if near else ""
 
 
-def hint(text: str) -> str:
-    """What may be wrong with a filter that leaves no trace: an unknown status, or a sum that is asked of one span."""
+def status_hint(text: str) -> str:
+    """What may be wrong with a filter that leaves nothing: a status that there is not."""
     named = _STATUS.findall(text.lower())
     if any(not any(name in known for known in _STATUSES) for name in named):
         return f"; a status is one of {', '.join(_STATUSES)}"
-    if summed := _SUMMED.search(text.lower()):
-        return f"; {summed[1]} is that of one span, root:{summed[1]} that of the trace"
     return ""
+
+
+def hint(text: str) -> str:
+    """What may be wrong with a filter that leaves no trace: an unknown status, or a sum that is asked of one span."""
+    if not (said := status_hint(text)) and (summed := _SUMMED.search(text.lower())):
+        return f"; {summed[1]} is that of one span, root:{summed[1]} that of the trace"
+    return said

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.filter_fields import status_hint
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
-from flightlog_viewer.cli.output import Column, json_value, line, table
+from flightlog_viewer.cli.output import Column, json_value, line, note, table
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -62,6 +63,8 @@ def summary(
                 line(text)
             line()
         table(columns(by), groups, shape)
+        if not groups and where.where != "true":
+            note(f"no span matches{status_hint(filter or '')}")
 
 
 def totals(store: "Store", selection: Selection) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 from flightlog.errors import UsageError
 from flightlog.span import STATUSES
 from flightlog_viewer.analysis.filter import Filter as Condition
+from flightlog_viewer.analysis.filter_fields import hint
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
@@ -69,7 +70,7 @@ def traces(
         else:
             table(_columns(rows, selection.zone), rows, shape)
         if not rows:
-            note("no trace matches" if where.where != "true" else "no trace has a root span yet")
+            note(f"no trace matches{hint(filter or '')}" if where.where != "true" else "no trace has a root span yet")
         elif shape == "table" and len(rows) == shown:
             total = store.query("trace_count", where=where)[0]["traces"]
             if total > shown:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
 
-from flightlog.errors import UnreadableError
+from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
@@ -57,6 +57,7 @@ class Store:
         self._derived = derived.Derived(self._connection.cursor, prices.override_file(), self._databases)
         self._rows = Rows(self._connection, paths, cache)
         self._payloads = PayloadReader(self._rows)
+        self._is_closed = False
         _OPEN.add(self)
 
     def sql(self, query: str, params: Any = None) -> session.Result:
@@ -64,11 +65,13 @@ class Store:
 
         Raises UsageError with DuckDB's own sentence when the query is wrong or not allowed.
         """
+        self._check_open()
         self.prepare(query)
         return session.run(self._connection.cursor(), query, params)
 
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a named query (``store.queries``). Raises UsageError for an unknown name."""
+        self._check_open()
         text, values = statement(name, params)
         kept = kept_answer(text, values, self._rows.answers)
         result = self.sql(text, values) if kept is None else session.run(self._connection.cursor(), kept)
@@ -178,10 +181,15 @@ class Store:
         self._connection.interrupt()
 
     def close(self) -> None:
-        """Free memory and files; harmless when repeated."""
+        """Free memory and files; harmless when repeated. A query afterwards raises UsageError."""
+        self._is_closed = True
         _OPEN.discard(self)
         self._rows.close()
         self._connection.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError("the store is closed: open it again")
 
     def __enter__(self) -> Self:
         return self
