@@ -13,7 +13,6 @@ import pytest
 from flightlog.errors import UsageError
 from flightlog.span import Span
 from flightlog_exporters import shipper
-from flightlog_exporters.delivery.http import judge
 from flightlog_exporters.delivery.open_sender import open_sender
 from flightlog_exporters.delivery.settings import resolve
 from flightlog_exporters.ids import span_id, trace_id
@@ -156,16 +155,6 @@ def test_no_server_makes_us_hurry(server: Receiver, tmp_path: Path) -> None:
     server.script = repeat(answers.status(429, retry_after="0"))
     assert ship(server.url, path, retry_for_s=0.5).failure is not None
     assert 2 <= server.tries < 20
-
-
-def test_the_wait_a_server_asks_for_is_read() -> None:
-    """Retry-After as seconds or as a date, bounded, and nothing when it makes no sense."""
-    assert judge(429, {"retry-after": "7"}, b"").retry_after_s == 7
-    assert judge(503, {"retry-after": "1e9"}, b"").retry_after_s == 600
-    assert judge(503, {"retry-after": "Fri, 01 Jan 2100 00:00:00 GMT"}, b"").retry_after_s == 600
-    assert judge(503, {"retry-after": "Fri, 01 Jan 2010 00:00:00 GMT"}, b"").retry_after_s == 0
-    assert judge(503, {"retry-after": "soon"}, b"").retry_after_s is None
-    assert judge(503, {"retry-after": "nan"}, b"").retry_after_s is None
 
 
 @pytest.mark.parametrize(

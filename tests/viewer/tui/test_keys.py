@@ -64,58 +64,6 @@ async def test_moving_in_the_list(spans: Path) -> None:
         assert places[7:] == [0, 0, half, half + table.page_rows, 0, 29]
 
 
-async def test_the_next_error_of_the_list(tmp_path: Path) -> None:
-    """e stays on a failed trace that nobody has chosen, then goes on; round an end it says so, and E goes back."""
-    path = support_file(tmp_path / "spans.jsonl", 6, failing=(5, 2))
-    async with driven([path]) as viewer:
-        table = traces(viewer).table
-        seen = []
-        for key in ("e", "e", "e", "E", "k", "e"):
-            await viewer.press(key)
-            seen.append((table.cursor, viewer.toasts()))
-        here, round_end, round_top = (
-            "the first one is right here",
-            "past the end: on from the top",
-            "past the top: on from the end",
-        )
-        # One toast takes the place of another.
-        assert seen == [(0, here), (3, here), (0, round_end), (3, round_top), (2, round_top), (3, round_top)]
-        await viewer.press("slash")
-        await viewer.write("root:status:ok")
-        await viewer.press("enter")
-        await viewer.press("e")
-        assert "no trace in this list failed or died" in viewer.toasts()
-
-
-async def test_the_next_of_something_in_a_trace_says_where_it_went(tmp_path: Path) -> None:
-    """Errors, siblings, matches and what is searched for: each says that it went round, was the last, or is none."""
-    async with driven([support_file(tmp_path / "spans.jsonl", 1, failing=(0,))], size=(120, 40)) as viewer:
-        said = []
-        await viewer.press("enter", "e")
-        for key in ("e", "full_stop", "n"):
-            await viewer.press(key)
-            said.append(viewer.toasts())
-        for text, key in (("type:llm", "e"), ("name:nowhere", "e"), ("name:nowhere", "n")):
-            await viewer.press("slash", "ctrl+u")
-            await viewer.write(text)
-            await viewer.press("enter")
-            await viewer.press(key)
-            said.append(viewer.toasts())
-        assert said == [
-            "past the end: on from the top",
-            "this is the last of its siblings",
-            "no filter: / sets one",
-            "this is the only one",  # the root, which stands above what matches
-            "no span of this filter failed",
-            "no span matches this filter",
-        ]
-        await viewer.press("escape", "tab", "ctrl+f")
-        await viewer.write("order")
-        await viewer.press("enter")
-        await viewer.press("G", "n")
-        assert viewer.toasts() == "past the end: on from the top"
-
-
 async def test_another_order_shows_its_top(spans: Path) -> None:
     """Whoever has not moved sees the longest after sorting by duration, and the newest after a filter is cleared."""
     async with driven([spans]) as viewer:
