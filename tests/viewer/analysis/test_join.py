@@ -1,6 +1,7 @@
 """Which checkpoint a span belongs to, and when that is certain; with real recordings in tests/viewer/checkpoints."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from flightlog_viewer.analysis.join import Link, SpanRef, join, message_run
 from flightlog_viewer.checkpoints import Step, Task
+from tests.viewer.checkpoints.steps import STEP
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 RUN = "0199aaaa-0000-7000-8000-000000000001"
@@ -23,27 +25,13 @@ def task(name: str, node: str = "work", *messages: dict[str, Any]) -> Task:
 
 def step(name: str, seconds: float, *tasks: Task, ns: str = "", number: int | None = 0) -> Step:
     """A checkpoint and the tasks that start from it."""
-    return Step(
-        thread_id="t",
-        checkpoint_ns=ns,
-        checkpoint_id=name,
-        parent_checkpoint_id=None,
-        step=number,
-        source="loop",
-        ts=moment(seconds).isoformat(),
-        next=(),
-        tasks=tasks,
-        values={},
-        channels={},
-        metadata={},
-        null_writes={},
-        null_resume=None,
-        null_resume_at=None,
-        not_materialised={},
-        functional=False,
-        resumed_from_parent=False,
-        parent_task_id=None,
-    )
+    told: dict[str, Any] = {
+        "checkpoint_ns": ns,
+        "checkpoint_id": name,
+        "step": number,
+        "ts": moment(seconds).isoformat(),
+    }
+    return replace(STEP, **told, next=(), tasks=tasks)
 
 
 def span(row_id: int = 0, run_id: str = "r", seconds: float | None = None, **fields: Any) -> SpanRef:

@@ -9,28 +9,8 @@ from flightlog_viewer.analysis.approvals import Approval, Moment, parse_time
 from flightlog_viewer.checkpoints.model import Interrupt, Step, Task
 from flightlog_viewer.checkpoints.questions import exchanges, thread_questions
 from flightlog_viewer.checkpoints.tasks import question_id
+from tests.viewer.checkpoints.steps import STEP
 
-STEP = Step(
-    thread_id="t",
-    checkpoint_ns="",
-    checkpoint_id="1",
-    parent_checkpoint_id=None,
-    step=1,
-    source="loop",
-    ts="2026-11-20T11:00:00+00:00",
-    next=("ask",),
-    tasks=(),
-    values={},
-    channels={},
-    metadata={},
-    null_writes={},
-    null_resume=None,
-    null_resume_at=None,
-    not_materialised={},
-    functional=False,
-    resumed_from_parent=False,
-    parent_task_id=None,
-)
 FIRST, SECOND = (question_id("", "ask", "k", answers) for answers in (0, 1))
 ASKING = Task("k", "ask", "pull", "interrupted", {}, (), [Interrupt(FIRST, "sure?")], (), None, "", due=True)
 START, HALF_PAST, NOON = (parse_time(f"2026-11-20T{time}:00+00:00") for time in ("11:00", "11:30", "12:00"))

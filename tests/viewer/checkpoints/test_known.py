@@ -52,6 +52,14 @@ def look(known: KnownThreads, target: str, pauses: dict[str, set[str]] | None = 
     return read
 
 
+def two_threads(path: Path) -> None:
+    """Threads `a` and `b`, each with a question."""
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = refunds().compile(checkpointer=saver)
+        for name in ("a", "b"):
+            graph.invoke({"amount": 1}, thread(name))
+
+
 def fails(state: Any) -> Any:
     """A node."""
     raise ValueError("broken")
@@ -109,10 +117,7 @@ def test_a_row_written_again_is_seen(tmp_path: Path) -> None:
     """A row that was replaced under its own key counts as new, as does the only row that is left of several."""
     path = tmp_path / "x.sqlite"
     known = KnownThreads()
-    with SqliteSaver.from_conn_string(str(path)) as saver:
-        graph = refunds().compile(checkpointer=saver)
-        for name in ("a", "b"):
-            graph.invoke({"amount": 1}, thread(name))
+    two_threads(path)
     look(known, str(path))
     connection = sqlite3.connect(path)
     for change in (
@@ -131,10 +136,7 @@ def test_a_database_that_cannot_tell_is_read_again(tmp_path: Path) -> None:
     """Row numbers that cannot be added up, and damage, cost the memory and nothing else."""
     path = tmp_path / "x.sqlite"
     known = KnownThreads()
-    with SqliteSaver.from_conn_string(str(path)) as saver:
-        graph = refunds().compile(checkpointer=saver)
-        for name in ("a", "b"):
-            graph.invoke({"amount": 1}, thread(name))
+    two_threads(path)
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE writes SET rowid = 9223372036854775807 - rowid")

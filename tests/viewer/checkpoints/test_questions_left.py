@@ -1,5 +1,6 @@
 """What became of questions that nobody answered in the plain way: by the checkpoints that followed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flightlog_viewer.checkpoints.tasks import question_id
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
+from tests.viewer.checkpoints.steps import STEP
 from tests.viewer.checkpoints.test_approvals import found, record
 
 
@@ -159,27 +161,7 @@ def test_time_travel_is_no_breakpoint(tmp_path: Path) -> None:
 
 def step_of(null_resume: Any = None) -> Step:
     """A step in which a node asks; ``null_resume`` was answered at noon."""
-    return Step(
-        thread_id="t",
-        checkpoint_ns="",
-        checkpoint_id="c",
-        parent_checkpoint_id=None,
-        step=1,
-        source="loop",
-        ts="2026-11-20T11:00:00+00:00",
-        next=("ask",),
-        tasks=(),
-        values={},
-        channels={},
-        metadata={},
-        null_writes={},
-        not_materialised={},
-        null_resume=null_resume,
-        null_resume_at=null_resume and "2026-11-20T12:00:00+00:00",
-        functional=False,
-        resumed_from_parent=False,
-        parent_task_id=None,
-    )
+    return replace(STEP, null_resume=null_resume, null_resume_at=null_resume and "2026-11-20T12:00:00+00:00")
 
 
 def asked_last(status: TaskStatus, interrupt_id: str, resumes: list[Any]) -> Task:
