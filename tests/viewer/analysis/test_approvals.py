@@ -10,7 +10,6 @@ from flightlog_viewer.analysis.approval_metrics import measure, percentile, risk
 from flightlog_viewer.analysis.approvals import Approval, Moment, at
 from flightlog_viewer.analysis.calibration import advise
 from flightlog_viewer.analysis.decisions import classify, decided_by, notes, risk_score
-from flightlog_viewer.analysis.thread_status import refine
 
 MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -192,23 +191,3 @@ def test_what_is_not_recorded_is_said() -> None:
     assert "regret" in unknown
     assert "risk score of 10 of 10" in unknown
     assert "4 weeks" in unknown
-
-
-@pytest.mark.parametrize(
-    ("status", "newest", "breakpoints", "refined"),
-    [
-        ("paused_or_running", "running", (), ("running", False)),
-        ("paused_or_running", "unfinished", (), ("crashed", False)),
-        ("paused_or_running", "ok", (), ("interrupted", True)),
-        ("paused_or_running", "interrupted", (), ("interrupted", True)),
-        ("paused_or_running", None, ("pay",), ("interrupted", True)),
-        ("paused_or_running", None, ("ship",), ("paused_or_running", False)),
-        ("paused_or_running", "error", (), ("errored", True)),
-        ("finished", "running", ("pay",), ("finished", False)),
-    ],
-)
-def test_spans_refine_a_status(
-    status: str, newest: str | None, breakpoints: tuple[str, ...], refined: tuple[str, bool]
-) -> None:
-    """Only `paused_or_running` is refined: by the newest run, or by a breakpoint that the user names."""
-    assert refine(status, ["pay"], newest, breakpoints) == refined

@@ -13,6 +13,7 @@ from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
 
 from flightlog import JsonlTracer
+from flightlog_viewer import open_store
 from flightlog_viewer.cli.app import main
 
 
@@ -36,6 +37,43 @@ def _run(folder: Path, thread: str, node: Any, **config: Any) -> None:
         compiled.invoke({"n": 0}, settings, durability="sync")  # or the kill may come before the first checkpoint
 
 
+def _folder_threads(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
+    command = ["threads", str(folder / "s.jsonl"), "--checkpoints", str(folder / "db.sqlite"), "--no-cache", "--json"]
+    assert main(command) == 0
+    return {row["thread_id"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_a_thread_repaired_by_hand_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After `update_state` a failed thread waits for its next run, in the command and in SQL, until that fails too."""
+
+    def fails(state: Count) -> Count:
+        raise ValueError("no")
+
+    for thread in ("failed", "repaired", "again"):
+        with pytest.raises(ValueError, match="no"):
+            _run(tmp_path, thread, fails)
+    graph = StateGraph(Count).add_node("work", fails).add_edge(START, "work")
+    with (
+        SqliteSaver.from_conn_string(str(tmp_path / "db.sqlite")) as saver,
+        JsonlTracer(tmp_path / "s.jsonl") as tracer,
+    ):
+        compiled: Any = graph.compile(checkpointer=saver)
+        for thread in ("repaired", "again"):
+            compiled.update_state({"configurable": {"thread_id": thread}}, {"n": 7})
+        with pytest.raises(ValueError, match="no"):
+            compiled.invoke(None, {"configurable": {"thread_id": "again"}, "callbacks": [tracer]})
+    found = _folder_threads(tmp_path, capsys)
+    assert (found["failed"]["status"], found["failed"]["inferred"]) == ("errored", False)
+    assert (found["again"]["status"], found["again"]["error"]) == ("errored", "ValueError('no')")
+    repaired = found["repaired"]
+    assert (repaired["status"], repaired["inferred"], repaired["source"]) == ("interrupted", True, "update")
+    with open_store(tmp_path / "s.jsonl", checkpoints=tmp_path / "db.sqlite", cache=False) as store:
+        rows = store.sql("SELECT thread_id, status, inferred, source FROM threads").fetchall()
+    assert {row[0]: row[1:] for row in rows} == {
+        name: (row["status"], row["inferred"], row["source"]) for name, row in found.items()
+    }
+
+
 def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A killed run names its innermost span that was in flight; one over the recursion limit its error."""
     with pytest.raises(GraphRecursionError):
@@ -51,8 +89,7 @@ def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.Ca
     assert "crashed" in lines["dies"]
     assert lines["dies"].endswith("was running pay")
     assert "failed: langgraph.errors.GraphRecursionError: Recursion limit of 3" in lines["loops"]
-    assert main([*command, "--json"]) == 0
-    found = {row["thread_id"]: row for row in json.loads(capsys.readouterr().out)}
+    found = _folder_threads(tmp_path, capsys)
     assert (found["dies"]["status"], found["dies"]["in_flight"], found["dies"]["error"]) == ("crashed", ["pay"], None)
     assert (found["loops"]["status"], found["loops"]["inferred"], found["loops"]["in_flight"]) == ("errored", True, [])
     assert found["loops"]["error"].startswith("langgraph.errors.GraphRecursionError: ")

@@ -57,6 +57,11 @@ def allowed(question: Any) -> list[str]:
     return []
 
 
+def cut(text: str) -> str:
+    """A text short enough for a table's cell."""
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 def _call(request: Mapping[str, Any]) -> str | None:
     """What is to be done, of a request that names it and gives its arguments."""
     name = next((request[key] for key in _NAMES if isinstance(request.get(key), str)), None)

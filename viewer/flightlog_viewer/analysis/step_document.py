@@ -9,6 +9,7 @@ from flightlog_viewer.analysis.document import Block, Document, gap, heading, js
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.state_diff import Change
+from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
 
@@ -62,6 +63,10 @@ def _end(step: Step, last: TraceRow, marks: Mapping[str, str]) -> list[Block]:
     if not step.next or any(task.error is not None for task in step.tasks):
         return []
     due = ", ".join(step.next)
+    end_us = None if last.duration_ms is None else last.start_us + last.duration_ms * 1000
+    if NewestRun(last.status, last.start_us, end_us).before(step.ts, step.source):
+        what = "the state was changed by hand" if step.source in BY_HAND else "this step was made"
+        return [Block(f"{what} after the last run failed or died: {due} is due", "wait")]
     if last.status == "unfinished":
         said = f"{marks.get('crashed', '!')} its process died from here, with {due} due: x shows what it was doing"
     elif last.status == "error":

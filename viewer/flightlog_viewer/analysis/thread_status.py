@@ -1,26 +1,71 @@
 """A thread's status when there are spans beside its checkpoints."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flightlog_viewer.analysis.approvals import parse_time
+from flightlog_viewer.checkpoints.model import ThreadStatus, ThreadSummary
+
+BY_HAND = ("update", "fork")
+"""Sources of checkpoints that `update_state` writes; a run that goes back to an earlier step writes a `fork` too."""
 
 
-def refine(
-    status: str, due: Sequence[str], newest_run: str | None = None, breakpoints: Collection[str] = ()
-) -> tuple[str, bool]:
-    """The status, and whether it is inferred rather than read from the rows.
+@dataclass(frozen=True, slots=True)
+class NewestRun:
+    """The newest root span of a thread."""
 
-    `newest_run` is the status of the thread's newest root span: `running` or `unfinished` (its process is dead) while
-    it has not ended. A run that ended well while nodes are due stopped at a static breakpoint: it waits for a human.
-    One that failed did so without a word in the database: at the recursion limit, say. `breakpoints` are nodes before
-    which a pause is a wait for a human, spans or not.
+    status: str
+    """`running` or `unfinished` (its process is dead) while it has not ended."""
+    start_us: int
+    """Microseconds since the epoch, as the end."""
+    end_us: float | None = None
+    error: str | None = None
+    in_flight: Sequence[str] = ()
+    """Names of its innermost spans that have not ended."""
+
+    def before(self, updated_at: str | None, source: str | None) -> bool:
+        """Whether it was over when the newest checkpoint was written, so that it does not tell why nodes are due.
+
+        When a dead process ended is not known: what a run never writes was written after it.
+        """
+        moment = parse_time(updated_at)
+        if moment is None:
+            return False
+        at_us = moment.timestamp() * 1e6
+        if self.status == "unfinished":
+            return source == "update" and at_us > self.start_us
+        return self.end_us is not None and at_us > self.end_us
+
+
+def newest_runs(rows: Iterable[Mapping[str, Any]]) -> dict[str, NewestRun]:
+    """The rows of the named query `newest_runs` by thread."""
+    return {
+        str(row["thread_id"]): NewestRun(
+            row["status"], row["start_us"], row["end_us"], row["error"], row["in_flight"] or ()
+        )
+        for row in rows
+    }
+
+
+def refined(thread: ThreadSummary, run: NewestRun | None, breakpoints: Collection[str] = ()) -> ThreadSummary:
+    """The thread with what its newest run adds: its status, what it failed with, what it was doing.
+
+    A run that ended well while nodes are due stopped at a static breakpoint: it waits for a human. One that failed did
+    so without a word in the database: at the recursion limit, say. Where the state was changed by hand after the run
+    failed or died, the thread waits for somebody to run it. `breakpoints` are nodes before which a pause is a wait for
+    a human, spans or not.
     """
-    if status != "paused_or_running":
-        return status, False
-    if newest_run == "running":
-        return "running", False
-    if newest_run == "unfinished":
-        return "crashed", False
-    if newest_run == "error":
-        return "errored", True
-    if newest_run in ("ok", "interrupted") or any(node in breakpoints for node in due):
-        return "interrupted", True
-    return status, False
+    if thread.status != "paused_or_running":
+        return thread
+    status = run.status if run is not None else None
+    if run is not None and status in ("error", "unfinished") and run.before(thread.updated_at, thread.source):
+        status = "interrupted" if thread.source in BY_HAND else None
+    if run is not None and status in ("running", "unfinished"):
+        known: ThreadStatus = "running" if status == "running" else "crashed"
+        return replace(thread, status=known, in_flight=run.in_flight)
+    if run is not None and status == "error":
+        return replace(thread, status="errored", inferred=True, error=run.error)
+    if status in ("ok", "interrupted") or any(node in breakpoints for node in thread.next):
+        return replace(thread, status="interrupted", inferred=True)
+    return thread

@@ -25,6 +25,8 @@ def thread_form(thread: ThreadSummary) -> dict[str, Any]:
         "next": list(thread.next),
         "error": normal_form(thread.error),
         "note": thread.note,
+        "source": thread.source,
+        "in_flight": list(thread.in_flight),
     }
 
 

@@ -85,7 +85,7 @@ class HistoryReader:
             checkpoint_id=key.checkpoint_id,
             parent_checkpoint_id=row.parent_checkpoint_id,
             step=opened.step,
-            source=source if isinstance(source := opened.metadata.get("source"), str) else None,
+            source=opened.source,
             ts=opened.ts,
             next=due,
             tasks=rows.tasks,

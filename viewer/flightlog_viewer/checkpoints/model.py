@@ -170,6 +170,10 @@ class ThreadSummary:
     """Why the status is `unknown`."""
     first_checkpoint_id: str | None = None
     """The oldest checkpoint of all namespaces; its id holds its time."""
+    source: str | None = None
+    """What wrote the newest checkpoint, as in `Step`."""
+    in_flight: Sequence[str] = ()
+    """Of a thread that is `running` or `crashed`: the innermost spans that have not ended."""
 
 
 class ThreadHistory:

@@ -32,6 +32,12 @@ class Opened:
     closed: str | None = None
 
     @property
+    def source(self) -> str | None:
+        """What wrote the checkpoint: `input`, `loop`, `update` or `fork`; None where the writer left no word."""
+        found = self.metadata.get("source")
+        return found if isinstance(found, str) else None
+
+    @property
     def delta_channels(self) -> set[str]:
         """Channels that are known to be delta channels."""
         return set(_dict(self.metadata.get("counters_since_delta_snapshot"))) | self.snapshots

@@ -86,6 +86,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         error=failed[0].error if failed else None,
         note=opened.closed,
         first_checkpoint_id=min(head.oldest_id for head in thread.heads),
+        source=opened.source,
     )
 
 

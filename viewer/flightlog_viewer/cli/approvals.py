@@ -136,7 +136,7 @@ def _agreement(group: "Agreement") -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], metrics: "ApprovalMetrics", advice: "Advice | None", tz: tzinfo) -> None:
-    from flightlog_viewer.analysis.question_line import asked
+    from flightlog_viewer.analysis.question_line import asked, cut
     from flightlog_viewer.analysis.times import shown
 
     waiting = metrics.waiting
@@ -210,8 +210,3 @@ def _lag(item: dict[str, Any]) -> str:
     if item["lag_max_ms"] is None:
         return ""
     return figures.duration(item["lag_max_ms"]) if item["exact"] else f"<{figures.duration(item['lag_max_ms'])}"
-
-
-def cut(text: str) -> str:
-    """A text short enough for a table's cell."""
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,14 +1,18 @@
 """``flightlog threads``: the threads of checkpoint databases, without the graph's code."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.approvals import Breakpoint, cut
+from flightlog_viewer.cli.approvals import Breakpoint
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
+
+if TYPE_CHECKING:
+    from flightlog_viewer.analysis.thread_status import NewestRun
+    from flightlog_viewer.checkpoints import ThreadSummary
 
 Runs = Annotated[
     list[str] | None,
@@ -32,35 +36,31 @@ def threads(
 
     Example: flightlog threads --checkpoints checkpoints.sqlite
     """
-    from flightlog_viewer.analysis.thread_status import refine
+    from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
     from flightlog_viewer.checkpoints.form import thread_form
 
     place = zone(tz)
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
+    open_parts: list[str] = []
     problems: list[str] = []
     names: list[str] = []
     for target in targets(checkpoints):
         with open_source(target) as source:
             names.append(source.name)  # a URL without its password
             for found in source.threads():
-                run = runs.get(found.thread_id, {})
-                status, inferred = refine(found.status, found.next, run.get("status"), breakpoint or ())
-                row = thread_form(found) | {"status": status, "inferred": inferred, "in_flight": []}
-                if status in ("running", "crashed"):
-                    row["in_flight"] = run["in_flight"] or []
-                elif status == "errored" and inferred:
-                    row["error"] = run["error"]
-                rows.append(row | {"database": source.name})
+                thread = refined(found, runs.get(found.thread_id), breakpoint or ())
+                rows.append(thread_form(thread) | {"database": source.name})
+                open_parts.append(_open(thread))
             problems += source.problems
     if not rows and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return exit_status(problems)
-    for row in rows:
-        row["open"] = _open(row)
+    for row, text in zip(rows, open_parts, strict=True):
+        row["open"] = text
     columns = [
         output.Column("thread_id", "thread"),
         output.Column("status"),
@@ -75,30 +75,21 @@ def threads(
     return exit_status(problems)
 
 
-def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, dict[str, Any]]:
+def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, "NewestRun"]:
+    from flightlog_viewer.analysis.thread_status import newest_runs
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:
-        return {str(row["thread_id"]): row for row in store.query("newest_runs")}
+        return newest_runs(store.query("newest_runs"))
 
 
-def _open(row: dict[str, Any]) -> str:
-    """What a thread that is not finished failed with, asks, or would do next."""
-    from flightlog_viewer.analysis.question_line import asked
+def _open(thread: "ThreadSummary") -> str:
+    from flightlog_viewer.analysis.question_line import asked, cut
+    from flightlog_viewer.analysis.thread_line import left_open
+    from flightlog_viewer.checkpoints.normal import normal_form
 
-    if row["note"] is not None:
-        return str(row["note"])
-    parts = [] if row["error"] is None else [f"failed: {cut(str(row['error']))}"]
-    parts += [f"{question['node']} asks {cut(asked(question['value']))}" for question in row["pending"]]
-    if names := row["in_flight"]:
-        more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-        parts.append(f"{'runs' if row['status'] == 'running' else 'was running'} {', '.join(names[:3])}{more}")
-    if not parts and row["next"]:
-        parts.append(f"due: {', '.join(row['next'])}")
-    elif not parts and row["status"] not in ("finished", "empty"):
-        # A crash in between, or values that LangGraph refuses to put together.
-        parts.append("what was due is done, and no checkpoint has followed")
-    return "; ".join(parts)
+    asks = [f"{question.node} asks {cut(asked(normal_form(question.value)))}" for question in thread.pending]
+    return "; ".join([*left_open(thread), *asks])
 
 
 def targets(checkpoints: list[str] | None) -> list[str]:

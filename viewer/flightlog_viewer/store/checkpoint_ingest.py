@@ -148,6 +148,7 @@ def _thread_rows(source: CheckpointSource) -> Iterator[dict[str, Any]]:
             "steps": thread.steps,
             "created_at": _time(time_of_id(thread.first_checkpoint_id or "")),
             "updated_at": _time(thread.updated_at),
+            "source": thread.source,
             "next": list(thread.next),
             "pending": _json([{"id": p.id, "node": p.node, "value": normal_form(p.value)} for p in thread.pending]),
             "error": None if thread.error is None else str(thread.error),

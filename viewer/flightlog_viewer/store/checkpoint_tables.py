@@ -15,6 +15,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "steps": _NUMBER,
         "created_at": _TIME,
         "updated_at": _TIME,
+        "source": _TEXT,
         "next": _TEXTS,
         "pending": _JSON,
         "error": _TEXT,

@@ -47,15 +47,15 @@ def pauses() -> Statement:
 
 @named
 def newest_runs() -> Statement:
-    """The newest run of each thread: ``thread_id``, ``status``, ``start_time``, ``error`` and ``in_flight``.
+    """The newest run of each thread: ``thread_id``, ``status``, ``start_us``, ``end_us``, ``error``, ``in_flight``.
 
     ``error`` is its type and message; ``in_flight`` the names of its innermost spans that have not ended, or None.
     """
     return (
         """WITH newest AS (
-            SELECT thread_id, max(start_time) AS start_time, arg_max(
-                {'trace_id': trace_id, 'status': status, 'error': concat_ws(': ', error.type, error.message)},
-                start_time) AS run
+            SELECT thread_id, arg_max(
+                {'trace_id': trace_id, 'status': status, 'start_us': epoch_us(start_time), 'end_us': epoch_us(end_time),
+                    'error': concat_ws(': ', error.type, error.message)}, start_time) AS run
             FROM spans WHERE parent_run_id IS NULL AND thread_id IS NOT NULL GROUP BY thread_id
         ), live AS (
             SELECT trace_id, run_id, parent_run_id, name, start_time FROM spans
@@ -64,7 +64,8 @@ def newest_runs() -> Statement:
             SELECT trace_id, list(name ORDER BY start_time) AS in_flight FROM live
             WHERE run_id NOT IN (SELECT parent_run_id FROM live WHERE parent_run_id IS NOT NULL) GROUP BY trace_id
         )
-        SELECT thread_id, run.status AS status, start_time, nullif(run.error, '') AS error, in_flight
+        SELECT thread_id, run.status AS status, run.start_us AS start_us, run.end_us AS end_us,
+            nullif(run.error, '') AS error, in_flight
         FROM newest LEFT JOIN innermost ON innermost.trace_id = newest.run.trace_id ORDER BY thread_id""",
         [],
     )

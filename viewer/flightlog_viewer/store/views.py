@@ -68,7 +68,8 @@ WITH run AS (
         lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
     FROM traces WHERE thread_id IS NOT NULL),
 recorded AS (
-    SELECT thread_id, count(*) AS runs, arg_max(status, start_time) AS newest,
+    SELECT thread_id, count(*) AS runs,
+        arg_max({'status': status, 'start_time': start_time, 'end_time': end_time}, start_time) AS newest_run,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
         sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')
@@ -77,22 +78,29 @@ recorded AS (
         sum(span_count)::BIGINT AS span_count, sum(error_count)::BIGINT AS error_count,
         sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
         sum(unknown_costs)::BIGINT AS unknown_costs
-    FROM run GROUP BY thread_id)
-SELECT coalesce(state.thread_id, recorded.thread_id) AS thread_id,
-    CASE WHEN state.status IS NULL THEN CASE newest WHEN 'ok' THEN 'finished' WHEN 'error' THEN 'errored'
+    FROM run GROUP BY thread_id),
+told AS (
+    SELECT state.* EXCLUDE thread_id, recorded.* EXCLUDE thread_id, state.thread_id AS known_id,
+        recorded.thread_id AS seen_id, source IN ('update', 'fork') AS by_hand,
+        CASE newest_run.status WHEN 'error' THEN updated_at > newest_run.end_time
+            WHEN 'unfinished' THEN source = 'update' AND updated_at > newest_run.start_time END AS run_was_before,
+        CASE WHEN run_was_before IS NOT TRUE THEN newest_run.status WHEN by_hand THEN 'interrupted' END AS newest
+    FROM thread_states AS state FULL JOIN recorded ON recorded.thread_id = state.thread_id)
+SELECT coalesce(known_id, seen_id) AS thread_id,
+    CASE WHEN told.status IS NULL THEN CASE newest WHEN 'ok' THEN 'finished' WHEN 'error' THEN 'errored'
             WHEN 'unfinished' THEN 'crashed' ELSE newest END
-        WHEN state.status <> 'paused_or_running' OR newest IS NULL THEN state.status
+        WHEN told.status <> 'paused_or_running' OR newest IS NULL THEN told.status
         WHEN newest = 'running' THEN 'running'
         WHEN newest = 'unfinished' THEN 'crashed'
         WHEN newest = 'error' THEN 'errored'
         WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
-        ELSE state.status END AS status,
-    coalesce(state.inferred, true) OR (
-        state.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted', 'error'), false)) AS inferred,
-    database, checkpoints, steps, created_at, updated_at, next, pending, error,
+        ELSE told.status END AS status,
+    coalesce(told.inferred, true) OR (
+        told.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted', 'error'), false)) AS inferred,
+    database, checkpoints, steps, created_at, updated_at, source, next, pending, error,
     runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
     unknown_costs
-FROM thread_states AS state FULL JOIN recorded ON recorded.thread_id = state.thread_id
+FROM told
 """
 """One row a thread, of the databases and of the spans."""
 

@@ -1,10 +1,8 @@
 """What the screens ask about threads: checkpoint databases, and what the spans add to them."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.excerpt import TraceRow
@@ -35,15 +33,6 @@ class ThreadSteps(NamedTuple):
     """What those runs did."""
     links: "list[Link]"
     """Which span ran from which checkpoint, and how sure that is."""
-
-
-def _refined(summary: "ThreadSummary", runs: Mapping[str, str]) -> "ThreadSummary":
-    from flightlog_viewer.analysis.thread_status import refine
-
-    status, inferred = refine(summary.status, summary.next, runs.get(summary.thread_id))
-    if (status, inferred) == (summary.status, summary.inferred):
-        return summary
-    return replace(summary, status=cast(Any, status), inferred=inferred)
 
 
 class ThreadQuestions:
@@ -81,18 +70,18 @@ class ThreadQuestions:
 
     def listed(self) -> list[ThreadEntry]:
         """The threads of every database, newest first; the newest run of each says more of its status."""
+        from flightlog_viewer.analysis.thread_status import newest_runs, refined
         from flightlog_viewer.checkpoints import open_source
 
         found: list[ThreadEntry] = []
-        runs = (
-            {row["thread_id"]: row["status"] for row in self._cursors.store.query("newest_runs")}
-            if self._cursors.ready
-            else {}
-        )
+        runs = newest_runs(self._cursors.store.query("newest_runs") if self._cursors.ready else ())
         for target in self.checkpoints:
             known = self._known_of(target)
             with open_source(target) as source:
-                found.extend(ThreadEntry(target, _refined(summary, runs)) for summary in known.threads(source))
+                found.extend(
+                    ThreadEntry(target, refined(summary, runs.get(summary.thread_id)))
+                    for summary in known.threads(source)
+                )
                 self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
         return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
 

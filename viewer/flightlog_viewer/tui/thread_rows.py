@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Sequence
 from datetime import tzinfo
 
-from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.question_line import asked
+from flightlog_viewer.analysis.thread_line import left_open
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
@@ -18,6 +18,8 @@ COLUMNS = (
     Column("updated", "Updated", 19, drop=1),
     Column("open", "What is open", 14, share=True, drop=2),
 )
+FAILED = ("errored", "crashed")
+"""Statuses of threads that need looking into."""
 _TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
 
 
@@ -41,7 +43,6 @@ class ThreadRows:
     def cells(self, row: int) -> Sequence[Cell]:
         thread = self._entries[row].summary
         waits = ", ".join(asked(normal_form(question.value)) for question in thread.pending[:3])
-        failed = None if thread.error is None else f"failed: {preview(normal_form(thread.error), 60)}"
         tone = _TONES.get(thread.status, "dim")
         return [
             Cell(self._glyphs.status.get(thread.status, "?") + ("*" if thread.inferred else ""), tone),
@@ -49,7 +50,7 @@ class ThreadRows:
             Cell(str(thread.steps)),
             Cell(shown(thread.updated_at, self._tz)[:19], "dim"),
             Cell(
-                waits or failed or thread.note or ", ".join(thread.next),
-                "wait" if waits else "error" if failed else "dim",
+                waits or "; ".join(left_open(thread)),
+                "wait" if waits else "error" if thread.status in FAILED else "dim",
             ),
         ]

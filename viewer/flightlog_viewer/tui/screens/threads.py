@@ -19,7 +19,7 @@ from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.thread_questions import ThreadEntry, ThreadSteps
-from flightlog_viewer.tui.thread_rows import COLUMNS, ThreadRows
+from flightlog_viewer.tui.thread_rows import COLUMNS, FAILED, ThreadRows
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
@@ -27,7 +27,6 @@ from flightlog_viewer.tui.widgets.row_list import RowList
 from flightlog_viewer.tui.widgets.run_list import COLUMNS as RUN_COLUMNS
 from flightlog_viewer.tui.widgets.run_list import RunRows
 
-_FAILED = ("errored", "crashed")
 _SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (
     "no checkpoint database is open. To step through threads:",
@@ -248,7 +247,7 @@ class ThreadsView(View):
             self.notify("no interrupt or fork that way", markup=False)
 
     def action_error(self, step: int) -> None:
-        failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in _FAILED]
+        failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in FAILED]
         found = jump(failed, self.table.cursor, step, fresh=self.table.fresh)
         if found is None:
             self.notify("no thread in this list failed", markup=False)
