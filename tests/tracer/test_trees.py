@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langgraph._internal._runnable import RunnableCallable, RunnableSeq
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from flightlog import JsonlTracer
-from flightlog.langgraph import chain_kind
+from flightlog.kinds import chain_kind
 from tests.tracer.graphs import Log, Row, agent, by_name, graph_of, is_clean, rows
 from tests.tracer.models import USAGE, ScriptedModel, call
 
@@ -178,7 +179,7 @@ def test_send_makes_one_node_span_for_each_message() -> None:
 def test_only_what_is_called_is_a_task(called: bool, kind: str) -> None:
     """LangGraph pushes the calls of tasks and the messages of Send alike, and says at the end of a path which it is."""
     where = {"langgraph_node": "n", "langgraph_path": ("__pregel_push", ("__pregel_pull", "a"), 0, called)}
-    assert chain_kind(where, ["seq:step:1"], "node", "n", from_runnable=False) == kind
+    assert chain_kind(where, ["seq:step:1"], None, "n", from_runnable=False) == kind
 
 
 def test_subgraphs_two_deep_nest_with_their_namespaces() -> None:
@@ -202,6 +203,57 @@ def test_subgraphs_two_deep_nest_with_their_namespaces() -> None:
     namespace = leaf.checkpoint_ns or ""
     assert [part.partition(":")[0] for part in namespace.split("|")] == ["sub", "deep", "one"]
     assert leaf.task_id == namespace.rpartition(":")[2]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_what_a_subgraph_holds_is_what_it_is_outside(depth: int) -> None:
+    """Routing functions, tasks, sequences of functions, and graphs that code calls, however deep: each by its kind."""
+
+    @task
+    def double(n: int) -> int:
+        graph_of(Log, one, name="called").invoke({"log": [n]})
+        return 2 * n
+
+    @entrypoint()
+    def work(n: int) -> int:
+        return double(n).result()
+
+    def prompt(state: Log) -> Log:
+        return state
+
+    def think(state: Log) -> dict[str, Any]:
+        # What langgraph.prebuilt calls in its agents.
+        RunnableSeq(RunnableCallable(prompt), RunnableCallable(prompt, name="then")).invoke(state)
+        return {"log": [work.invoke(1)]}
+
+    def route(state: Log) -> str:
+        return END
+
+    inner: Any = StateGraph(Log)
+    inner.add_node("think", think).add_edge(START, "think").add_conditional_edges("think", route)
+    graph = inner.compile(name="inner")
+    for _ in range(depth):
+        outer: Any = StateGraph(Log)
+        outer.add_node("deep", graph).add_edge(START, "deep")
+        graph = outer.compile(name="outer")
+    tracer = JsonlTracer()
+    graph.invoke({"log": []}, {"callbacks": [tracer]})
+    assert rows(tracer) == [
+        ("chain", "edge", "route", "think"),
+        ("chain", "graph", "LangGraph", "think"),
+        ("chain", "graph", "called", "double"),
+        ("chain", "graph", "inner", "deep"),
+        *([("chain", "graph", "outer", "deep")] * (depth - 1)),
+        ("chain", "graph", "outer", None),
+        *([("chain", "node", "deep", "outer")] * depth),
+        ("chain", "node", "one", "called"),
+        ("chain", "node", "think", "inner"),
+        ("chain", "node", "work", "LangGraph"),
+        ("chain", "runnable", "RunnableSeq", "think"),
+        ("chain", "runnable", "prompt", "RunnableSeq"),
+        ("chain", "runnable", "then", "RunnableSeq"),
+        ("chain", "task", "double", "work"),
+    ]
 
 
 def test_the_functional_api_is_tasks_under_an_entrypoint() -> None:

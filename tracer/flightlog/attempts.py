@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flightlog.kinds import has_a_node
 from flightlog.runs import OpenRun
 
 
@@ -11,10 +12,8 @@ def number_attempt(run: OpenRun, record: dict[str, Any], tags: list[str]) -> Non
     if run.kind == "node" or run.kind == "task":
         if parent is None:
             return
-        if run.kind == "node" and parent.kind == "runnable":
-            # Only graphs have nodes; some have no other mark, being too old or renamed.
-            parent.kind = parent.record["kind"] = "graph"
-            parent.head = None
+        if run.kind == "node":
+            has_a_node(parent)
         step, task = record.get("step"), record.get("checkpoint_ns")
         if parent.attempts is None or parent.attempts[0] != step:
             parent.attempts = (step, {})

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 
-from flightlog import langgraph, usage
+from flightlog import usage
 from flightlog.failure import tool_message_error
+from flightlog.kinds import chain_kind
 from flightlog.names import run_name
 from flightlog.recorder import NOTHING, Recorder
 from flightlog.span import Kind
@@ -52,9 +53,7 @@ class Callbacks(BaseCallbackHandler):
             kind: Kind = "node"
             if not tags or not tags[-1].startswith("graph:step:"):
                 parent = self._runs.open.get(parent_run_id.int) if parent_run_id is not None else None
-                kind = langgraph.chain_kind(
-                    about, tags, parent.kind if parent is not None else None, name, "run_type" in kwargs
-                )
+                kind = chain_kind(about, tags, parent, name, "run_type" in kwargs)
             self._recorder.start("chain", run_id, parent_run_id, name, inputs, about, tags, kind)
         except Exception as error:
             self._caught("on_chain_start", error)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flightlog.plain import mro
-from flightlog.span import Kind, Status
+from flightlog.span import Status
 
 MOVED: Final = frozenset(
     (
@@ -34,7 +34,6 @@ MOVED: Final = frozenset(
 )
 """Metadata that LangChain and LangGraph add themselves: it is in the span's own fields, or the same on every span."""
 
-_STEPS: Final = ("graph:step:", "seq:step:")
 _RESUME_ID_LENGTH: Final = 32
 """Hexadecimal digits of an interrupt id (xxh3_128)."""
 
@@ -83,36 +82,6 @@ NOWHERE: Final = Place({})
 def users_own(metadata: dict[str, Any]) -> dict[str, Any]:
     """The user's own metadata."""
     return {key: value for key, value in metadata.items() if key not in MOVED}
-
-
-def chain_kind(
-    metadata: dict[str, Any], tags: list[str] | None, parent_kind: str | None, name: str | None, from_runnable: bool
-) -> Kind:
-    """What a chain run is.
-
-    Nodes carry the tag ``graph:step:N``. Runs that LangGraph starts itself lack the ``run_type`` argument that
-    LangChain's runnables pass (``from_runnable``); among those, task calls have a push path that ends in True, and a
-    routing function is a later step of its node's sequence.
-    """
-    first = tags[-1] if tags else ""
-    if first and not first.startswith(_STEPS):
-        first = next((tag for tag in tags or () if tag.startswith(_STEPS)), "")
-    if first.startswith("graph:step:"):
-        return "node"
-    if from_runnable:
-        return "runnable"
-    if "checkpoint_ns" not in metadata and "langgraph_node" in metadata:
-        path = metadata.get("langgraph_path")
-        is_call = isinstance(path, tuple) and len(path) > 2 and path[0] == "__pregel_push" and path[-1] is True
-        if is_call and first == "seq:step:1":
-            return "task"
-        if parent_kind in ("node", "task") and first.startswith("seq:step:") and first != "seq:step:1":
-            return "edge"
-    if "langgraph_node" in metadata and "checkpoint_ns" in metadata:
-        return "graph"  # called by the code of a node
-    if name == "LangGraph" or (metadata.get("ls_integration") == "langgraph" and "langgraph_node" not in metadata):
-        return "graph"
-    return "runnable"
 
 
 def bubble_up(error: BaseException) -> Status | None:

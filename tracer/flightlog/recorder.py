@@ -26,7 +26,8 @@ from flightlog.failure import outcome
 from flightlog.fields import Fields
 from flightlog.foreign import MAX_DEPTH, foreign
 from flightlog.in_flight import LINE_END
-from flightlog.langgraph import MOVED, Place, interrupt_records, resume_records, users_own
+from flightlog.kinds import end_of_graph
+from flightlog.langgraph import MOVED, Place, resume_records, users_own
 from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, light, second_of, started_span
 from flightlog.payload import PayloadEncoder
 from flightlog.runs import Identity, OpenRun, Root, Runs
@@ -261,10 +262,8 @@ class Recorder:
         if run.children:
             self._leave_behind(run, status, now)
         root, unusual = run.root, run.unusual
-        if unusual is not None and status == "ok" and run.kind == "graph" and (unusual.paused or unusual.interrupts):
-            status = "interrupted"
-            if unusual.interrupts:
-                fields = {**(fields or {}), "interrupts": interrupt_records(unusual.interrupts)}
+        if run.kind == "graph" and (unusual is not None or run.attempts is None):
+            status, fields = end_of_graph(run, status, fields)
         duration_ms = (now - run.start_ns) / 1e6
         if duration_ms < 0.0:
             duration_ms = 0.0
