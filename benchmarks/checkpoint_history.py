@@ -26,7 +26,7 @@ from langgraph.graph.message import add_messages
 from langgraph.types import interrupt
 
 from flightlog_viewer.checkpoints import normal_form, open_source
-from flightlog_viewer.checkpoints.known import KnownThreads
+from flightlog_viewer.tui.questions.known_threads import KnownThreads
 
 CHECKPOINTS = 2000
 CHECKPOINTS_A_TURN = 4

@@ -8,8 +8,8 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
-from flightlog_viewer.checkpoints.approvals import database_approvals
 from flightlog_viewer.cli.app import main
 from tests.viewer.checkpoints.graphs import refunds, thread
 

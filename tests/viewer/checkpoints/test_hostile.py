@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from flightlog_viewer.analysis.json_forms import step_form, thread_form, to_json
+from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
-from flightlog_viewer.checkpoints.approvals import database_approvals
 from flightlog_viewer.checkpoints.decode import Decoder
-from flightlog_viewer.checkpoints.form import step_form, thread_form, to_json
 from flightlog_viewer.cli.app import main
 from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_threads
 from flightlog_viewer.store.checkpoint_tables import create_tables

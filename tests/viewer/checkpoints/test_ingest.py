@@ -11,7 +11,8 @@ from langgraph.types import Command
 
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
-from flightlog_viewer.checkpoints.approvals import SpanSide, whole_picture
+from flightlog_viewer.approvals.databases import whole_picture
+from flightlog_viewer.approvals.span_side import SpanSide
 from flightlog_viewer.store import checkpoint_ingest, session
 from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_interrupts, ingest_threads
 from flightlog_viewer.store.checkpoint_tables import create_tables

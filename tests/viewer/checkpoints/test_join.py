@@ -11,8 +11,8 @@ from langgraph.types import Command
 
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
-from flightlog_viewer.analysis.approvals import parse_time
 from flightlog_viewer.analysis.join import Link, SpanRef, join, span_refs
+from flightlog_viewer.approvals.approval import parse_time
 from flightlog_viewer.checkpoints import Step, open_source
 from tests.viewer.checkpoints.graphs import refunds, thread
 

@@ -14,8 +14,8 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
+from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
-from flightlog_viewer.checkpoints.approvals import database_approvals
 from flightlog_viewer.cli.app import main
 from tests.viewer.checkpoints.graphs import Refund, refunds, thread
 

@@ -12,7 +12,7 @@ from langgraph.graph import START, StateGraph
 
 from flightlog import JsonlTracer
 from flightlog_viewer.analysis.step_document import document
-from flightlog_viewer.tui.group_questions import filter_for, group_sql
+from flightlog_viewer.tui.questions.groups import filter_for, group_sql
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_trace, write

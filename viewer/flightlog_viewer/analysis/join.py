@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from flightlog_viewer.analysis.approvals import parse_time
+from flightlog_viewer.approvals.approval import parse_time
 from flightlog_viewer.checkpoints.model import Step
 from flightlog_viewer.checkpoints.tasks import task_of_namespace
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from flightlog_viewer.checkpoints.form import to_json
+from flightlog_viewer.analysis.json_forms import to_json
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""

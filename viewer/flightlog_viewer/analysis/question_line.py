@@ -7,9 +7,9 @@ agent inbox (`[{"action_request": {"action", "args"}}]`) and of what LangGraph's
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flightlog_viewer.analysis.decisions import classify, notes
 from flightlog_viewer.analysis.document import preview
-from flightlog_viewer.checkpoints.form import to_json
+from flightlog_viewer.analysis.json_forms import to_json
+from flightlog_viewer.approvals.decisions import classify, notes
 
 _NAMES: Final = ("action", "tool", "name", "type", "task")
 _ARGUMENTS: Final = ("args", "arguments", "input", "params")

@@ -8,10 +8,10 @@ from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.message_line import message_line, short_path
-from flightlog_viewer.analysis.state_diff import Change
 from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.checkpoints.state_diff import Change
 
 TABS = ("Changes", "Writes", "Next", "Interrupts", "State", "Runs")
 _SIGNS = {"added": ("+", "ok"), "removed": ("-", "error"), "changed": ("~", "wait"), "reordered": ("~", "wait")}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flightlog_viewer.analysis.approvals import parse_time
+from flightlog_viewer.approvals.approval import parse_time
 from flightlog_viewer.checkpoints.model import ThreadStatus, ThreadSummary
 
 BY_HAND = ("update", "fork")

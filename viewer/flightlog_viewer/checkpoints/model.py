@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.checkpoints.inert import Inert
+from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
 
 ThreadStatus: TypeAlias = Literal[
     "finished", "interrupted", "errored", "paused_or_running", "empty", "unknown", "running", "crashed"

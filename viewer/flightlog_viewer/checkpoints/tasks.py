@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from xxhash import xxh3_128_hexdigest
 
-from flightlog_viewer.analysis.sameness import same
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
@@ -13,6 +12,7 @@ from flightlog_viewer.checkpoints.inert import TYPE, Inert, is_opaque
 from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskStatus
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
+from flightlog_viewer.checkpoints.sameness import same
 from flightlog_viewer.checkpoints.task_ids import HANDLER
 from flightlog_viewer.checkpoints.task_names import CALL, PULL, UPDATE, TaskNames
 

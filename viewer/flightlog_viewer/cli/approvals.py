@@ -12,10 +12,10 @@ from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
 
 if TYPE_CHECKING:
-    from flightlog_viewer.analysis.approval_metrics import Agreement, ApprovalMetrics
-    from flightlog_viewer.analysis.approvals import Approval
-    from flightlog_viewer.analysis.calibration import Advice
-    from flightlog_viewer.checkpoints.approvals import SpanSide
+    from flightlog_viewer.approvals.approval import Approval
+    from flightlog_viewer.approvals.calibration import Advice
+    from flightlog_viewer.approvals.metrics import Agreement, ApprovalMetrics
+    from flightlog_viewer.approvals.span_side import SpanSide
 
 SpanPaths = Annotated[
     list[str] | None,
@@ -64,10 +64,11 @@ def approvals(
       flightlog approvals --checkpoints checkpoints.sqlite --ttl 24h
       flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
     """
-    from flightlog_viewer.analysis.approval_metrics import measure
-    from flightlog_viewer.analysis.calibration import advise
     from flightlog_viewer.analysis.times import milliseconds, zone
-    from flightlog_viewer.checkpoints.approvals import SpanSide, whole_picture
+    from flightlog_viewer.approvals.calibration import advise
+    from flightlog_viewer.approvals.databases import whole_picture
+    from flightlog_viewer.approvals.metrics import measure
+    from flightlog_viewer.approvals.span_side import SpanSide
 
     if not checkpoints and not paths:
         raise UsageError("give span files, --checkpoints FILE, or both")
@@ -101,7 +102,7 @@ def approvals(
 
 def row(approval: "Approval", now: datetime) -> dict[str, Any]:
     """One approval as `--json` prints it; `waiting_ms` is the age of a pending question."""
-    from flightlog_viewer.checkpoints.form import approval_form
+    from flightlog_viewer.analysis.json_forms import approval_form
 
     asked = approval.asked_at if approval.status == "pending" else None
     age = None if asked is None else max(0.0, (now - asked).total_seconds() * 1000)
@@ -116,7 +117,7 @@ _COLUMNS = (
 
 
 def _from_spans(paths: list[str], *, cache: bool) -> "SpanSide":
-    from flightlog_viewer.checkpoints.approvals import span_side
+    from flightlog_viewer.approvals.span_side import span_side
     from flightlog_viewer.cli.opening import opened
 
     with opened(paths, cache=cache) as store:

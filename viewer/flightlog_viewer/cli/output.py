@@ -5,19 +5,17 @@ Nothing in ``cli/`` writes to stdout or stderr but through this module, so that 
 
 import csv
 import io
-import json
 import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 from shutil import get_terminal_size
 from typing import Any, Literal
 
 import orjson
 
+from flightlog_viewer.analysis.cell_text import csv_cell, dumps, plain_cell
 from flightlog_viewer.cli.column_widths import TEXT_MINIMUM, fit
 from flightlog_viewer.safe_text import safe_json, safe_text
 
@@ -25,7 +23,6 @@ Form = Literal["table", "json", "csv"]
 
 _NAMED = 6
 """Columns without room that are named; of more the number is said."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +127,6 @@ def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     _write(buffer.getvalue())
 
 
-def csv_cell(value: Any) -> Any:
-    """A value as it stands in a CSV cell. Numbers stay numbers; text is made safe for terminals and spreadsheets."""
-    if value is None or isinstance(value, bool | int | float | Decimal):
-        return value
-    if isinstance(value, str):
-        text = safe_text(value, keep_newlines=True)
-        return f"'{text}" if value.startswith(_FORMULA) or text.startswith(_FORMULA) else text
-    if isinstance(value, datetime | date | timedelta):
-        return _plain(value)
-    return safe_text(_dumps(value, orjson.OPT_NON_STR_KEYS))
-
-
 def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Form = "table") -> None:
     """Rows in one of the forms. A terminal gets a table that fits its width, anything else aligned plain text."""
     if form == "json":
@@ -191,52 +176,10 @@ def grid(
 
 def _json(value: Any, option: int) -> str:
     option |= orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
-    return safe_json(_dumps(value, option))
+    return safe_json(dumps(value, option))
 
 
 def _cell(column: Column, value: Any) -> str:
     if column.show is not None:
         return column.show(value)
     return plain_cell(value)
-
-
-def plain_cell(value: Any) -> str:
-    """Any value as one short text; None is empty."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1 else f"{value:,.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, datetime | date | timedelta | Decimal):
-        return str(_plain(value))
-    return _dumps(value, orjson.OPT_NON_STR_KEYS)
-
-
-def _dumps(value: Any, option: int) -> str:
-    """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way."""
-    try:
-        return orjson.dumps(value, default=_plain, option=option).decode()
-    except orjson.JSONEncodeError:
-        return json.dumps(value, default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
-
-
-def _plain(value: Any) -> Any:
-    """What orjson cannot write: DuckDB's times (UTC, naive), decimals, bytes, sets."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat() + "Z" if value.tzinfo is None else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    return str(value)

@@ -11,9 +11,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer.analysis.cell_text import plain_cell
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
-from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note, plain_cell
+from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note
 from flightlog_viewer.cli.span_rows import json_text
 from flightlog_viewer.safe_text import is_text
 

@@ -6,15 +6,15 @@ from datetime import UTC, tzinfo
 from itertools import chain
 
 from flightlog.errors import UsageError
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis.json_forms import step_form, to_json
 from flightlog_viewer.analysis.message_line import message_line, short_path
-from flightlog_viewer.analysis.state_diff import Change, attributed_changes
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.analysis.units import plural
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
-from flightlog_viewer.checkpoints.form import step_form, to_json
 from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.checkpoints.questions import exchanges
+from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
 from flightlog_viewer.cli import output
 
 _SHOWN = 100

@@ -36,9 +36,9 @@ def threads(
 
     Example: flightlog threads --checkpoints checkpoints.sqlite
     """
+    from flightlog_viewer.analysis.json_forms import thread_form
     from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
-    from flightlog_viewer.checkpoints.form import thread_form
 
     place = zone(tz)
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}

@@ -102,7 +102,8 @@ class CheckpointDatabases:
         state = (rows, changes, *(database.version for database in self._databases))
         if state == self._merged:
             return
-        from flightlog_viewer.checkpoints.approvals import span_side, whole_picture
+        from flightlog_viewer.approvals.databases import whole_picture
+        from flightlog_viewer.approvals.span_side import span_side
         from flightlog_viewer.store.checkpoint_ingest import ingest_interrupts
 
         with self._cursor() as cursor:

@@ -14,13 +14,13 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from flightlog_viewer.analysis.approvals import Approval, parse_time
-from flightlog_viewer.analysis.state_diff import Change
+from flightlog_viewer.approvals.approval import Approval, parse_time
+from flightlog_viewer.approvals.databases import Picture
 from flightlog_viewer.checkpoints import Step, open_source
-from flightlog_viewer.checkpoints.approvals import Picture
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
 from flightlog_viewer.checkpoints.source import CheckpointSource
+from flightlog_viewer.checkpoints.state_diff import Change
 from flightlog_viewer.store.checkpoint_tables import HISTORY, TABLES
 
 BATCH: Final = 5000

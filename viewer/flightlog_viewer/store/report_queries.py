@@ -9,18 +9,19 @@ from typing import Final
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import Filter
+from flightlog_viewer.store.named_query import Statement, named
 from flightlog_viewer.store.public import PUBLIC
-from flightlog_viewer.store.queries import Statement, named
 
 EVERYTHING: Final = Filter("true", [])
 
-_MEASURES: Final = """
+_TIMED: Final = "status NOT IN ('interrupted', 'running', 'unfinished')"
+_MEASURES: Final = f"""
     count(*) AS count,
     count(*) FILTER (status = 'error') AS errors,
     count(*) FILTER (status = 'interrupted') AS interrupted,
-    quantile_cont(duration_ms, 0.5) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p50_ms,
-    quantile_cont(duration_ms, 0.95) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p95_ms,
-    quantile_cont(duration_ms, 0.99) FILTER (status NOT IN ('interrupted', 'running', 'unfinished')) AS p99_ms,
+    quantile_cont(duration_ms, 0.5) FILTER ({_TIMED}) AS p50_ms,
+    quantile_cont(duration_ms, 0.95) FILTER ({_TIMED}) AS p95_ms,
+    quantile_cont(duration_ms, 0.99) FILTER ({_TIMED}) AS p99_ms,
     sum(duration_ms) AS total_ms"""
 _SPENT: Final = """
     sum(token_usage.input_tokens) FILTER (counted)::BIGINT AS input_tokens,
@@ -47,6 +48,8 @@ _SPAN_GROUPS: Final = {
     "tool": ("type = 'tool'", "name", "'tool'"),
 }
 _TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service"}
+
+_LIGHT: Final = "* EXCLUDE (inputs, output, raw, payload_gone)"
 
 _PERIODS: Final = {"day": "%Y-%m-%d", "week": "%G-W%V"}
 
@@ -198,18 +201,21 @@ def trace_row(trace_id: str) -> Statement:
 
 
 @named
+def trace_spans(trace_id: str) -> Statement:
+    """The spans of one trace by start, with their light columns only."""
+    return f"SELECT {_LIGHT} FROM spans WHERE trace_id = ? ORDER BY start_time, seq, row_id", [trace_id]
+
+
+@named
 def columns() -> Statement:
-    """Every column of every public table and view: ``table_name``, ``column_name``, ``data_type``."""
+    """Every column of every public table and view, in order: ``table_name``, ``column_name``, ``data_type``."""
     return (
         """SELECT table_name, column_name, data_type FROM duckdb_columns() JOIN (
                SELECT table_oid AS oid FROM duckdb_tables() WHERE NOT internal
                UNION ALL SELECT view_oid FROM duckdb_views() WHERE NOT internal) ON oid = table_oid
-           WHERE NOT internal AND list_contains(?, table_name) ORDER BY table_name, column_index""",
-        [list(PUBLIC)],
+           WHERE NOT internal AND list_contains(?, table_name) ORDER BY list_position(?, table_name), column_index""",
+        [list(PUBLIC), list(PUBLIC)],
     )
-
-
-_LIGHT: Final = "* EXCLUDE (inputs, output, raw, payload_gone)"
 
 
 @named

@@ -1,4 +1,4 @@
-"""What the viewer's screens ask beyond the named queries: bins for plots, and names for completion.
+"""What the viewer's screens ask beyond the named queries: bins for plots, and one span.
 
 Plots are binned here, so that a million spans come back as a few dozen numbers.
 """
@@ -6,8 +6,7 @@ Plots are binned here, so that a million spans come back as a few dozen numbers.
 from typing import TYPE_CHECKING, Final
 
 from flightlog_viewer.store.columns import LIGHT
-from flightlog_viewer.store.public import PUBLIC
-from flightlog_viewer.store.queries import Statement
+from flightlog_viewer.store.named_query import Statement
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
@@ -43,13 +42,3 @@ def span_columns() -> str:
     ``self_ms`` of one span would be worked out for all of them first.
     """
     return ", ".join(["row_id", *(c.name for c in LIGHT if c.name != "metadata"), "end_time", "cost_usd", "file"])
-
-
-def tables() -> Statement:
-    """``table_name, column_name, data_type`` of the public tables, in order."""
-    return (
-        "SELECT table_name, column_name, data_type FROM information_schema.columns "
-        "WHERE table_schema = 'main' AND list_contains(?, table_name) "
-        "ORDER BY list_position(?, table_name), ordinal_position",
-        [list(PUBLIC), list(PUBLIC)],
-    )

@@ -7,7 +7,7 @@ from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.tui.screens.view import View
 
 if TYPE_CHECKING:
-    from flightlog_viewer.tui.span_questions import OpenTrace
+    from flightlog_viewer.tui.questions.spans import OpenTrace
 
 
 class Comparison:

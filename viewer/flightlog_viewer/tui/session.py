@@ -10,10 +10,10 @@ from pathlib import Path
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
-from flightlog_viewer.tui.cursors import Cursors
-from flightlog_viewer.tui.group_questions import GroupQuestions
-from flightlog_viewer.tui.span_questions import SpanQuestions
-from flightlog_viewer.tui.thread_questions import ThreadQuestions
+from flightlog_viewer.tui.questions.cursors import Cursors
+from flightlog_viewer.tui.questions.groups import GroupQuestions
+from flightlog_viewer.tui.questions.spans import SpanQuestions
+from flightlog_viewer.tui.questions.threads import ThreadQuestions
 
 Progress = Callable[[int, int, int], bool]
 """Bytes done, bytes in all, rows so far; False stops the load."""

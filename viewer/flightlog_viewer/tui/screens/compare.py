@@ -13,7 +13,7 @@ from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.tree import SpanRow
 from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
-from flightlog_viewer.tui.span_questions import OpenTrace
+from flightlog_viewer.tui.questions.spans import OpenTrace
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.lines import KeyBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows

@@ -8,14 +8,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from flightlog_viewer.analysis import inbox, units
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.approval_document import document
 from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.step_document import resume_snippet
 from flightlog_viewer.analysis.times import wall
+from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.tui.approval_rows import COLUMNS, ApprovalRows, late_mark
 from flightlog_viewer.tui.copying import CopyChoice, as_text
+from flightlog_viewer.tui.lists.approvals import COLUMNS, ApprovalRows, late_mark
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.text import content
@@ -121,7 +122,7 @@ class InboxView(View):
     def _show(self) -> None:
         approval = self.selected
         if approval is not None:
-            self.body.show_document(inbox.document(approval, self.viewer.now(), self._as_of, self.zone))
+            self.body.show_document(document(approval, self.viewer.now(), self._as_of, self.zone))
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()

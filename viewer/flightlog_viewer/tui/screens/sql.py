@@ -239,7 +239,7 @@ def show_value(value: Any) -> str | None:
 
 def export(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     """Write rows as CSV or JSON; refuses to overwrite."""
-    from flightlog_viewer.cli.output import csv_cell
+    from flightlog_viewer.analysis.cell_text import csv_cell
 
     try:
         with path.open("x", encoding="utf-8", errors="replace", newline="") as file:

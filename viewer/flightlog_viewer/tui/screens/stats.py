@@ -11,8 +11,8 @@ from textual.containers import Horizontal
 from textual_plotext import PlotextPlot
 
 from flightlog_viewer.tui.copying import CopyChoice, as_text
-from flightlog_viewer.tui.group_cells import ALL, APPROVAL_COLUMNS, FIELDS, GroupRows, approval_cells, columns
-from flightlog_viewer.tui.group_questions import GROUPS, Figures, filter_for, group_sql
+from flightlog_viewer.tui.lists.groups import ALL, APPROVAL_COLUMNS, FIELDS, GroupRows, approval_cells, columns
+from flightlog_viewer.tui.questions.groups import GROUPS, Figures, filter_for, group_sql
 from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.widgets.lines import TabBar

@@ -14,18 +14,18 @@ from flightlog_viewer.analysis.jumps import jump
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
+from flightlog_viewer.tui.lists.runs import COLUMNS as RUN_COLUMNS
+from flightlog_viewer.tui.lists.runs import RunRows
+from flightlog_viewer.tui.lists.threads import COLUMNS, FAILED, ThreadRows
+from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.screens.steps import Against, StepsPane
 from flightlog_viewer.tui.screens.traces import TraceOpened
 from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
-from flightlog_viewer.tui.thread_questions import ThreadEntry, ThreadSteps
-from flightlog_viewer.tui.thread_rows import COLUMNS, FAILED, ThreadRows
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import RowList
-from flightlog_viewer.tui.widgets.run_list import COLUMNS as RUN_COLUMNS
-from flightlog_viewer.tui.widgets.run_list import RunRows
 
 _SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (

@@ -18,8 +18,8 @@ from flightlog_viewer.analysis.span_document import TABS, document
 from flightlog_viewer.analysis.tree import Outline, SpanRow
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
+from flightlog_viewer.tui.questions.spans import OpenTrace
 from flightlog_viewer.tui.screens.view import View
-from flightlog_viewer.tui.span_questions import OpenTrace
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine

@@ -14,10 +14,10 @@ from flightlog_viewer.analysis.jumps import Jump, jump
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.comparing import Comparison
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
+from flightlog_viewer.tui.lists.trace_cells import cells, columns
+from flightlog_viewer.tui.lists.traces import TraceRows
+from flightlog_viewer.tui.questions.spans import TRACE_SORTS, trace_order
 from flightlog_viewer.tui.screens.view import View
-from flightlog_viewer.tui.span_questions import TRACE_SORTS, trace_order
-from flightlog_viewer.tui.trace_cells import cells, columns
-from flightlog_viewer.tui.trace_rows import TraceRows
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import PagedRows
 from flightlog_viewer.tui.widgets.row_list import Cell, RowList

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flightlog_viewer.analysis.sameness import same
-from flightlog_viewer.analysis.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints.sameness import same
+from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
 
 
 def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) -> list[Change]:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs
-from flightlog_viewer.tui.group_questions import Figures
+from flightlog_viewer.tui.questions.groups import Figures
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (

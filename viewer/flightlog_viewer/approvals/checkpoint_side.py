@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from flightlog_viewer.analysis.approvals import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
-from flightlog_viewer.analysis.decisions import risk_score, said_in
-from flightlog_viewer.analysis.sameness import same
+from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
+from flightlog_viewer.approvals.decisions import risk_score, said_in
 from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import Step, Task
+from flightlog_viewer.checkpoints.sameness import same
 from flightlog_viewer.checkpoints.tasks import question_id
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.tui.lists.trace_cells import COLUMNS
 from flightlog_viewer.tui.session import Session
-from flightlog_viewer.tui.trace_cells import COLUMNS
 from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows
 from flightlog_viewer.tui.widgets.row_list import Cell, RowList, TableRows
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from flightlog_viewer.analysis.sameness import MISSING, entries, same
+from flightlog_viewer.checkpoints.sameness import MISSING, entries, same
 
 MAX_DEPTH = 40
 """Below this the values are compared whole."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.analysis.approvals import SpanPause, merge
-from flightlog_viewer.analysis.span_approvals import span_pauses
+from flightlog_viewer.approvals.merge import merge
+from flightlog_viewer.approvals.span_side import SpanPause, span_pauses
 from tests.viewer.span_lines import SpanLines
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

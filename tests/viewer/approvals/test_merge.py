@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 
-from flightlog_viewer.analysis.approvals import (
-    Approval,
-    Moment,
-    SpanAnswer,
-    SpanPause,
-    SpanQuestion,
-    at,
-    breakpoint_id,
-    merge,
-)
+from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
+from flightlog_viewer.approvals.merge import merge
+from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.excerpt import TraceRow
-from flightlog_viewer.tui.cursors import Cursors
-from flightlog_viewer.tui.span_questions import RunSpan, SpanQuestions
+from flightlog_viewer.tui.questions.cursors import Cursors
+from flightlog_viewer.tui.questions.spans import RunSpan, SpanQuestions
 
 if TYPE_CHECKING:
-    from flightlog_viewer.analysis.approvals import Approval
     from flightlog_viewer.analysis.join import Link
+    from flightlog_viewer.approvals.approval import Approval
     from flightlog_viewer.checkpoints import Step, ThreadSummary
-    from flightlog_viewer.checkpoints.known import KnownThreads
+    from flightlog_viewer.tui.questions.known_threads import KnownThreads
 
 
 class ThreadEntry(NamedTuple):
@@ -104,9 +104,9 @@ class ThreadQuestions:
 
     def approvals(self) -> tuple[list["Approval"], datetime | None]:
         """Every question of databases and spans with what became of it, and when a database was last written."""
-        from flightlog_viewer.analysis.approvals import merge
+        from flightlog_viewer.approvals.merge import merge
+        from flightlog_viewer.approvals.span_side import SpanSide, span_side
         from flightlog_viewer.checkpoints import open_source
-        from flightlog_viewer.checkpoints.approvals import SpanSide, span_side
 
         spans = span_side(self._cursors.store.query) if self._cursors.ready else SpanSide()
         recorded: list[Approval] = []
@@ -117,7 +117,7 @@ class ThreadQuestions:
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
         """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
-        from flightlog_viewer.analysis.approval_metrics import measure
+        from flightlog_viewer.approvals.metrics import measure
 
         approvals, _ = self.approvals()
         nodes = sorted({approval.node for approval in approvals})
@@ -140,7 +140,7 @@ class ThreadQuestions:
         return found
 
     def _known_of(self, target: str) -> "KnownThreads":
-        from flightlog_viewer.checkpoints.known import KnownThreads
+        from flightlog_viewer.tui.questions.known_threads import KnownThreads
 
         return self._known.setdefault(target, KnownThreads())
 

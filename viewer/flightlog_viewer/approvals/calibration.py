@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flightlog_viewer.analysis.approval_metrics import agreements, week
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.metrics import agreements, week
 
 STEP = 0.1
 RAISE_ABOVE = 0.90

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints.model import Step, Task, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.checkpoints.questions import exchanges
 
 
 def thread_form(thread: ThreadSummary) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from flightlog_viewer.analysis.thread_line import left_open
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
-from flightlog_viewer.tui.thread_questions import ThreadEntry
+from flightlog_viewer.tui.questions.threads import ThreadEntry
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (

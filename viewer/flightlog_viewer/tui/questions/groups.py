@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flightlog_viewer.store import screen_queries
-from flightlog_viewer.tui.cursors import Cursors
+from flightlog_viewer.tui.questions.cursors import Cursors
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter

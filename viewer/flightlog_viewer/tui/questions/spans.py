@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.store import screen_queries
 from flightlog_viewer.tui.background import uncollected
-from flightlog_viewer.tui.cursors import Cursors
+from flightlog_viewer.tui.questions.cursors import Cursors
 
 if TYPE_CHECKING:
     import numpy as np

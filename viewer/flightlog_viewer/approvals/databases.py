@@ -1,40 +1,15 @@
 """The approvals of whole databases, alone or together with what spans tell of them."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flightlog_viewer.analysis.approvals import Approval, SpanAnswer, SpanPause, SpanQuestion, merge
-from flightlog_viewer.analysis.span_approvals import span_answers, span_pauses, span_questions
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.checkpoint_side import thread_questions
+from flightlog_viewer.approvals.merge import merge
+from flightlog_viewer.approvals.span_side import SpanSide
 from flightlog_viewer.checkpoints.model import Step
-from flightlog_viewer.checkpoints.questions import thread_questions
 from flightlog_viewer.checkpoints.source import CheckpointSource, open_source
-
-
-@dataclass(frozen=True, slots=True)
-class SpanSide:
-    """What spans tell of questions."""
-
-    asked: Sequence[SpanQuestion] = ()
-    answers: Sequence[SpanAnswer] = ()
-    pauses: Sequence[SpanPause] = ()
-
-    @property
-    def paused(self) -> Mapping[str, Collection[str]]:
-        """Thread to the checkpoints at which its runs stopped."""
-        found: dict[str, set[str]] = {}
-        for pause in self.pauses:
-            found.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
-        return found
-
-
-def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
-    """What a store's spans tell; `query` gives the rows of a named query."""
-    return SpanSide(
-        list(span_questions(query("questions"))),
-        list(span_answers(query("answers"))),
-        list(span_pauses(query("pauses"))),
-    )
 
 
 @dataclass(slots=True)

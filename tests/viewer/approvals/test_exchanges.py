@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from flightlog_viewer.analysis.approvals import Approval, Moment, parse_time
+from flightlog_viewer.approvals.approval import Approval, Moment, parse_time
+from flightlog_viewer.approvals.checkpoint_side import exchanges, thread_questions
 from flightlog_viewer.checkpoints.model import Interrupt, Step, Task
-from flightlog_viewer.checkpoints.questions import exchanges, thread_questions
 from flightlog_viewer.checkpoints.tasks import question_id
 from tests.viewer.checkpoints.steps import STEP
 

@@ -1,11 +1,76 @@
-"""Questions and answers out of the rows that the store keeps of spans."""
+"""What spans tell of questions and answers, out of the rows that a store keeps of them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from flightlog_viewer.analysis.approvals import SpanAnswer, SpanPause, SpanQuestion, parse_time
-from flightlog_viewer.analysis.decisions import said_in
+from flightlog_viewer.approvals.approval import parse_time
+from flightlog_viewer.approvals.decisions import said_in
+
+
+@dataclass(frozen=True, slots=True)
+class SpanQuestion:
+    """A span that ended with a question."""
+
+    interrupt_id: str
+    thread_id: str | None
+    node: str | None
+    checkpoint_ns: str | None
+    question: Any
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SpanAnswer:
+    """An answer that a run was started with."""
+
+    interrupt_id: str | None
+    """None when the answer named no question."""
+    thread_id: str | None
+    answer: Any
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPause:
+    """A run that stopped at a static breakpoint, and the run of its thread that went on from there."""
+
+    thread_id: str
+    checkpoint_id: str
+    """Where it stopped."""
+    asked_at: datetime
+    answered_at: datetime | None
+    """The start of the run that went on; None while there is none."""
+    said: Mapping[str, Any]
+    """`decision`, `decided_by` and `notes` in that run's metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanSide:
+    """What spans tell of questions."""
+
+    asked: Sequence[SpanQuestion] = ()
+    answers: Sequence[SpanAnswer] = ()
+    pauses: Sequence[SpanPause] = ()
+
+    @property
+    def paused(self) -> Mapping[str, Collection[str]]:
+        """Thread to the checkpoints at which its runs stopped."""
+        found: dict[str, set[str]] = {}
+        for pause in self.pauses:
+            found.setdefault(pause.thread_id, set()).add(pause.checkpoint_id)
+        return found
+
+
+def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
+    """What a store's spans tell; `query` gives the rows of a named query."""
+    return SpanSide(
+        list(span_questions(query("questions"))),
+        list(span_answers(query("answers"))),
+        list(span_pauses(query("pauses"))),
+    )
 
 
 def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:

@@ -3,9 +3,10 @@
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 
-from flightlog_viewer.analysis import inbox, units
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.approval_document import age_seconds
 from flightlog_viewer.analysis.question_line import asked
+from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
@@ -47,7 +48,7 @@ class ApprovalRows:
 
     def cells(self, row: int) -> Sequence[Cell]:
         approval = self._approvals[row]
-        seconds = inbox.age_seconds(approval, self._now)
+        seconds = age_seconds(approval, self._now)
         question = normal_form(approval.question)
         action = asked(question) if approval.question_recorded else "(the question is not recorded)"
         if approval.status != "pending":

@@ -11,9 +11,11 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
-from flightlog_viewer.analysis.approvals import Approval, SpanAnswer, SpanQuestion, merge, parse_time
+from flightlog_viewer.approvals.approval import Approval, parse_time
+from flightlog_viewer.approvals.databases import database_approvals
+from flightlog_viewer.approvals.merge import merge
+from flightlog_viewer.approvals.span_side import SpanAnswer, SpanQuestion
 from flightlog_viewer.checkpoints import open_source
-from flightlog_viewer.checkpoints.approvals import database_approvals
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints.graphs import payments, refunds, thread

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from flightlog_viewer.analysis.approvals import Approval
+from flightlog_viewer.approvals.approval import Approval
 
 BUCKET = 0.1
 """Width of a risk bucket."""

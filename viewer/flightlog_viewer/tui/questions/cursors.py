@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from flightlog_viewer.store import screen_queries
+from flightlog_viewer.store.queries import statement
 
 if TYPE_CHECKING:
     import duckdb
@@ -120,6 +120,6 @@ class Cursors:
     def tables(self) -> dict[str, list[tuple[str, str]]]:
         """Columns and types of every table that SQL can name."""
         found: dict[str, list[tuple[str, str]]] = {}
-        for table, column, kind in self.rows(*screen_queries.tables()):
+        for table, column, kind in self.rows(*statement("columns", {})):
             found.setdefault(table, []).append((column, kind))
         return found

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flightlog_viewer.analysis.approval_metrics import measure, percentile, risk_bucket
-from flightlog_viewer.analysis.approvals import Approval, Moment, at
-from flightlog_viewer.analysis.calibration import advise
-from flightlog_viewer.analysis.decisions import classify, decided_by, notes, risk_score
+from flightlog_viewer.approvals.approval import Approval, Moment, at
+from flightlog_viewer.approvals.calibration import advise
+from flightlog_viewer.approvals.decisions import classify, decided_by, notes, risk_score
+from flightlog_viewer.approvals.metrics import measure, percentile, risk_bucket
 
 MONDAY = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

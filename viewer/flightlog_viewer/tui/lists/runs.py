@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs, letter
-from flightlog_viewer.tui.span_questions import RunSpan
+from flightlog_viewer.tui.questions.spans import RunSpan
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (

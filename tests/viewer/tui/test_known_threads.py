@@ -11,10 +11,10 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
+from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
-from flightlog_viewer.checkpoints.approvals import database_approvals
-from flightlog_viewer.checkpoints.known import KnownThreads
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Key
+from flightlog_viewer.tui.questions.known_threads import KnownThreads
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
 
 

@@ -8,14 +8,14 @@ import pytest
 from langgraph.func import entrypoint, task
 from langgraph.types import Command, interrupt
 
+from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints.model import Interrupt, Step, Task, TaskStatus
-from flightlog_viewer.checkpoints.questions import exchanges
 from flightlog_viewer.checkpoints.tasks import question_id
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
+from tests.viewer.approvals.test_approvals import found, record
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
 from tests.viewer.checkpoints.steps import STEP
-from tests.viewer.checkpoints.test_approvals import found, record
 
 
 def test_a_question_in_a_subgraph_waits(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.approvals import Approval, Moment
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
 from flightlog_viewer.analysis.question_line import allowed
 from flightlog_viewer.analysis.step_document import resume_snippet
 from flightlog_viewer.analysis.times import wall
+from flightlog_viewer.approvals.approval import Approval, Moment
 
 
 def age_seconds(approval: Approval, now: datetime) -> float | None:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from flightlog_viewer.analysis.approvals import Approval
-from flightlog_viewer.checkpoints.approvals import database_approvals, thread_approvals
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.databases import database_approvals, thread_approvals
 from flightlog_viewer.checkpoints.model import Step, ThreadSummary
 from flightlog_viewer.checkpoints.source import CheckpointSource
 from flightlog_viewer.checkpoints.threads import summaries

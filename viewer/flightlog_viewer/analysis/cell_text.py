@@ -1,0 +1,67 @@
+"""Values of the store as text: JSON, a cell of a table, a cell of a CSV file."""
+
+import json
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from flightlog_viewer.safe_text import safe_text
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run."""
+
+
+def csv_cell(value: Any) -> Any:
+    """A value as it stands in a CSV cell. Numbers stay numbers; text is made safe for terminals and spreadsheets."""
+    if value is None or isinstance(value, bool | int | float | Decimal):
+        return value
+    if isinstance(value, str):
+        text = safe_text(value, keep_newlines=True)
+        return f"'{text}" if value.startswith(_FORMULA) or text.startswith(_FORMULA) else text
+    if isinstance(value, datetime | date | timedelta):
+        return _plain(value)
+    return safe_text(dumps(value, orjson.OPT_NON_STR_KEYS))
+
+
+def plain_cell(value: Any) -> str:
+    """Any value as one short text; None is empty."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1 else f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime | date | timedelta | Decimal):
+        return str(_plain(value))
+    return dumps(value, orjson.OPT_NON_STR_KEYS)
+
+
+def dumps(value: Any, option: int) -> str:
+    """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way."""
+    try:
+        return orjson.dumps(value, default=_plain, option=option).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value, default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
+
+
+def _plain(value: Any) -> Any:
+    """What orjson cannot write: DuckDB's times (UTC, naive), decimals, bytes, sets."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat() + "Z" if value.tzinfo is None else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)

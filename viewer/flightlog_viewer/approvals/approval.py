@@ -1,0 +1,116 @@
+"""A question that a graph asked a human, and the answer: one record an interrupt, whoever tells of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from flightlog_viewer.approvals.decisions import Decision, classify, decided_by, notes
+
+QuestionStatus: TypeAlias = Literal["pending", "answered", "abandoned"]
+"""`abandoned`: the thread moved on without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time that is known exactly (both ends equal), within a window, or on one side only."""
+
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is one point."""
+        return self.earliest is not None and self.earliest == self.latest
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One question and what became of it."""
+
+    interrupt_id: str
+    """For a static breakpoint, which has no id: `breakpoint:` and the checkpoint's id."""
+    thread_id: str
+    node: str
+    checkpoint_ns: str
+    checkpoint_id: str | None
+    question: Any
+    question_recorded: bool
+    """False when a later question of the same task took its row: only the answer is left."""
+    status: QuestionStatus
+    asked: Moment
+    answered: Moment
+    answer: Any = None
+    answer_recorded: bool = False
+    """False for an answered question whose answer no row holds (exit durability)."""
+    risk: float | None = None
+    origin: Literal["database", "spans", "both"] = "database"
+    breakpoint: bool = False
+
+    @property
+    def decision(self) -> Decision | None:
+        """The class of the answer, None while there is none or when it is not recorded."""
+        if self.status != "answered" or not self.answer_recorded:
+            return None
+        decision = classify(self.answer)
+        # At a breakpoint the answer is what an update changed: what is no verdict is a change of the plan.
+        return "edit" if decision == "other" and self.breakpoint else decision
+
+    @property
+    def decided_by(self) -> str | None:
+        """Who answered, when the answer names them."""
+        return decided_by(self.answer)
+
+    @property
+    def notes(self) -> str | None:
+        """Why, when the answer says so."""
+        return notes(self.answer)
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When it was asked; of a window the beginning: the question is not older."""
+        return self.asked.earliest if self.asked.earliest is not None else self.asked.latest
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When it was answered; of a window the end: the answer is not younger."""
+        return self.answered.latest if self.answered.latest is not None else self.answered.earliest
+
+    @property
+    def exact(self) -> bool:
+        """Whether both times are known exactly; of a pending question, whether the time of asking is."""
+        return self.asked.exact and (self.status != "answered" or self.answered.exact)
+
+    @property
+    def lag_min_ms(self) -> float | None:
+        """The least time that the answer can have taken, None without an answer or a time."""
+        return _gap(self.asked.latest, self.answered.earliest) if self.status == "answered" else None
+
+    @property
+    def lag_max_ms(self) -> float | None:
+        """The most time that the answer can have taken."""
+        return _gap(self.asked.earliest, self.answered.latest) if self.status == "answered" else None
+
+
+def breakpoint_id(checkpoint_id: str) -> str:
+    """What stands for the interrupt id of a static breakpoint, which has none."""
+    return f"breakpoint:{checkpoint_id}"
+
+
+def parse_time(text: Any) -> datetime | None:
+    """An RFC 3339 time as UTC; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def at(moment: datetime | None) -> Moment:
+    """A point that is known exactly, or not at all."""
+    return Moment(moment, moment)
+
+
+def _gap(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return max(0.0, (end - start).total_seconds() * 1000)

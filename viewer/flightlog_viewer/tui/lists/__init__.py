@@ -1,0 +1,1 @@
+"""How traces, threads, runs, groups and approvals look as rows of a list."""

@@ -1,0 +1,1 @@
+"""What the screens ask the store and the databases; answers come in whichever thread asks."""
