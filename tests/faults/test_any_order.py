@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from flightlog import read_open_spans
-from flightlog.reader import sidecars
 from flightlog.rotation import rotated_files
+from flightlog.sidecars import sidecars
 from flightlog.span_file import SpanFile
 from tests.faults.lines import line, numbers
 

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from flightlog.in_flight import InFlight
-from flightlog.reader import read_open_spans, sidecars
+from flightlog.sidecars import read_open_spans, sidecars
 from flightlog.span_file import SpanFile
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from flightlog.errors import FlightlogError, MissingExtraError, UnreadableError, UsageError
     from flightlog.handler import JsonlTracer
     from flightlog.log_filter import TraceLogFilter
-    from flightlog.reader import OpenSpan, read_open_spans, read_spans
+    from flightlog.reader import read_spans
+    from flightlog.sidecars import OpenSpan, read_open_spans
     from flightlog.sink import SpanSink
     from flightlog.span import Span
 
@@ -49,14 +50,14 @@ _HOMES = {
     "FlightlogError": "errors",
     "JsonlTracer": "handler",
     "MissingExtraError": "errors",
-    "OpenSpan": "reader",
+    "OpenSpan": "sidecars",
     "Span": "span",
     "SpanSink": "sink",
     "TraceLogFilter": "log_filter",
     "UnreadableError": "errors",
     "UsageError": "errors",
     "install": "attach",
-    "read_open_spans": "reader",
+    "read_open_spans": "sidecars",
     "read_spans": "reader",
     "trace": "attach",
     "uninstall": "attach",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flightlog.reader import OpenSpan, read_open_spans
+from flightlog.sidecars import OpenSpan, read_open_spans
 from flightlog_viewer.store.columns import LIGHT_NAMES
 from flightlog_viewer.store.sieve import clean
 

@@ -25,7 +25,7 @@ from flightlog_viewer.store.columns import create_table, kept_columns, read_colu
 from flightlog_viewer.store.duplicates import duplicates_within
 from flightlog_viewer.store.lines import Lines, find_lines, read_line
 from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.reader import read
+from flightlog_viewer.store.read_json import read_json
 from flightlog_viewer.store.rejects import Rejects
 from flightlog_viewer.store.short_lines import chunks, mostly_short
 from flightlog_viewer.store.sieve import look
@@ -155,7 +155,7 @@ class Loader:
     def _read(self, path: Path, file_id: int) -> int:
         """Let DuckDB read lines; the number of rows, 0 when it gives them up for the length of one."""
         return (
-            read(
+            read_json(
                 self._connection,
                 path,
                 read_columns(),

@@ -13,7 +13,7 @@ import duckdb
 from flightlog import span_line
 from flightlog.span import STATUSES, TYPES
 from flightlog_viewer.store.columns import LIGHT
-from flightlog_viewer.store.reader import read
+from flightlog_viewer.store.read_json import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def read_types(connection: duckdb.DuckDBPyConnection, path: Path) -> JsonTypes |
     import numpy as np
 
     # By way of a table: only what is inserted keeps the order of the file, what is selected need not.
-    count = read(
+    count = read_json(
         connection,
         path,
         *selection(),

@@ -10,7 +10,7 @@ import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.safe_text import name_text
-from flightlog_viewer.store.source_file import SourceFile, open_source
+from flightlog_viewer.store.source_file import SourceFile, open_source_file
 from flightlog_viewer.store.sources import resolve
 from flightlog_viewer.store.spool import Spool
 
@@ -37,7 +37,7 @@ class OpenedFiles:
         first = len(self.all)
         for path in paths:
             file_id = len(self.all)
-            self.all.append(open_source(file_id, path, self._spool, hold=file_id < self._may_hold))
+            self.all.append(open_source_file(file_id, path, self._spool, hold=file_id < self._may_hold))
         opened = self.all[first:]
         with self._connection.cursor() as cursor:
             cursor.execute(

@@ -110,7 +110,7 @@ class SourceFile:
 
     def renew(self, spool: Spool) -> bool:
         """Copy the file anew; False when the copy does not begin with what is loaded. Raises UnreadableError."""
-        fresh = open_source(self.file_id, self.path, spool, hold=True)
+        fresh = open_source_file(self.file_id, self.path, spool, hold=True)
         assert fresh.held is not None
         try:
             with self.reading() as descriptor:
@@ -136,7 +136,7 @@ class SourceFile:
             self.held = None
 
 
-def open_source(file_id: int, path: Path, spool: Spool, *, hold: bool) -> SourceFile:
+def open_source_file(file_id: int, path: Path, spool: Spool, *, hold: bool) -> SourceFile:
     """Open a file, unpacking or converting it first if need be, and ``hold`` it open. Raises UnreadableError."""
     began = time.monotonic()
     descriptor = _open(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.errors import UnreadableError
-from flightlog.reader import sidecars
 from flightlog.rotation import rotated_in
+from flightlog.sidecars import sidecars
 from flightlog_exporters.line_file import compression_of
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")

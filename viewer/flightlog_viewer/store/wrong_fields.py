@@ -19,7 +19,7 @@ from flightlog.span_line import HUGE
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
 from flightlog_viewer.store.lines import read_lines
-from flightlog_viewer.store.reader import read
+from flightlog_viewer.store.read_json import read_json
 from flightlog_viewer.store.sieve import look
 from flightlog_viewer.store.source_file import SourceFile
 from flightlog_viewer.store.stretch import Piece, stretches
@@ -93,7 +93,7 @@ def _doubtful(connection: duckdb.DuckDBPyConnection, path: Path, count: int) -> 
     columns = "{" + ", ".join(f"'{column.name}': 'JSON'" for column in _OPTIONAL) + "}"
     usable = " AND ".join(_usable(column.name, column.type) for column in _OPTIONAL)
     try:
-        rows = read(
+        rows = read_json(
             connection,
             path,
             columns,

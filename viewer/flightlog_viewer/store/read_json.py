@@ -13,7 +13,7 @@ from flightlog_viewer.store.interruptible import interruptible
 T = TypeVar("T")
 
 
-def read(
+def read_json(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     columns: str,
