@@ -112,8 +112,8 @@ class OTelBridge:
         self._live.clear()
 
     def _describe(self, started: trace.Span, span: Span, end_ns: int) -> None:
-        if span.type == "llm":
-            # The model may have become known with the answer.
+        if span.type == "llm" or span.kind == "graph":
+            # The model may have become known with the answer, a graph by its nodes.
             started.update_name(semconv.span_name(span))
         attributes = semconv.attributes_of(
             span, conventions=self._conventions, content=self._content, cache_write=self._cache_write

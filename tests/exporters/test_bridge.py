@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -100,6 +101,17 @@ def test_an_http_call_nests_under_its_llm_call(sdk: Sdk) -> None:
     assert sdk.parent_name("chat HttpModel") == ["RunnableSequence"]
     assert sdk.parent_name("RunnableSequence") == ["request"]
     assert len({span.context.trace_id for span in sdk.spans() if span.context}) == 1
+
+
+def test_a_graph_has_its_name_whatever_made_it(sdk: Sdk) -> None:
+    """A graph with no mark but its nodes, as older versions made them, ends under an agent's name."""
+    tracer = JsonlTracer(sinks=[OTelBridge(tracer_provider=sdk.provider)])
+    root, node = uuid4(), uuid4()
+    tracer.on_chain_start(None, {}, run_id=root, name="payer")
+    tracer.on_chain_start(None, {}, run_id=node, parent_run_id=root, name="pay", tags=["graph:step:1"])
+    tracer.on_chain_end({}, run_id=node, parent_run_id=root)
+    tracer.on_chain_end({}, run_id=root)
+    assert [span.name for span in sdk.spans()] == ["pay", "invoke_agent payer"]
 
 
 async def test_parallel_tasks_keep_apart(sdk: Sdk) -> None:

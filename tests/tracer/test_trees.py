@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langgraph._internal._runnable import RunnableCallable, RunnableSeq
@@ -16,6 +17,7 @@ from langgraph.types import Send
 
 from flightlog import JsonlTracer
 from flightlog.kinds import chain_kind
+from flightlog.span import Span
 from tests.tracer.graphs import Log, Row, agent, by_name, graph_of, is_clean, rows
 from tests.tracer.models import USAGE, ScriptedModel, call
 
@@ -254,6 +256,26 @@ def test_what_a_subgraph_holds_is_what_it_is_outside(depth: int) -> None:
         ("chain", "runnable", "then", "RunnableSeq"),
         ("chain", "task", "double", "work"),
     ]
+
+
+def test_an_agent_is_a_graph_from_its_start() -> None:
+    """A named agent of langchain is told to sinks, and left by a killed process, as the graph that it is."""
+    started: list[Span] = []
+
+    class Starts:
+        def on_start(self, span: Span) -> None:
+            started.append(span)
+
+        def on_end(self, span: Span) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    tracer = JsonlTracer(sinks=[Starts()])
+    asker = create_agent(ScriptedModel(script=[AIMessage("3")]), name="asker")
+    asker.invoke({"messages": [HumanMessage("1 + 2?")]}, {"callbacks": [tracer]})
+    assert [(span.name, span.kind) for span in started][:2] == [("asker", "graph"), ("model", "node")]
 
 
 def test_the_functional_api_is_tasks_under_an_entrypoint() -> None:

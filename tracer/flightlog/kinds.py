@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flightlog.langgraph import interrupt_records
+from flightlog.langgraph import GRAPH_MAKERS, interrupt_records
 from flightlog.runs import OpenRun
 from flightlog.span import Kind
 
@@ -30,7 +30,7 @@ def chain_kind(
         return "graph"
     get = metadata.get
     if "langgraph_node" not in metadata:
-        return "graph" if get("ls_integration") == "langgraph" else "runnable"
+        return "graph" if get("ls_integration") in GRAPH_MAKERS else "runnable"
     called_in = get("checkpoint_ns")
     namespace = get("langgraph_checkpoint_ns")
     if called_in is not None and called_in == namespace:

@@ -38,6 +38,10 @@ _RESUME_ID_LENGTH: Final = 32
 """Hexadecimal digits of an interrupt id (xxh3_128)."""
 
 
+GRAPH_MAKERS: Final = ("langgraph", "langchain_create_agent", "deepagents")
+"""What ``ls_integration`` says of a graph, by what made it. No set: the value may be one that has no hash."""
+
+
 class Place:
     """Where in a graph a run is, and the fields that say so.
 

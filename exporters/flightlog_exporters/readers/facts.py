@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from flightlog.langgraph import GRAPH_MAKERS
 from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 
@@ -83,7 +84,7 @@ def take_langgraph(record: Record, metadata: Attributes, *, chain: bool) -> Attr
     for key, field in _LANGGRAPH.items():
         put(record, field, metadata.get(key))
     node = metadata.get("langgraph_node")
-    if chain and (node is not None or rest.get("ls_integration") == "langgraph"):
+    if chain and (node is not None or rest.get("ls_integration") in GRAPH_MAKERS):
         kind = "graph" if node is None else "node" if record.get("name") == node else "runnable"
         put(record, "kind", kind)
     rest.pop("ls_integration", None)
