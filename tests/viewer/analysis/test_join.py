@@ -98,16 +98,22 @@ def test_node_and_step_lead_to_the_newest_checkpoint_before() -> None:
 
 
 def test_time_leads_to_the_root_checkpoint_at_hand() -> None:
-    """The newest checkpoint of the root graph that is not younger than the span; before the first there is none."""
+    """The newest checkpoint of the root graph that is not younger than the span."""
     steps = [step("c0", 0), step("c1", 10), step("inner", 12, ns="node:T")]
-    found = {seconds: told(join(steps, [span(seconds=seconds)])) for seconds in (-1, 0, 9, 10, 20)}
+    found = {seconds: told(join(steps, [span(seconds=seconds)])) for seconds in (0, 9, 10, 20)}
     assert found == {
-        -1: [],
         0: [("c0", "time", False)],
         9: [("c0", "time", False)],
         10: [("c1", "time", False)],
         20: [("c1", "time", False)],
     }
+
+
+@pytest.mark.parametrize(("end", "expected"), [(5, [("c0", "time", False)]), (None, [("c0", "time", False)]), (-1, [])])
+def test_what_began_a_thread_stands_at_its_first_checkpoint(end: int | None, expected: list[Any]) -> None:
+    """A run that was there before the first checkpoint and after it wrote it; one that ended before has no place."""
+    ended = None if end is None else moment(end).replace(tzinfo=None)
+    assert told(join([step("c0", 0), step("c1", 10)], [span(seconds=-2, end_time=ended)])) == expected
 
 
 @pytest.mark.parametrize(

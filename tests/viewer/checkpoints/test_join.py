@@ -90,7 +90,7 @@ def test_what_is_not_sure_says_so(tmp_path: Path) -> None:
             span(2, message_id="chatcmpl-1"),
             span(3, node="tool", step=3),
             span(4, start_time=moment + timedelta(seconds=1)),
-            span(5, start_time=moment - timedelta(days=1)),
+            span(5, start_time=moment - timedelta(days=1), end_time=moment - timedelta(hours=1)),
         ],
     )
     assert [(link.row_id, link.by, link.exact) for link in links] == [

@@ -133,6 +133,9 @@ async def test_the_state_before_the_node_that_failed(tmp_path: Path) -> None:
         assert "t-9  < step 1, 3 of 3 >" in viewer.text()
         assert "refund failed from here: ValueError('no such order 9')" in viewer.text()
         assert "+ status fetched   by fetch" in viewer.text()
+        await viewer.press("1", "g", "enter")
+        await viewer.press("x")
+        assert "t-10  < step in, 1 of 4 >" in viewer.text(), "a run that began its thread leads to the first step"
 
 
 async def test_the_end_of_a_run_that_no_node_tells(tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ class SpanRef:
     run_id: str
     type: str
     start_time: datetime | None
-    """UTC."""
+    """UTC, as the end."""
+    end_time: datetime | None = None
+    """None while it has not ended."""
     checkpoint_ns: str | None = None
     """The namespace of the span's own task, `parent|node:task_id`."""
     task_id: str | None = None
@@ -43,7 +45,7 @@ class SpanRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A span and the checkpoint that its super-step started from."""
+    """A span and the checkpoint that its super-step started from; of what began the thread, the first."""
 
     row_id: int
     run_id: str
@@ -112,7 +114,8 @@ def _candidates(span: SpanRef, places: _Places, shared: Mapping[tuple[str, str],
         yield _nearest(found, span, places), None, "tool call", sure
     if span.node is not None and span.step is not None and (found := places.steps.get((span.node, span.step - 1))):
         yield _nearest(found, span, places), None, "step", False
-    if span.start_time is not None and (place := _at_time(span.start_time, places)) is not None:
+    place = None if span.start_time is None else _at_time(span.start_time, places) or _begun(span, places)
+    if place is not None:
         yield place, None, "time", False
 
 
@@ -163,6 +166,14 @@ def _at_time(moment: datetime, places: _Places) -> tuple[str, str] | None:
     known = parse_time(moment.isoformat())
     at = bisect_right(places.times, known.timestamp(), key=lambda item: item[0]) if known is not None else 0
     return places.times[at - 1][1] if at else None
+
+
+def _begun(span: SpanRef, places: _Places) -> tuple[str, str] | None:
+    """The first root checkpoint, if it was written while the span ran: the run that began the thread has no other."""
+    end = None if span.end_time is None else parse_time(span.end_time.isoformat())
+    if places.times and (end is None or places.times[0][0] <= end.timestamp()):
+        return places.times[0][1]
+    return None
 
 
 def span_refs(rows: Iterable[Mapping[str, Any]]) -> list[SpanRef]:

@@ -1,6 +1,6 @@
 """Screen 2: one trace as tree and waterfall, and the span under the cursor beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,7 +15,7 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.span_document import TABS, document
-from flightlog_viewer.analysis.tree import Outline, SpanRow
+from flightlog_viewer.analysis.tree import Outline
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
 from flightlog_viewer.tui.questions.spans import OpenTrace
@@ -186,20 +186,28 @@ class TraceView(View):
             else:
                 self._settle = self.set_timer(_SETTLE_S, self._read_span)
 
-    def _read_span(self) -> None:
+    def _read_span(self, then: Callable[[], None] | None = None) -> None:
+        """Show the span under the cursor if it is not shown yet, then do what needs it."""
+        if self._settle is not None:
+            self._settle.stop()
         row = self.waterfall.selected
         if row is None or row.row_id == self._shown_row:
+            if then is not None:
+                then()
             return
         session, row_id = self.session, row.row_id
 
         def work() -> tuple[dict[str, Any], dict[str, Any]]:
             return session.spans.span(row_id), session.spans.payload(row_id)
 
-        self.ask("span", work, lambda answer: self._show_span(row, *answer))
+        def show(answer: tuple[dict[str, Any], dict[str, Any]]) -> None:
+            self._shown_row = row_id
+            self._span, self._payload = answer
+            self._show_tab()
+            if then is not None:
+                then()
 
-    def _show_span(self, row: SpanRow, span: dict[str, Any], payload: dict[str, Any]) -> None:
-        self._shown_row, self._span, self._payload = row.row_id, span, payload
-        self._show_tab()
+        self.ask("span", work, show)
 
     def _show_tab(self) -> None:
         made = document(TABS[self.tabs.active], self._span, self._payload, self._tools, self.glyphs.status, self.zone)
@@ -332,6 +340,9 @@ class TraceView(View):
             self.notify(bookmarks.turn(trace), markup=False)
 
     def action_checkpoint(self) -> None:
+        self._read_span(self._to_checkpoint)  # the cursor may have moved on a moment ago
+
+    def _to_checkpoint(self) -> None:
         thread_id = self._span.get("thread_id")
         if isinstance(thread_id, str):
             self.viewer.open_thread(thread_id, span=self._span)
