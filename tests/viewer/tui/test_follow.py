@@ -172,7 +172,7 @@ async def test_what_changes_faster_than_it_is_read(tmp_path: Path, monkeypatch: 
             running[0] -= 1
             return listed()
 
-        def show(entries: Any) -> None:
+        def show(*entries: Any) -> None:
             shown[0] += 1
 
         monkeypatch.setattr(threads, "listed", slow)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from flightlog_viewer.analysis.filter_fields import FIELDS
+from flightlog_viewer.analysis.thread_filter import FIELDS as THREAD_FIELDS
 
 _SYNTAX: Final = """\
 The filter language, of --filter and of the viewer's filter line.
@@ -20,6 +21,7 @@ The filter language, of --filter and of the viewer's filter line.
   any:x                 asks some span of it, apart from the other terms
 
 Over traces, terms that stand together hold for one span; a negation is about all of its spans.
+Over threads (`flightlog threads --filter`, screen 3) the fields are {threads}.
 
 fields:
 """
@@ -36,4 +38,4 @@ def page() -> str:
     known = {field.name: field for field in FIELDS.values()}
     width = max(map(len, known))
     lines = [f"  {field.name:<{width}}  {field.meaning}" for field in known.values()]
-    return _SYNTAX + "\n".join(lines) + "\n" + _EXAMPLES
+    return _SYNTAX.replace("{threads}", ", ".join(THREAD_FIELDS)) + "\n".join(lines) + "\n" + _EXAMPLES

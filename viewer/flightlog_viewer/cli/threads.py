@@ -6,6 +6,7 @@ import typer
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.times import shown, zone
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import output
 from flightlog_viewer.cli.approvals import Breakpoint
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from flightlog_viewer.analysis.thread_status import NewestRun
     from flightlog_viewer.checkpoints import ThreadSummary
 
+ThreadFilter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="FILTER",
+        help="Threads only that pass: status:errored node:approve updated>2h, or words to look for.",
+        show_default=False,
+    ),
+]
 Runs = Annotated[
     list[str] | None,
     typer.Argument(help="Span files of the same runs: they tell why a thread has not gone on.", show_default=False),
@@ -24,6 +34,7 @@ def threads(
     paths: Runs = None,
     checkpoints: Checkpoints = None,
     breakpoint: Breakpoint = None,
+    filter: ThreadFilter = None,
     tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
@@ -37,10 +48,13 @@ def threads(
     Example: flightlog threads --checkpoints checkpoints.sqlite
     """
     from flightlog_viewer.analysis.json_forms import thread_form
+    from flightlog_viewer.analysis.thread_filter import compile_thread_filter
     from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
 
     place = zone(tz)
+    passes = compile_thread_filter(filter or "", tz=place)
+    known = 0
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
     open_parts: list[str] = []
@@ -50,12 +64,17 @@ def threads(
         with open_source(target) as source:
             names.append(source.name)  # a URL without its password
             for found in source.threads():
+                known += 1
                 thread = refined(found, runs.get(found.thread_id), breakpoint or ())
+                if not passes(thread):
+                    continue
                 rows.append(thread_form(thread) | {"database": source.name})
                 open_parts.append(_open(thread))
             problems += source.problems
-    if not rows and not problems:
+    if not known and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
+    elif known and not rows:
+        output.note(f"none of {plural(known, 'thread')} matches")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return exit_status(problems)

@@ -75,8 +75,8 @@ def newest_runs() -> Statement:
 def thread_spans(thread_id: str) -> Statement:
     """The spans of a thread by start, with what tells their place among its checkpoints (``analysis.join.SpanRef``)."""
     return (
-        """SELECT row_id, run_id, type, start_time, end_time, checkpoint_ns, task_id, node, step, checkpoint_id, message_id,
-            tool_call_id, cache_hit
+        """SELECT row_id, run_id, type, start_time, end_time, checkpoint_ns, task_id, node, step, checkpoint_id,
+            message_id, tool_call_id, cache_hit
         FROM spans WHERE thread_id = ? ORDER BY start_time, row_id""",
         [thread_id],
     )

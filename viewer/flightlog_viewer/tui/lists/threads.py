@@ -6,6 +6,7 @@ from datetime import tzinfo
 from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.thread_line import left_open
 from flightlog_viewer.analysis.times import shown
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.questions.threads import ThreadEntry
@@ -21,6 +22,16 @@ COLUMNS = (
 FAILED = ("errored", "crashed")
 """Statuses of threads that need looking into."""
 _TONES = {"interrupted": "wait", "errored": "error", "crashed": "error", "finished": "ok", "running": "wait"}
+
+
+def counted(every: Sequence[ThreadEntry], passing: Sequence[ThreadEntry] | None, glyphs: Glyphs) -> str:
+    """``3 of 1,200`` pass a filter; without one how many there are, and how many of them failed and wait."""
+    if passing is not None:
+        return f"{len(passing):,} of {len(every):,}"
+    failed = sum(entry.summary.status in FAILED for entry in every)
+    waiting = sum(entry.summary.status == "interrupted" for entry in every)
+    marked = (("error", failed), ("interrupted", waiting))
+    return "  ".join([plural(len(every), "thread"), *(f"{glyphs.status[mark]}{n:,}" for mark, n in marked if n)])
 
 
 class ThreadRows:

@@ -6,17 +6,19 @@ from typing import Any, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.timer import Timer
 
 from flightlog_viewer.analysis import step_document
+from flightlog_viewer.analysis.filter_syntax import FilterError
 from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.jumps import jump
 from flightlog_viewer.analysis.step_document import TABS
+from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.runs import COLUMNS as RUN_COLUMNS
 from flightlog_viewer.tui.lists.runs import RunRows
-from flightlog_viewer.tui.lists.threads import COLUMNS, FAILED, ThreadRows
+from flightlog_viewer.tui.lists.threads import COLUMNS, FAILED, ThreadRows, counted
+from flightlog_viewer.tui.playing import Player
 from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.screens.steps import Against, StepsPane
 from flightlog_viewer.tui.screens.traces import TraceOpened
@@ -24,10 +26,10 @@ from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
+from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import RowList
 
-_SPEEDS = (1.0, 2.0, 4.0)
 NO_DATABASE = (
     "no checkpoint database is open. To step through threads:",
     "",
@@ -41,6 +43,7 @@ class ThreadsView(View):
     """A list of threads; beside it the steps of one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", show=False, id="threads.filter"),
         Binding("left_square_bracket", "step(-1)", "Step back", show=False, id="step.back"),
         Binding("right_square_bracket", "step(1)", "Step", id="step.next"),
         Binding("left_curly_bracket", "mark(-1)", "Previous interrupt or fork", show=False, id="mark.previous"),
@@ -61,19 +64,25 @@ class ThreadsView(View):
 
     def __init__(self) -> None:
         super().__init__(id="threads")
+        self._where: Passes | None = None
         self._entries: list[ThreadEntry] = []
+        """The threads in the list: those that pass the filter."""
         self._warned = False
         self._thread: str | None = None
         """The thread asked for; ``_steps`` follows."""
         self._steps: ThreadSteps | None = None
         self._stepper = Stepper(())
         self._against: Against = "parent"
-        self._playing: Timer | None = None
-        self._speed = 0
+        self._player = Player(self, self._play_on)
 
     def compose(self) -> ComposeResult:
-        lists = RowList(COLUMNS, id="thread-rows"), RowList(RUN_COLUMNS, id="thread-runs")
+        line = FilterLine("status:errored node:approve refund", id="threads-filter", complete=complete)
+        lists = line, RowList(COLUMNS, id="thread-rows"), RowList(RUN_COLUMNS, id="thread-runs")
         yield Panes(Vertical(*lists, id="thread-lists"), StepsPane(), share=40, id="thread-panes")
+
+    @property
+    def filter_line(self) -> FilterLine:
+        return self.query_one("#threads-filter", FilterLine)
 
     @property
     def table(self) -> RowList:
@@ -110,7 +119,7 @@ class ThreadsView(View):
             self._open(self._thread, keep=True)
 
     def zone_changed(self) -> None:
-        self._read_threads()
+        self._filter(self.filter_line.text.strip())  # its times are meant in the zone
         self._show_step()
 
     def _read_threads(self) -> None:
@@ -122,10 +131,17 @@ class ThreadsView(View):
         if not self._entries:
             self.table.nothing = "reading"
             self.table.refresh()
-        self.ask("threads", self.session.threads.listed, self._listed, again=self._read_threads)
+        where, threads = self._where, self.session.threads
 
-    def _listed(self, entries: list[ThreadEntry]) -> None:
+        def work() -> tuple[list[ThreadEntry], list[ThreadEntry]]:
+            every = threads.listed()
+            return every, every if where is None else [entry for entry in every if where(entry.summary)]
+
+        self.ask("threads", work, lambda found: self._listed(*found), again=self._read_threads)
+
+    def _listed(self, every: list[ThreadEntry], entries: list[ThreadEntry]) -> None:
         self._entries = entries
+        self.filter_line.set_count(counted(every, None if self._where is None else entries, self.glyphs))
         if self.session.threads.problems and not self._warned:
             self._warned = True
             self.notify("\n".join(self.session.threads.problems[:5]), severity="warning", markup=False, timeout=15)
@@ -134,16 +150,19 @@ class ThreadsView(View):
             self.table.go_to(self._thread)
         elif entries:
             self._open(entries[0].summary.thread_id)
-        else:
+        elif not every:
             self.table.nothing = "this database has no threads yet"
             self.pane.say(self.table.nothing)
+        if every and not entries:
+            self.table.nothing = "no thread matches this filter: Esc clears it"
 
     def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Open a thread; with a span, at the step it belongs to."""
         if not self.session.checkpoints:
             self.panes.bring("second")
             return
-        self.table.go_to(thread_id)
+        if not self.table.go_to(thread_id) and self.filter_line.text:
+            self.filter_line.set_text("")
         self._open(thread_id, span=span)
         self.panes.bring("second")
         self.body.focus()
@@ -206,14 +225,38 @@ class ThreadsView(View):
         self.post_message(TraceOpened(str(event.target)))
 
     def back(self) -> bool:
-        if self._playing is not None:
-            self._stop()
+        if self._player.stop():
             return True
         if (self.body.has_focus or self.runs.has_focus) and self.session.checkpoints:
             self.panes.bring("first")
             self.table.focus()
             return True
+        if self.filter_line.text:
+            self.filter_line.set_text("")
+            return True
         return False
+
+    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        self._filter(event.text.strip())
+
+    def _filter(self, text: str) -> None:
+        try:
+            where = compile_thread_filter(text, tz=self.zone, now=self.viewer.now()) if text else None
+        except FilterError as error:
+            self.filter_line.show_error(error.message, error.position)
+            return
+        self.filter_line.clear_error()
+        self._where = where
+        self._read_threads()
+
+    def on_filter_line_left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self.table.focus()
+
+    def action_filter(self) -> None:
+        self.panes.bring("first")
+        self.filter_line.focus_input()
 
     def copy_choices(self) -> list[CopyChoice]:
         step, block = self._stepper.step, self.body.block
@@ -282,26 +325,12 @@ class ThreadsView(View):
         self._show_step()
 
     def action_play(self) -> None:
-        if self._playing is None:
-            self._speed = 0
-        else:
-            self._speed += 1
-        self._stop()
-        if self._speed < len(_SPEEDS):
-            speed = _SPEEDS[self._speed]
-            self._playing = self.set_interval(1 / speed, self._tick)
-            self.notify(f"playing at {speed:g}x; P faster, Esc stops", markup=False, timeout=2)
+        self._player.faster()
 
-    def _tick(self) -> None:
-        if self._stepper.move(1):
+    def _play_on(self) -> bool:
+        if moved := self._stepper.move(1):
             self._show_step()
-        else:
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._playing is not None:
-            self._playing.stop()
-            self._playing = None
+        return moved
 
     def action_next_tab(self, step: int = 1) -> None:
         self.pane.show_tab((self.pane.tabs.active + step) % len(TABS))

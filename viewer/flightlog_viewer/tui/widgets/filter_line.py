@@ -18,7 +18,10 @@ _PAUSE_S = 0.25
 
 
 class FilterLine(Vertical):
-    """One line, and a second one while there is an error."""
+    """One line, and a second one while there is an error.
+
+    ``complete`` gives the fields that begin so; without it they are those of spans.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear", "Clear filter", id="filter.clear"),
@@ -48,16 +51,20 @@ class FilterLine(Vertical):
         def control(self) -> "FilterLine":
             return self.sender
 
-    def __init__(self, placeholder: str, *, id: str | None = None) -> None:
+    def __init__(
+        self, placeholder: str, *, id: str | None = None, complete: Callable[[str], list[str]] | None = None
+    ) -> None:
         super().__init__(id=id)
         self._placeholder = placeholder
+        self._complete = complete
         self._sent = ""
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="filter-row"):
             yield Static("/ ", markup=False, classes="filter-mark")
-            yield Input(placeholder=self._placeholder, compact=True, suggester=FieldNames(), select_on_focus=False)
+            names = FieldNames(self._complete)
+            yield Input(placeholder=self._placeholder, compact=True, suggester=names, select_on_focus=False)
             yield Static("", markup=False, classes="filter-count")
         error = Static("", markup=False, classes="filter-error")
         error.display = False
