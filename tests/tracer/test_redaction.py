@@ -84,6 +84,18 @@ def test_patterns_apply_to_every_string() -> None:
     assert span.run_id == span.trace_id
 
 
+def test_a_pattern_that_matches_in_a_key_does_not_uncover_its_value() -> None:
+    """A key that is to be hidden is known by what it was before a pattern hid a part of it."""
+    (span,) = run({"password": SECRET, "pass": "kept"}, redact=re.compile("pass")).spans
+    assert span.inputs == {f"{REDACTED}word": REDACTED, REDACTED: "kept"}
+
+
+def test_keys_of_bytes_are_hidden_too() -> None:
+    """Headers as a server has them, with keys of bytes, are looked at like others, and their keys are text."""
+    (span,) = run({b"Authorization": SECRET, b"host": "h", b"\xff": 1}).spans
+    assert span.inputs == {"Authorization": REDACTED, "host": "h", "\\xff": 1}
+
+
 def test_every_rule_applies() -> None:
     """Several patterns and callables all apply, the callables one after the other."""
     rules = [re.compile("one"), re.compile("two"), lambda _, value: [value, 3], lambda _, value: [*value, 4]]

@@ -219,11 +219,12 @@ class Walk:
         answer: dict[str, Any] = {}
         hides = self._redactor.hides
         for key, item in _snapshot(value.items):
-            name = self.text(key) if type(key) is str else self.text(_key(key))
+            name = key if type(key) is str else _key(key)
             if self._left < 0:
                 answer["…"] = "…"
                 break
-            answer[name] = REDACTED if hides(name) else self.value(item, depth + 1)
+            # Asked of the key as it was: what a pattern leaves of it is no rule's key any more.
+            answer[self.text(name)] = REDACTED if hides(name) else self.value(item, depth + 1)
         return answer
 
     def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
@@ -251,6 +252,8 @@ def _huge(value: int) -> str:
 
 
 def _key(key: Any) -> str:
+    if isinstance(key, bytes):  # as in the headers of ASGI: a rule must know the key
+        return key.decode("utf-8", "backslashreplace")
     if key is None or isinstance(key, bool | int | float):
         return "null" if key is None else str(key).lower() if isinstance(key, bool) else _number_key(key)
     found = convert(key)
