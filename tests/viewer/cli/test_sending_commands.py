@@ -25,6 +25,7 @@ SECRETS = [
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
     "Bearer abcdefgh12345678",
     "postgres://ann:hunter2@db/x",
+    "redis://:hunter2@cache:6379",
     "ann@example.org",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
 ]
@@ -40,7 +41,7 @@ def with_secrets(path: Path) -> Path:
         .add(
             "call", "root", 1, 5, inputs={"q": [secret, {"password": "hunter2"}], secret: 1}, output=secret,
             metadata={"api-key": "plain", "n": 1}, resumes=[{"value": secret}], model_params={"stop": [secret]},
-            interrupts=[{"id": "i", "value": secret}], extra={"future": {"x": secret, "n": 2}},
+            interrupts=[{"id": "i", "value": secret}], extra={"future": {"x": secret, "n": 2}, "Cookie": "plain"},
         )
         .write(path)
     )  # fmt: skip
@@ -64,6 +65,13 @@ def test_a_bundle_has_the_trace_and_no_secret(tmp_path: Path, capsys: pytest.Cap
     assert call.interrupts[0].get("id") == "i"
     assert call.extra["future"]["n"] == 2
     assert main(["show", "root", str(target)]) == 0
+
+
+@pytest.mark.parametrize("text", ["a.", "sk-", "-eyJ", "a://b:", "a@", "-----BEGIN PRIVATE KEY-----"])
+def test_no_text_makes_a_bundle_take_for_ever(text: str, tmp_path: Path) -> None:
+    """A megabyte of beginnings of secrets is looked at once."""
+    source = SpanLines().add("r", None, 0, 1, output=text * (1_000_000 // len(text))).write(tmp_path / "spans.jsonl")
+    assert main(["bundle", "r", str(source), "-o", str(tmp_path / "b")]) == 0
 
 
 def test_a_bundle_is_the_same_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

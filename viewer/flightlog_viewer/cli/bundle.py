@@ -24,13 +24,16 @@ SECRETS: Final = (
     re.compile(r"\b(?:gh[opsur]_|github_pat_|glpat-|xox[abprs]-|hf_|lsv2_|npm_|pypi-)[A-Za-z0-9_-]{16,}"),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),  # AWS
     re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"),  # Google
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),  # JSON web tokens
+    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*"),  # JSON web tokens, and any JSON object in base64
     re.compile(r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9+/._~=-]{8,}"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
-    re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@"),  # a password in a URL
+    re.compile(r"(?<=://)[^\s/:@]*:[^\s/@]+@"),  # user and password in a URL, or the password alone
     re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}\b"),  # mail addresses
 )
-"""Texts that are hidden wherever they stand, beside the keys that the tracer hides."""
+"""Texts that are hidden wherever they stand, beside the keys that the tracer hides.
+
+None may look at one stretch of text from each of its characters anew: a text made for it would take hours.
+"""
 
 _PAYLOADS: Final = ("metadata", "inputs", "output")
 _WORDS: Final = ("error", "interrupts", "resumes", "model_params", "tags", *_PAYLOADS)
@@ -104,7 +107,7 @@ def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: 
     for name in (*_MACHINE, *(() if payloads else _PAYLOADS)):
         record.pop(name, None)
     for name in {*_WORDS, *(body.get("raw") or {})} & record.keys():
-        record[name] = hide(record[name], redactor)
+        record[name] = REDACTED if redactor.hides(name) else hide(record[name], redactor)
     return Span.from_record({"v": 1} | record).to_json()
 
 
