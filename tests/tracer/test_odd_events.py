@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, dispatch_custom_event
 from langchain_core.language_models.fake import FakeListLLM
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableLambda
 
@@ -29,6 +29,16 @@ def test_an_end_without_a_start_is_a_span_without_duration() -> None:
     assert (llm.parent_run_id, llm.trace_id) == (root.run_id, root.run_id)
     assert llm.tags == ["flightlog:start_missing"]
     assert is_clean(tracer)
+
+
+def test_the_answer_names_the_call_of_a_tool_when_the_start_did_not() -> None:
+    """Older langchain-core says nothing at the start, and another handler may keep it from us."""
+    tracer = JsonlTracer()
+    run = uuid4()
+    tracer.on_tool_start({"name": "add"}, "", run_id=run)
+    tracer.on_tool_end(ToolMessage("3", tool_call_id="call-1"), run_id=run)
+    tracer.on_tool_end(ToolMessage("4", tool_call_id="call-2"), run_id=uuid4())
+    assert [span.tool_call_id for span in tracer.spans] == ["call-1", "call-2"]
 
 
 def test_an_error_without_a_start_is_recorded_too() -> None:

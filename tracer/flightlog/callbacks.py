@@ -185,7 +185,14 @@ class Callbacks(BaseCallbackHandler):
         now = self._now()
         try:
             failed = tool_message_error(output)
-            status, fields = ("ok", None) if failed is None else ("error", {"error": failed})
+            status = "ok" if failed is None else "error"
+            fields: dict[str, Any] = {} if failed is None else {"error": failed}
+            run = self._runs.open.get(run_id.int)
+            if run is None or "tool_call_id" not in run.record:
+                # Before langchain-core 1.2 only the answer says to which call it belongs.
+                call = getattr(output, "tool_call_id", None)
+                if isinstance(call, str):
+                    fields["tool_call_id"] = call
             self._recorder.end(run_id, status, now, output, fields, type_="tool", parent_key=parent_run_id)
         except Exception as error:
             self._caught("on_tool_end", error)
