@@ -138,6 +138,21 @@ async def test_the_state_before_the_node_that_failed(tmp_path: Path) -> None:
         assert "t-10  < step in, 1 of 4 >" in viewer.text(), "a run that began its thread leads to the first step"
 
 
+async def test_which_attempt_it_was(tmp_path: Path) -> None:
+    """From the second on an attempt says its number, in the tree and in the detail."""
+    at = [span("pay", "p", parent=None, trace="p", at_ms=0, took_ms=9, type="chain", kind="graph")]
+    at += [
+        span("card", f"p{number}", parent="p", trace="p", at_ms=number, took_ms=1, type="chain", kind="node",
+             status=status, attempt=number)
+        for number, status in ((1, "error"), (2, "ok"))
+    ]  # fmt: skip
+    async with driven([write(tmp_path / "s.jsonl", at)], size=(120, 40)) as viewer:
+        await viewer.press("enter", "j", "j")
+        assert "N card (attempt 2)" in viewer.text()
+        assert "ok  card (attempt 2)  1.0ms" in viewer.text()
+        assert "attempt 1" not in viewer.text()
+
+
 async def test_the_end_of_a_run_that_no_node_tells(tmp_path: Path) -> None:
     """An agent that loops until the limit is a failed thread, and its newest step says that the run ended there."""
     spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"

@@ -84,7 +84,7 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list
     status = str(span.get("status") or "?")
     took = span.get("duration_ms")
     began = span.get("start_time")
-    title = f"{marks.get(status, '?')} {status}  {span.get('name', '?')}"
+    title = f"{marks.get(status, '?')} {status}  {span.get('name', '?')}{units.attempt(span.get('attempt'))}"
     if took is not None:
         title += f"  {units.duration(took)}"
     if isinstance(began, datetime):

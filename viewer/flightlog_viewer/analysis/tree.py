@@ -39,6 +39,8 @@ class SpanRow(NamedTuple):
     total_tokens: int | None = None
     cost: float | None = None
     """US dollars; None where the price is unknown."""
+    attempt: int | None = None
+    """Which attempt of its task, from 1."""
 
     @property
     def end_us(self) -> int | None:

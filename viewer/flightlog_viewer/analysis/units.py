@@ -61,6 +61,11 @@ def name(text: str) -> str:
     return text if text.strip() else "(no name)"
 
 
+def attempt(number: int | None) -> str:
+    """What a name is followed by from the second attempt on: `` (attempt 2)``."""
+    return f" (attempt {number})" if number is not None and number > 1 else ""
+
+
 def money(dollars: float | None) -> str:
     """US dollars: ``$.0042``, ``$.08``, ``$12.40``."""
     if dollars is None:

@@ -172,7 +172,7 @@ def _print(
 
 
 def _label(span: dict[str, Any]) -> str:
-    attempt = f" (attempt {span['attempt']})" if (span["attempt"] or 1) > 1 else ""
+    attempt = units.attempt(span["attempt"])
     model = span["model"]
     return f"{span['name']}{f' [{model}]' if model and model != span['name'] else ''}{attempt}"
 

@@ -37,12 +37,15 @@ class RunRows:
 
     def cells(self, row: int) -> Sequence[Cell]:
         span = self._spans[row]
-        status = "" if span.status == "ok" else self._glyphs.status.get(span.status, "?")
+        status = " " if span.status == "ok" else self._glyphs.status.get(span.status, "?")
         indent = "" if span.is_root else "  " if span.kind in ("node", "task", "graph") else "    "
         tone = _TONES.get(span.status, "strong" if span.is_root else span.type if span.type != "event" else "")
         return [
             Cell(self._glyphs.folded if span.row_id in self._marked else "", "key"),
-            Cell(f"{indent}{status}{letter(span.type, span.kind)} {units.name(span.name)}", tone),
+            Cell(
+                f"{indent}{status}{letter(span.type, span.kind)} {units.name(span.name)}{units.attempt(span.attempt)}",
+                tone,
+            ),
             Cell(units.took(span.duration_ms, span.status)),
             Cell("" if span.step is None else str(span.step), "dim"),
             Cell(units.clock(span.start_us, self._tz), "dim"),

@@ -40,7 +40,7 @@ _TRACE_FIELDS = (
 )
 _SPAN_FIELDS = (
     "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
-    "token_usage.total_tokens, cost_usd"
+    "token_usage.total_tokens, cost_usd, attempt"
 )
 
 
@@ -68,6 +68,7 @@ class RunSpan(NamedTuple):
     duration_ms: float | None
     is_root: bool
     step: int | None
+    attempt: int | None
 
 
 class OpenTrace(NamedTuple):
@@ -180,7 +181,7 @@ class SpanQuestions:
         """The spans of every run of a thread, run by run, without the routing and plumbing between the nodes."""
         query = (
             "SELECT row_id, trace_id, name, type, kind, status, epoch_us(start_time), duration_ms, "
-            "parent_run_id IS NULL, step FROM spans WHERE thread_id = ? "
+            "parent_run_id IS NULL, step, attempt FROM spans WHERE thread_id = ? "
             "AND (parent_run_id IS NULL OR kind IS NULL OR kind NOT IN ('edge', 'runnable')) "
             f"ORDER BY min(start_time) OVER (PARTITION BY trace_id), trace_id, start_time, row_id LIMIT {_MOST_SPANS}"
         )

@@ -196,7 +196,7 @@ class Waterfall(VirtualRows):
         tone = _STATUS_TONES.get(span.status, _TONES.get(span.type, "chain"))
         cut = " (cycle cut)" if node in outline.cut else ""
         took = units.took(span.duration_ms, span.status)
-        name = f"{units.name(span.name)}{cut}"
+        name = f"{units.name(span.name)}{units.attempt(span.attempt)}{cut}"
         head = f"{lead}{status}{letter(span.type, span.kind)} "
         room = label - _DURATION - 2 - width_of(head)
         return [
