@@ -14,6 +14,8 @@ _USAGE_STATUS: Final = 2
 _NOT_RUNNABLE_STATUS: Final = 126
 _NOT_FOUND_STATUS: Final = 127
 _DEFAULT_PATH: Final = "trace.jsonl"
+RUN_OPTIONS: Final = {"--out": _DEFAULT_PATH, "--sample": "", "--always-keep": ""}
+"""The options of `run` and what they are when they are not given."""
 _VIEWER_APP: Final = "flightlog_viewer.cli.app"
 _VIEWER_MODULES: Final = ("duckdb", "typer", "rich", "textual")
 """If one of them cannot be found, the extra ``viewer`` is not installed."""
@@ -119,7 +121,7 @@ def _run(arguments: list[str]) -> int:
 
 def _parse_run(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     """The options and the command; no command means that help is wanted. Raises UsageError."""
-    options = {"--out": _DEFAULT_PATH, "--sample": "", "--always-keep": ""}
+    options = dict(RUN_OPTIONS)
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option = rest.pop(0)

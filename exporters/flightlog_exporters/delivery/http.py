@@ -4,7 +4,7 @@ import gzip
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import orjson
@@ -33,7 +33,7 @@ class HttpSender:
             **({"content-encoding": "gzip"} if settings.gzip else {}),
         }
         timeout = urllib3.Timeout(total=settings.timeout_s)
-        options = {
+        options: dict[str, Any] = {
             "timeout": timeout,
             "retries": False,
             "ca_certs": settings.certificate,
@@ -43,7 +43,7 @@ class HttpSender:
         scheme, _, rest = settings.endpoint.partition("://")
         host = rest.partition("/")[0]
         proxy = None if proxy_bypass(host) else getproxies().get(scheme)
-        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
 
     def send(self, request: bytes) -> Answer:
         """Send one request and judge the answer."""

@@ -7,7 +7,7 @@ SDK, so that one environment means the same for both.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -54,23 +54,24 @@ def resolve(
     compression = get("COMPRESSION") or "none"
     if compression not in ("none", "gzip"):
         raise UsageError(f"the compression is none or gzip, not {compression!r}")
-    common = {
-        "headers": given,
-        "timeout_s": _seconds(get("TIMEOUT")),
-        "gzip": compression == "gzip",
-        "certificate": get("CERTIFICATE"),
-        "client_certificate": get("CLIENT_CERTIFICATE"),
-        "client_key": get("CLIENT_KEY"),
-    }
+    common = Settings(
+        "",
+        headers=given,
+        timeout_s=_seconds(get("TIMEOUT")),
+        gzip=compression == "gzip",
+        certificate=get("CERTIFICATE"),
+        client_certificate=get("CLIENT_CERTIFICATE"),
+        client_key=get("CLIENT_KEY"),
+    )
     if chosen == "grpc":
         host, secure = _grpc_target(endpoint or get("ENDPOINT") or "http://localhost:4317", get("INSECURE"))
-        return Settings(host, "grpc", secure, **common)  # type: ignore[arg-type]
+        return replace(common, endpoint=host, protocol="grpc", secure=secure)
     environ = os.environ if environment is None else environment
     url = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") if endpoint is None else None
     if not url:
         base = _checked_url(endpoint or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318")
         url = base if urlsplit(base).path.endswith(TRACES_PATH) else base.rstrip("/") + TRACES_PATH
-    return Settings(_checked_url(url), "http/protobuf", **common)  # type: ignore[arg-type]
+    return replace(common, endpoint=_checked_url(url))
 
 
 def resource_attributes(environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -7,7 +7,7 @@ unless it is allowed, in every vocabulary.
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from flightlog.errors import UsageError
 from flightlog.span import Span
@@ -140,7 +140,6 @@ def latest_names() -> bool:
 
 def check_conventions(conventions: str) -> Conventions:
     """The argument itself. Raises UsageError when it names no vocabulary."""
-    for known in get_args(Conventions):
-        if conventions == known:
-            return conventions  # type: ignore[return-value]
-    raise UsageError(f"conventions are both, genai or openinference, not {conventions!r}")
+    if conventions not in get_args(Conventions):
+        raise UsageError(f"conventions are both, genai or openinference, not {conventions!r}")
+    return cast(Conventions, conventions)

@@ -51,6 +51,7 @@ def test_completion_in_bash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert completions(script, "flightlog", "su") == ["summary"]
     assert completions(script, "flightlog", "export", "ot") == ["otlp", "otlp-json"]
     assert "--min-duration" in completions(script, "flightlog", "traces", "--")
+    assert completions(script, "flightlog", "run", "--a") == ["--always-keep"]
     assert completions(script, "flightlog", "view", "fl") == ["flightlog.bash"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
 from flightlog_viewer.analysis.question_line import allowed
-from flightlog_viewer.analysis.step_document import resume_snippet
+from flightlog_viewer.analysis.snippets import answer_snippet
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.approvals.approval import Approval, Moment
 
@@ -45,7 +45,7 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     if approval.answer_recorded:
         blocks.append(_quoted("answer", approval.answer))
     if approval.status == "pending" and not approval.breakpoint:
-        snippet = resume_snippet(approval.thread_id, approval.interrupt_id)
+        snippet = answer_snippet(approval.thread_id, approval.interrupt_id)
         blocks += [gap(), heading("to answer, where the graph is (y copies)"), Block(snippet, "key", value=snippet)]
     return Document(blocks)
 

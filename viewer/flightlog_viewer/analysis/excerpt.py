@@ -3,30 +3,13 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
+from flightlog_viewer.analysis.trace_row import TraceRow
 
 EXCERPT_BYTES = 2_000_000
 EXCERPT_LINES = 2000
-
-
-class TraceRow(NamedTuple):
-    """One trace, as lists show it."""
-
-    trace_id: str
-    name: str
-    status: str
-    start_us: int
-    """Microseconds since the epoch, UTC."""
-    duration_ms: float | None
-    span_count: int
-    error_count: int
-    total_tokens: int | None
-    cost_usd: float | None
-    thread_id: str | None
-    service: str | None = None
 
 
 def excerpt(paths: Iterable[Path]) -> list[TraceRow]:

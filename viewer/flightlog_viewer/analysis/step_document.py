@@ -6,9 +6,9 @@ from typing import Any
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
-from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.state_diff import Change
@@ -193,15 +193,3 @@ def _runs(runs: Sequence[TraceRow], marks: Mapping[str, str], tz: tzinfo) -> lis
         tone = "error" if run.status == "error" else ""
         blocks.append(Block(text, tone, link=("trace", run.trace_id), value=run.trace_id))
     return blocks
-
-
-def resume_snippet(thread_id: str, interrupt_id: str) -> str:
-    """Python that answers one question, to be run where the graph is."""
-    config = {"configurable": {"thread_id": thread_id}}
-    return f"graph.invoke(Command(resume={{{interrupt_id!r}: ...}}), {config!r})"
-
-
-def fork_snippet(step: Step) -> str:
-    """Python that runs again from a step."""
-    where = {"thread_id": step.thread_id, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
-    return f"graph.invoke(None, { {'configurable': where}!r})"

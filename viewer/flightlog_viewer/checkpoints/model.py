@@ -59,11 +59,6 @@ class Task:
     """A node's error handler took the error over."""
 
     @property
-    def resume(self) -> Inert:
-        """The answer, or the list of answers where there are several; None without one."""
-        return self.resumes[0] if len(self.resumes) == 1 else (list(self.resumes) or None)
-
-    @property
     def pending(self) -> Sequence[Interrupt]:
         """Questions that wait for an answer."""
         return self.interrupts if self.status == "interrupted" else ()

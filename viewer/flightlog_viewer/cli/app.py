@@ -7,13 +7,10 @@ meant, an input cannot be read, or we failed; 130 after Ctrl-C, 143 after SIGTER
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +18,13 @@ from flightlog.errors import FlightlogError, UsageError
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.cli.starting_over import StartOverError
 from flightlog_viewer.cli.stopping import Stopped, stopping
+from flightlog_viewer.cli.without_pandas import WithoutPandas
+from flightlog_viewer.fault_log import write_fault
 from flightlog_viewer.safe_text import is_text, safe_text
 
 _USAGE = 2
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
-_LOG_LIMIT = 1 << 20
 _NO_MEMORY = "out of memory: give fewer files, or a machine with more"
 _LONGEST = 500
 """Characters shown of a fault's text, which may quote data; the log has it whole."""
@@ -77,18 +75,6 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
     if status == 128 + signal.SIGINT:
         return _complain("stopped", stopped.status)
     return status
-
-
-class WithoutPandas(MetaPathFinder):
-    """Keeps pandas out of the program: pyarrow imports it where it is installed (0.3 s); no command has a use for it.
-
-    It stands in nobody's way when a notebook or a test calls ``main``.
-    """
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        """None for everything but pandas, which is not found."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("flightlog leaves pandas out", name="pandas")
 
 
 def _reader_left() -> int:
@@ -199,7 +185,7 @@ def _usage_message(error: Exception) -> str | None:
 def _refused(error: OSError) -> str:
     """What the system would not do: a full disk under stdout, a name too long, a device that fails."""
     with suppress(Exception):
-        _write_log(error)
+        write_fault(error, "errors")
     where = error.filename if isinstance(error.filename, str) else "reading or writing"
     return f"{_cut(where)}: {error.strerror or type(error).__name__}"
 
@@ -211,22 +197,10 @@ def _cut(text: str) -> str:
 def _unexpected(error: Exception) -> str:
     what = f"{type(error).__name__}: {_cut(str(error))}"
     try:
-        path = _write_log(error)
+        path = write_fault(error, "errors")
     except Exception:
         return f"this is a fault of flightlog: {what}"
     return f"this is a fault of flightlog: {what}; details are in {path}"
-
-
-def _write_log(error: Exception) -> Path:
-    from platformdirs import user_log_path
-
-    path = user_log_path("flightlog", appauthor=False, ensure_exists=True) / "errors.log"
-    fresh = os.O_TRUNC if path.exists() and path.stat().st_size > _LOG_LIMIT else 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | fresh, 0o600)
-    with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
-        log.write(f"\n{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(sys.argv[:2])}\n")
-        log.writelines(traceback.format_exception(error))
-    return path
 
 
 def _complain(message: str, status: int) -> int:

@@ -9,7 +9,7 @@ import typer
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
+from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form
 
 if TYPE_CHECKING:
     from flightlog_viewer.approvals.approval import Approval
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 SpanPaths = Annotated[
     list[str] | None,
     typer.Argument(help="Span files of the same runs: they give exact times.", show_default=False),
-]
-Breakpoint = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--breakpoint", metavar="NODE", help="A pause before this node is a wait for a human.", show_default=False
-    ),
 ]
 
 
@@ -95,9 +89,7 @@ def approvals(
         output.table([output.Column(name) for name in _COLUMNS], rows, shape)
     else:
         _show(rows, metrics, advice, place)
-    for problem in picture.problems:
-        output.note(problem)
-    return 2 if picture.problems else 0
+    return output.missing(picture.problems)
 
 
 def row(approval: "Approval", now: datetime) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from flightlog_viewer.analysis import units
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import NoCache, Overwrite, Paths
 from flightlog_viewer.cli.output import note
-from flightlog_viewer.cli.show import TRACE, check_trace, find
 from flightlog_viewer.cli.span_rows import known, microseconds
+from flightlog_viewer.cli.trace_argument import TRACE, check_trace, find
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store

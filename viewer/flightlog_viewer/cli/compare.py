@@ -15,7 +15,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Csv, Json, NoCache, Paths, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_value, line
-from flightlog_viewer.cli.show import find
+from flightlog_viewer.cli.trace_argument import find
 
 _BY: Final = ("name", "type", "model", "tool", "node")
 _MEASURES: Final = ("count", "errors", "p50_ms", "p95_ms", "total_ms", "total_tokens", "cost_usd")

@@ -55,13 +55,14 @@ def completion(shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash,
 
 def _words() -> dict[str, list[str]]:
     """What may follow each command: its options, and the commands of those that have some."""
+    from flightlog.__main__ import RUN_OPTIONS
     from flightlog_viewer.cli.app import load
     from flightlog_viewer.cli.registry import COMMANDS
 
     words: dict[str, list[str]] = {}
     for command in COMMANDS:
         if command.name == "run":
-            words[command.name] = ["--out", "--help"]
+            words[command.name] = [*RUN_OPTIONS, "--help"]
             continue
         parsed = load(command)
         below = getattr(parsed, "commands", {})

@@ -25,6 +25,12 @@ Checkpoints = Annotated[
         show_default=False,
     ),
 ]
+Breakpoint = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--breakpoint", metavar="NODE", help="A pause before this node is a wait for a human.", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew; leave the index cache alone.")]
@@ -64,3 +70,10 @@ def form(json: bool, csv: bool) -> Form:
     if json and csv:
         raise UsageError("--json and --csv exclude each other")
     return "json" if json else "csv" if csv else "table"
+
+
+def targets(checkpoints: list[str] | None) -> list[str]:
+    """The databases that are given. Raises UsageError when there is none."""
+    if not checkpoints:
+        raise UsageError("name the checkpoint database: --checkpoints FILE or postgresql://...")
+    return checkpoints

@@ -93,6 +93,13 @@ def note(text: str) -> None:
     sys.stderr.write(f"flightlog: {safe_text(text)}\n")
 
 
+def missing(problems: Sequence[str]) -> int:
+    """Say what could not be read, after what could; the exit status."""
+    for problem in problems:
+        note(problem)
+    return 2 if problems else 0
+
+
 def json_value(value: Any) -> None:
     """The value as JSON on stdout, indented, dates in UTC with a Z."""
     _write(_json(value, orjson.OPT_INDENT_2) + "\n")

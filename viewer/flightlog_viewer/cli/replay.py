@@ -9,8 +9,7 @@ import typer
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.times import zone
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.options import Checkpoints, Json, Tz
-from flightlog_viewer.cli.threads import exit_status, targets
+from flightlog_viewer.cli.options import Checkpoints, Json, Tz, targets
 from flightlog_viewer.safe_text import safe_json
 
 Thread = Annotated[
@@ -58,7 +57,7 @@ def replay(
             _stream(run.json_parts())
         else:
             run.show()
-        return exit_status(source.problems)
+        return output.missing(source.problems)
 
 
 def _find(databases: list[str], given: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.analysis.cell_text import plain_cell
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
-from flightlog_viewer.cli.output import csv_rows, grid, json_rows, note
+from flightlog_viewer.cli.output import csv_rows, grid, json_rows, missing, note
 from flightlog_viewer.cli.span_rows import json_text
 from flightlog_viewer.safe_text import is_text
 
@@ -70,9 +70,7 @@ def sql(
             _print(result, wanted)
         else:
             _write(result, wanted, output, overwrite=overwrite)
-        for problem in store.problems:
-            note(problem)
-        return 2 if store.problems else 0
+        return missing(store.problems)
 
 
 def _form(json: bool, csv: bool, format: str | None, output: Path | None) -> str:

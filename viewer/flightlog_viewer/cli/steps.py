@@ -8,6 +8,7 @@ from itertools import chain
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.json_forms import step_form, to_json
 from flightlog_viewer.analysis.message_line import message_line, short_path
+from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.approvals.approval import Approval
@@ -186,18 +187,15 @@ def _text(value: object) -> str:
 def _show_snippets(step: Step, *, newest: bool) -> None:
     """Python that goes on from a step, for the user to run where their graph is."""
     output.line("")
-    thread = {"configurable": {"thread_id": step.thread_id}}
     if not step.next:
         output.line("# nothing is due after this step; `--at STEP` shows how to run again from an earlier one")
         return
     asked = [interrupt.id for _, interrupt in step.pending]
     if newest and asked:
         output.line("# answer the question:" if len(asked) == 1 else "# answer the questions, all or some:")
-        answers = ", ".join(f"{name!r}: ..." for name in asked)
-        output.line(f"graph.invoke(Command(resume={{{answers}}}), {thread!r})")
+        output.line(answer_snippet(step.thread_id, *asked))
     elif newest:
         output.line("# go on with what is due:")
-        output.line(f"graph.invoke(None, {thread!r})")
-    where = {"thread_id": step.thread_id, "checkpoint_ns": step.checkpoint_ns, "checkpoint_id": step.checkpoint_id}
+        output.line(continue_snippet(step.thread_id))
     output.line("# run again from this step, as a fork:")
-    output.line(f"graph.invoke(None, { ({'configurable': where})!r})")
+    output.line(fork_snippet(step))

@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flightlog.errors import UsageError
 from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.approvals import Breakpoint
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, Tz, form
+from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form, targets
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.thread_status import NewestRun
@@ -77,7 +75,7 @@ def threads(
         output.note(f"none of {plural(known, 'thread')} matches")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
-        return exit_status(problems)
+        return output.missing(problems)
     for row, text in zip(rows, open_parts, strict=True):
         row["open"] = text
     columns = [
@@ -91,7 +89,7 @@ def threads(
     if len(names) > 1:
         columns.append(output.Column("database"))
     output.table(columns, rows)
-    return exit_status(problems)
+    return output.missing(problems)
 
 
 def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, "NewestRun"]:
@@ -109,17 +107,3 @@ def _open(thread: "ThreadSummary") -> str:
 
     asks = [f"{question.node} asks {cut(asked(normal_form(question.value)))}" for question in thread.pending]
     return "; ".join([*left_open(thread), *asks])
-
-
-def targets(checkpoints: list[str] | None) -> list[str]:
-    """The databases that are given. Raises UsageError when there is none."""
-    if not checkpoints:
-        raise UsageError("name the checkpoint database: --checkpoints FILE or postgresql://...")
-    return checkpoints
-
-
-def exit_status(problems: list[str]) -> int:
-    """Say what could not be read, after what could; the exit status."""
-    for problem in problems:
-        output.note(problem)
-    return 2 if problems else 0

@@ -4,9 +4,11 @@ Everything of a record but its payloads is light. ``read_json`` is always given 
 types fails a whole file for one odd line.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flightlog.span import STATUSES, TYPES
 from flightlog.span_line import HUGE
 
 if TYPE_CHECKING:
@@ -125,8 +127,8 @@ def suspicious_kinds() -> str:
     """
     conditions = [
         *(f"{name} IS NULL" for name in REQUIRED),
-        "type NOT IN ('llm', 'tool', 'retriever', 'chain', 'event')",
-        "status NOT IN ('ok', 'error', 'interrupted', 'handoff', 'cancelled', 'abandoned')",
+        f"type NOT IN ({_listed(TYPES)})",
+        f"status NOT IN ({_listed(STATUSES)})",
         f"NOT (duration_ms >= 0 AND duration_ms < {HUGE})",
     ]
     for name in ("name", "run_id", "trace_id"):
@@ -153,6 +155,10 @@ def suspicious_values() -> str:
         *(f"abs(token_usage.{name}) > {TOKEN_LIMIT}" for name in ("input_tokens", "output_tokens", "total_tokens")),
     ]
     return " OR ".join(conditions)
+
+
+def _listed(words: Collection[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
 
 
 def create_table(connection: "duckdb.DuckDBPyConnection", name: str) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from time import monotonic
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from flightlog.errors import FlightlogError, UnreadableError, UsageError
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui import handover, keymap, palette, themes
 from flightlog_viewer.tui.background import gently
 from flightlog_viewer.tui.drawn_app import DrawnApp
@@ -23,6 +23,12 @@ from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen
 from flightlog_viewer.tui.session import Session
 from flightlog_viewer.tui.status_line import load_line, status_line
 from flightlog_viewer.tui.zones import Zones
+
+if TYPE_CHECKING:
+    from flightlog_viewer.tui.screens.sql import SqlView
+    from flightlog_viewer.tui.screens.threads import ThreadsView
+    from flightlog_viewer.tui.screens.trace import TraceView
+    from flightlog_viewer.tui.screens.traces import TracesView
 
 _FOLLOW_S = 0.25
 
@@ -247,23 +253,22 @@ class FlightlogApp(Guarded, DrawnApp):
 
     def open_trace(self, trace_id: str, row_id: int | None = None) -> None:
         """Show a trace."""
-        view = self.main.bring("trace")
-        view.call_after_refresh(view.show_trace, trace_id, row_id)  # type: ignore[attr-defined]
+        view = cast("TraceView", self.main.bring("trace"))
+        view.call_after_refresh(view.show_trace, trace_id, row_id)
 
     def open_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Show a thread, at the step a span belongs to where that is known."""
-        view = self.main.bring("threads")
-        view.call_after_refresh(view.show_thread, thread_id, span)  # type: ignore[attr-defined]
+        view = cast("ThreadsView", self.main.bring("threads"))
+        view.call_after_refresh(view.show_thread, thread_id, span)
 
     def open_filtered(self, text: str) -> None:
         """Show the traces that pass a filter."""
-        view = self.main.bring("traces")
-        view.set_filter(text)  # type: ignore[attr-defined]
+        cast("TracesView", self.main.bring("traces")).set_filter(text)
 
     def open_sql(self, query: str) -> None:
         """Ask in SQL."""
-        view = self.main.bring("sql")
-        view.call_after_refresh(view.ask_sql, query)  # type: ignore[attr-defined]
+        view = cast("SqlView", self.main.bring("sql"))
+        view.call_after_refresh(view.ask_sql, query)
 
     def copy_text(self, text: str) -> None:
         """To the clipboard of the terminal, of the system, or into a file; a toast says which."""

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui import state_file
 
 MOST = 500

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui.screens.view import View
 
 if TYPE_CHECKING:

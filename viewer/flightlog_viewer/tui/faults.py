@@ -1,16 +1,13 @@
 """No exception ends the viewer: it becomes a banner, and its traceback goes to a log file whose path is shown."""
 
-import os
-import traceback
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_log_path
 from textual.message import Message
 from textual.message_pump import MessagePump
 
 from flightlog.errors import FlightlogError
-from flightlog_viewer.safe_text import safe_text
+from flightlog_viewer.fault_log import write_fault
 
 
 class Faulted(Message):
@@ -22,25 +19,15 @@ class Faulted(Message):
         self.log = log
 
 
-def log_path() -> Path:
-    """Where tracebacks go."""
-    return user_log_path("flightlog", appauthor=False) / "viewer.log"
-
-
 def record(error: BaseException) -> Faulted:
     """Write the traceback of an unexpected error to the log; what the banner is to say."""
     if isinstance(error, FlightlogError):
         return Faulted(str(error), None)
     sentence = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no message'}"
-    path = log_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
-            file.write(safe_text("".join(traceback.format_exception(error)), keep_newlines=True) + "\n")
+        return Faulted(sentence, write_fault(error, "viewer"))
     except OSError:
         return Faulted(sentence, None)
-    return Faulted(sentence, path)
 
 
 class Guarded(MessagePump):

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.analysis.excerpt import TraceRow, excerpt
+from flightlog_viewer.analysis.excerpt import excerpt
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui.questions.cursors import Cursors
 from flightlog_viewer.tui.questions.groups import GroupQuestions
 from flightlog_viewer.tui.questions.spans import SpanQuestions

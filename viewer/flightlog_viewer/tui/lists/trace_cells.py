@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui.lists.trace_cells import COLUMNS
 from flightlog_viewer.tui.session import Session
 from flightlog_viewer.tui.widgets.paged_rows import Page, PagedRows

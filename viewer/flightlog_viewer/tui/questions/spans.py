@@ -6,7 +6,7 @@ What is needed for one trace only is imported with the first one: the list of tr
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.store import screen_queries
 from flightlog_viewer.tui.background import uncollected
 from flightlog_viewer.tui.questions.cursors import Cursors

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog.errors import FlightlogError
-from flightlog_viewer.analysis.excerpt import TraceRow
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui.questions.cursors import Cursors
 from flightlog_viewer.tui.questions.spans import RunSpan, SpanQuestions
 

@@ -11,8 +11,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from flightlog_viewer.tui.faults import Faulted, Guarded
-from flightlog_viewer.tui.screens.traces import TraceOpened, TracesView
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.traces import TracesView
+from flightlog_viewer.tui.screens.view import TraceOpened, View
 from flightlog_viewer.tui.text import Part, content
 from flightlog_viewer.tui.widgets.lines import Banner, KeyBar, TabBar
 

@@ -14,8 +14,7 @@ from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui import sql_history
 from flightlog_viewer.tui.copying import CopyChoice, as_text
-from flightlog_viewer.tui.screens.traces import TraceOpened
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.view import TraceOpened, View
 from flightlog_viewer.tui.text import clean, content, label
 from flightlog_viewer.tui.widgets.grid import Grid
 from flightlog_viewer.tui.widgets.query_editor import QueryEditor

@@ -10,9 +10,9 @@ from textual.widgets import Static
 
 from flightlog_viewer.analysis import step_document
 from flightlog_viewer.analysis.document import Block, Document
-from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.analysis.times import shown
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
 from flightlog_viewer.tui.glyphs import UNICODE, Glyphs
 from flightlog_viewer.tui.stepping import Stepper

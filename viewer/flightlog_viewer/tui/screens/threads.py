@@ -7,10 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from flightlog_viewer.analysis import step_document
 from flightlog_viewer.analysis.filter_syntax import FilterError
 from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.jumps import jump
+from flightlog_viewer.analysis.snippets import answer_snippet, fork_snippet
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -21,8 +21,7 @@ from flightlog_viewer.tui.lists.threads import COLUMNS, FAILED, ThreadRows, coun
 from flightlog_viewer.tui.playing import Player
 from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.screens.steps import Against, StepsPane
-from flightlog_viewer.tui.screens.traces import TraceOpened
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.view import TraceOpened, View
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
@@ -266,10 +265,10 @@ class ThreadsView(View):
             CopyChoice("thread id", lambda: step.thread_id),
             CopyChoice("checkpoint id", lambda: step.checkpoint_id),
             CopyChoice("state as JSON", lambda: as_text(normal_form(step.values))),
-            CopyChoice("snippet: run again from this step", lambda: step_document.fork_snippet(step)),
+            CopyChoice("snippet: run again from this step", lambda: fork_snippet(step)),
         ]
         for _, interrupt in step.pending[:5]:
-            snippet = step_document.resume_snippet(step.thread_id, interrupt.id)
+            snippet = answer_snippet(step.thread_id, interrupt.id)
             choices.insert(0, CopyChoice(f"snippet: resume {interrupt.id[:12]}", partial(str, snippet)))
         if block is not None and block.value is not None:
             choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))

@@ -12,9 +12,9 @@ from textual.timer import Timer
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document
-from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.span_document import TABS, document
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.analysis.tree import Outline
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text

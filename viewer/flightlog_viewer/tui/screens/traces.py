@@ -8,16 +8,16 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.excerpt import TraceRow
 from flightlog_viewer.analysis.filter_fields import hint
 from flightlog_viewer.analysis.jumps import Jump, jump
+from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.comparing import Comparison
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
 from flightlog_viewer.tui.lists.trace_cells import cells, columns
 from flightlog_viewer.tui.lists.traces import TraceRows
 from flightlog_viewer.tui.questions.spans import TRACE_SORTS, trace_order
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.view import TraceOpened, View
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.paged_rows import PagedRows
 from flightlog_viewer.tui.widgets.row_list import Cell, RowList
@@ -31,16 +31,6 @@ if TYPE_CHECKING:
 
 _RISING = ("name", "status", "thread", "service")
 """Sorted from A to Z at first, the others from the largest."""
-
-
-class TraceOpened(Message):
-    """A trace is to be shown."""
-
-    def __init__(self, trace_id: str, row_id: int | None = None) -> None:
-        super().__init__()
-        self.trace_id = trace_id
-        self.row_id = row_id
-        """The span to stand on; None for the root."""
 
 
 class PageArrived(Message):

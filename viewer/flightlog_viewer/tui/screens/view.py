@@ -1,4 +1,4 @@
-"""What the six screens have in common: the session, work in the background, and what Back and Copy mean there."""
+"""What the six screens have in common: the session, work in the background, ways to a trace, Back and Copy."""
 
 from collections.abc import Awaitable, Callable
 from datetime import tzinfo
@@ -29,6 +29,16 @@ class Answered(Message):
         self.result = result
         self.error = error
         self.then = then
+
+
+class TraceOpened(Message):
+    """A trace is to be shown."""
+
+    def __init__(self, trace_id: str, row_id: int | None = None) -> None:
+        super().__init__()
+        self.trace_id = trace_id
+        self.row_id = row_id
+        """The span to stand on; None for the root."""
 
 
 class View(Guarded, Vertical):
