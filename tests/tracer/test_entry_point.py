@@ -66,7 +66,17 @@ def test_pages_that_need_no_viewer(
     assert main(arguments) == 0
     assert capsys.readouterr().out.startswith(page)
     assert main(["help", "summary"]) == 2
-    assert "flightlog[viewer]" in capsys.readouterr().err
+    assert "`flightlog summary` needs more packages: pip install 'flightlog[viewer]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["sumary"], ["help", "sumary"]])
+def test_a_mistyped_command_without_the_viewer(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No package would make a command of what is none: it is answered as ever."""
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == "flightlog: no command 'sumary': did you mean `flightlog summary`?\n"
 
 
 def test_the_store_without_the_viewer() -> None:

@@ -17,14 +17,12 @@ _DEFAULT_PATH: Final = "trace.jsonl"
 RUN_OPTIONS: Final = {"--out": _DEFAULT_PATH, "--sample": "", "--always-keep": ""}
 """The options of `run` and what they are when they are not given."""
 _VIEWER_APP: Final = "flightlog_viewer.cli.app"
+_COMMANDS: Final = "flightlog_viewer.cli.registry"
 _VIEWER_MODULES: Final = ("duckdb", "typer", "rich", "textual")
 """If one of them cannot be found, the extra ``viewer`` is not installed."""
 
 _EXTRAS: Final = {"demo": "viewer,samples", "collect": "viewer,otel"}
 """What commands need that need more than the viewer."""
-
-_PAGES: Final[tuple[list[str], ...]] = ([], ["-h"], ["--help"], ["help"], ["help", "filter"], ["help", "run"])
-"""Command lines that print help and need no extra."""
 
 _RUN_HELP: Final = f"""\
 usage: flightlog run [-o PATH] [--sample SHARE] [--always-keep STATUS] -- COMMAND [ARGUMENTS]
@@ -83,8 +81,9 @@ def _stand_in_for_closed_streams() -> None:
 def _hand_over(arguments: list[str]) -> int:
     """Let the viewer run the command; by name, because the tracer must not depend on it."""
     is_missing = any(find_spec(module) is None for module in _VIEWER_MODULES)
-    if is_missing and arguments not in _PAGES:
-        raise MissingExtraError(f"`flightlog {arguments[0]}`", _EXTRAS.get(arguments[0], "viewer"))
+    name = next(iter(arguments[1:] if arguments[:1] == ["help"] else arguments), "")
+    if is_missing and name != "run" and importlib.import_module(_COMMANDS).find(name) is not None:
+        raise MissingExtraError(f"`flightlog {name}`", _EXTRAS.get(name, "viewer"))
     run: Callable[[list[str]], int] = importlib.import_module(_VIEWER_APP).main
     status = run(arguments)
     if is_missing and arguments[1:] == []:

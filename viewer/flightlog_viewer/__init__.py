@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from flightlog.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.store import Store, open_head, open_store
+    from flightlog_viewer.store.store import Store, open_store
 
-__all__ = ["Store", "open_head", "open_store"]
+__all__ = ["Store", "open_store"]
 
 
 def __dir__() -> list[str]:

@@ -67,7 +67,7 @@ def test_ctrl_c_and_a_closed_pipe_end_quietly(capsys: pytest.CaptureFixture[str]
     ("argv", "hint"),
     [
         (["staus", "1"], "did you mean `flightlog status`"),
-        (["status"], "Missing argument"),
+        (["status"], "flightlog: missing argument"),
         (["status", "x"], "valid integer"),
         (["status", "1", "--nonsense"], "--nonsense"),
     ],

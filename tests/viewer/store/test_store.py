@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from flightlog.errors import UnreadableError, UsageError
-from flightlog_viewer import open_head, open_store
+from flightlog_viewer import open_store
 from tests.viewer.store.records import llm, span, write
 
 
@@ -201,16 +201,6 @@ def test_long_lines(tmp_path: Path) -> None:
         assert len(store.payload(rows[0][1])["inputs"]) == 40 << 20
         assert store.payload(rows[3][1]) == {"inputs": "x"}
         assert [reject["reason"] for reject in store.rejects] == ["longer than 64 MiB"] * 2
-
-
-def test_head(tmp_path: Path) -> None:
-    """The first lines of a file can be seen before it is loaded; the one that is cut is left out."""
-    path = write(tmp_path / "a.jsonl", *(span(f"r{n}", inputs={"n": n}) for n in range(100)))
-    with open_head(path, bytes_wanted=1000) as store:
-        shown = [run_id for (run_id,) in store.sql("SELECT run_id FROM spans ORDER BY row_id").fetchall()]
-        assert shown == [f"r{n}" for n in range(len(shown))]
-        assert 3 < len(shown) < 10
-        assert store.payload(2) == {"inputs": {"n": 2}}
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

@@ -179,7 +179,8 @@ def _usage_message(error: Exception) -> str | None:
         return None
     context = getattr(error, "ctx", None)
     hint = f" (`{context.command_path} --help`)" if context is not None else ""
-    return f"{str(render()).rstrip('.')}{hint}"
+    text = str(render()).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}{hint}"
 
 
 def _refused(error: OSError) -> str:

@@ -28,7 +28,9 @@ def approvals(
     checkpoints: Checkpoints = None,
     ttl: Annotated[
         str | None,
-        typer.Option("--ttl", metavar="LENGTH", help="How long a question may wait, like 24h."),
+        typer.Option(
+            "--ttl", metavar="LENGTH", help="Time limit of a question; what waits longer is counted: 30m, 4h, 2d."
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -39,7 +41,7 @@ def approvals(
         typer.Option(
             "--regret-path",
             metavar="PATH",
-            help="Where the state says that an approved action went wrong: outcome.reverted",
+            help="Where the state says that an approved action went wrong, like outcome.reverted.",
         ),
     ] = None,
     breakpoint: Breakpoint = None,

@@ -1,7 +1,6 @@
 """``flightlog bundle``: one trace as one redacted file to send to a colleague."""
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -11,10 +10,11 @@ from flightlog.redaction import REDACTED, Redactor
 from flightlog.span import Span, format_time
 from flightlog_viewer.analysis import units
 from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import NoCache, Overwrite, Paths
+from flightlog_viewer.cli.options import NoCache, OutFile, Overwrite, Paths
 from flightlog_viewer.cli.output import note
 from flightlog_viewer.cli.span_rows import known, microseconds
 from flightlog_viewer.cli.trace_argument import TRACE, check_trace, find
+from flightlog_viewer.store.columns import PAYLOADS
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -35,8 +35,7 @@ SECRETS: Final = (
 None may look at one stretch of text from each of its characters anew: a text made for it would take hours.
 """
 
-_PAYLOADS: Final = ("metadata", "inputs", "output")
-_WORDS: Final = ("error", "interrupts", "resumes", "model_params", "tags", *_PAYLOADS)
+_WORDS: Final = ("error", "interrupts", "resumes", "model_params", "tags", *PAYLOADS)
 """Fields of free text; the others are ids, names and numbers."""
 _MACHINE: Final = ("host", "pid", "file")
 _DERIVED: Final = frozenset(("row_id", "end_time", "self_ms", "cost_usd", "counted", "start_time", "file"))
@@ -45,14 +44,11 @@ _DEEPEST: Final = 200
 
 def bundle(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help=TRACE)],
+    out: OutFile,
     paths: Paths = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", "--output", metavar="FILE", help="The file to write.", show_default=False),
-    ] = None,
     redact: Annotated[
         list[str] | None,
-        typer.Option("--redact", metavar="REGEX", help="A regular expression of texts to hide as well; repeatable."),
+        typer.Option("--redact", metavar="REGEX", help="Regular expression of texts to hide as well; repeatable."),
     ] = None,
     payloads: Annotated[
         bool, typer.Option("--payloads/--no-payloads", help="Keep inputs, output and metadata (redacted).")
@@ -70,8 +66,6 @@ def bundle(
       flightlog bundle failed runs/ -o trace.jsonl
       flightlog bundle 01a1f87b-af24 runs/ -o trace.jsonl --redact 'ACME-[0-9]+' --no-payloads
     """
-    if output is None:
-        raise UsageError("-o FILE is missing: where is the bundle to go?")
     check_trace(trace, "bundle")
     redactor = Redactor([*SECRETS, *(_pattern(text) for text in redact or [])])
     with opened(paths, cache=not no_cache) as store:
@@ -81,11 +75,11 @@ def bundle(
         ]
     from flightlog_exporters.new_file import new_file
 
-    with new_file(output, overwrite=overwrite) as file:
+    with new_file(out, overwrite=overwrite) as file:
         file.writelines(line + b"\n" for line in lines)
     hidden = sum(line.count(REDACTED.encode()) for line in lines)
-    about = f"{units.plural(len(lines), 'span')} in {output}, {units.plural(hidden, 'text')} hidden"
-    note(f"{about}; open it with `flightlog view {output}`")
+    about = f"{units.plural(len(lines), 'span')} in {out}, {units.plural(hidden, 'text')} hidden"
+    note(f"{about}; open it with `flightlog view {out}`")
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -100,11 +94,11 @@ def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: 
     record["start_time"] = format_time(microseconds(row["start_time"]) * 1000)
     body = store.payload(row["row_id"])
     record.update(body.get("raw") or {})
-    record.update({name: body[name] for name in _PAYLOADS if name in body})
+    record.update({name: body[name] for name in PAYLOADS if name in body})
     if record.get("duration_ms") is None or record.get("status") in ("running", "unfinished"):
         # A line needs an end; nobody knows it, which is what `abandoned` says.
         record |= {"status": "abandoned", "duration_ms": 0.0}
-    for name in (*_MACHINE, *(() if payloads else _PAYLOADS)):
+    for name in (*_MACHINE, *(() if payloads else PAYLOADS)):
         record.pop(name, None)
     for name in {*_WORDS, *(body.get("raw") or {})} & record.keys():
         record[name] = REDACTED if redactor.hides(name) else hide(record[name], redactor)

@@ -20,7 +20,8 @@ export = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Spans out to other formats.\n\nExample:\nflightlog export otlp-json spans.jsonl -o spans.otlp.jsonl",
+    help="Hand spans to OpenTelemetry servers and other formats.\n\n"
+    "Example:\nflightlog export otlp-json spans.jsonl -o spans.otlp.jsonl",
 )
 
 Content = Annotated[
@@ -62,7 +63,7 @@ def otlp(
     header: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="For every request; may be repeated. Beside OTEL_EXPORTER_OTLP_[TRACES_]HEADERS."
+            metavar="NAME=VALUE", help="For every request; repeatable. Beside OTEL_EXPORTER_OTLP_[TRACES_]HEADERS."
         ),
     ] = None,
     content: Content = None,

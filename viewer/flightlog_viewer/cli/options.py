@@ -21,14 +21,17 @@ Checkpoints = Annotated[
     typer.Option(
         "--checkpoints",
         metavar="DB",
-        help="Checkpoint database: a SQLite file or postgresql:// URL.",
+        help="Checkpoint database: a SQLite file or postgresql:// URL; repeatable.",
         show_default=False,
     ),
 ]
 Breakpoint = Annotated[
     list[str] | None,
     typer.Option(
-        "--breakpoint", metavar="NODE", help="A pause before this node is a wait for a human.", show_default=False
+        "--breakpoint",
+        metavar="NODE",
+        help="A pause before this node is a wait for a human; repeatable.",
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

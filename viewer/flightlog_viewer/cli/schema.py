@@ -35,10 +35,14 @@ def schema(
     grid(["field", "type", "", "meaning"], rows, right=[False] * 4)
     line()
     line("The tables of `flightlog sql`:")
+    spans = found["spans"]
     for name, columns in found.items():
         line()
-        line(name)
-        grid(["  column", "type"], [[f"  {column}", kind] for column, kind in columns.items()], right=[False, False])
+        is_wider = columns is not spans and columns.items() >= spans.items()
+        line(f"{name}: the columns of spans{', and' if len(columns) > len(spans) else ''}" if is_wider else name)
+        own = [[f"  {column}", kind] for column, kind in columns.items() if not is_wider or column not in spans]
+        if own:
+            grid(["  column", "type"], own, right=[False, False])
     line()
     line("With your own DuckDB:")
     line()
@@ -63,9 +67,9 @@ def read_json_query(file: str) -> str:
     Explicit columns, because one odd line makes detection of types fail for the whole file; ``ignore_errors`` makes a
     broken line a row of NULLs, which the condition leaves out.
     """
-    from flightlog_viewer.store.columns import LIGHT
+    from flightlog_viewer.store.columns import LIGHT, PAYLOADS
 
-    columns = {column.name: column.type for column in LIGHT} | dict.fromkeys(("metadata", "inputs", "output"), "JSON")
+    columns = {column.name: column.type for column in LIGHT} | dict.fromkeys(PAYLOADS, "JSON")
     typed = ",\n".join(f"    {name}: '{kind}'" for name, kind in columns.items())
     quoted = file.replace("'", "''")
     return (

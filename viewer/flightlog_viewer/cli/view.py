@@ -22,7 +22,9 @@ def view(
     ttl: Annotated[
         str,
         typer.Option(
-            "--ttl", metavar="LENGTH", help="How long an approval may wait before the inbox marks it: 30m, 4h, 2d."
+            "--ttl",
+            metavar="LENGTH",
+            help="Time limit of a question; what waits longer is marked in the inbox: 30m, 4h, 2d.",
         ),
     ] = "1d",
     tz: Tz = None,
@@ -52,11 +54,14 @@ def view(
         arguments += ["--tz", tz] if tz else []
         return _serve([*arguments, "--", *paths], port)
     if not interactive():
+        from flightlog_viewer.cli.output import line
         from flightlog_viewer.cli.summary import summary
         from flightlog_viewer.cli.threads import threads
 
         if paths or not checkpoints:
             summary(paths, no_cache=no_cache, tz=tz)
+        if paths and checkpoints:
+            line()
         if checkpoints:
             threads(paths, checkpoints, tz=tz)
         return 0

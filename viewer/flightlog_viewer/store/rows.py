@@ -95,19 +95,6 @@ class Rows:
         self._fill("span_rows", files, progress)
         create_views(self._connection, None)
 
-    def load_head(self, path: Path, bytes_wanted: int) -> None:
-        """Load the whole lines of the first so many bytes of one file, and create the views."""
-        from flightlog_viewer.store.ingest import Loader
-        from flightlog_viewer.store.stretch import Piece, stretches
-
-        (source,) = self._files.open([path])
-        loader = Loader(self._connection, "span_rows", self.new_file)
-        for stretch in stretches([Piece(source, 0, min(source.size(), bytes_wanted))], self.new_file):
-            loader.load(stretch)
-        loader.finish()
-        self._take(loader)
-        create_views(self._connection, None)
-
     def refresh(self) -> int:
         """Load what came since; the number of new rows."""
         with self._lock:

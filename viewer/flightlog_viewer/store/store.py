@@ -204,12 +204,6 @@ class Store:
         session.lock(self._connection)
         self._rows.refresh()
 
-    def load_head(self, path: Path, bytes_wanted: int) -> None:
-        """Load the first lines of one file, then lock the session; once, before anything else."""
-        self._create_tables()
-        self._rows.load_head(path, bytes_wanted)
-        session.lock(self._connection)
-
     def _create_tables(self) -> None:
         create_functions(self._connection, self._payloads, self._derived)
         self._connection.execute(prices.TABLE)
@@ -250,22 +244,6 @@ def open_store(
         store.load(files, progress)
         if files and not store.span_count and not allow_empty and not store.in_flight:
             raise UnreadableError(store.said_of_nothing())
-    except BaseException:
-        store.close()
-        raise
-    return store
-
-
-def open_head(paths: Sequence[str | Path] | str | Path = (), *, bytes_wanted: int = 2_000_000) -> Store:
-    """The spans of the first lines of the last file, for a look before all of it is loaded.
-
-    Its row ids, traces and sums are those of these lines alone. Raises UnreadableError as ``open_store`` does; a
-    line that is cut at the end is left out.
-    """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    store = Store(threads=1)
-    try:
-        store.load_head(resolve(given)[-1], bytes_wanted)
     except BaseException:
         store.close()
         raise
