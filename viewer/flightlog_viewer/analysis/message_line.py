@@ -7,7 +7,7 @@ from flightlog_viewer.analysis.json_forms import to_json
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""
-_LONG_ID: Final = re.compile(r"\[id=(?:lc_run--)?([^\]]{8})[^\]]{4,}\]")
+_LONG_ID: Final = re.compile(r"\[id=(?:lc_run--)?([^\[\]]{8})[^\[\]]{4,}\]")
 
 
 def message_line(form: Any) -> str | None:

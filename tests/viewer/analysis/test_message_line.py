@@ -1,0 +1,29 @@
+"""Where a change stands, in short."""
+
+import pytest
+
+from flightlog_viewer.analysis.message_line import message_line, short_path
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("messages[id=4f1c22ab-0000-4000-8000-000000000000].content", "messages[id=4f1c22ab…].content"),
+        ("messages[id=lc_run--4f1c22ab-0000-4000-8000-000000000000]", "messages[id=4f1c22ab…]"),
+        ("messages[id=4f1c22ab].content", "messages[id=4f1c22ab].content"),
+    ],
+)
+def test_long_ids_are_cut_in_a_path(path: str, short: str) -> None:
+    """Of an id the beginning is shown, where cutting makes it shorter."""
+    assert short_path(path) == short
+
+
+def test_no_key_makes_a_path_take_for_ever() -> None:
+    """A megabyte of beginnings of ids is looked at once."""
+    assert short_path("[id=" * 300_000) == "[id=" * 300_000
+
+
+@pytest.mark.parametrize("form", [[], [{"type": "ai", "content": "x"}, 3], {"type": 3, "content": "x"}, {"type": "ai"}])
+def test_what_is_no_message_has_no_line(form: object) -> None:
+    """Lists are lines only when all that is in them are messages."""
+    assert message_line(form) is None
