@@ -38,7 +38,7 @@ def decode(line: bytes | str, constant: Callable[[str], Any] = float) -> Any:
             raise UnreadableError(_reason(data, error)) from None
         try:
             value = json.loads(
-                data,
+                data.decode(),  # bytes it would take for UTF-8 with halves of surrogate pairs in it
                 parse_constant=constant,
                 parse_float=lambda text: _number(text, constant),
                 parse_int=lambda text: int(text) if len(text) < 20 else _number(text, constant),

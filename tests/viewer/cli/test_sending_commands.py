@@ -88,6 +88,15 @@ def test_a_bundle_is_the_same_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert kept == {span.run_id: span for span in read_spans(source) if span.trace_id == "aroot"}
 
 
+def test_a_bundle_keeps_the_last_microsecond_there_is(tmp_path: Path) -> None:
+    """A time is the same in the bundle, however far away it is."""
+    late = b"9999-12-31T23:59:59.999999Z"
+    line = SpanLines().add("r", None, 0).lines[0].replace(b"2026-11-20T12:00:00.000000Z", late)
+    (tmp_path / "spans.jsonl").write_bytes(line + b"\n")
+    assert main(["bundle", "r", str(tmp_path / "spans.jsonl"), "-o", str(tmp_path / "b")]) == 0
+    assert late in (tmp_path / "b").read_bytes()
+
+
 def test_a_bundle_can_hide_more(tmp_path: Path) -> None:
     """Texts of one's own are hidden, payloads left out on demand."""
     source = story().write(tmp_path / "spans.jsonl")

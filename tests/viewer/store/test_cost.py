@@ -201,6 +201,7 @@ def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:
         *(llm(f"a{n}", "r", provider="openai", token_usage=usage(most, most)) for n in range(3)),
         *(llm(f"b{n}", "r", provider="openai", token_usage=usage(5, 5, cache_read=most, audio=most)) for n in range(3)),
         llm("c", "r", provider="openai", token_usage=usage(5, 5, cache_read=-most), seq=most, pid=-most - 1),
+        llm("least", "r", provider="openai", token_usage={"input_tokens": -most - 1}),
     )
     with open_store(path) as store:
         store.sql("SELECT * FROM spans").fetchall()
@@ -210,5 +211,5 @@ def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:
             store.query("summary", by=by)
         (trace,) = store.query("trace_rows")
         assert trace["total_tokens"] == 40
-        assert (trace["span_count"], trace["end_time"]) == (9, None)
+        assert (trace["span_count"], trace["end_time"]) == (10, None)
         assert store.rejects == []

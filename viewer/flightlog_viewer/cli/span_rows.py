@@ -1,13 +1,15 @@
 """Rows of ``spans`` as they come from the store, turned back into values of the record."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from flightlog_viewer.analysis.question_line import answered, asked
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _JSON: Final = ("interrupts", "resumes", "model_params", "truncated", "metadata")
 
 
@@ -37,7 +39,7 @@ def json_text(value: Any) -> Any:
 
 def microseconds(moment: datetime) -> int:
     """A time of the store (naive, UTC) in microseconds since the epoch."""
-    return round(moment.replace(tzinfo=UTC).timestamp() * 1e6)
+    return (moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def remark(span: dict[str, Any]) -> str:
