@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
 
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
@@ -26,20 +28,35 @@ class Cipher:
         return ciphertext[::-1]
 
 
-def test_an_encrypted_sqlite_database(tmp_path: Path) -> None:
-    """Steps, times, sources and parents are plain; state and next nodes are said to be encrypted."""
+def test_an_encrypted_sqlite_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps, times, sources, parents and who asks are plain; the state is said to be encrypted."""
     path = tmp_path / "x.sqlite"
     with SqliteSaver.from_conn_string(str(path)) as saver:
         saver.serde = EncryptedSerializer(Cipher())
-        refunds().compile(checkpointer=saver).invoke({"amount": 3}, thread("t"))
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        graph.invoke({"amount": 4}, thread("answered"))
+        [asked] = graph.get_state(thread("answered")).interrupts
+        graph.invoke(Command(resume="yes"), thread("answered"))
     with open_source(path) as source:
-        [summary] = source.threads()
+        answered, waiting = source.threads()
         steps = list(source.history("t").steps)
-    assert summary.status == "unknown"
+        [question, _] = [approval for approval, _ in database_approvals(source)]
+    assert (answered.status, waiting.status) == ("unknown", "interrupted")
+    assert (list(waiting.next), [list(step.next) for step in steps]) == (
+        ["approve"],
+        [["__start__"], ["plan"], ["approve"]],
+    )
+    assert (question.interrupt_id, question.status, question.decision) == (asked.id, "answered", None)
     assert [(step.step, step.source) for step in steps] == [(-1, "input"), (0, "loop"), (1, "loop")]
     assert all(step.ts and step.ts.startswith("20") for step in steps)
     assert {note for step in steps for note in step.notes} == {"this checkpoint is encrypted (mirror)"}
     assert main(["replay", "t", "--checkpoints", str(path)]) == 0
+    assert main(["replay", "answered", "--checkpoints", str(path)]) == 0
+    assert "> end" not in capsys.readouterr().out
+    assert main(["threads", "--checkpoints", str(path)]) == 0
+    assert "asks (encrypted, " in (shown := capsys.readouterr().out)
+    assert "__type__" not in shown
 
 
 def test_an_encrypted_postgres_database(postgres_database: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from flightlog_viewer.analysis import units
+from flightlog_viewer.checkpoints.inert import closed
 
 FIRST_BYTES = 65_536
 """A long text opens at this many characters; "show more" doubles what is shown."""
@@ -161,6 +162,8 @@ def preview(value: Any, width: int) -> str:
         chip = blob(value)
         return chip or (value[:width] + ("…" if len(value) > width else ""))
     if isinstance(value, dict):
+        if (words := closed(value)) is not None:
+            return words
         parts, used = [], 0
         for name, item in value.items():
             part = f"{str(name)[:40]}: {preview(item, 20) if not isinstance(item, dict | list) else '…'}"

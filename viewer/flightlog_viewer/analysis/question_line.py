@@ -10,6 +10,7 @@ from typing import Any, Final
 from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.json_forms import to_json
 from flightlog_viewer.approvals.decisions import classify, notes
+from flightlog_viewer.checkpoints.inert import closed
 
 _NAMES: Final = ("action", "tool", "name", "type", "task")
 _ARGUMENTS: Final = ("args", "arguments", "input", "params")
@@ -20,6 +21,8 @@ _REQUESTS: Final = ("action_request", "action_requests", "review_configs")
 
 def asked(question: Any) -> str:
     """``refund_order(id: 9) and 1 more``, ``"Refund?" (amount: 40)``, or the value in a few words."""
+    if (words := closed(question)) is not None:
+        return words
     calls = [call for found in _requests(question) if (call := _call(found)) is not None]
     if calls:
         return calls[0] if len(calls) == 1 else f"{calls[0]} and {len(calls) - 1} more"
@@ -36,6 +39,8 @@ def asked(question: Any) -> str:
 
 def answered(answer: Any) -> str:
     """``approve``, ``reject: too late``; JSON for a plain value and for what the usual words do not tell."""
+    if (words := closed(answer)) is not None:
+        return words
     if not isinstance(answer, Mapping | list) or (decision := classify(answer)) not in ("approve", "reject"):
         return to_json(answer)[:80]
     why = notes(answer)

@@ -163,6 +163,8 @@ def _task(task: Task, marks: Mapping[str, str]) -> list[Block]:
 
 
 def _next(step: Step) -> list[Block]:
+    if not step.next and step.closed:
+        return [Block("what is due cannot be told: the checkpoint is closed", "dim")]
     if not step.next:
         return [Block("nothing is due: the run ended here", "dim")]
     return [heading("due from here"), *(Block(node) for node in step.next)]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from flightlog_viewer.approvals.decisions import Decision, classify, decided_by, notes
+from flightlog_viewer.checkpoints.inert import is_opaque
 
 QuestionStatus: TypeAlias = Literal["pending", "answered", "abandoned"]
 """`abandoned`: the thread moved on without an answer."""
@@ -48,8 +49,8 @@ class Approval:
 
     @property
     def decision(self) -> Decision | None:
-        """The class of the answer, None while there is none or when it is not recorded."""
-        if self.status != "answered" or not self.answer_recorded:
+        """The class of the answer, None while there is none, or when it is not recorded or cannot be read."""
+        if self.status != "answered" or not self.answer_recorded or is_opaque(self.answer):
             return None
         decision = classify(self.answer)
         # At a breakpoint the answer is what an update changed: what is no verdict is a change of the plan.

@@ -100,6 +100,7 @@ class HistoryReader:
             resumed_from_parent=_resumed(opened, parent),
             parent_task_id=task_of_namespace(key.checkpoint_ns),
             notes=self._notes(opened, parent),
+            closed=opened.closed is not None,
             committed_at=row.committed_at,
             before=parent.values if parent else {},
             writers=_writers(parent.rows.tasks) if parent else {},

@@ -50,6 +50,21 @@ def is_opaque(value: Inert) -> bool:
     return isinstance(value, dict) and value.get(TYPE) in {"__undecodable__", "__opaque__", "__encrypted__"}
 
 
+def closed(value: Inert) -> str | None:
+    """What stands for a value that is not known, in words; None for one that is."""
+    if not is_opaque(value):
+        return None
+    match value[TYPE]:
+        case "__encrypted__":
+            why = "encrypted"
+        case "__opaque__":
+            why = "pickled" if value.get("encoding") == "pickle" else "in an encoding that is never opened"
+        case _:
+            why = f"cannot be read: {str(value.get(NOTE))[:200]}"
+    size = value.get("nbytes")  # the data itself may be a dict of this shape
+    return f"({why}, {size:,} bytes)" if type(size) is int else f"({why})"
+
+
 def tagged(module: object, name: object, fields: Mapping[Any, Inert]) -> dict[str, Inert]:
     """The inert form of an object with named fields; a message keeps its fields only."""
     for key in fields:

@@ -110,6 +110,8 @@ class Step:
     parent_task_id: str | None
     """For a subgraph's checkpoint: the task of the parent graph that it runs in."""
     notes: Sequence[str] = ()
+    closed: bool = False
+    """Its state cannot be read: `next` holds only what has left rows."""
     committed_at: str | None = None
     """When the row was committed, where the database keeps it (Postgres with `track_commit_timestamp`)."""
     before: Mapping[str, Inert] = field(default_factory=dict, repr=False)

@@ -1,7 +1,7 @@
 """The tasks of a super-step, from the rows that they left and from what was due."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xxhash import xxh3_128_hexdigest
 
@@ -98,6 +98,8 @@ def step_rows(
     names = TaskNames(opened, due, known, found.values())
     waiting = names.sends()
     tasks = [_task(rows, null, names, due, waiting) for rows in found.values()]
+    if opened.closed is not None:  # its channels are not known: what has left rows was due, and perhaps more
+        tasks = [replace(task, due=task.kind in ("pull", "push") and bool(task.path)) for task in tasks]
     return StepRows(_in_order(tasks, due, waiting), null_writes, null.value, null.committed_at)
 
 
@@ -200,7 +202,11 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
 
 def _with_id(interrupt: Interrupt, rows: _Rows, node: str, names: TaskNames) -> Interrupt:
     """A question whose row is closed with the id that it must have: it tells such questions apart."""
-    return interrupt if interrupt.id else Interrupt(_question_id(rows, node, names), interrupt.value)
+    if interrupt.id:
+        return interrupt
+    # A task that has ended had its last question answered too.
+    before = len(rows.resumes) - 1 if rows.output and rows.resumes else len(rows.resumes)
+    return Interrupt(question_id(names.checkpoint_ns, node, rows.task_id, before), interrupt.value)
 
 
 def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> bool:

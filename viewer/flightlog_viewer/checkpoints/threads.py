@@ -105,12 +105,12 @@ def _open(rows: Rows, row: CheckpointRow, decoder: Decoder) -> tuple[Opened, Ste
 
 
 def _status(opened: Opened, step: StepRows) -> ThreadStatus:
-    if opened.closed is not None:
-        return "unknown"
     if any(_failed(task) for task in step.tasks):
         return "errored"
     if any(task.pending for task in step.tasks):
         return "interrupted"
+    if opened.closed is not None:
+        return "unknown"
     return "paused_or_running" if any(task.due for task in step.tasks) else "finished"
 
 

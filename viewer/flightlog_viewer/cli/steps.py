@@ -14,6 +14,7 @@ from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
+from flightlog_viewer.checkpoints.inert import closed
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
 from flightlog_viewer.cli import output
@@ -136,7 +137,7 @@ def _show_step(step: Step, before: str | None, time: str) -> None:
         output.line(f"{indent}  {channel}: {_delta_text(state)}")
     for task in step.tasks:
         output.line(f"{indent}  > {_task_text(step, task)}")
-    if not step.tasks and not step.next:
+    if not step.tasks and not step.next and not step.closed:
         output.line(f"{indent}  > end")
 
 
@@ -180,13 +181,16 @@ def _change_text(change: Change) -> str:
 
 def _text(value: object) -> str:
     form = normal_form(value)
-    text = message_line(form) or to_json(form)
+    text = closed(value) or message_line(form) or to_json(form)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _show_snippets(step: Step, *, newest: bool) -> None:
     """Python that goes on from a step, for the user to run where their graph is."""
     output.line("")
+    if not step.next and step.closed:
+        output.line("# whether anything is due after this step cannot be told")
+        return
     if not step.next:
         output.line("# nothing is due after this step; `--at STEP` shows how to run again from an earlier one")
         return
