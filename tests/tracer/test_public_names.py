@@ -1,6 +1,7 @@
 """What `import flightlog` offers, and the options of its tracer."""
 
 import inspect
+import re
 from importlib.metadata import version
 from typing import Any, get_type_hints
 
@@ -49,8 +50,8 @@ def test_options_that_are_passed_on_are_those_of_the_tracer() -> None:
     options = {name for name, parameter in taken.items() if parameter.kind is inspect.Parameter.KEYWORD_ONLY}
     hints = get_type_hints(JsonlTracer.__init__)
     assert get_type_hints(TracerOptions) == {name: hints[name] for name in options}
-    explained = JsonlTracer.__init__.__doc__ or ""
-    assert [name for name in (*options, "path") if f" {name}" not in explained] == []
+    explained = re.findall(r"\w+", JsonlTracer.__init__.__doc__ or "")
+    assert [name for name in (*options, "path") if name not in explained] == []
 
 
 def test_a_tracer_shows_its_file(tmp_path: Any) -> None:
