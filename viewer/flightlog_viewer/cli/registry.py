@@ -26,13 +26,12 @@ _RECORD: Final = "record"
 _LOOK: Final = "look at spans"
 _PEOPLE: Final = "look at threads and approvals (checkpoint databases)"
 _SHARE: Final = "share and export"
+_OTHERS: Final = "take in what others record"
 _ITSELF: Final = "flightlog itself"
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("run", "flightlog.__main__", "main", "run a command and record its LangChain and LangGraph runs", _RECORD),
     Command("demo", _CLI + "demo", "demo", "record the samples and look at them", _RECORD),
-    Command("collect", _CLI + "incoming", "collect", "receive OTLP from any agent into a span file", _RECORD),
-    Command("import", _CLI + "incoming", "import_", "turn OTLP JSON lines of others into a span file", _RECORD),
     Command("view", _CLI + "view", "view", "browse traces and threads in the terminal", _LOOK),
     Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key", _LOOK),
     Command("traces", _CLI + "traces", "traces", "one line a trace", _LOOK),
@@ -49,6 +48,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("report", _CLI + "report", "report", "a page of Markdown about what happened", _SHARE),
     Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send", _SHARE),
     Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats", _SHARE),
+    Command("collect", _CLI + "incoming", "collect", "receive OTLP from any agent into a span file", _OTHERS),
+    Command("import", _CLI + "incoming", "import_", "turn OTLP JSON lines of others into a span file", _OTHERS),
     Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB", _ITSELF),
     Command("completion", _CLI + "completion", "completion", "a script that completes commands in your shell", _ITSELF),
 )
