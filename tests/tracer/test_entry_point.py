@@ -76,7 +76,7 @@ def test_a_mistyped_command_without_the_viewer(
     """No package would make a command of what is none: it is answered as ever."""
     monkeypatch.setitem(sys.modules, "typer", None)
     assert main(arguments) == 2
-    assert capsys.readouterr().err == "flightlog: no command 'sumary': did you mean `flightlog summary`?\n"
+    assert capsys.readouterr() == ("", "flightlog: no command 'sumary': did you mean `flightlog summary`?\n")
 
 
 def test_the_store_without_the_viewer() -> None:

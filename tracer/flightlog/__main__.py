@@ -86,7 +86,7 @@ def _hand_over(arguments: list[str]) -> int:
         raise MissingExtraError(f"`flightlog {name}`", _EXTRAS.get(name, "viewer"))
     run: Callable[[list[str]], int] = importlib.import_module(_VIEWER_APP).main
     status = run(arguments)
-    if is_missing and arguments[1:] == []:
+    if is_missing and status == 0 and arguments[1:] == []:
         print("\nOnly `run` works as it is installed here; for the others: pip install 'flightlog[viewer]'")
     return status
 
