@@ -16,9 +16,9 @@ from flightlog_samples.__main__ import main as record
 from flightlog_viewer import open_store
 from flightlog_viewer.analysis.filter_fields import FIELDS
 from flightlog_viewer.cli.app import main
+from flightlog_viewer.cli.commands.schema import tables
 from flightlog_viewer.cli.record_fields import RECORD
 from flightlog_viewer.cli.registry import COMMANDS
-from flightlog_viewer.cli.schema import tables
 from tests.viewer.span_lines import story
 
 ROOT = Path(__file__).parents[2]

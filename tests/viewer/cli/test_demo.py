@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog_viewer.cli.demo import program
+from flightlog_viewer.cli.commands.demo import program
 
 
 def test_the_next_command_can_be_typed_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 from flightlog import read_spans
 from flightlog.span import Span
 from flightlog_viewer.cli.app import main
-from flightlog_viewer.cli.compare import pair
+from flightlog_viewer.cli.commands.compare import pair
+from flightlog_viewer.cli.commands.schema import read_json_query
 from flightlog_viewer.cli.record_fields import RECORD, json_schema
-from flightlog_viewer.cli.schema import read_json_query
 from tests.viewer.span_lines import SpanLines, story, usage
 
 SECRETS = [

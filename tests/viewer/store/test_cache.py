@@ -11,7 +11,8 @@ import pytest
 from flightlog.errors import UsageError
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.analysis.filter import Filter
-from flightlog_viewer.store import cache, rows
+from flightlog_viewer.store import rows
+from flightlog_viewer.store.files import cache
 from tests.viewer.store.records import llm, span, write
 
 

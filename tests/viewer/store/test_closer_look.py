@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import closer_look, json_types
 from flightlog_viewer.store.columns import kept_columns, read_columns
+from flightlog_viewer.store.loading import closer_look, json_types
 from tests.viewer.store.records import llm, span, write
 from tests.viewer.store.test_fuzz import another_value, seeds
 

@@ -216,7 +216,7 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
 
     import zstandard
 
-    from flightlog_viewer.store import source_file
+    from flightlog_viewer.store.files import source_file
 
     monkeypatch.setattr(source_file, "_REST", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import opened_files, sources, stretch
+from flightlog_viewer.store.files import opened_files, sources
+from flightlog_viewer.store.loading import stretch
 from tests.viewer.store.records import span, write
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from flightlog_viewer import open_store
 from flightlog_viewer.cli.app import main
-from flightlog_viewer.store import stretch
+from flightlog_viewer.store.loading import stretch
 from tests.viewer.store.records import span, write
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import own_folder
-from flightlog_viewer.store.cache import Cache
-from flightlog_viewer.store.own_folder import OwnFolder, sweep, temporary_folder, temporary_parent
+from flightlog_viewer.store.files import own_folder
+from flightlog_viewer.store.files.cache import Cache
+from flightlog_viewer.store.files.own_folder import OwnFolder, sweep, temporary_folder, temporary_parent
 from tests.viewer.store.records import span, write
 
 OWNER = """
 import os, signal, sys
 from pathlib import Path
-from flightlog_viewer.store.own_folder import OwnFolder
+from flightlog_viewer.store.files.own_folder import OwnFolder
 folder = OwnFolder(Path(sys.argv[1]))
 (folder.path / "large").mkdir()
 (folder.path / "large" / "1.jsonl").write_bytes(b"x" * 1000)

@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import rejects, short_lines
-from flightlog_viewer.store.lines import find_lines
+from flightlog_viewer.store.files import rejects
+from flightlog_viewer.store.loading import short_lines
+from flightlog_viewer.store.loading.lines import find_lines
 from tests.viewer.store.records import span
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flightlog_viewer import open_store
-from flightlog_viewer.store import wrong_fields
-from flightlog_viewer.store.sieve import look
+from flightlog_viewer.store.loading import wrong_fields
+from flightlog_viewer.store.loading.sieve import look
 from tests.viewer.store.records import llm, span, write
 from tests.viewer.store.test_fuzz import another_value, seeds
 

@@ -1,1 +1,1 @@
-"""The commands, one module per group."""
+"""The command line: what finds, runs and prints commands."""

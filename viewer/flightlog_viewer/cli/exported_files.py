@@ -32,7 +32,7 @@ class Listing:
 def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     """The files that are meant: each has spans or nothing yet, and one has spans unless the command ``waits``."""
     from flightlog.errors import UnreadableError
-    from flightlog_viewer.store.sources import looks_like_spans, resolve
+    from flightlog_viewer.store.files.sources import looks_like_spans, resolve
 
     files = resolve(paths or ())
     for file in files:
@@ -46,7 +46,7 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
 
 def _reason(file: Path) -> str:
     """Why the first line is none."""
-    from flightlog_viewer.store.sieve import look
+    from flightlog_viewer.store.loading.sieve import look
 
     with file.open("rb") as stream:
         reason = look(stream.readline(_LOOKED_AT)).reason

@@ -20,7 +20,7 @@ class Command(NamedTuple):
     """The heading that the line stands under."""
 
 
-_CLI: Final = "flightlog_viewer.cli."
+_CLI: Final = "flightlog_viewer.cli.commands."
 
 _RECORD: Final = "record"
 _LOOK: Final = "look at spans"

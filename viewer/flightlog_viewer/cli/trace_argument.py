@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import compile_filter
-from flightlog_viewer.store.sources import SUFFIXES
+from flightlog_viewer.store.files.sources import SUFFIXES
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store

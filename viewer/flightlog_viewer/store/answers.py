@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from flightlog_viewer.store.queries import statement
+from flightlog_viewer.store.queries.by_name import statement
 
 _KEPT: Final = ("overview", "summary")
 """Named queries, as they are asked without parameters."""

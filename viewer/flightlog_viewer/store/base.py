@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from flightlog_viewer.store.derived import Derived
-from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.loading.locations import Locations
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.locations import Arrays
+    from flightlog_viewer.store.loading.locations import Arrays
 
 _SAMPLES: Final = 16
 _SAMPLE_BYTES: Final = 4096

@@ -12,7 +12,7 @@ import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store.checkpoint_tables import HISTORY
-from flightlog_viewer.store.queries import statement
+from flightlog_viewer.store.queries.by_name import statement
 
 _SETTLED_NS: Final = 1_000_000_000
 """A file that was written a moment ago can be written again within one tick of its clock."""

@@ -8,8 +8,8 @@ from flightlog.errors import UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span_line import decode
 from flightlog_viewer.store.columns import KNOWN
+from flightlog_viewer.store.loading.sieve import encode
 from flightlog_viewer.store.rows import Rows
-from flightlog_viewer.store.sieve import encode
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from flightlog_viewer.store import base, rejects
+from flightlog_viewer.store import base
 from flightlog_viewer.store.answers import kept_answers, write_answers
-from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.columns import create_table
 from flightlog_viewer.store.derived import Derived
-from flightlog_viewer.store.in_flight import Started, read_started
-from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.opened_files import OpenedFiles
-from flightlog_viewer.store.source_file import SourceFile
-from flightlog_viewer.store.spool import Spool
+from flightlog_viewer.store.files import rejects
+from flightlog_viewer.store.files.cache import Cache
+from flightlog_viewer.store.files.opened_files import OpenedFiles
+from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.files.spool import Spool
+from flightlog_viewer.store.loading.in_flight import Started, read_started
+from flightlog_viewer.store.loading.locations import Locations
 from flightlog_viewer.store.views import create_views
 from flightlog_viewer.store.watch import Progress, Watch
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.ingest import Loader
-    from flightlog_viewer.store.locations import Arrays
-    from flightlog_viewer.store.staging import Staging
+    from flightlog_viewer.store.loading.ingest import Loader
+    from flightlog_viewer.store.loading.locations import Arrays
+    from flightlog_viewer.store.loading.staging import Staging
 
 CACHED_BYTES: Final = 16 << 20
 """Smaller files load faster than a base is looked after."""
@@ -128,15 +129,15 @@ class Rows:
     @property
     def _staging(self) -> "Staging":
         if self._staged is None:
-            from flightlog_viewer.store.staging import Staging
+            from flightlog_viewer.store.loading.staging import Staging
 
             self._staged = Staging(self.new_file)
         return self._staged
 
     def _fill(self, table: str, files: Sequence[SourceFile], progress: Progress | None) -> None:
         # Only now: it brings numpy and pyarrow, and a store from the cache does without them.
-        from flightlog_viewer.store.ingest import Loader
-        from flightlog_viewer.store.stretch import Piece, stretches
+        from flightlog_viewer.store.loading.ingest import Loader
+        from flightlog_viewer.store.loading.stretch import Piece, stretches
 
         loader = Loader(self._connection, table, self.new_file)
         pieces = [Piece(source, 0, source.size()) for source in files]
@@ -149,7 +150,7 @@ class Rows:
         self._take(loader)
 
     def _are_many(self, files: Sequence[SourceFile], size: int) -> bool:
-        from flightlog_viewer.store.short_lines import SHORTEST, typical_size
+        from flightlog_viewer.store.loading.short_lines import SHORTEST, typical_size
 
         if size >= FILE_BACKED_BYTES:
             return True
@@ -265,7 +266,7 @@ class Rows:
             source.end = 0
 
     def _grow(self) -> int:
-        from flightlog_viewer.store.stretch import Piece, stretches
+        from flightlog_viewer.store.loading.stretch import Piece, stretches
 
         pieces = [Piece(source, source.end, source.size()) for source in self._files.changed()]
         if not pieces:

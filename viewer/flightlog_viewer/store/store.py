@@ -14,19 +14,19 @@ from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
-from flightlog_viewer.store.cache import Cache
 from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
+from flightlog_viewer.store.files.cache import Cache
+from flightlog_viewer.store.files.own_folder import sweep_temporary
+from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.files.sources import newest, resolve
 from flightlog_viewer.store.functions import create_functions
-from flightlog_viewer.store.own_folder import sweep_temporary
 from flightlog_viewer.store.payloads import PayloadReader
-from flightlog_viewer.store.queries import statement
+from flightlog_viewer.store.queries.by_name import statement
 from flightlog_viewer.store.rows import Rows
-from flightlog_viewer.store.source_file import SourceFile
-from flightlog_viewer.store.sources import newest, resolve
 from flightlog_viewer.store.watch import Progress
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.wrong_fields import WrongFields
+    from flightlog_viewer.store.loading.wrong_fields import WrongFields
 
 _MEMORY_LIMIT_BYTES: Final = 4 << 30
 """What DuckDB may take at most; half of the machine's memory when that is less."""
@@ -106,7 +106,7 @@ class Store:
     def wrong_fields(self, progress: Progress) -> "WrongFields":
         """Which optional fields of which lines have unusable values, and became NULL."""
         # Only now: it brings numpy.
-        from flightlog_viewer.store.wrong_fields import find_wrong_fields
+        from flightlog_viewer.store.loading.wrong_fields import find_wrong_fields
 
         return find_wrong_fields(self.sources, self._rows.new_file, progress)
 

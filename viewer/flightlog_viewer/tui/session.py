@@ -66,7 +66,7 @@ class Session:
 
     def files(self) -> list[Path]:
         """The span files meant; none only beside checkpoint databases. Raises UnreadableError otherwise."""
-        from flightlog_viewer.store.sources import resolve
+        from flightlog_viewer.store.files.sources import resolve
 
         try:
             return resolve(self.paths)
@@ -136,7 +136,7 @@ class Session:
 
     def watched(self) -> list[Path]:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
-        from flightlog_viewer.store.in_flight import files_with_sidecars
+        from flightlog_viewer.store.loading.in_flight import files_with_sidecars
 
         files = [source.path for source in self.cursors.store.sources]
         sidecars = [sidecar for beside in files_with_sidecars(files).values() for sidecar in beside]

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from flightlog_viewer.store.queries import statement
+from flightlog_viewer.store.queries.by_name import statement
 
 if TYPE_CHECKING:
     import duckdb

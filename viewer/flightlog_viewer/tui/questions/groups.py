@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from flightlog_viewer.store import screen_queries
+from flightlog_viewer.store.queries import screens as screen_queries
 from flightlog_viewer.tui.questions.cursors import Cursors
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flightlog_viewer.analysis.trace_row import TraceRow
-from flightlog_viewer.store import screen_queries
+from flightlog_viewer.store.queries import screens as screen_queries
 from flightlog_viewer.tui.background import uncollected
 from flightlog_viewer.tui.questions.cursors import Cursors
 

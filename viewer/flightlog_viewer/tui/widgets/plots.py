@@ -6,7 +6,7 @@ from datetime import tzinfo
 from textual_plotext import PlotextPlot
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.store.screen_queries import BINS_PER_DECADE
+from flightlog_viewer.store.queries.screens import BINS_PER_DECADE
 
 _BAR = (86, 180, 233)
 """Okabe-Ito sky blue; the height says the same."""
@@ -14,7 +14,7 @@ _DAY_US = 86_400_000_000
 
 
 def draw_latencies(plot: PlotextPlot, bins: Sequence[tuple[int, int]], title: str) -> None:
-    """Bins as ``screen_queries.latency_bins`` gives them; those without a call are drawn empty."""
+    """Bins as the query ``latency_bins`` gives them; those without a call are drawn empty."""
     _begin(plot, title)
     if bins:
         first, last = bins[0][0], bins[-1][0]
@@ -26,7 +26,7 @@ def draw_latencies(plot: PlotextPlot, bins: Sequence[tuple[int, int]], title: st
 
 
 def draw_tokens(plot: PlotextPlot, bins: Sequence[tuple[int, int | None]], tz: tzinfo) -> None:
-    """Bins as ``screen_queries.token_bins`` gives them, with wall times of ``tz``; dates where it took days."""
+    """Bins as the query ``token_bins`` gives them, with wall times of ``tz``; dates where it took days."""
     _begin(plot, "tokens over time")
     if bins:
         day = bins[-1][0] - bins[0][0] > _DAY_US

@@ -1,6 +1,6 @@
 """Named queries about threads: questions that spans ended with, answers that runs brought, each thread's newest run."""
 
-from flightlog_viewer.store.named_query import Statement, named
+from flightlog_viewer.store.queries.named_query import Statement, named
 
 
 @named

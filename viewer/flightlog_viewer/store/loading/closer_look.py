@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.columns import REQUIRED, suspicious_kinds, suspicious_values
-from flightlog_viewer.store.json_types import OPTIONAL_TEXTS, REASONS, SPAN, UNREAD, JsonTypes, read_types
-from flightlog_viewer.store.lines import Lines, read_line, read_lines
-from flightlog_viewer.store.rejects import Rejects
-from flightlog_viewer.store.sieve import encode, look
-from flightlog_viewer.store.stretch import Stretch
+from flightlog_viewer.store.files.rejects import Rejects
+from flightlog_viewer.store.loading.json_types import OPTIONAL_TEXTS, REASONS, SPAN, UNREAD, JsonTypes, read_types
+from flightlog_viewer.store.loading.lines import Lines, read_line, read_lines
+from flightlog_viewer.store.loading.sieve import encode, look
+from flightlog_viewer.store.loading.stretch import Stretch
 
 MANY_LINES: Final = 1000
 """Suspects of a file from which on a second pass over it may be worth its while."""

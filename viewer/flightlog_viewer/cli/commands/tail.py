@@ -19,7 +19,7 @@ from flightlog_viewer.cli.options import Filter, NoCache, Paths, Tz
 from flightlog_viewer.cli.output import json_line, line, note
 from flightlog_viewer.cli.span_rows import known, remark
 from flightlog_viewer.safe_text import name_text
-from flightlog_viewer.store.sources import SUFFIXES
+from flightlog_viewer.store.files.sources import SUFFIXES
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store

@@ -54,9 +54,9 @@ def view(
         arguments += ["--tz", tz] if tz else []
         return _serve([*arguments, "--", *paths], port)
     if not interactive():
+        from flightlog_viewer.cli.commands.summary import summary
+        from flightlog_viewer.cli.commands.threads import threads
         from flightlog_viewer.cli.output import line
-        from flightlog_viewer.cli.summary import summary
-        from flightlog_viewer.cli.threads import threads
 
         if paths or not checkpoints:
             summary(paths, no_cache=no_cache, tz=tz)

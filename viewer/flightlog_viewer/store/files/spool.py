@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
 from flightlog_exporters.line_file import BOMB, compression_of, is_bomb
-from flightlog_viewer.store.own_folder import OwnFolder, temporary_folder
+from flightlog_viewer.store.files.own_folder import OwnFolder, temporary_folder
 
 if TYPE_CHECKING:
-    from flightlog_viewer.store.cache import Cache
+    from flightlog_viewer.store.files.cache import Cache
 
 _BLOCK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20

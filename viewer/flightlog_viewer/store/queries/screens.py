@@ -6,7 +6,7 @@ Plots are binned here, so that a million spans come back as a few dozen numbers.
 from typing import TYPE_CHECKING, Final
 
 from flightlog_viewer.store.columns import LIGHT
-from flightlog_viewer.store.named_query import Statement
+from flightlog_viewer.store.queries.named_query import Statement
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flightlog_viewer.safe_text import is_text
-from flightlog_viewer.store.lines import Lines, find_lines
-from flightlog_viewer.store.source_file import SourceFile
+from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.loading.lines import Lines, find_lines
 
 JOINED_BYTES: Final = 32 << 20
 """What is smaller is joined with its neighbours up to about this: each read costs DuckDB some milliseconds."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.store.rejects import Rejects
-from flightlog_viewer.store.spool import Spool
+from flightlog_viewer.store.files.rejects import Rejects
+from flightlog_viewer.store.files.spool import Spool
 
 Change = Literal["none", "grown", "truncated", "replaced", "rewritten"]
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flightlog_viewer.store.named_query import Statement, named
+from flightlog_viewer.store.queries.named_query import Statement, named
 
 _EXAMPLES: Final = 3
 _JUMP: Final = "INTERVAL 250 MILLISECONDS"

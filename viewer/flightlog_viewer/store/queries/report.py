@@ -9,8 +9,8 @@ from typing import Final
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import Filter
-from flightlog_viewer.store.named_query import Statement, named
 from flightlog_viewer.store.public import PUBLIC
+from flightlog_viewer.store.queries.named_query import Statement, named
 
 EVERYTHING: Final = Filter("true", [])
 

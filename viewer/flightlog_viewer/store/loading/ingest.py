@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from flightlog.errors import UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.safe_text import name_text
-from flightlog_viewer.store.closer_look import Batch, CloserLook, Repaired
 from flightlog_viewer.store.columns import create_table, kept_columns, read_columns
-from flightlog_viewer.store.duplicates import duplicates_within
-from flightlog_viewer.store.lines import Lines, find_lines, read_line
-from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.read_json import read_json
-from flightlog_viewer.store.rejects import Rejects
-from flightlog_viewer.store.short_lines import chunks, mostly_short
-from flightlog_viewer.store.sieve import look
-from flightlog_viewer.store.stretch import Stretch
+from flightlog_viewer.store.files.rejects import Rejects
+from flightlog_viewer.store.loading.closer_look import Batch, CloserLook, Repaired
+from flightlog_viewer.store.loading.duplicates import duplicates_within
+from flightlog_viewer.store.loading.lines import Lines, find_lines, read_line
+from flightlog_viewer.store.loading.locations import Locations
+from flightlog_viewer.store.loading.read_json import read_json
+from flightlog_viewer.store.loading.short_lines import chunks, mostly_short
+from flightlog_viewer.store.loading.sieve import look
+from flightlog_viewer.store.loading.stretch import Stretch
 
 _SAMPLE: Final = 16
 """Rows whose run_id is compared with the bytes of their line, as proof that rows and lines line up."""

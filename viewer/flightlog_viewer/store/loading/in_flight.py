@@ -9,7 +9,7 @@ from typing import Any
 
 from flightlog.sidecars import OpenSpan, read_open_spans
 from flightlog_viewer.store.columns import LIGHT_NAMES
-from flightlog_viewer.store.sieve import clean
+from flightlog_viewer.store.loading.sieve import clean
 
 
 @dataclass(frozen=True, slots=True)

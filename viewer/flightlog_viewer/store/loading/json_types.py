@@ -13,7 +13,7 @@ import duckdb
 from flightlog import span_line
 from flightlog.span import STATUSES, TYPES
 from flightlog_viewer.store.columns import LIGHT
-from flightlog_viewer.store.read_json import read_json
+from flightlog_viewer.store.loading.read_json import read_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from flightlog_viewer.store.columns import LIGHT, kept_columns, read_columns
-from flightlog_viewer.store.duplicates import duplicates_of
-from flightlog_viewer.store.in_flight import Started
-from flightlog_viewer.store.ingest import Loader
-from flightlog_viewer.store.locations import Locations
-from flightlog_viewer.store.sieve import encode
+from flightlog_viewer.store.loading.duplicates import duplicates_of
+from flightlog_viewer.store.loading.in_flight import Started
+from flightlog_viewer.store.loading.ingest import Loader
+from flightlog_viewer.store.loading.locations import Locations
+from flightlog_viewer.store.loading.sieve import encode
 
 # A JSON value that DuckDB's reader let through may still be refused by its cast.
 _TYPED: Final = ", ".join(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from flightlog_viewer.cli import figures
-from flightlog_viewer.cli.doctor import examine
+from flightlog_viewer.cli.commands.doctor import examine
+from flightlog_viewer.cli.commands.summary import headline, totals
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Overwrite, Paths, Since, Tz
 from flightlog_viewer.cli.output import lines, note
-from flightlog_viewer.cli.summary import headline, totals
 from flightlog_viewer.safe_text import safe_text
 
 if TYPE_CHECKING:

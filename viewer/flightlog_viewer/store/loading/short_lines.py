@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from flightlog_viewer.store.lines import Lines
+from flightlog_viewer.store.loading.lines import Lines
 
 SHORTEST: Final = 64
 """Bytes; the required fields alone take more."""

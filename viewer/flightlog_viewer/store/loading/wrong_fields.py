@@ -18,11 +18,11 @@ from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span_line import HUGE
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
-from flightlog_viewer.store.lines import read_lines
-from flightlog_viewer.store.read_json import read_json
-from flightlog_viewer.store.sieve import look
-from flightlog_viewer.store.source_file import SourceFile
-from flightlog_viewer.store.stretch import Piece, stretches
+from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.loading.lines import read_lines
+from flightlog_viewer.store.loading.read_json import read_json
+from flightlog_viewer.store.loading.sieve import look
+from flightlog_viewer.store.loading.stretch import Piece, stretches
 from flightlog_viewer.store.watch import Progress, Watch
 
 EXAMPLES: Final = 3

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog_viewer.store.columns import LIGHT
-from flightlog_viewer.store.own_folder import OwnFolder, sweep
+from flightlog_viewer.store.files.own_folder import OwnFolder, sweep
 
 LIMIT_BYTES: Final = 4 << 30
 """What all of the cache may take; the files not used for longest go first."""

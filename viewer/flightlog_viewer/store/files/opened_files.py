@@ -10,9 +10,9 @@ import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.safe_text import name_text
-from flightlog_viewer.store.source_file import SourceFile, open_source_file
-from flightlog_viewer.store.sources import resolve
-from flightlog_viewer.store.spool import Spool
+from flightlog_viewer.store.files.source_file import SourceFile, open_source_file
+from flightlog_viewer.store.files.sources import resolve
+from flightlog_viewer.store.files.spool import Spool
 
 TABLE: Final = "CREATE TABLE sources (file_id INTEGER, path VARCHAR)"
 _MOST_HELD: Final = 1024

@@ -56,7 +56,7 @@ def demo(
         from flightlog_viewer.tui.start import run
 
         return run([str(out)], databases)
-    from flightlog_viewer.cli.summary import summary
+    from flightlog_viewer.cli.commands.summary import summary
 
     line(f"recorded in {out}:")
     summary([str(out)], no_cache=True)

@@ -1,0 +1,1 @@
+"""Which files are meant, and the descriptors, copies and folders that they are read by."""
