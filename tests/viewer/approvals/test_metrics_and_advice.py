@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flightlog_viewer.approvals.approval import Approval, Moment, at
+from flightlog_viewer.approvals.approval import Approval, Moment, at, parse_time
 from flightlog_viewer.approvals.calibration import advise
 from flightlog_viewer.approvals.decisions import classify, decided_by, notes, risk_score
 from flightlog_viewer.approvals.metrics import measure, percentile, risk_bucket
@@ -115,6 +115,18 @@ def test_weeks_begin_at_midnight_where_people_are() -> None:
     items = [approval("a", "yes", answered=sunday)]
     zones: list[tzinfo] = [UTC, ZoneInfo("Asia/Tokyo")]
     assert [measure(items, MONDAY, tz=zone).by_week[0].key for zone in zones] == ["2026-W47", "2026-W48"]
+
+
+def test_the_last_day_there_is_has_a_week_anywhere() -> None:
+    """A time that a zone puts beyond the year 9999 is in the week of its own day."""
+    last = approval("a", "yes", answered=at(parse_time("9999-12-31T23:30:00Z")))
+    assert [group.key for group in measure([last], MONDAY, tz=ZoneInfo("Asia/Tokyo")).by_week] == ["9999-W52"]
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+10:00", "yesterday", "", None, 7])
+def test_what_is_no_time_in_utc_is_unknown(text: object) -> None:
+    """A database may say any time; one outside all years is none, and not the end of the command."""
+    assert parse_time(text) is None
 
 
 def test_what_waits_and_what_is_late() -> None:

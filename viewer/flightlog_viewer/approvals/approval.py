@@ -98,12 +98,12 @@ def breakpoint_id(checkpoint_id: str) -> str:
 
 
 def parse_time(text: Any) -> datetime | None:
-    """An RFC 3339 time as UTC; None for anything else."""
+    """An RFC 3339 time as UTC; None for anything else, and for what is outside the years 1 to 9999 there."""
     try:
         moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def at(moment: datetime | None) -> Moment:

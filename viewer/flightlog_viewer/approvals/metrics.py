@@ -1,5 +1,6 @@
 """What a list of approvals says: what waits and for how long, how fast people answer, how often they agree."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,9 @@ def week(approval: Approval, tz: tzinfo = UTC) -> str | None:
     moment = approval.answered_at
     if moment is None:
         return None
-    year, number, _ = moment.astimezone(tz).isocalendar()
+    with contextlib.suppress(ValueError, OverflowError):  # the first and the last day there is stay where they are
+        moment = moment.astimezone(tz)
+    year, number, _ = moment.isocalendar()
     return f"{year}-W{number:02}"
 
 
