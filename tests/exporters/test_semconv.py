@@ -114,6 +114,27 @@ def test_parameters_that_backends_would_refuse(value: Any, expected: list[str]) 
     }
 
 
+@pytest.mark.parametrize(
+    ("read", "made", "counts"),
+    [
+        # langchain-anthropic, newer and older: cache writes by how long they last.
+        ({"cache_creation": 0, "ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 1}, {}, [None, 5, None]),
+        ({"cache_creation": 5, "ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 1}, {}, [None, 5, None]),
+        # langchain-openai, by service tier.
+        ({"priority_cache_read": 3, "priority": 7}, {"priority_reasoning": 2, "priority": 3}, [3, None, 2]),
+        ({"cache_read": 0, "cache_creation": True}, None, [0, None, None]),
+    ],
+)
+def test_token_details_by_the_names_of_every_provider(read: Any, made: Any, counts: list[int | None]) -> None:
+    """Tokens read from a cache, written to one and spent on reasoning, in both vocabularies, each counted once."""
+    usage = {"input_tokens": 10, "output_tokens": 5, "input_token_details": read, "output_token_details": made}
+    found = semconv.attributes_of(span("llm", token_usage=usage))
+    genai_names = ("cache_read.input_tokens", "cache_creation.input_tokens", "reasoning.output_tokens")
+    assert [found.get(f"gen_ai.usage.{name}") for name in genai_names] == counts
+    openinference = ("prompt_details.cache_read", "prompt_details.cache_write", "completion_details.reasoning")
+    assert [found.get(f"llm.token_count.{name}") for name in openinference] == counts
+
+
 def test_an_answer_from_the_cache_counts_no_tokens() -> None:
     """Nobody was paid for them."""
     hit = span("llm", cache_hit=True, token_usage={"input_tokens": 10, "output_tokens": 5, "total_tokens": 15})

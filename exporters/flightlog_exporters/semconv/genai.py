@@ -7,6 +7,7 @@ from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.json_text import dump
 from flightlog_exporters.semconv.messages import Talk, is_completion
+from flightlog_exporters.semconv.token_details import token_details
 
 _PARAMETERS = {
     "temperature": "gen_ai.request.temperature",
@@ -124,16 +125,13 @@ def _add_parameters(attributes: Attributes, parameters: dict[str, Any]) -> None:
 def usage(span: Span, *, cache_write: bool = False) -> dict[str, int]:
     """Token counts by attribute name. Input includes cached tokens, output includes reasoning."""
     known = span.token_usage or {}
-    read = known.get("input_token_details")
-    made = known.get("output_token_details")
-    read = read if isinstance(read, dict) else {}
-    made = made if isinstance(made, dict) else {}
+    details = token_details(known)
     counts = {
         names.INPUT_TOKENS: known.get("input_tokens"),
         names.OUTPUT_TOKENS: known.get("output_tokens"),
-        names.CACHE_READ_TOKENS: read.get("cache_read"),
-        names.CACHE_WRITE_TOKENS if cache_write else names.CACHE_CREATION_TOKENS: read.get("cache_creation"),
-        names.REASONING_TOKENS: made.get("reasoning"),
+        names.CACHE_READ_TOKENS: details.cache_read,
+        names.CACHE_WRITE_TOKENS if cache_write else names.CACHE_CREATION_TOKENS: details.cache_write,
+        names.REASONING_TOKENS: details.reasoning,
     }
     return {name: count for name, count in counts.items() if isinstance(count, int) and not isinstance(count, bool)}
 

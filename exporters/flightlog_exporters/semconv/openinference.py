@@ -8,6 +8,7 @@ from flightlog_exporters.semconv import names
 from flightlog_exporters.semconv.genai import is_agent
 from flightlog_exporters.semconv.json_text import dump, encode
 from flightlog_exporters.semconv.messages import Message, Talk, text_of
+from flightlog_exporters.semconv.token_details import token_details
 
 _KINDS = {"llm": "LLM", "tool": "TOOL", "retriever": "RETRIEVER"}
 
@@ -62,16 +63,14 @@ def _add_llm(attributes: Attributes, span: Span, talk: Talk) -> None:
 
 
 def _add_usage(attributes: Attributes, usage: Any) -> None:
-    read, made = usage.get("input_token_details"), usage.get("output_token_details")
-    read = read if isinstance(read, dict) else {}
-    made = made if isinstance(made, dict) else {}
+    details = token_details(usage)
     for name, count in (
         (names.OI_PROMPT_TOKENS, usage.get("input_tokens")),
         (names.OI_COMPLETION_TOKENS, usage.get("output_tokens")),
         (names.OI_TOTAL_TOKENS, usage.get("total_tokens")),
-        (names.OI_CACHE_READ, read.get("cache_read")),
-        (names.OI_CACHE_WRITE, read.get("cache_creation")),
-        (names.OI_REASONING, made.get("reasoning")),
+        (names.OI_CACHE_READ, details.cache_read),
+        (names.OI_CACHE_WRITE, details.cache_write),
+        (names.OI_REASONING, details.reasoning),
     ):
         if isinstance(count, int) and not isinstance(count, bool):
             attributes[name] = count

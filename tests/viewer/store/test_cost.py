@@ -63,15 +63,19 @@ def test_each_call_by_its_own_size(tmp_path: Path) -> None:
 
 
 def test_tokens_written_to_a_cache(tmp_path: Path) -> None:
-    """Those of five minutes and those of an hour are told apart, and are no plain input."""
-    call = llm(
-        "a", token_usage=usage(10, 0, ephemeral_5m_input_tokens=4, ephemeral_1h_input_tokens=1, cache_creation=2)
-    )
-    with open_store(write(tmp_path / "a.jsonl", call)) as store:
-        (found,) = store.sql(
-            "SELECT uncached_input_tokens, cache_write_tokens, cache_write_1h_tokens FROM llm_calls"
+    """Those of five minutes and those of an hour are told apart, are no plain input, and are counted once."""
+    lifetimes = {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 1}
+    calls = [
+        llm("a", token_usage=usage(10, 0, cache_creation=0, **lifetimes)),
+        llm("b", token_usage=usage(10, 0, cache_creation=5, **lifetimes)),  # an older langchain-anthropic
+        llm("c", token_usage=usage(10, 0, cache_creation=5)),
+        llm("d", token_usage=usage(10, 0, priority_cache_creation=5)),
+    ]
+    with open_store(write(tmp_path / "a.jsonl", *calls)) as store:
+        found = store.sql(
+            "SELECT uncached_input_tokens, cache_write_tokens, cache_write_1h_tokens FROM llm_calls ORDER BY run_id"
         ).fetchall()
-    assert found == (3, 6, 1)
+    assert found == [(5, 4, 1), (5, 4, 1), (5, 5, 0), (5, 5, 0)]
 
 
 def test_unknown_is_not_zero(tmp_path: Path) -> None:

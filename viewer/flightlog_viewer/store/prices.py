@@ -18,8 +18,15 @@ CREATE TABLE IF NOT EXISTS prices (
 
 # Bounded, so that what a broken line claims cannot overflow.
 _DETAIL: Final = "greatest(0, least(coalesce(token_usage.input_token_details['{}'], 0), 1000000000000))"
-_READ: Final = " + ".join(_DETAIL.format(key) for key in ("cache_read", "priority_cache_read", "flex_cache_read"))
-_WRITE: Final = " + ".join(_DETAIL.format(key) for key in ("cache_creation", "ephemeral_5m_input_tokens"))
+_TIERS: Final = ("", "priority_", "flex_")
+"""langchain-openai puts the service tier before the name of a detail."""
+_READ: Final = " + ".join(_DETAIL.format(f"{tier}cache_read") for tier in _TIERS)
+_WRITE_1H: Final = _DETAIL.format("ephemeral_1h_input_tokens")
+# Where langchain-anthropic tells lifetimes apart, cache_creation is their sum (in older versions) or zero.
+_WRITE: Final = (
+    f"greatest({' + '.join(_DETAIL.format(f'{tier}cache_creation') for tier in _TIERS)} - {_WRITE_1H}, "
+    f"{_DETAIL.format('ephemeral_5m_input_tokens')})"
+)
 _OUT: Final = "greatest(0, least(coalesce(token_usage.output_token_details['{}'], 0), 1000000000000))"
 
 
@@ -50,7 +57,7 @@ WITH usage AS (
     SELECT row_id, provider, coalesce(model, request_model) AS priced_model, service_tier, start_time, cache_hit,
         token_usage.input_tokens AS input_tokens, token_usage.output_tokens AS output_tokens,
         {_READ} AS cache_read_tokens, {_WRITE} AS cache_write_tokens,
-        {_DETAIL.format("ephemeral_1h_input_tokens")} AS cache_write_1h_tokens,
+        {_WRITE_1H} AS cache_write_1h_tokens,
         {_DETAIL.format("audio")} AS input_audio_tokens,
         {_OUT.format("audio")} AS output_audio_tokens, {_OUT.format("reasoning")} AS reasoning_tokens
     FROM all_rows WHERE type = 'llm'),
