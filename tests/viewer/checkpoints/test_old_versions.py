@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import ormsgpack
 import pytest
 import zstandard
 
 from flightlog_viewer.checkpoints import CheckpointSource, open_source
+from flightlog_viewer.checkpoints.decode import Decoder
 
 RECORDED = Path(__file__).parent / "recorded"
 VERSIONS = ("0.2.28", "0.2.60", "0.3.34", "0.4.10")
@@ -25,6 +27,13 @@ def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path,
     packed = (RECORDED / f"{name}.sqlite.zst").read_bytes()
     path.write_bytes(zstandard.ZstdDecompressor().decompress(packed, max_output_size=1 << 24))
     return request.param, path, json.loads((RECORDED / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("module", ["pathlib", "pathlib._local"])
+def test_a_path_is_a_path_whichever_python_wrote_it(module: str) -> None:
+    """Python 3.13 names another module for the classes of paths than those before and after it."""
+    stored = ormsgpack.packb(ormsgpack.Ext(1, ormsgpack.packb([module, "PosixPath", ["/", "a", "b"]])))
+    assert Decoder().typed("msgpack", stored) == {"__type__": "pathlib.PosixPath", "value": "/a/b"}
 
 
 Recorded = tuple[str, Path, dict[str, list[Any]]]

@@ -20,6 +20,8 @@ ARGS = "__args__"
 SECRETS = frozenset({"SecretStr", "SecretBytes", "Secret"})
 """Classes whose content is left out."""
 COLLECTIONS = frozenset({"set", "frozenset", "deque"})
+PATH_MODULES = ("pathlib", "pathlib._local")
+"""Where the classes of paths live; the second in Python 3.13 alone."""
 _MESSAGES = {
     "HumanMessage": "human",
     "HumanMessageChunk": "HumanMessageChunk",
@@ -98,9 +100,9 @@ def array_form(dtype: str, shape: list[int], order: str, buffer: bytes) -> dict[
 
 def positional(module: str, name: str, args: list[Inert]) -> dict[str, Inert]:
     """Objects packed as positional arguments; the well-known ones get a readable value."""
-    if module == "pathlib" and args and all(isinstance(part, str) for part in args):
+    if module in PATH_MODULES and args and all(isinstance(part, str) for part in args):
         root, rest = (args[0], args[1:]) if args[0].endswith("/") else ("", args)
-        return {TYPE: f"{module}.{name}", "value": root + "/".join(rest)}
+        return {TYPE: f"pathlib.{name}", "value": root + "/".join(rest)}
     if (module, name) == ("re", "compile") and len(args) == 2:
         return {TYPE: "re.Pattern", "pattern": args[0], "flags": args[1]}
     if module == "datetime" and len(args) == 3 and all(isinstance(part, int) for part in args):

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import xxhash
 
 from flightlog_viewer.checkpoints import channels
-from flightlog_viewer.checkpoints.inert import ARGS, NOTE, TYPE, array_form, tagged
+from flightlog_viewer.checkpoints.inert import ARGS, NOTE, PATH_MODULES, TYPE, array_form, tagged
 from flightlog_viewer.checkpoints.model import Interrupt, Step
 
 MAX_DEPTH = 120
@@ -128,6 +128,8 @@ def _form(value: Any, depth: int) -> Any:
 def _object_form(value: Any, depth: int) -> Any:
     """A Python object in the form that its stored counterpart decodes to."""
     module, name = type(value).__module__, type(value).__name__
+    if module in PATH_MODULES:
+        module = PATH_MODULES[0]
     kind = f"{module}.{name}"
     if callable(getattr(value, "get_secret_value", None)):
         return {TYPE: kind, NOTE: "redacted"}
