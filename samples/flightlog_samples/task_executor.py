@@ -123,7 +123,10 @@ def start(graph: Graph, task: str, config: RunnableConfig) -> list[dict[str, Any
 
 
 def answer(graph: Graph, decision: object, config: RunnableConfig) -> dict[str, Any]:
-    """Answer the question; the returned state holds `__interrupt__` when it is asked again."""
+    """Answer the question; the returned state holds `__interrupt__` when it is asked again.
+
+    Raises ValueError when nothing is asked.
+    """
     if not graph.get_state(config).interrupts:
         raise ValueError("this task waits for no answer")
     return graph.invoke(Command(resume=decision), config)

@@ -125,7 +125,10 @@ def start(graph: Graph, question: str, config: RunnableConfig) -> list[dict[str,
 
 
 def answer(graph: Graph, approved: Sequence[str], config: RunnableConfig, notes: str = "") -> str:
-    """Let the calls with these ids run, skip the others, and return the model's answer."""
+    """Let the calls with these ids run, skip the others, and return the model's answer.
+
+    Raises ValueError when no review is asked for.
+    """
     waiting = graph.get_state(config).interrupts
     if not waiting:
         raise ValueError("this thread waits for no review")

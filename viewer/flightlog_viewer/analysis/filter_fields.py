@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final, Literal
+from typing import Final, Literal, get_args
+
+from flightlog.span import Kind, SpanType, Status
 
 FieldKind = Literal["text", "id", "list", "number", "count", "duration", "money", "time", "flag", "payload"]
 
@@ -28,15 +30,16 @@ def _text(name: str, meaning: str, *also: str, trace: str | None = None) -> Fiel
 
 _COLUMNS: Final = {"finish_reason", "service_tier", "service_version", "environment", "request_model"}
 
-_STATUSES: Final = ("ok", "error", "interrupted", "handoff", "cancelled", "abandoned", "running", "unfinished")
+STATUSES: Final[tuple[str, ...]] = (*get_args(Status), "running", "unfinished")
+"""Those of the record, and those of spans in flight."""
 _STATUS: Final = re.compile(r"status[:=]([a-z_]+)")
 _SUMMED: Final = re.compile(r"(?<!root:)\b(tokens|cost)[:=<>]")
 
 _FIELDS: Final = (
     _text("name", "name of the run: model, tool, node or runnable", trace="name"),
-    _text("type", "llm, tool, retriever, chain, event"),
-    _text("kind", "graph, node, edge, task, runnable"),
-    _text("status", ", ".join(_STATUSES), trace="status"),
+    _text("type", ", ".join(get_args(SpanType))),
+    _text("kind", ", ".join(get_args(Kind))),
+    _text("status", ", ".join(STATUSES), trace="status"),
     _text("model", "model that answered"),
     _text("request_model", "model that was asked"),
     _text("provider", "provider of the model"),
@@ -104,8 +107,8 @@ def guess(name: str) -> str:
 def status_hint(text: str) -> str:
     """What may be wrong with a filter that leaves nothing: a status that there is not."""
     named = _STATUS.findall(text.lower())
-    if any(not any(name in known for known in _STATUSES) for name in named):
-        return f"; a status is one of {', '.join(_STATUSES)}"
+    if any(not any(name in known for known in STATUSES) for name in named):
+        return f"; a status is one of {', '.join(STATUSES)}"
     return ""
 
 

@@ -30,7 +30,10 @@ class Listing:
 
 
 def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
-    """The files that are meant: each has spans or nothing yet, and one has spans unless the command ``waits``."""
+    """The files that are meant: each has spans or nothing yet, and one has spans unless the command ``waits``.
+
+    Raises UnreadableError for any other.
+    """
     from flightlog.errors import UnreadableError
     from flightlog_viewer.store.files.sources import looks_like_spans, resolve
 

@@ -69,7 +69,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE when 
 
 
 def form(json: bool, csv: bool) -> Form:
-    """The output form that the two flags name."""
+    """The output form that the two flags name. Raises UsageError when both are given."""
     if json and csv:
         raise UsageError("--json and --csv exclude each other")
     return "json" if json else "csv" if csv else "table"

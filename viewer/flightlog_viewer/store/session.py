@@ -96,7 +96,7 @@ class Result:
             return interruptible(self._cursor, self._cursor.fetchall)
 
     def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
-        """Up to ``size`` more rows; an empty list at the end."""
+        """Up to ``size`` more rows; an empty list at the end. Raises UsageError when a value cannot be computed."""
         try:
             rows = interruptible(self._cursor, lambda: self._cursor.fetchmany(size))
         except duckdb.Error as error:

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from flightlog.errors import UsageError
-from flightlog.span import STATUSES
 from flightlog_viewer.analysis.filter import Filter as Condition
-from flightlog_viewer.analysis.filter_fields import hint
+from flightlog_viewer.analysis.filter_fields import STATUSES, hint
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
@@ -16,7 +15,6 @@ from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Sinc
 from flightlog_viewer.cli.output import Column, json_value, note, table
 
 _SHOWN = 50
-_STATUSES = (*sorted(STATUSES), "running", "unfinished")
 
 
 def traces(
@@ -55,8 +53,8 @@ def traces(
     more = []
     if status is not None:
         wanted = [word.strip().lower() for word in status.split(",")]
-        if unknown := [word for word in wanted if word not in _STATUSES]:
-            raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(_STATUSES)}")
+        if unknown := [word for word in wanted if word not in STATUSES]:
+            raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(STATUSES)}")
         more.append(Condition(f"status IN ({', '.join('?' * len(wanted))})", wanted))
     if min_duration is not None:
         more.append(Condition("duration_ms >= ?", [milliseconds(min_duration)]))

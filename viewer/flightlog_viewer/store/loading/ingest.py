@@ -62,7 +62,10 @@ class Loader:
         return self._look.rejects
 
     def load(self, stretch: Stretch) -> None:
-        """Append the spans of a stretch. Lines of a file that is gone since it was opened are missing."""
+        """Append the spans of a stretch. Lines of a file that is gone since it was opened are missing.
+
+        Raises UnreadableError when reading fails.
+        """
         try:
             with stretch.reading() as descriptor:
                 if mostly_short(descriptor, stretch.size):

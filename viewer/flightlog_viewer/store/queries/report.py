@@ -168,7 +168,10 @@ def waste(where: Filter = EVERYTHING) -> Statement:
 
 @named
 def trace_rows(where: Filter = EVERYTHING, limit: int | None = None, order: str = "newest") -> Statement:
-    """Rows of ``traces`` that pass a filter over traces, ``newest`` or ``oldest`` or ``slowest`` first."""
+    """Rows of ``traces`` that pass a filter over traces, ``newest`` or ``oldest`` or ``slowest`` first.
+
+    Raises UsageError for another order.
+    """
     by = _TRACE_ORDER.get(order)
     if by is None:
         raise UsageError(f"cannot sort by {order!r}: choose one of {', '.join(_TRACE_ORDER)}")
