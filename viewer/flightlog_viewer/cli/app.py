@@ -119,20 +119,13 @@ def load(command: Command) -> Any:
     import typer
     from typer.main import get_command
 
-    from flightlog_viewer.cli.help import HelpfulCommand
+    from flightlog_viewer.cli.help import HelpfulCommand, application
 
-    application: typer.Typer
     if isinstance(target, typer.Typer):
-        application = target
-    else:
-        application = typer.Typer(
-            add_completion=False,
-            pretty_exceptions_enable=False,
-            rich_markup_mode=None,
-            context_settings={"help_option_names": ["-h", "--help"]},
-        )
-        application.command(cls=HelpfulCommand)(target)
-    return get_command(application)
+        return get_command(target)
+    alone = application()
+    alone.command(cls=HelpfulCommand)(target)
+    return get_command(alone)
 
 
 def _help() -> str:

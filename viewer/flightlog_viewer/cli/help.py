@@ -5,12 +5,25 @@ from collections.abc import Iterator, Sequence
 from shutil import get_terminal_size
 from typing import Any, Final
 
+from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 
 _WIDEST: Final = 100
 _NAMES_WIDEST: Final = 26
 """An option that is longer has its text below."""
 _EXAMPLE: Final = "Example:"
+
+
+def application(help: str | None = None) -> Typer:
+    """An application of typer's without what is ours: its completion, its tracebacks, its markup."""
+    return Typer(
+        cls=HelpfulGroup,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=help,
+    )
 
 
 class HelpfulCommand(TyperCommand):

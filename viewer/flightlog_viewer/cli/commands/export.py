@@ -8,20 +8,14 @@ import typer
 
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import Listing, left_out, span_files
-from flightlog_viewer.cli.help import HelpfulCommand, HelpfulGroup
+from flightlog_viewer.cli.help import HelpfulCommand, application
 from flightlog_viewer.cli.options import OutFile, Overwrite, Paths
 from flightlog_viewer.cli.output import note
 from flightlog_viewer.cli.progress import Progress
 
-export = typer.Typer(
-    cls=HelpfulGroup,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    no_args_is_help=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Hand spans to OpenTelemetry servers and other formats.\n\n"
-    "Example:\nflightlog export otlp-json spans.jsonl -o spans.otlp.jsonl",
+export = application(
+    "Hand spans to OpenTelemetry servers and other formats.\n\n"
+    "Example:\nflightlog export otlp-json spans.jsonl -o spans.otlp.jsonl"
 )
 
 Content = Annotated[
