@@ -37,7 +37,7 @@ class Stepper:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Place on the branch, from 1, and its length."""
+        """Place on the branch, from 1, and its length. There must be a step."""
         branch = self._map.path(self._leaf)
         return branch.index(self._at) + 1, len(branch)
 
@@ -89,9 +89,10 @@ class Stepper:
         self._enter(None)
         return True
 
-    def mark(self) -> None:
+    def mark(self) -> bool:
         """Remember this step to compare others with it."""
         self.marked = self.step
+        return self.marked is not None
 
     def go_to(self, checkpoint_id: str) -> bool:
         """Stand on a checkpoint; False when the thread has none of this id."""

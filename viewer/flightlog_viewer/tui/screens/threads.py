@@ -312,8 +312,10 @@ class ThreadsView(View):
             self.notify("this thread has one namespace", markup=False)
 
     def action_set_mark(self) -> None:
-        self._stepper.mark()
-        self.notify(f"marked step {self._stepper.place[0]}; d compares with it", markup=False)
+        if self._stepper.mark():
+            self.notify(f"marked step {self._stepper.place[0]}; d compares with it", markup=False)
+        else:
+            self.notify("no step to mark here", markup=False)
 
     def action_diff(self) -> None:
         order: list[Against] = ["parent", "mark", "none"]

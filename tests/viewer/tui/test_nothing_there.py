@@ -1,0 +1,22 @@
+"""The keys of a screen, where there is nothing for them to work on."""
+
+from pathlib import Path
+
+from langgraph.checkpoint.sqlite import SqliteSaver
+from textual.binding import Binding
+
+from flightlog_viewer.tui.screens.threads import ThreadsView
+from tests.viewer.tui.driving import driven
+
+
+async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> None:
+    """Over an empty database every key says that there is nothing, or does nothing."""
+    database = tmp_path / "empty.sqlite"
+    with SqliteSaver.from_conn_string(str(database)) as saver:
+        saver.setup()
+    keys = [binding.key for binding in ThreadsView.BINDINGS if isinstance(binding, Binding)]
+    async with driven([], [database]) as viewer:
+        for key in sorted(keys, key=lambda key: key == "m"):
+            await viewer.pilot.press("3", key, *(["escape"] if key == "slash" else []))
+        await viewer.settle()
+        assert "no step to mark" in viewer.toasts()
