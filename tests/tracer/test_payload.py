@@ -7,8 +7,9 @@ import decimal
 import enum
 import hashlib
 import pathlib
+import types
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,23 @@ class Model(pydantic.BaseModel):
     point: Point = dataclasses.field(default_factory=lambda: Point(1, ["a"]))
 
 
+class OpenModel(pydantic.BaseModel, extra="allow"):
+    name: str
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Unlisted(Mapping[str, int]):
+    """A mapping that cannot be opened."""
+
+    def __len__(self) -> int:
+        raise KeyError
+
+    __iter__ = __getitem__ = __len__  # type: ignore[assignment]
+
+
 class Pair(collections.namedtuple("Pair", "left right")):
     """A named tuple."""
 
@@ -124,6 +142,14 @@ class Slotted:
         (dict, "dict"),
         (complex(1, 2), "(1+2j)"),
         (Text("kept"), "kept"),
+        (Level.HIGH, 3),
+        (collections.OrderedDict(a=1), {"a": 1}),
+        (types.MappingProxyType({"a": 1}), {"a": 1}),
+        (datetime.timedelta(seconds=90), "0:01:30"),
+        (datetime.time(12, 30), "12:30:00"),
+        (datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC), "2026-01-02T03:04:05+00:00"),
+        (len, {"type": "function", "name": "builtins.len"}),
+        (Unlisted(), {"type": f"{__name__}.Unlisted"}),
         ((), []),
         (None, None),
     ],
@@ -159,12 +185,15 @@ def test_models_are_read_by_their_fields() -> None:
     assert found["point"] == {"x": 2, "tags": []}
     assert "hush" not in str(found)
     assert "hide me" not in str(found)
+    more: Any = {"name": "n", "more": Color.RED}
+    assert recorded({"m": OpenModel(**more)}) == {"m": {"name": "n", "more": "red"}}
 
 
 def test_models_of_pydantic_v1_are_read_too() -> None:
-    """The compatibility classes of pydantic v1 are read in the same way."""
+    """The compatibility classes of pydantic v1 are read in the same way, without what is declared excluded."""
     v1: Any = pytest.importorskip("pydantic.v1")
-    old = v1.create_model("Old", name=(str, "old"), inner=(list[int], [1]))
+    hidden = v1.Field("hide me", exclude=True)
+    old = v1.create_model("Old", name=(str, "old"), inner=(list[int], [1]), hidden=(str, hidden))
     assert recorded({"m": old()}) == {"m": {"name": "old", "inner": [1]}}
 
 
