@@ -72,6 +72,27 @@ def test_a_database_of_something_else(postgres_database: str) -> None:
         open_source(postgres_database)
 
 
+def test_a_database_in_another_schema(postgres_database: str) -> None:
+    """The refusal says in which schema the tables are, and the URL that it proposes leads to them."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA agents")
+        connection.execute("CREATE ROLE reader LOGIN")
+    proposed = f"{postgres_database}&options=-csearch_path%3Dagents"
+    with PostgresSaver.from_conn_string(proposed) as saver:
+        saver.setup()
+        refunds().compile(checkpointer=saver).invoke({"amount": 3}, thread("t"))
+    with pytest.raises(
+        UnreadableError, match=r"schema agents has one, add \?options=-csearch_path%3Dagents to the URL"
+    ):
+        open_source(postgres_database)
+    with open_source(proposed) as source:
+        assert [summary.thread_id for summary in source.threads()] == ["t"]
+    with pytest.raises(UnreadableError, match=r"this user may see: schema agents has one \(GRANT USAGE ON SCHEMA\)"):
+        open_source(proposed.replace("postgres@", "reader@"))
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("DROP ROLE reader")
+
+
 def test_a_shallow_saver_keeps_the_newest_step(postgres_database: str) -> None:
     """A shallow saver's threads have one checkpoint; its state, next nodes and question are LangGraph's."""
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, OVERSIZE, Decoder
@@ -176,7 +177,8 @@ class PostgresRows:
             columns.setdefault(table, set()).add(column)
         for table, names in _WANTED.items():
             if table not in columns:
-                raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: it has no table {table}")
+                what = f"it has no table {table}{self._elsewhere(table)}"
+                raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
             if missing := sorted(names - columns[table]):
                 raise UnreadableError(
                     f"{self.name} is not a LangGraph checkpoint database: its table {table} has no column {missing[0]}"
@@ -187,6 +189,22 @@ class PostgresRows:
         self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''::text"
         [(setting,)] = self._session.all("SHOW track_commit_timestamp")
         self._timed = setting == "on"
+
+    def _elsewhere(self, table: str) -> str:
+        """Where such a table stands that the search path or the rights of this user do not lead to."""
+        found = self._session.all(
+            "SELECT n.nspname, has_schema_privilege(n.oid, 'USAGE') FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v') "
+            "AND n.nspname !~ '^pg_' ORDER BY 2 DESC, 1 LIMIT 1",
+            [table],
+        )
+        if not found:
+            return ""
+        [(schema, usable)] = found
+        if not usable:
+            return f" that this user may see: schema {schema} has one (GRANT USAGE ON SCHEMA)"
+        option = quote(f"-csearch_path={schema}", safe="-_")
+        return f" in its search path: schema {schema} has one, add ?options={option} to the URL"
 
     def _id_of(self, alias: str) -> str:
         return f"{alias}.{self._id}"
