@@ -68,6 +68,7 @@ def test_a_step_whose_rows_were_never_written(changes: dict[str, Any], status: s
     for namespace in ("", "inner:k"):
         [approval] = asked(ASKING, follower(checkpoint_ns=namespace, **changes), checkpoint_ns=namespace)
         assert approval.status == status
+        assert approval.answered == (Moment(START, NOON) if status == "answered" else Moment())
 
 
 def test_a_copy_answers_nothing() -> None:
@@ -81,3 +82,29 @@ def test_the_answer_to_no_question_has_its_own_time() -> None:
     step = replace(STEP, null_resume="yes", null_resume_at="2026-11-20T11:30:00+00:00")
     [approval] = exchanges(step, replace(ASKING, status="finished"))
     assert (approval.answer, approval.answered) == ("yes", Moment(HALF_PAST, HALF_PAST))
+
+
+def test_an_answer_to_another_question_leaves_this_one_open() -> None:
+    """What was said without a name in a step is not the answer to a question that its task still waits with."""
+    [approval] = asked(ASKING, null_resume="yes")
+    assert (approval.status, approval.answer, approval.answer_recorded) == ("pending", None, False)
+    assert (approval.question, approval.question_recorded) == ("sure?", True)
+
+
+def test_the_same_answer_twice() -> None:
+    """Of a task that ended, the second answer counts although the first was in the same words."""
+    task = replace(ASKING, status="finished", interrupts=[Interrupt(SECOND, "really?")], resumes=["yes"])
+    first, second = exchanges(replace(STEP, null_resume="yes"), task)
+    assert [(one.interrupt_id, one.status, one.answer) for one in (first, second)] == [
+        (FIRST, "answered", "yes"),
+        (SECOND, "answered", "yes"),
+    ]
+
+
+def test_an_update_that_followed_is_the_answer() -> None:
+    """What an update changed answers the question, at its own time; one that changed nothing leaves it."""
+    [approval] = asked(ASKING, follower(source="update", values={"ok": True}))
+    assert (approval.status, approval.answer, approval.answer_recorded) == ("answered", {"ok": True}, True)
+    assert approval.answered == Moment(NOON, NOON)
+    [approval] = asked(ASKING, follower(source="update"))
+    assert (approval.status, approval.answer_recorded) == ("abandoned", False)
