@@ -5,11 +5,12 @@ copies, so that a message changed in place is encoded anew; what is not recorded
 messages it knows, so an identity is never used again while it is remembered.
 """
 
-from collections.abc import Callable
 from operator import attrgetter, itemgetter, or_
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
+
+from flightlog.messages import worth_keeping
 
 _GENERATION: Final = 1_024
 """Messages remembered before the older half is forgotten."""
@@ -23,13 +24,8 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of one list of messages."""
 _MAX_CLASSES: Final = 1_024
 
-_SCALARS: Final = frozenset((str, int, float, bool, type(None)))
-
 Short = dict[str, Any]
 Snapshot = dict[str, Any]
-Encode = Callable[[Any, Short | None], Short]
-"""Gives what to record of a message as what orjson takes, without the id; the second argument is what it has beside
-type, content and id, if that is known. Raises NotAMessage."""
 
 
 class TooMuch(ValueError):
@@ -38,6 +34,20 @@ class TooMuch(ValueError):
 
 class NotAMessage(Exception):
     """Among messages there is something else."""
+
+
+class NotPlain(Exception):
+    """What a message holds is not plain data, or too much of it."""
+
+
+class Encoder(Protocol):
+    """What knows how the application's values are recorded."""
+
+    def message(self, message: Any) -> Short:
+        """What to record of a message as what orjson takes, without the id. Raises NotAMessage."""
+
+    def plain_copy(self, value: Any) -> Any:
+        """A copy of plain data that may be recorded as it is; long texts are shared. Raises NotPlain."""
 
 
 _BASE: Final[Short] = {"name": None, "additional_kwargs": {}}
@@ -64,8 +74,6 @@ class Known(NamedTuple):
     message: Any
     snapshot: Snapshot
     """Empty when the message cannot be known again."""
-    body: bytes
-    """The JSON without the id."""
     json: bytes
 
 
@@ -107,7 +115,7 @@ class _KnownList:
 
     def and_then(self, messages: list[Any], more: list[Known]) -> "_KnownList":
         """The longer list: these messages and more of them."""
-        json = b"".join((memoryview(self.json)[:-1], b",", _array([entry[3] for entry in more])[1:]))
+        json = b"".join((memoryview(self.json)[:-1], b",", _array([entry[2] for entry in more])[1:]))
         return _KnownList(list(messages), self.snapshots + [entry[1] for entry in more], json)
 
 
@@ -121,22 +129,22 @@ class Memo:
         self._old: dict[int, Known] = {}
         self._lists: list[_KnownList] = []
 
-    def message(self, message: Any, encode: Encode) -> bytes:
+    def message(self, message: Any, encoder: Encoder) -> bytes:
         """The JSON of one message."""
-        return self._known(message, encode)[3]
+        return self._known(message, encoder)[2]
 
-    def messages(self, messages: list[Any], encode: Encode) -> bytes:
+    def messages(self, messages: list[Any], encoder: Encoder) -> bytes:
         """The JSON of a list of messages. A list that grew costs what was added to it."""
         count = len(messages)
         if count < _WORTH_A_LIST:
-            return _array([self._known(message, encode)[3] for message in messages])
+            return _array([self._known(message, encoder)[2] for message in messages])
         best = self._longest_start(messages, count)
         if best is None or not best.is_start_of(messages):
-            return self._all(messages, encode)
+            return self._all(messages, encoder)
         start = len(best.messages)
         if start == count:
             return best.json
-        longer = best.and_then(messages, [self._known(message, encode) for message in messages[start:]])
+        longer = best.and_then(messages, [self._known(message, encoder) for message in messages[start:]])
         if all(longer.snapshots[start:]):
             self._remember(longer)
         return longer.json
@@ -154,19 +162,19 @@ class Memo:
                     break
         return best
 
-    def _all(self, messages: list[Any], encode: Encode) -> bytes:
+    def _all(self, messages: list[Any], encoder: Encoder) -> bytes:
         """A list of which nothing is known: in one piece if its messages are texts that have not been met either."""
         texts = None if id(messages[0]) in self._new else _texts(messages)
         if texts is None:
             entries, size = [], 0
             for message in messages:
-                entry = self._known(message, encode)
-                size += len(entry[3])
+                entry = self._known(message, encoder)
+                size += len(entry[2])
                 if size > _MAX_BYTES:
                     raise TooMuch
                 entries.append(entry)
             snapshots = [entry[1] for entry in entries]
-            texts = _KnownList(list(messages), snapshots, _array([entry[3] for entry in entries]))
+            texts = _KnownList(list(messages), snapshots, _array([entry[2] for entry in entries]))
         if all(texts.snapshots):
             self._remember(texts)
         return texts.json
@@ -174,21 +182,22 @@ class Memo:
     def _remember(self, entry: _KnownList) -> None:
         self._lists = [entry, *self._lists[: _LISTS - 1]]
 
-    def _known(self, message: Any, encode: Encode) -> Known:
+    def _known(self, message: Any, encoder: Encoder) -> Known:
         key = id(message)
+        now = message.__dict__
         entry = self._new.get(key) or self._old.get(key)
         if entry is not None:
-            now = message.__dict__
-            if _are_equal(now, entry[1]):
+            _, snapshot, json = entry
+            if _are_equal(now, snapshot):
                 return entry
-            if "id" in now and _are_equal(now, snapshot := {**entry[1], "id": now["id"]}):
+            if not snapshot["id"] and _are_equal(now, snapshot := {**snapshot, "id": now["id"]}):
                 # LangGraph gives messages their ids when it first puts them into a state.
-                entry = Known(message, snapshot, entry[2], _with_id(entry[2], now["id"]))
-                self._new[key] = entry
+                entry = self._new[key] = Known(message, snapshot, _with_id(json, now["id"]))
                 return entry
-        snapshot, short = _look(message, encode)
-        body = orjson.dumps(short)
-        entry = Known(message, snapshot, body, _with_id(body, message.__dict__["id"]))
+        snapshot, short = _look(message, encoder)
+        if identity := now["id"]:
+            short["id"] = identity
+        entry = Known(message, snapshot, orjson.dumps(short))
         if snapshot:
             if len(self._new) >= _GENERATION:
                 self._old, self._new = self._new, {}
@@ -218,26 +227,28 @@ def _texts(messages: list[Any]) -> _KnownList | None:
     return _KnownList(list(messages), snapshots, _with_ids(shorts, list(map(_id, now))), shorts)
 
 
-def _look(message: Any, encode: Encode) -> tuple[Snapshot, Short]:
+def _look(message: Any, encoder: Encoder) -> tuple[Snapshot, Short]:
     """The snapshot of a message (empty when it cannot be known again), and what to record of it."""
     kind = type(message)
     form = _forms[kind] if kind in _forms else _learn(kind)
     if form is None:
-        return {}, encode(message, None)
+        return {}, encoder.message(message)
     now = message.__dict__
     content = now["content"]
     snapshot = now | form
-    is_text = type(content) is str and len(content) < _PLAIN_CONTENT
-    if is_text and snapshot == now:
-        return snapshot, {"type": now["type"], "content": content}
-    others = {name: now[name] for name in form}
+    copies: Short = {}
     try:
-        snapshot |= _copy(others, 0)
-        if not is_text:
-            snapshot["content"] = _copy(content, 0)
-    except TypeError:
+        for name, nothing in form.items():
+            value = now[name]
+            if value or value != nothing:
+                copies[name] = value if type(value) is str else encoder.plain_copy(value)
+        snapshot.update(copies)
+        if type(content) is str and len(content) < _PLAIN_CONTENT:
+            return snapshot, {"type": now["type"], "content": content, **worth_keeping(copies)}
+        snapshot["content"] = encoder.plain_copy(content)
+    except NotPlain:
         snapshot = {}
-    return snapshot, encode(message, {name: value for name, value in others.items() if value})
+    return snapshot, encoder.message(message)
 
 
 def _are_equal(now: Any, before: Any) -> bool:
@@ -273,24 +284,5 @@ def _array(pieces: list[bytes]) -> bytes:
     return b"[%b]" % b",".join(pieces)
 
 
-def _with_id(body: bytes, identity: Any) -> bytes:
-    if not identity:
-        return body
-    return b'%b,"id":%b}' % (body[:-1], orjson.dumps(identity))
-
-
-def _copy(value: Any, depth: int) -> Any:
-    """A copy of plain data that compares equal until the original changes; long texts compare by identity.
-
-    Raises TypeError for anything else.
-    """
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if depth > 8:
-        raise TypeError
-    if kind is dict:
-        return {key: _copy(item, depth + 1) for key, item in value.items()}
-    if kind is list:
-        return [_copy(item, depth + 1) for item in value]
-    raise TypeError
+def _with_id(json: bytes, identity: Any) -> bytes:
+    return b'%b,"id":%b}' % (json[:-1], orjson.dumps(identity)) if identity else json

@@ -6,13 +6,14 @@ what orjson refuses takes the careful walk of ``plain``.
 """
 
 import hashlib
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from flightlog.capture import Mode
-from flightlog.memo import Memo, NotAMessage
+from flightlog.memo import Memo, NotAMessage, NotPlain
 from flightlog.messages import HASH_LIMIT, blocks, worth_keeping
 from flightlog.plain import MAX_DEPTH, Walk, convert, is_message, type_name
 from flightlog.redaction import Redactor
@@ -38,6 +39,9 @@ _PLAIN_ONLY: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_S
 _MANY: Final = 64
 """Rows from which a list is taken in one piece rather than looked through."""
 _MAX_NAMES: Final = 4_096
+_MAX_COPIED: Final = 4 * 1024 * 1024
+"""The same as MAX_WEIGHT for what is copied of a message, so that it is known again."""
+_COPIED_DEPTH: Final = 8
 
 
 class Payload(NamedTuple):
@@ -67,8 +71,10 @@ class PayloadEncoder:
                 # Messages alone, as in most states and every call of a model.
                 messages = value.get("messages")
                 if len(value) == 1 and type(messages) is list and messages and type(messages[0]) in self._known_first:
-                    return b'{"messages":%b}' % memo.messages(messages, self._message)
+                    return b'{"messages":%b}' % memo.messages(messages, self)
                 return orjson.dumps(self._prepare_dict(value, memo, 0, [MAX_WEIGHT]))
+            elif type(value) in _message_kinds:
+                return memo.message(value, self)
             return orjson.dumps(self._prepare(value, memo, 0, [MAX_WEIGHT]))
         except (_Careful, NotAMessage, TypeError, ValueError, RuntimeError, AttributeError, KeyError):
             return None
@@ -108,7 +114,7 @@ class PayloadEncoder:
         if kind is list or kind is tuple:
             return self._prepare_list(value, memo, depth, left) if value else value
         if kind in _message_kinds or _learn(kind):
-            message = memo.message(value, self._message)
+            message = memo.message(value, self)
             self._spend(left, len(message))
             return orjson.Fragment(message)
         return self._prepare(convert(value), memo, depth + 1, left)
@@ -128,7 +134,7 @@ class PayloadEncoder:
             elif kind is list and item and type(item[0]) in _message_kinds:
                 # Most of what is recorded; a list of something else as well comes back from the memo.
                 try:
-                    json = memo.messages(item, self._message)
+                    json = memo.messages(item, self)
                     self._spend(left, len(json))
                     prepared: Any = orjson.Fragment(json)
                 except NotAMessage:
@@ -152,7 +158,7 @@ class PayloadEncoder:
                 self._spend(left, sum([len(item) for item in value if type(item) is str]))
             return value
         if kinds <= _message_kinds or all(_learn(kind) for kind in kinds):
-            messages = memo.messages(value if type(value) is list else list(value), self._message)
+            messages = memo.messages(value if type(value) is list else list(value), self)
             self._spend(left, len(messages))
             return orjson.Fragment(messages)
         if len(value) >= _MANY and kinds == {dict} and (table := self._plain_table(value, left)) is not None:
@@ -183,11 +189,8 @@ class PayloadEncoder:
                     self._harmless = set()
                 self._harmless.add(key)
 
-    def _message(self, message: Any, found: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What to record of one message without its id, as what orjson takes. Raises _Careful and NotAMessage.
-
-        ``found`` is what is in it beside type, content and id, if that is known.
-        """
+    def message(self, message: Any) -> dict[str, Any]:
+        """What to record of one message without its id, as what orjson takes. Raises _Careful and NotAMessage."""
         kind = type(message)
         if kind not in _message_kinds and not _learn(kind):
             raise NotAMessage
@@ -198,9 +201,40 @@ class PayloadEncoder:
         elif len(content) > MAX_STRING:
             raise _Careful
         short = {"type": fields["type"], "content": content}
-        for name, value in (worth_keeping(fields if found is None else found)).items():
+        for name, value in worth_keeping(fields).items():
             short[name] = value if type(value) is str else self._prepare(value, _no_memo, 1, [MAX_WEIGHT])
         return short
+
+    def plain_copy(self, value: Any) -> Any:
+        """A copy of plain data that may be recorded as it is; long texts are shared. Raises _Careful and NotPlain."""
+        return self._copy(value, 0, [_MAX_COPIED]) if type(value) not in _SCALARS else value
+
+    def _copy(self, value: Any, depth: int, left: Left) -> Any:
+        kind = type(value)
+        if kind is dict:
+            copy = value.copy()
+            places: Iterable[tuple[Any, Any]] = copy.items()
+            if not self._harmless.issuperset(copy):
+                self._learn_keys(copy)
+        elif kind is list:
+            copy = value.copy()
+            places = enumerate(copy)
+        else:
+            raise NotPlain
+        left[0] -= len(copy) * NODE_WEIGHT
+        for place, item in places:
+            kind = type(item)
+            if kind is str:
+                if len(item) > LONG_STRING:
+                    left[0] -= len(item)
+            elif kind not in _SCALARS:
+                if left[0] < 0 or depth == _COPIED_DEPTH:
+                    break
+                copy[place] = self._copy(item, depth + 1, left)
+        else:
+            if left[0] >= 0:
+                return copy
+        raise NotPlain
 
 
 class _Careful(Exception):
