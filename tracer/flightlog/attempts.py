@@ -1,20 +1,19 @@
 """Which attempt of its task a run is."""
 
-from typing import Any
-
 from flightlog.kinds import has_a_node
 from flightlog.runs import OpenRun
 
 
-def number_attempt(run: OpenRun, record: dict[str, Any], tags: list[str]) -> None:
+def number_attempt(run: OpenRun, tags: list[str]) -> None:
     """Number the attempts of a task: a retry policy starts siblings, ``with_retry`` leaves a tag."""
-    parent = run.parent
+    parent, record = run.parent, run.record
     if run.kind == "node" or run.kind == "task":
         if parent is None:
             return
         if run.kind == "node":
             has_a_node(parent)
-        step, task = record.get("step"), record.get("checkpoint_ns")
+        place = run.place.fields
+        step, task = place.get("step"), place.get("checkpoint_ns")
         if parent.attempts is None or parent.attempts[0] != step:
             parent.attempts = (step, {})
         seen = parent.attempts[1]

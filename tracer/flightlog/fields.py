@@ -17,7 +17,6 @@ class Fields:
     def __init__(self, encoder: PayloadEncoder, modes: tuple[Mode, Mode], containment: Containment) -> None:
         self.redaction_failures = 0
         """Fields dropped because a rule failed."""
-        self.max_bytes: Final = encoder.max_field_bytes
         self.inputs_mode, self.output_mode = modes
         self.quick: Final = encoder.quick
         """``(value, memo)``: the JSON of a value that needs no care, of any size, or None. It raises nothing."""

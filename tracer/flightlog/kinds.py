@@ -39,7 +39,7 @@ def chain_kind(
         if first == "seq:step:1":
             path = get("langgraph_path")
             is_call = type(path) is tuple and len(path) > 2 and path[0] == "__pregel_push" and path[-1] is True
-            if is_call and (parent is None or parent.record.get("checkpoint_ns") != namespace):
+            if is_call and (parent is None or parent.place.fields.get("checkpoint_ns") != namespace):
                 return "task"
         elif parent is not None and parent.kind in ("node", "task"):
             return "edge"
@@ -64,7 +64,12 @@ def end_of_graph(run: OpenRun, status: str, fields: dict[str, Any] | None) -> tu
         if unusual.interrupts:
             fields = {**(fields or {}), "interrupts": interrupt_records(unusual.interrupts)}
     record = run.record
-    if run.attempts is None and "node" in record and record["name"] != "LangGraph" and status != "interrupted":
+    if (
+        run.attempts is None
+        and "node" in run.place.fields
+        and record["name"] != "LangGraph"
+        and status != "interrupted"
+    ):
         run.kind = record["kind"] = "runnable"
         run.head = None
     return status, fields

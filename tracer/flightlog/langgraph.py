@@ -48,20 +48,22 @@ class Place:
     The runs of one task are at one place, and their metadata hold the very same objects.
     """
 
-    __slots__ = ("checkpoint", "fields", "namespace", "thread")
+    __slots__ = ("checkpoint", "fields", "json", "namespace", "thread")
 
     def __init__(self, metadata: dict[str, Any]) -> None:
         get = metadata.get
         self.namespace = get("langgraph_checkpoint_ns")
         self.thread = get("thread_id")
-        self.checkpoint = get("checkpoint_id")
-        self.fields = _graph_fields(
-            self.thread, get("langgraph_node"), get("langgraph_step"), self.namespace, self.checkpoint
-        )
-        """thread_id, node, step, checkpoint_ns, task_id and checkpoint_id, as far as they are known."""
+        checkpoint = get("checkpoint_id")
+        self.checkpoint: str | None = checkpoint if checkpoint and type(checkpoint) is str else None
+        """Where the application went back to; LangGraph tells later at which checkpoint the run is."""
+        self.fields = _graph_fields(self.thread, get("langgraph_node"), get("langgraph_step"), self.namespace)
+        """thread_id, node, step, checkpoint_ns and task_id, as far as they are known."""
+        self.json = b""
+        """The fields as they stand behind others."""
 
 
-def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any, checkpoint: Any) -> dict[str, Any]:
+def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if thread is not None:
         fields["thread_id"] = thread if type(thread) is str else str(thread)
@@ -75,8 +77,6 @@ def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any, checkpoint:
             task = namespace.rpartition("|")[2].partition(":")[2]
             if task:
                 fields["task_id"] = task
-    if checkpoint and type(checkpoint) is str:
-        fields["checkpoint_id"] = checkpoint
     return fields
 
 

@@ -1,40 +1,18 @@
-"""The pieces of a line: light fields as JSON, times, and what stands for inputs in the in-flight sidecar."""
+"""A line from its pieces, a start as a span, and what stands for inputs in the in-flight sidecar."""
 
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from flightlog.plain import Walk
-from flightlog.redaction import Redactor
+from flightlog.light_fields import light
 from flightlog.runs import OpenRun, Root, Unusual
-from flightlog.span import Span, format_time
+from flightlog.span import Span
 
 IN_FLIGHT_BYTES: Final = 4_096
 """Bytes of inputs kept in the in-flight sidecar."""
-
-_MAX_LIGHT: Final = 8_192
-"""Characters kept of a light field that is not what it should be."""
 _PLAIN: Final = frozenset((str, int, UUID))
 """Types of light fields that are what they will be in the file."""
-_UNREDACTED: Final = Redactor(None)
-
-
-def second_of(ns: int) -> tuple[int, str]:
-    """The second of a time: its beginning in ns since the epoch, and the RFC 3339 text up to the point behind it."""
-    beginning = ns // 1_000_000_000 * 1_000_000_000
-    return beginning, format_time(beginning)[:-7]
-
-
-def light(record: dict[str, Any]) -> bytes:
-    """Light fields as JSON without the last brace, whatever is in them."""
-    try:
-        return orjson.dumps(record)[:-1]
-    except (TypeError, ValueError, RecursionError):
-        walk = Walk(_UNREDACTED, _MAX_LIGHT)
-        return orjson.dumps(
-            {key: value if type(value) is orjson.Fragment else walk.value(value) for key, value in record.items()}
-        )[:-1]
 
 
 def inputs_in_flight(inputs: bytes, root: Root) -> bytes:
@@ -76,7 +54,7 @@ def finished(head: bytes, end: bytes, run: OpenRun, output: bytes | None) -> byt
 
 def started_span(run: OpenRun, start_ns: int) -> Span:
     """A run as a span that has not ended, for sinks."""
-    record = run.record
+    record = {**run.record, **orjson.loads(b'{"v":1%b}' % run.rest)}
     if all(type(value) in _PLAIN or name == "tags" for name, value in record.items()):
         fields: dict[str, Any] = {
             name: str(value) if type(value) is UUID else value

@@ -13,6 +13,7 @@ import itertools
 import os
 import weakref
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,7 +29,8 @@ from flightlog.foreign import MAX_DEPTH, foreign
 from flightlog.in_flight import LINE_END
 from flightlog.kinds import end_of_graph
 from flightlog.langgraph import MOVED, Place, resume_records, users_own
-from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, light, second_of, started_span
+from flightlog.light_fields import light, more, second_of
+from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, started_span
 from flightlog.payload import PayloadEncoder
 from flightlog.runs import Identity, OpenRun, Root, Runs
 from flightlog.same_file import join
@@ -74,8 +76,8 @@ class Recorder:
         self._max_field_bytes: Final = encoder.max_field_bytes
         self._service: Final = service
         self._writer = self._who_writes()
-        self._second = (-(1 << 63), "")
-        """The last second in which a run began, in ns since the epoch, and its text."""
+        self._second = (-(1 << 63), b"")
+        """The last second in which a run began, in ns since the epoch, and what ``start_time`` begins with in it."""
         self._seq = itertools.count()
         self._same_file = join(file.path, self.runs) if file is not None else None
         _recorders.add(self)
@@ -125,14 +127,16 @@ class Recorder:
             run.start_ns = self.now()
             runs.add(run)
             return run
-        record["trace_id"] = root.trace_id
-        record.update(self._writer)
         if metadata:
             place = root.place
             get = metadata.get
             if get("langgraph_checkpoint_ns") is not place.namespace or get("thread_id") is not place.thread:
-                root.place = place = Place(metadata)
-            record.update(place.fields)
+                place = Place(metadata)
+                place.json = more(place.fields)
+                root.place = place
+            run.place = place
+            if place.checkpoint is not None:
+                record["checkpoint_id"] = place.checkpoint
             if not MOVED.issuperset(metadata):
                 run.metadata = self.fields.metadata(run, users_own(metadata))
         if fields:
@@ -141,7 +145,7 @@ class Recorder:
                 self.fields.put(record, run, "model_params", fields["model_params"])
         if tags:
             if kind == "node" or kind == "task" or tags[-1].startswith("retry:"):
-                number_attempt(run, record, tags)
+                number_attempt(run, tags)
             record["tags"] = tags
         if kind == "graph" or (parent is None and kind is not None):
             resumes = resume_records(inputs)
@@ -153,21 +157,22 @@ class Recorder:
         run.inputs = json
         now = self._wall()
         second, text = self._second
-        rest = now - second
-        if not 0 <= rest < 1_000_000_000:
+        if not 0 <= now - second < 1_000_000_000:
             second, text = self._second = second_of(now)
-            rest = now - second
-        record["start_time"] = f"{text}{rest // 1000:06d}Z"
+        if not root.writer:
+            root.writer = more({"trace_id": root.trace_id}) + self._writer
+        run.rest = written = b'%b%b%b%06dZ"' % (root.writer, run.place.json, text, (now - second) // 1000)
         run.start_ns = self.now()
         runs.add(run)
-        if self.sinks.all:
-            self._tell_sinks(run, now)
+        if self.sinks.all and (ids := self.sinks.started(partial(started_span, run, now))):
+            record["otel"] = ids
         file = self.file
         if file is not None:
             try:
-                run.head = head = orjson.dumps(record)[:-1]
+                head = orjson.dumps(record)[:-1]
             except (TypeError, ValueError, RecursionError):
-                run.head = head = light(record)
+                head = light(record)
+            run.head = head = head + written
             if json is None:
                 file.open_span(seq, head + b"}" + LINE_END)
             else:
@@ -247,8 +252,7 @@ class Recorder:
             unusual = run.remark()
             unusual.paused = True
             unusual.interrupts.extend(interrupts)
-            run.record["checkpoint_id"] = checkpoint_id
-            run.head = None
+            self.resumed(key, checkpoint_id)
 
     def resumed(self, key: UUID, checkpoint_id: str) -> None:
         """LangGraph says from which checkpoint a graph goes on."""
@@ -261,9 +265,9 @@ class Recorder:
         """Write a run that is no longer open."""
         if run.children:
             self._leave_behind(run, status, now)
-        root, unusual = run.root, run.unusual
-        if run.kind == "graph" and (unusual is not None or run.attempts is None):
+        if run.kind == "graph" and (run.unusual is not None or run.attempts is None):
             status, fields = end_of_graph(run, status, fields)
+        root = run.root
         duration_ms = (now - run.start_ns) / 1e6
         if duration_ms < 0.0:
             duration_ms = 0.0
@@ -284,7 +288,7 @@ class Recorder:
             end = orjson.dumps(tail)[1:-1]
         except (TypeError, ValueError, RecursionError):
             end = light(tail)[1:]
-        head = run.head or light(run.record)
+        head = run.head or light(run.record) + run.rest
         if out is None or run.inputs is None or run.metadata is not None:
             line = finished(head, end, run, out)
         else:
@@ -303,14 +307,12 @@ class Recorder:
         lines: Sequence[bytes] = (line,)
         if held is not None and self.sampler is not None:
             lines = self.sampler.ended(held, line, status, is_root=run.record["run_id"] is run.root.trace_id)
-        written = True
-        for one in lines:
-            if file is not None:
-                written = file.write(one) and written
-            else:
+        if file is None:
+            for one in lines:
                 self.buffer.add(one)
-        if file is not None:
-            file.close_span(run.seq, bool(lines) and written)
+        else:
+            written = [file.write(one) for one in lines]
+            file.close_span(run.seq, bool(written) and all(written))
         if self.sinks.all:
             self.sinks.ended(line)
 
@@ -363,14 +365,10 @@ class Recorder:
                     self.finish(older, "abandoned", now, NOTHING, None)
                 older = behind
 
-    def _tell_sinks(self, run: OpenRun, start_ns: int) -> None:
-        if ids := self.sinks.started(lambda: started_span(run, start_ns)):
-            run.record["otel"] = ids
-
-    def _who_writes(self) -> dict[str, Any]:
+    def _who_writes(self) -> bytes:
         """Fields that are the same on every line of this process."""
         writer_id = os.urandom(8).hex() if self.file is None else self.file.writer_id
-        return {"writer_id": writer_id, **self._service, "pid": os.getpid()}
+        return more({"writer_id": writer_id, **self._service, "pid": os.getpid()})
 
     def start_over(self) -> None:
         """In a forked child: the open runs are the parent's to end."""

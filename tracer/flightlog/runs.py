@@ -21,10 +21,12 @@ REMEMBERED: Final = 4_096
 class Root:
     """What the runs of one trace share."""
 
-    __slots__ = ("error", "held", "memo", "metadata", "place", "skipped", "start_inputs", "trace_id")
+    __slots__ = ("error", "held", "memo", "metadata", "place", "skipped", "start_inputs", "trace_id", "writer")
 
     def __init__(self, trace_id: Identity) -> None:
         self.trace_id: Final = trace_id
+        self.writer = b""
+        """The fields that are the same on every line of the trace, as they stand behind others."""
         self.memo = Memo()
         self.place: Place = NOWHERE
         """Where in the graph the last run was."""
@@ -70,8 +72,10 @@ class OpenRun:
         "kind",
         "metadata",
         "parent",
+        "place",
         "previous",
         "record",
+        "rest",
         "root",
         "seq",
         "start_ns",
@@ -97,11 +101,15 @@ class OpenRun:
         self.root = root
         self.seq = seq
         self.record = record
-        """The fields known so far, in the order of the line, without payloads."""
+        """The light fields that are this run's own, as far as they are known."""
+        self.place: Place = NOWHERE
+        """Where in the graph it is."""
+        self.rest = b""
+        """The other light fields of its start as they stand behind these; no field is in both."""
         self.start_ns = 0
         """Monotonic."""
         self.head: bytes | None = None
-        """``record`` as JSON without its last brace, as long as it has not changed since."""
+        """Both as JSON without the last brace, as long as ``record`` has not changed since."""
         self.inputs: bytes | None = None
         self.metadata: bytes | None = None
         self.children: dict[int, OpenRun] | None = None
