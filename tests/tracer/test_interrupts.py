@@ -1,5 +1,8 @@
 """Pauses for a human: interrupted, never an error, with every question and every answer."""
 
+import json
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +155,23 @@ def test_a_static_breakpoint_interrupts_the_root(where: str) -> None:
     assert statuses(tracer)[2:] == [("second", "ok"), ("LangGraph", "ok")]
     assert tracer.spans[-1].checkpoint_id == waiting
     assert tracer.spans[-1].resumes is None
+
+
+def test_going_back_to_a_checkpoint_says_each_field_once(tmp_path: Path) -> None:
+    """A run that begins at an older checkpoint and waits at a newer one has one checkpoint_id: where it waits."""
+    tracer = JsonlTracer(tmp_path / "trace.jsonl")
+    app = graph_of(Log, ask, checkpointer=InMemorySaver())
+    app.invoke({"log": []}, config(tracer))
+    first = app.get_state(config(tracer)).config
+    app.invoke({"log": []}, {**first, "callbacks": [tracer]})
+    tracer.close()
+    records = [
+        json.loads(line, object_pairs_hook=list) for line in (tmp_path / "trace.jsonl").read_bytes().splitlines()
+    ]
+    for record in records:
+        assert max(Counter(name for name, _ in record).values()) == 1
+    waiting = app.get_state(config(tracer)).config["configurable"]["checkpoint_id"]
+    assert dict(records[-1])["checkpoint_id"] == waiting != first["configurable"]["checkpoint_id"]
 
 
 async def test_a_static_breakpoint_interrupts_an_async_root() -> None:

@@ -25,6 +25,7 @@ from flightlog import JsonlTracer
 from flightlog.memo import Memo
 from flightlog.messages import HASH_LIMIT
 from flightlog.payload import PayloadEncoder
+from flightlog.plain import MAX_VALUES, Walk
 from flightlog.redaction import Redactor
 from tests.tracer.graphs import is_clean
 
@@ -364,11 +365,30 @@ TEXT = "x" * 100_000
         {"messages": [HumanMessage(TEXT)] * 10_000},
         [HumanMessage([{"type": "text", "text": TEXT}])] * 10_000,
         [{"messages": [AIMessage(TEXT)] * 3} for _ in range(1_000)],
+        AIMessage("", additional_kwargs={"x": nested(4, [1] * 1_000, lambda one: [one] * 1_000)}),
+        AIMessage("", additional_kwargs={"x": [TEXT] * 100_000}),
     ],
-    ids=["lists", "tables", "strings", "rows", "texts", "blocks", "lists of messages"],
+    ids=[
+        "lists",
+        "tables",
+        "strings",
+        "rows",
+        "texts",
+        "blocks",
+        "lists of messages",
+        "lists in a message",
+        "strings in a message",
+    ],
 )
 def test_one_object_in_very_many_places(value: Any) -> None:
     """What is small in memory and endless as JSON is cut before it is encoded."""
     encoder = PayloadEncoder(Redactor(), LIMIT)
     assert encoder.quick(value, Memo()) is None
     assert len(encoder.encode("inputs", value).json) <= LIMIT
+
+
+def test_a_careful_walk_keeps_a_long_list_up_to_its_bound() -> None:
+    """More values than are kept of a payload end in a mark; what came before stays."""
+    walk = Walk(Redactor(None), 100)
+    assert walk.value([7] * (MAX_VALUES + 5)) == [7] * MAX_VALUES + ["…"]
+    assert walk.value([[1], {"a": 2}]) == ["…"]

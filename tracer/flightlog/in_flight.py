@@ -221,9 +221,11 @@ class InFlight:
         """Write what is still in flight to a new file, lock it, put it in the place of the old. Raises OSError."""
         lines = self._lines()
         new = self.path + ".new"
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            fd = open_file(new, _FLAGS)
+        except FileExistsError:
             os.unlink(new)
-        fd = open_file(new, _FLAGS)
+            fd = open_file(new, _FLAGS)
         spans, size = {}, 0
         try:
             try_lock(fd)  # before it has its name: a reader that finds it finds it locked
@@ -244,7 +246,7 @@ class InFlight:
         if self._fd < 0:
             self._create_span_file()
             with contextlib.suppress(Exception):
-                sweep(self._span_file, _KEPT_DEAD)
+                sweep(self._span_file, _KEPT_DEAD, living=self.path)
         self._forget()
         self._fd, self._inode, self._device, self._mark = fd, now.st_ino, now.st_dev, mark
         self._spans, self._top, self._size, self._limit = spans, size, size, max(_COMPACT_BYTES, 2 * size)

@@ -22,7 +22,9 @@ from flightlog.redaction import REDACTED, Redactor
 MAX_DEPTH: Final = 100
 """Levels kept of a nested value."""
 MAX_NODES: Final = 100_000
-"""Values kept of one payload by the careful walk."""
+"""Objects and containers kept of one payload by the careful walk."""
+MAX_VALUES: Final = 1_000_000
+"""Values of any kind kept of it: one list may be in many places."""
 MAX_CHARACTERS: Final = 32 * 1024 * 1024
 """Characters kept of all strings of one payload together: one string may be in many places."""
 MAX_REPR: Final = 2_000
@@ -170,6 +172,7 @@ class Walk:
         self._longest = longest
         """Characters kept of one string."""
         self._left = MAX_NODES
+        self._values_left = MAX_VALUES
         self._characters_left = MAX_CHARACTERS
         self._path: set[int] = set()
 
@@ -218,23 +221,36 @@ class Walk:
     def _pairs(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         hides = self._redactor.hides
-        for key, item in _snapshot(value.items):
+        pairs, are_all = self._some(value.items)
+        for key, item in pairs:
             name = key if type(key) is str else _key(key)
             if self._left < 0:
-                answer["…"] = "…"
+                are_all = False
                 break
             # Asked of the key as it was: what a pattern leaves of it is no rule's key any more.
             answer[self.text(name)] = REDACTED if hides(name) else self.value(item, depth + 1)
+        if not are_all:
+            answer["…"] = "…"
         return answer
 
     def _items(self, value: Iterable[Any], depth: int) -> list[Any]:
         answer: list[Any] = []
-        for item in _snapshot(value.__iter__):
+        items, are_all = self._some(value.__iter__)
+        for item in items:
             if self._left < 0:
-                answer.append("…")
+                are_all = False
                 break
             answer.append(self.value(item, depth + 1))
+        if not are_all:
+            answer.append("…")
         return answer
+
+    def _some(self, items: Callable[[], Iterable[Any]]) -> tuple[list[Any], bool]:
+        """The items, as many of them as are still kept, and whether these are all."""
+        found = _snapshot(items)
+        kept = found if len(found) <= self._values_left else found[: self._values_left]
+        self._values_left -= len(kept)
+        return kept, kept is found
 
 
 def _snapshot(items: Callable[[], Iterable[Any]]) -> list[Any]:

@@ -34,15 +34,15 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
     return beside(path, ".open")
 
 
-def beside(path: str | os.PathLike[str], ending: str) -> list[Path]:
+def beside(path: str | os.PathLike[str], *endings: str) -> list[Path]:
     """``PATH.*ENDING``. Without glob, which compiles a regular expression for each path."""
     folder, name = os.path.split(os.path.abspath(os.fspath(path)))
-    start, least = f"{name}.", len(name) + len(ending) + 1
+    start, least = f"{name}.", len(name) + min(map(len, endings)) + 1
     try:
         names = os.listdir(folder)
     except OSError:
         return []
-    return sorted(Path(folder, n) for n in names if n.endswith(ending) and n.startswith(start) and len(n) >= least)
+    return sorted(Path(folder, n) for n in names if n.endswith(endings) and n.startswith(start) and len(n) >= least)
 
 
 def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] | None = None) -> list[OpenSpan]:

@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.file_lock import is_locked
-from flightlog.sidecars import FLAGS, beside, read_sidecar, sidecars
+from flightlog.sidecars import FLAGS, beside, read_sidecar
 
 _ABANDONED_S: Final = 60
 """Age from which a sidecar that was being rewritten counts as left by a writer that was killed at it."""
-_OWN_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.open\Z")
+_OWN_NAME: Final = re.compile(r"\.[0-9a-f]{16}\.open(\.new)?\Z")
 
 
-def sweep(path: str | os.PathLike[str], keep: int) -> None:
-    """Delete the sidecars of dead writers in which everything ended, and the oldest of the others above ``keep``."""
+def sweep(path: str | os.PathLike[str], keep: int, living: str = "") -> None:
+    """Delete the sidecars of dead writers in which everything ended, and the oldest of the others above ``keep``.
+
+    ``living`` is the path of one whose writer lives.
+    """
     dead: list[tuple[int, Path]] = []
-    for sidecar in sidecars(path):
-        if not _OWN_NAME.search(sidecar.name):
+    for sidecar in beside(path, ".open", ".open.new"):
+        if os.fspath(sidecar) == living or not _OWN_NAME.search(sidecar.name):
             continue
         with contextlib.suppress(OSError):
+            if sidecar.suffix == ".new":  # of a writer killed while it rewrote its sidecar
+                if time.time() - sidecar.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
+                    sidecar.unlink()
+                continue
             fd = os.open(sidecar, FLAGS)
             try:
                 if is_locked(fd):
@@ -33,10 +40,6 @@ def sweep(path: str | os.PathLike[str], keep: int) -> None:
                 dead.append((modified, sidecar))
             else:
                 sidecar.unlink()
-    for leftover in beside(path, ".open.new"):  # of a writer killed while it rewrote its sidecar
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
-                leftover.unlink()
     for _, sidecar in sorted(dead)[: max(0, len(dead) - keep)]:
         with contextlib.suppress(OSError):
             sidecar.unlink()
