@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from flightlog_viewer import open_store
+from flightlog_viewer.store.row_values import RowValues
 from tests.viewer.span_lines import SpanLines
 
 
@@ -39,3 +42,16 @@ def test_children_are_those_of_the_same_trace(tmp_path: Path) -> None:
     with open_store(lines.write(tmp_path / "a.jsonl")) as store:
         rows = store.sql("SELECT trace_id, self_ms FROM spans WHERE run_id = 'root' ORDER BY trace_id").fetchall()
     assert rows == [("one", 70), ("two", 40)]
+
+
+def test_a_computed_column_takes_what_duckdb_gives() -> None:
+    """Row ids come in one piece, in pieces or as a part of one, some of them NULL or beyond the end."""
+    values = RowValues("")
+    values.restore(lambda: np.array([10.0, np.nan, 12.0]))
+    values.ready()
+    look_up = values.sql_function()
+    ids = pa.array([9, 0, None, 1, 2, -1], pa.int64())
+    assert look_up(ids).to_pylist() == [None, 10.0, None, None, 12.0, None]
+    assert look_up(ids[1:5]).to_pylist() == [10.0, None, None, 12.0]
+    assert look_up(pa.chunked_array([ids[4:], ids[:0], ids[:2]])).to_pylist() == [12.0, None, None, 10.0]
+    assert look_up(pa.array([], pa.int64())).to_pylist() == []

@@ -90,3 +90,13 @@ def test_a_page_that_failed_is_asked_for_again(pool: ThreadPoolExecutor) -> None
     rows = PagedRows(np.arange(10), fetch, pool, lambda: None)
     assert rows.cells(0) is None
     assert rows.cells(0) == [Cell("0")]
+
+
+def test_a_page_that_was_had_before_is_drawn_at_once(pool: ThreadPoolExecutor) -> None:
+    """Whoever makes the rows elsewhere can wait there; the list is not told of a page that nobody missed."""
+    source, told = Source(), threading.Event()
+    rows = PagedRows(np.arange(1000), source.fetch, pool, told.set)
+    rows.have(0)
+    rows.have(5000)
+    assert rows.cells(3) == [Cell("3")]
+    assert not told.is_set()

@@ -61,14 +61,29 @@ class RowValues:
 
             if self._read is not None:  # a query that names the function and no view of it: nothing is at hand
                 return pa.nulls(len(row_ids), pa.float64())
-            # Without `fill_null`: it makes pyarrow import pandas.
-            ids = np.nan_to_num(row_ids.to_numpy(zero_copy_only=False), nan=-1).astype(np.int64)
+            chunks = getattr(row_ids, "chunks", [row_ids])
+            ids = np.concatenate([np.empty(0, np.int64), *map(_integers, chunks)])
             known = (ids >= 0) & (ids < len(self._values))
             values = np.full(len(ids), np.nan)
             values[known] = self._values[ids[known]]
-            return pa.array(values, from_pandas=True)
+            there = np.packbits(~np.isnan(values), bitorder="little")
+            return pa.Array.from_buffers(pa.float64(), len(values), [pa.py_buffer(there), pa.py_buffer(values)])
 
         return value_of
+
+
+# pyarrow's own ways between its arrays and numpy's import pandas where it is installed: 0.2 s, for nothing.
+def _integers(array: "pa.Array") -> "NDArray[np.int64]":
+    """The numbers of an array of 64-bit integers; -1 where there is none."""
+    import numpy as np
+
+    first, end = array.offset, array.offset + len(array)
+    present, data = array.buffers()
+    numbers = np.frombuffer(data, np.int64, end)[first:] if len(array) else np.empty(0, np.int64)
+    if present is None or not array.null_count:
+        return numbers
+    bits = np.unpackbits(np.frombuffer(present, np.uint8), count=end, bitorder="little")[first:]
+    return np.where(bits, numbers, -1)
 
 
 def _none() -> "NDArray[np.float64]":

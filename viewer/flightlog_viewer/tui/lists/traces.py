@@ -1,6 +1,7 @@
 """The rows of the list of traces: those of the excerpt until the store is there, then pages from the store."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flightlog_viewer.analysis.trace_row import TraceRow
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 class TraceRows:
     """Makes rows, and knows again which trace a row of a list stands for."""
 
-    def __init__(self, session: Session, line: Callable[[TraceRow], list[Cell]], arrived: Callable[[], None]) -> None:
+    def __init__(
+        self, session: Session, line: Callable[[TraceRow, float | None], list[Cell]], arrived: Callable[[], None]
+    ) -> None:
         self._session = session
         self._line = line
         self._arrived = arrived
@@ -26,11 +29,14 @@ class TraceRows:
     def excerpt(self, traces: Sequence[TraceRow]) -> TableRows:
         """Rows for traces that are known; their keys are the trace ids."""
         self._traces = {trace.trace_id: trace for trace in traces}
-        return TableRows([self._line(trace) for trace in traces], [trace.trace_id for trace in traces])
+        return TableRows([self._line(trace, None) for trace in traces], [trace.trace_id for trace in traces])
 
-    def paged(self, ids: "NDArray[np.int64]") -> PagedRows:
-        """Rows for traces of the store by the row ids of their roots, fetched when they are looked at."""
-        return PagedRows(ids, self._page, self._session.pool, self._arrived)
+    def paged(self, ids: "NDArray[np.int64]", p95_ms: float | None) -> PagedRows:
+        """Rows for traces of the store by the row ids of their roots, fetched when they are looked at.
+
+        ``p95_ms`` is the duration that bars compare with.
+        """
+        return PagedRows(ids, partial(self._page, p95_ms), self._session.pool, self._arrived)
 
     def at_cursor(self, table: RowList) -> TraceRow | None:
         """The trace under the cursor; None while it is being fetched, and in an empty list."""
@@ -40,7 +46,7 @@ class TraceRows:
             return None if name is None else self._traces.get(name)
         return None if table.key is None else self._traces.get(table.key)
 
-    def _page(self, ids: list[int]) -> Page:
+    def _page(self, p95_ms: float | None, ids: list[int]) -> Page:
         with self._session.cursors.topic("page"):
             found = self._session.spans.trace_page(ids)
         page: list[tuple[Hashable, list[Cell]]] = []
@@ -50,5 +56,5 @@ class TraceRows:
                 page.append((row_id, [Cell("")] * len(COLUMNS)))
                 continue
             self._traces[trace.trace_id] = trace
-            page.append((trace.trace_id, self._line(trace)))
+            page.append((trace.trace_id, self._line(trace, p95_ms)))
         return page

@@ -23,9 +23,6 @@ from flightlog_viewer.tui.widgets.paged_rows import PagedRows
 from flightlog_viewer.tui.widgets.row_list import Cell, RowList
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from flightlog_viewer.analysis.filter import Filter
 
 
@@ -64,7 +61,6 @@ class TracesView(View):
         self.filter_text = ""
         self._came_with = ""
         """The filter that another screen has set."""
-        self._p95: float | None = None
         self._rows = TraceRows(self.session, self._line, self._arrived)
         self._newer = 0
         self._comparison = Comparison(self)
@@ -114,10 +110,15 @@ class TracesView(View):
         if not self.session.loaded:
             return
         where, sort, descending = self.where, self.sort, self.descending
-        session = self.session
+        session, stands = self.session, self.table.key
 
-        def work() -> tuple[Any, dict[str, Any]]:
-            return session.spans.trace_ids(where, sort, descending), session.spans.trace_summary(where)
+        def work() -> tuple[PagedRows, dict[str, Any]]:
+            ids, summary = session.spans.trace_ids(where, sort, descending), session.spans.trace_summary(where)
+            rows = self._rows.paged(ids, summary["p95_ms"])
+            # What will be in view is fetched here: else placeholders would be drawn first, and all a second time.
+            for row in {0, rows.find(stands) or 0}:
+                rows.have(row)
+            return rows, summary
 
         self.ask(
             "traces",
@@ -126,13 +127,12 @@ class TracesView(View):
             again=partial(self.reload, appended=True) if appended else None,
         )
 
-    def _listed(self, ids: "NDArray[np.int64]", summary: dict[str, Any], *, appended: bool) -> None:
+    def _listed(self, rows: PagedRows, summary: dict[str, Any], *, appended: bool) -> None:
         self._say_nothing()
         was = self.selected()
         shown = self.table.rows
-        self._p95 = summary["p95_ms"]
         self.table.set_columns(columns(services=summary["services"]))
-        newer = len(ids) - len(shown) if appended and isinstance(shown, PagedRows) else 0
+        newer = len(rows) - len(shown) if appended and isinstance(shown, PagedRows) else 0
         moved = self.table.cursor > 0
         # Rows never move under the cursor: what is new waits until it is asked for.
         waits = newer > 0 and moved and not self.viewer.following
@@ -141,9 +141,8 @@ class TracesView(View):
         if waits:
             if (self.sort, self.descending) == ("start", True):
                 # What is new stands above; of what was there some may have ended, and got another row id.
-                self._put(self._rows.paged(ids[newer:]), self.table.cursor)
+                self._put(self._rows.paged(rows.ids[newer:], summary["p95_ms"]), self.table.cursor)
             return
-        rows = self._rows.paged(ids)
         if was is not None and (not isinstance(shown, PagedRows) or (was.status == "running" and moved)):
             # Known again by its trace id only: the excerpt has no row ids, and what ends gets another.
             self.ask(
@@ -184,7 +183,7 @@ class TracesView(View):
         if not shown:
             self.filter_line.set_count("  ".join(parts))
             return
-        parts.append(f"p95 {units.duration(self._p95)}")
+        parts.append(f"p95 {units.duration(summary['p95_ms'])}")
         if summary["tokens"] or summary["tokens"] is None or summary["cost"]:  # otherwise no model was called
             cost = units.money(summary["cost"])
             parts += [f"{units.count(summary['tokens'])} tok", f"cost {cost}" if summary["cost"] is None else cost]
@@ -192,8 +191,8 @@ class TracesView(View):
             parts.insert(0, f"{self._newer} newer (a)")
         self.filter_line.set_count("  ".join(parts))
 
-    def _line(self, trace: TraceRow) -> list[Cell]:
-        return cells(trace, self.glyphs, self._p95, self.zone, marked=trace.trace_id in self._marked)
+    def _line(self, trace: TraceRow, p95_ms: float | None) -> list[Cell]:
+        return cells(trace, self.glyphs, p95_ms, self.zone, marked=trace.trace_id in self._marked)
 
     def _arrived(self) -> None:
         self.post_message(PageArrived())

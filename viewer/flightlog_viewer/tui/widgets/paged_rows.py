@@ -58,6 +58,11 @@ class PagedRows:
                 self._request(max(0, end) // PAGE_ROWS)
         return found
 
+    def have(self, row: int) -> None:
+        """Fetch the page of a row and wait for it: to be called elsewhere, before anybody draws."""
+        if (future := self._request(row // PAGE_ROWS)) is not None:
+            wait([future])
+
     def key(self, row: int) -> Hashable:
         return int(self.ids[row])
 

@@ -142,9 +142,10 @@ class RowList(VirtualRows):
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Change the columns; the rows shown next must have as many cells."""
-        self._columns = columns
-        self._fitted = (-1, [])
-        self.refresh()
+        if columns != self._columns:
+            self._columns = columns
+            self._fitted = (-1, [])
+            self.refresh()
 
     def go_to(self, key: Hashable) -> bool:
         """Put the cursor on the row with this key; False when it is not in the list."""
