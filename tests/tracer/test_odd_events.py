@@ -1,5 +1,6 @@
 """Events that come in an order nobody promised."""
 
+import enum
 from typing import Any
 from uuid import uuid4
 
@@ -190,6 +191,33 @@ class Seen(BaseCallbackHandler):
 
 class SeenInline(Seen):
     run_inline = True
+
+
+class Tier(enum.Enum):
+    GOLD = "gold"
+
+
+@pytest.mark.parametrize("tag", [7, None, Tier.GOLD, ("a",)], ids=str)
+def test_a_tag_that_is_no_text_costs_no_span(tag: Any) -> None:
+    """LangChain passes on whatever stands among the tags, and so does the tracer, with all else that it knows."""
+    tracer = JsonlTracer()
+    inner: Any = RunnableLambda(lambda number: number + 1, name="inner")
+    outer: Any = RunnableLambda(lambda number: inner.invoke(number), name="outer")
+    assert outer.invoke(1, {"callbacks": [tracer], "tags": [tag, "mine", tag]}) == 2
+    assert [(span.name, span.inputs, span.output) for span in tracer.spans] == [("inner", 1, 2), ("outer", 1, 2)]
+    assert tracer.stats()["faults"] == 0
+    written = tag.value if isinstance(tag, Tier) else list(tag) if isinstance(tag, tuple) else tag
+    assert all(span.tags and span.tags.count("mine") == 1 and written in span.tags for span in tracer.spans)
+
+
+def test_a_name_that_looks_like_binary_data_stays_a_name() -> None:
+    """Whatever else the record holds, its name is a text, so that its line is a span."""
+    tracer = JsonlTracer()
+    name = "data:image/png;base64," + "A" * 2000
+    odd: Any = RunnableLambda(lambda number: number, name=name)
+    odd.invoke(1, {"callbacks": [tracer], "tags": [object()]})
+    (span,) = tracer.spans
+    assert span.name == name
 
 
 class SeenAsync(AsyncCallbackHandler):

@@ -51,7 +51,8 @@ class Callbacks(BaseCallbackHandler):
             name = run_name(serialized, kwargs.get("name"), "chain")
             about = metadata or _NO_METADATA
             kind: Kind = "node"
-            if not tags or not tags[-1].startswith("graph:step:"):
+            last = tags[-1] if tags else None
+            if type(last) is not str or not last.startswith("graph:step:"):
                 parent = self._runs.open.get(parent_run_id.int) if parent_run_id is not None else None
                 kind = chain_kind(about, tags, parent, name, "run_type" in kwargs)
             self._recorder.start("chain", run_id, parent_run_id, name, inputs, about, tags, kind)

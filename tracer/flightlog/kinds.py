@@ -20,8 +20,9 @@ def chain_kind(
     may be a graph or a plain function: its children show (``has_a_node``, ``end_of_graph``).
     """
     first = tags[-1] if tags else ""
-    if first and not first.startswith(_STEPS):
-        first = next((tag for tag in tags or () if tag.startswith(_STEPS)), "")
+    if type(first) is not str or (first and not first.startswith(_STEPS)):
+        # LangChain passes on tags that are no texts.
+        first = next((tag for tag in tags or () if type(tag) is str and tag.startswith(_STEPS)), "")
     if first.startswith("graph:step:"):
         return "node"
     if from_runnable:

@@ -25,9 +25,14 @@ def light(record: dict[str, Any]) -> bytes:
         return orjson.dumps(record)[:-1]
     except (TypeError, ValueError, RecursionError):
         walk = Walk(_UNREDACTED, _MAX_LIGHT)
-        return orjson.dumps(
-            {key: value if type(value) is orjson.Fragment else walk.value(value) for key, value in record.items()}
-        )[:-1]
+        return orjson.dumps({key: _careful(value, walk) for key, value in record.items()})[:-1]
+
+
+def _careful(value: Any, walk: Walk) -> Any:
+    if type(value) is orjson.Fragment:
+        return value
+    # A text stays one: a name that is a data URL is no chip.
+    return walk.text(str.__str__(value)) if isinstance(value, str) else walk.value(value)
 
 
 def more(fields: dict[str, Any]) -> bytes:

@@ -144,7 +144,8 @@ class Recorder:
             if "model_params" in fields:
                 self.fields.put(record, run, "model_params", fields["model_params"])
         if tags:
-            if kind == "node" or kind == "task" or tags[-1].startswith("retry:"):
+            last = tags[-1]
+            if kind == "node" or kind == "task" or (type(last) is str and last.startswith("retry:")):
                 number_attempt(run, tags)
             record["tags"] = tags
         if kind == "graph" or (parent is None and kind is not None):
