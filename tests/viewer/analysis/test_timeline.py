@@ -49,6 +49,40 @@ def test_a_long_idle_stretch_collapses() -> None:
     assert line.gap_columns() == [30]
 
 
+def test_only_the_longest_idle_stretches_collapse() -> None:
+    """At most five do, and none at all where there are too few columns for them."""
+    starts = [0]
+    for gap in (100, 120, 140, 160, 180, 200):
+        starts.append(starts[-1] + gap)
+    work = [Interval(start, start + 1) for start in starts]
+    window = Interval(0, starts[-1] + 1)
+    longest = tuple(Interval(a + 1, b) for a, b in pairwise(starts))[1:]
+    assert timeline.axis(window, 60, work).gaps == longest
+    assert timeline.axis(window, 30, work).gaps == ()
+
+
+def test_what_is_idle_at_the_ends_collapses_too() -> None:
+    """A window that begins and ends in a gap has its work between two times three columns."""
+    line = timeline.axis(Interval(0, 1000), 60, [Interval(400, 600)])
+    assert line.gaps == (Interval(0, 400), Interval(600, 1000))
+    assert [line.column(time) for time in (0, 400, 600, 1000)] == [0, 3, 57, 60]
+    assert [line.time(column) for column in (0, 3, 30, 57, 60)] == [0, 400, 500, 600, 1000]
+    assert line.gap_columns() == [1, 58]
+
+
+def test_a_short_idle_stretch_stays() -> None:
+    """What is idle for no more than a tenth of the window is drawn as long as it is."""
+    assert timeline.axis(Interval(0, 1000), 60, [Interval(0, 450), Interval(550, 1000)]).gaps == ()
+    assert timeline.axis(Interval(0, 1000), 60, [Interval(0, 450), Interval(551, 1000)]).gaps == (Interval(450, 551),)
+
+
+def test_no_columns_draw_nothing() -> None:
+    """Without room there is neither a bar nor a minimap."""
+    assert timeline.axis(Interval(0, 10), 0).bar(0, 10) is None
+    assert timeline.minimap(timeline.measure(build([row(0, None, 0, 1)]), 0), 0) == ([], [])
+    assert timeline.measure(build([]), 0).busy == []
+
+
 def test_time_and_column_are_inverse() -> None:
     """The time under the column of a time is that time."""
     line = timeline.axis(Interval(0, 1000), 60, [Interval(0, 400), Interval(900, 1000)])
@@ -70,6 +104,13 @@ def test_the_critical_path_bears_with_clocks() -> None:
     assert timeline.critical_path(build(beside)) == {0, 2}
 
 
+def test_the_critical_path_goes_down_through_groups() -> None:
+    """Of like siblings under one heading the last to end is on the path, and what it called."""
+    alike = [row(i, 0, 10 * i, 5)._replace(name="same") for i in (1, 2, 3)]
+    rows = [row(0, None, 0, 100), *alike, row(4, 0, 40, 10), row(5, 3, 31, 2)]
+    assert timeline.critical_path(build(rows)) == {0, 1, 2, 3, 4, 5}
+
+
 def test_orphans_are_not_on_the_critical_path() -> None:
     """The path is that of the last root to end, not of spans without a parent in the file."""
     assert timeline.critical_path(build([row(0, None, 0, 100), row(1, None, 20, 90), row(2, 99, 500, 10)])) == {1}
@@ -86,6 +127,8 @@ def test_the_minimap_counts_leaves_and_marks_failures() -> None:
 def test_ticks_are_round() -> None:
     """The ruler shows round times that fit."""
     assert timeline.axis(Interval(0, 8_400_000), 60).ticks(4)[:3] == [(0, 0.0), (35, 5000.0)]
+    assert [at for _, at in timeline.axis(Interval(0, 1_000_000), 60).ticks(5)] == [0, 200, 400, 600, 800, 1000]
+    assert timeline.axis(Interval(7, 7), 60).ticks(4) == [(0, 0.0), (60, 0.001)]
 
 
 def test_an_unended_span_counts_to_the_end_of_the_window() -> None:
@@ -134,3 +177,14 @@ def test_zoom_stays_inside_the_trace(factor: float, centre: int) -> None:
     whole = Interval(0, 1000)
     inside = timeline.zoomed(Interval(200, 600), whole, factor, centre)
     assert whole.start <= inside.start < inside.end <= whole.end
+
+
+def test_a_window_moves_and_zooms_to_the_edges_and_no_further() -> None:
+    """Zooming keeps what is under the cursor where it is; ten microseconds are the least, the whole the most."""
+    whole = Interval(0, 1000)
+    assert timeline.zoomed(Interval(200, 600), whole, 0.5, 300) == (250, 450)
+    assert timeline.zoomed(Interval(200, 600), whole, 0.001, 300) == (298, 308)
+    assert timeline.zoomed(Interval(200, 600), whole, 9, 300) == whole
+    assert timeline.shifted(Interval(200, 600), whole, -300) == (0, 400)
+    assert timeline.shifted(Interval(200, 600), whole, 500) == (600, 1000)
+    assert timeline.shifted(Interval(200, 600), whole, 5) == (205, 605)

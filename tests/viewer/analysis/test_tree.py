@@ -85,6 +85,50 @@ def test_what_died_with_its_process_is_a_failure() -> None:
     assert build(rows).failures() == [2]
 
 
+def test_where_the_failure_of_a_trace_began() -> None:
+    """From the root down through the child that shares its fate and ended last, or has not ended; groups too."""
+    failed = [row(i, 0, status="error", name="a", start=i) for i in (1, 2, 3)]
+    rows = [row(0, None, status="error"), *failed, row(4, 0, name="b", start=9), row(5, 2, status="error", start=20)]
+    assert build(rows).origin() == 3
+    assert build([*rows, row(6, 2, status="unfinished", start=2)._replace(duration_ms=None)]).origin() == 3
+    rows[2] = rows[2]._replace(duration_ms=None)
+    assert build(rows).origin() == 5
+    assert build([row(0, None), row(1, 0, status="error")]).origin() is None
+    assert build([row(0, 7, status="error")]).origin() is None
+
+
+def test_where_a_trace_waits() -> None:
+    """An interrupted root leads to the span that asks, not to one that failed on the way."""
+    rows = [row(0, None, status="interrupted"), row(1, 0, status="error", start=9), row(2, 0, status="interrupted")]
+    assert build(rows).origin() == 2
+
+
+def test_ways_through_the_tree() -> None:
+    """Ancestors go up to the top, siblings along one parent, roots along the roots; the ends have no next."""
+    rows = [row(0, None), row(1, 0, name="a"), row(2, 1), row(3, 0, name="b"), row(4, None)]
+    outline = build(rows)
+    assert outline.ancestors(2) == [1, 0]
+    assert outline.ancestors(0) == []
+    assert [outline.sibling(1, 1), outline.sibling(3, -1), outline.sibling(0, 1)] == [3, 1, 4]
+    assert [outline.sibling(3, 1), outline.sibling(1, -1), outline.sibling(2, 1)] == [None, None, None]
+
+
+def test_a_closed_span_hides_what_is_below_it() -> None:
+    """Lines go down only where a node is open, depth by depth; a filter opens whatever leads to a match."""
+    outline = build([row(0, None), row(1, 0, name="a"), row(2, 1), row(3, 0, name="b")])
+    assert outline.lines({0}) == [(0, 0), (1, 1), (3, 1)]
+    assert outline.lines({1}) == [(0, 0)]
+    assert outline.lines({0, 1}) == [(0, 0), (1, 1), (2, 2), (3, 1)]
+    assert outline.lines(set(), keep={2}) == [(0, 0), (1, 1), (2, 2)]
+    assert outline.below(0, 5, {1}) == [(1, 6), (2, 7), (3, 6)]
+
+
+def test_an_end_is_in_microseconds() -> None:
+    """A span ends its duration after its start; one that has not ended has no end."""
+    one = row(0, None, start=7)._replace(duration_ms=1.5)
+    assert (one.end_us, one._replace(duration_ms=None).end_us) == (1507, None)
+
+
 def test_the_next_one_from_a_group_is_inside_it() -> None:
     """A group stands before the first of its spans."""
     alike = [row(i, 0, status="error", name="a") for i in (1, 2, 3)]
