@@ -59,9 +59,11 @@ def test_secrets_in_tool_calls_and_messages_are_hidden() -> None:
 
 
 def test_keys_of_ones_own_are_added_and_none_switches_off() -> None:
-    """redact= adds to the default keys; None hides nothing."""
+    """redact= adds one rule or several to the default keys; None hides nothing."""
     (span,) = run({"ssn": "1", "password": "2"}, redact=["SSN"]).spans
     assert span.inputs == {"ssn": REDACTED, "password": REDACTED}
+    (span,) = run({"ssn": "1", "s": "2"}, redact="ssn").spans
+    assert span.inputs == {"ssn": REDACTED, "s": "2"}
     (span,) = run({"ssn": "1", "password": "2"}, redact=None).spans
     assert span.inputs == {"ssn": "1", "password": "2"}
 
