@@ -109,6 +109,17 @@ def test_time_leads_to_the_root_checkpoint_at_hand() -> None:
     }
 
 
+def test_a_run_with_input_stands_at_the_step_that_holds_it() -> None:
+    """A run leads to the input it began with, the first of several; one that only went on, to the step before it."""
+    steps = [step("in", 0), step("c1", 1), step("in2", 10), step("c2", 11)]
+    steps = [replace(s, source="input") if s.checkpoint_id.startswith("in") else s for s in steps]
+    spans = [
+        span(seconds=start, end_time=None if end is None else moment(end).replace(tzinfo=None))
+        for start, end in ((-1, 5), (9, 12), (-1, 12), (9, None), (10.5, 12))
+    ]
+    assert [link.checkpoint_id for link in join(steps, spans)] == ["in", "in2", "in", "in2", "in2"]
+
+
 @pytest.mark.parametrize(("end", "expected"), [(5, [("c0", "time", False)]), (None, [("c0", "time", False)]), (-1, [])])
 def test_what_began_a_thread_stands_at_its_first_checkpoint(end: int | None, expected: list[Any]) -> None:
     """A run that was there before the first checkpoint and after it wrote it; one that ended before has no place."""

@@ -135,7 +135,8 @@ async def test_the_state_before_the_node_that_failed(tmp_path: Path) -> None:
         assert "+ status fetched   by fetch" in viewer.text()
         await viewer.press("1", "g", "enter")
         await viewer.press("x")
-        assert "t-10  < step in, 1 of 4 >" in viewer.text(), "a run that began its thread leads to the first step"
+        assert "t-10  < step in, 1 of 4 >" in viewer.text(), "a run leads to the step that holds its input"
+        assert "input order 10" in viewer.text()
 
 
 async def test_which_attempt_it_was(tmp_path: Path) -> None:

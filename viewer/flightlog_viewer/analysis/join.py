@@ -6,7 +6,7 @@ once. Everything else is approximate: an id that several spans share (a cache hi
 node and step of another recorder, or nothing but the time.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class SpanRef:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A span and the checkpoint that its super-step started from; of what began the thread, the first."""
+    """A span and the checkpoint that its super-step started from; of a run, the one that holds its input."""
 
     row_id: int
     run_id: str
@@ -69,6 +69,8 @@ class _Places:
     """Node and step number of the checkpoint that it started from."""
     times: list[tuple[float, tuple[str, str]]]
     """Root checkpoints by time."""
+    inputs: list[tuple[float, tuple[str, str]]]
+    """Those that a run wrote when it began with new input."""
 
 
 def join(steps: Iterable[Step], spans: Sequence[SpanRef]) -> list[Link]:
@@ -114,19 +116,22 @@ def _candidates(span: SpanRef, places: _Places, shared: Mapping[tuple[str, str],
         yield _nearest(found, span, places), None, "tool call", sure
     if span.node is not None and span.step is not None and (found := places.steps.get((span.node, span.step - 1))):
         yield _nearest(found, span, places), None, "step", False
-    place = None if span.start_time is None else _at_time(span.start_time, places) or _begun(span, places)
-    if place is not None:
-        yield place, None, "time", False
+    if span.start_time is not None:
+        begun, before = _first_within(span, places.inputs), _at_time(span.start_time, places)
+        if (place := begun or before or _first_within(span, places.times)) is not None:
+            yield place, None, "time", False
 
 
 def _places(steps: Iterable[Step]) -> _Places:
-    places = _Places({}, {}, defaultdict(list), defaultdict(list), defaultdict(list), [])
+    places = _Places({}, {}, defaultdict(list), defaultdict(list), defaultdict(list), [], [])
     for step in steps:
         place = (step.checkpoint_ns, step.checkpoint_id)
         places.checkpoints[step.checkpoint_id] = place
         moment = parse_time(step.ts)
         if step.checkpoint_ns == "" and moment is not None:
             places.times.append((moment.timestamp(), place))
+            if step.source == "input":
+                places.inputs.append(places.times[-1])
         for task in step.tasks:
             if task.task_id:
                 places.tasks[task.task_id] = place
@@ -137,6 +142,7 @@ def _places(steps: Iterable[Step]) -> _Places:
                     _note(places.messages, message.get("id"), place)
                     _note(places.tool_calls, message.get("tool_call_id"), place)
     places.times.sort()
+    places.inputs.sort()
     return places
 
 
@@ -168,12 +174,11 @@ def _at_time(moment: datetime, places: _Places) -> tuple[str, str] | None:
     return places.times[at - 1][1] if at else None
 
 
-def _begun(span: SpanRef, places: _Places) -> tuple[str, str] | None:
-    """The first root checkpoint, if it was written while the span ran: the run that began the thread has no other."""
-    end = None if span.end_time is None else parse_time(span.end_time.isoformat())
-    if places.times and (end is None or places.times[0][0] <= end.timestamp()):
-        return places.times[0][1]
-    return None
+def _first_within(span: SpanRef, times: Sequence[tuple[float, tuple[str, str]]]) -> tuple[str, str] | None:
+    """The first of some checkpoints that was written while the span ran."""
+    start, end = (parse_time(moment and moment.isoformat()) for moment in (span.start_time, span.end_time))
+    at = bisect_left(times, start.timestamp(), key=lambda item: item[0]) if start is not None else len(times)
+    return times[at][1] if at < len(times) and (end is None or times[at][0] <= end.timestamp()) else None
 
 
 def span_refs(rows: Iterable[Mapping[str, Any]]) -> list[SpanRef]:

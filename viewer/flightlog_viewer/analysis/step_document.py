@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Any
 
 from flightlog_viewer.analysis import units
@@ -107,8 +108,18 @@ def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping
             )
         )
     if not changes:
-        blocks.append(Block("nothing changed", "dim"))
+        blocks += _input(step) or [Block("nothing changed", "dim")]
     return blocks + [Block(note, "wait") for note in step.notes]
+
+
+def _input(step: Step) -> list[Block]:
+    """What a run began with: its first step changes nothing yet."""
+    blocks = []
+    for task in step.tasks if step.source == "input" else ():
+        for channel, value in task.writes.items():
+            form = normal_form(value)
+            blocks.append(Block(_short(form, 120), "", f"input {channel}", make=partial(json_blocks, form), value=form))
+    return blocks
 
 
 def _short(value: Any, width: int) -> str:

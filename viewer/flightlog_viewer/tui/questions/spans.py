@@ -102,13 +102,13 @@ class SpanQuestions:
         return {row[0]: TraceRow._make(row[1:]) for row in rows}
 
     def trace_summary(self, where: "Filter | None") -> dict[str, Any]:
-        """Sums over the traces that pass: count, errors, p95_ms, tokens, cost (None: some price is unknown).
+        """Sums over the traces that pass: count, errors, died, p95_ms, tokens, cost (None: some price is unknown).
 
         Of all traces: ``total``, and whether there are several ``services``.
         """
         condition, params = (where.where, where.params) if where is not None else ("true", [])
         row = self._cursors.rows(
-            "SELECT count(*), count(*) FILTER (status = 'error'), "
+            "SELECT count(*), count(*) FILTER (status = 'error'), count(*) FILTER (status = 'unfinished'), "
             "quantile_cont(duration_ms, 0.95) FILTER (status <> 'interrupted'), "
             "CASE WHEN coalesce(sum(llm_count), 0) = 0 THEN 0 ELSE sum(total_tokens) END, "
             "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END, "
@@ -116,7 +116,9 @@ class SpanQuestions:
             f"FROM traces WHERE {condition}",
             params,
         )[0]
-        return dict(zip(("traces", "errors", "p95_ms", "tokens", "cost", "total", "services"), row, strict=True))
+        return dict(
+            zip(("traces", "errors", "died", "p95_ms", "tokens", "cost", "total", "services"), row, strict=True)
+        )
 
     def failed_rows(self, ids: "NDArray[np.int64]") -> list[int]:
         """Where in a list of traces, given by the row ids of their roots, those stand that failed or died."""

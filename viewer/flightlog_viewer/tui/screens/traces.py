@@ -178,8 +178,8 @@ class TracesView(View):
     def _count(self, summary: dict[str, Any]) -> None:
         shown = summary["traces"]
         parts = [f"{shown:,} of {summary['total']:,}" if self.where is not None else units.plural(shown, "trace")]
-        if summary["errors"]:
-            parts.append(f"{self.glyphs.status['error']}{summary['errors']:,}")
+        marks = self.glyphs.status
+        parts += [f"{marks[s]}{summary[n]:,}" for s, n in (("error", "errors"), ("unfinished", "died")) if summary[n]]
         if not shown:
             self.filter_line.set_count("  ".join(parts))
             return
