@@ -13,7 +13,7 @@ from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters.line_file import LineFile
 from flightlog_exporters.new_file import new_file
-from flightlog_exporters.readers import READERS, Reject, recognise
+from flightlog_exporters.readers import READERS, Reject, otlp_document, recognise
 
 _KEPT_REJECTS: Final = 100
 
@@ -49,9 +49,14 @@ def read_file(path: str | os.PathLike[str], reject: Reject) -> Iterator[Span]:
             head.append(line)
             if line and not line.isspace():
                 break
-        reader = recognise(head[-1]) if head else None
+        if not head or head[-1].isspace():
+            raise UnreadableError(f"{file.name} is empty")
+        reader = recognise(head[-1])
+        if reader is None and otlp_document.recognises(head[-1]):
+            # Only here: elsewhere a file may be a span file whose first line is torn.
+            reader = otlp_document
         if reader is None:
-            raise UnreadableError(f"{file.name} {_unknown(head[-1] if head else b'')}")
+            raise UnreadableError(f"{file.name} {_unknown(head[-1])}")
         yield from reader.read(chain(head, lines), reject)
 
 
@@ -62,7 +67,7 @@ def _unknown(line: bytes) -> str:
     with contextlib.suppress(UnreadableError):
         Span.from_json(line)
         return "is a span file already: there is nothing to import"
-    return f"is of no format that can be imported ({', '.join(reader.NAME for reader in READERS)})"
+    return f"is of no format that can be imported ({', '.join(reader.NAME for reader in (*READERS, otlp_document))})"
 
 
 def import_files(paths: Iterable[str | os.PathLike[str]], out: BinaryIO) -> Imported:

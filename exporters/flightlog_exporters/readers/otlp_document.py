@@ -1,0 +1,73 @@
+"""OTLP as one JSON document: pretty-printed, in a list, or as a trace server's API answers it.
+
+Jaeger wraps an export request in ``{"result": ...}`` (``/api/v3/traces``), Grafana Tempo in ``{"trace": ...}``, and in
+older versions it answers ``{"batches": [...]}``.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from flightlog.errors import UnreadableError
+from flightlog.span import Span
+from flightlog_exporters import otlp_json
+from flightlog_exporters.readers.foreign import to_span
+
+NAME: Final = "an OTLP JSON document"
+
+_HEAD: Final = re.compile(
+    rb"""\s*(?: [\[{] \s* $ | \[ \s* \{ \s* "resource_?[sS]pans" \s* : | \{ \s* "(?:result|trace|batches)" \s* : )""",
+    re.VERBOSE,
+)
+_WRAPPERS: Final = ("result", "trace")
+_MOST_BYTES: Final = 1 << 28
+"""A document is read whole, and takes several times its size."""
+
+
+def recognises(head: bytes) -> bool:
+    """Whether the first line is that of a document of several, or wraps an export request."""
+    return _HEAD.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+
+
+def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
+    """The spans of the document, in its order."""
+    try:
+        for message in _messages(_document(lines)):
+            for span in otlp_json.from_message(message, partial(reject, 0)):
+                try:
+                    yield to_span(span)
+                except UnreadableError as error:
+                    reject(0, str(error))
+    except UnreadableError as error:
+        reject(0, str(error))
+
+
+def _document(lines: Iterable[bytes]) -> Any:
+    parts, size = [], 0
+    for line in lines:
+        parts.append(line)
+        size += len(line)
+        if size > _MOST_BYTES:
+            raise UnreadableError(f"a document over {_MOST_BYTES >> 20} MB: write one export request a line instead")
+    try:
+        return orjson.loads(b"".join(parts).removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        raise UnreadableError(f"not JSON: {error}") from None
+
+
+def _messages(document: Any) -> Iterator[Any]:
+    """The export requests in a document."""
+    waiting = [document]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += reversed(item)
+        elif isinstance(item, dict) and "batches" in item:
+            yield {"resourceSpans": item["batches"]}
+        elif isinstance(item, dict) and (wrapper := next((name for name in _WRAPPERS if name in item), None)):
+            waiting.append(item[wrapper])
+        else:
+            yield item
