@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from flightlog import read_spans
+from flightlog import read_open_spans, read_spans
 from flightlog.errors import UnreadableError, UsageError
+from flightlog.in_flight import LINE_END
 from flightlog.rotation import prune, rotated_files
 from flightlog.span import Span
 from flightlog.span_file import LOSS_NAME, SpanFile
@@ -287,6 +288,18 @@ def test_path_that_no_file_can_have(path: Any) -> None:
     """Such a path is refused when the file object is made, in a sentence."""
     with pytest.raises(UsageError, match="cannot be the path of a span file"):
         SpanFile(path)
+
+
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the home folder, to the writer and to the readers: no shell expands what an environment file says."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = SpanFile("~/traces/x.jsonl")
+    assert file.write(line(0))
+    file.open_span(1, line(1) + LINE_END)
+    assert (tmp_path / "traces" / "x.jsonl").exists()
+    assert [one.seq for one in read_spans("~/traces/x.jsonl")] == [0]
+    assert [one.span.seq for one in read_open_spans("~/traces/x.jsonl")] == [1]
+    file.close()
 
 
 def test_relative_path_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

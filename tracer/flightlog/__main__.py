@@ -142,6 +142,7 @@ def _parse_run(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         options[name] = f"{options[name]},{value}" if name == "--always-keep" and options[name] else value
     if not options["--out"]:
         raise UsageError("run: the path of the span file is empty")
+    options["--out"] = os.path.expanduser(options["--out"])  # shells leave --out=~/x as it is
     if os.path.isdir(options["--out"]):
         raise UsageError(f"run: {options['--out']} is a folder: name a file in it")
     if options["--sample"] or options["--always-keep"]:

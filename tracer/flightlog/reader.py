@@ -28,6 +28,7 @@ def read_spans(path: str | os.PathLike[str]) -> Iterator[Span]:
     ``seq``, comes once. Files that end in ``.zst`` are passed over: ``flightlog_viewer.open_store`` reads those.
     Raises UnreadableError when there is no such file.
     """
+    path = os.path.expanduser(path)
     if os.path.isdir(path):
         raise UnreadableError(f"{os.fspath(path)} is a folder: name a span file in it")
     if os.fspath(path).endswith(".zst"):

@@ -51,6 +51,7 @@ def read_open_spans(path: str | os.PathLike[str], finished: Container[Key] | Non
     ``finished``: the keys that the span file has, read after the sidecars, so that a span which ends in between is
     found in one of them; None: look through the span file and its rotated files. Never raises for what it finds.
     """
+    path = os.path.expanduser(path)
     found = [one for sidecar in sidecars(path) for one in read_sidecar(sidecar)]
     if finished is None:
         finished = _keys(path) if found else ()

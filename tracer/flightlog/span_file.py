@@ -261,7 +261,8 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     try:
         if not os.fspath(path):
             raise ValueError("it is empty")
-        absolute = os.fsdecode(os.path.abspath(os.fspath(path)))
+        # No shell expands what an environment file or a unit says; and a folder called ~ invites `rm -r ~`.
+        absolute = os.fsdecode(os.path.abspath(os.path.expanduser(os.fspath(path))))
         if "\0" in absolute:
             raise ValueError("it holds a null character")
         os.fsencode(absolute)
