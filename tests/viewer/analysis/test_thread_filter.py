@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flightlog_viewer.analysis.filter_syntax import FilterError
-from flightlog_viewer.analysis.thread_filter import FIELDS, compile_thread_filter, complete
+from flightlog_viewer.analysis.thread_filter import FIELDS, compile_thread_filter, complete, hint
 from flightlog_viewer.checkpoints.model import Pending, ThreadSummary
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=UTC)
@@ -72,6 +72,12 @@ def test_what_cannot_be_meant(text: str, position: int, said: str) -> None:
     with pytest.raises(FilterError, match=said.replace("?", "[?]")) as caught:
         compile_thread_filter(text, now=NOW)
     assert caught.value.position == position
+
+
+def test_a_status_that_there_is_not_is_told() -> None:
+    """A filter that leaves nothing may name a status of something else; one that may be meant is no mistake."""
+    assert hint("chat status:done") == "; a status is one of " + FIELDS["status"]
+    assert [hint(text) for text in ("chat", "status:err*", "status:error", "status:crashed,errored")] == [""] * 4
 
 
 def test_fields_are_completed() -> None:

@@ -221,6 +221,7 @@ async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
         await viewer.press("left_curly_bracket", "m", "right_square_bracket", "right_square_bracket", "d")
         assert "against the marked step" in viewer.text()
         await viewer.press("d", "v", "V", "P")
+        assert "4 of 4" not in viewer.text(), "at the end of the branch it begins anew"
         await viewer.press("escape")
         assert not view._player.stop(), "Esc has stopped it"
         await viewer.press("escape", "k", "enter", "n")

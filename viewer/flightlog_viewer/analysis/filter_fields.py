@@ -1,6 +1,8 @@
 """The fields of the filter language: their names, the column each stands for, and how its values are read."""
 
+import fnmatch
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal, get_args
@@ -32,7 +34,7 @@ _COLUMNS: Final = {"finish_reason", "service_tier", "service_version", "environm
 
 STATUSES: Final[tuple[str, ...]] = (*get_args(Status), "running", "unfinished")
 """Those of the record, and those of spans in flight."""
-_STATUS: Final = re.compile(r"status[:=]([a-z_]+)")
+_STATUS: Final = re.compile(r"\bstatus[:=]([a-z_*?]+)")
 _SUMMED: Final = re.compile(r"(?<!root:)\b(tokens|cost)[:=<>]")
 
 _FIELDS: Final = (
@@ -104,11 +106,11 @@ def guess(name: str) -> str:
     return f": did you mean `{near[0]}`?" if near else ""
 
 
-def status_hint(text: str) -> str:
+def status_hint(text: str, statuses: Iterable[str] = STATUSES) -> str:
     """What may be wrong with a filter that leaves nothing: a status that there is not."""
-    named = _STATUS.findall(text.lower())
-    if any(not any(name in known for known in STATUSES) for name in named):
-        return f"; a status is one of {', '.join(STATUSES)}"
+    known = list(statuses)
+    if any(not fnmatch.filter(known, name) for name in _STATUS.findall(text.lower())):
+        return f"; a status is one of {', '.join(known)}"
     return ""
 
 

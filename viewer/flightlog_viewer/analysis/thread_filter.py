@@ -8,22 +8,24 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.filter_fields import status_hint
 from flightlog_viewer.analysis.filter_syntax import All, AnyOf, FilterError, Node, Not, Scoped, Term, Value, parse
 from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.thread_line import left_open
 from flightlog_viewer.analysis.times import point
 from flightlog_viewer.approvals.approval import parse_time
-from flightlog_viewer.checkpoints.model import ThreadSummary
+from flightlog_viewer.checkpoints.model import ThreadStatus, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
 
 Passes: TypeAlias = Callable[[ThreadSummary], bool]
 
+_STATUSES: Final[tuple[str, ...]] = get_args(ThreadStatus)
 FIELDS: Final[dict[str, str]] = {
     "thread": "thread id",
-    "status": "finished, interrupted, errored, running, crashed, paused_or_running, empty, unknown",
+    "status": ", ".join(_STATUSES),
     "node": "node that is due or asks",
     "asks": "text in a question that waits",
     "open": "text in what is open: the question, the failure, what is due",
@@ -51,6 +53,12 @@ def compile_thread_filter(text: str, *, tz: tzinfo = UTC, now: datetime | None =
     """
     tree = parse(text)
     return (lambda thread: True) if tree is None else _passes(tree, text, tz, now)
+
+
+def hint(text: str) -> str:
+    """What may be wrong with a filter that leaves no thread."""
+    unknown = status_hint(text, (*_STATUSES, *_SPAN_WORDS))
+    return unknown and status_hint("status:?", _STATUSES)
 
 
 def complete(start: str) -> list[str]:

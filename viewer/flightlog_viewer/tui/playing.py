@@ -25,6 +25,11 @@ class Player:
             self._timer = self._view.set_interval(1 / speed, self._tick)
             self._view.notify(f"playing at {speed:g}x; P faster, Esc stops", markup=False, timeout=2)
 
+    @property
+    def playing(self) -> bool:
+        """Whether it goes on by itself now."""
+        return self._timer is not None
+
     def stop(self) -> bool:
         """Whether it was playing."""
         timer, self._timer = self._timer, None

@@ -46,7 +46,7 @@ def threads(
     Example: flightlog threads --checkpoints checkpoints.sqlite
     """
     from flightlog_viewer.analysis.json_forms import thread_form
-    from flightlog_viewer.analysis.thread_filter import compile_thread_filter
+    from flightlog_viewer.analysis.thread_filter import compile_thread_filter, hint
     from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
 
@@ -72,7 +72,7 @@ def threads(
     if not known and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
     elif known and not rows:
-        output.note(f"none of {plural(known, 'thread')} matches")
+        output.note(f"none of {plural(known, 'thread')} matches{hint(filter or '')}")
     if form(json, csv) != "table":
         output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
         return output.missing(problems)

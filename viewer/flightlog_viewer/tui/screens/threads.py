@@ -12,7 +12,7 @@ from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.jumps import jump
 from flightlog_viewer.analysis.snippets import answer_snippet, fork_snippet
 from flightlog_viewer.analysis.step_document import TABS
-from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete
+from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete, hint
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.runs import COLUMNS as RUN_COLUMNS
@@ -153,7 +153,7 @@ class ThreadsView(View):
             self.table.nothing = "this database has no threads yet"
             self.pane.say(self.table.nothing)
         if every and not entries:
-            self.table.nothing = "no thread matches this filter: Esc clears it"
+            self.table.nothing = "no thread matches this filter: Esc clears it" + hint(self.filter_line.text)
 
     def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Open a thread; with a span, at the step it belongs to."""
@@ -326,6 +326,10 @@ class ThreadsView(View):
         self._show_step()
 
     def action_play(self) -> None:
+        if self._stepper.step is not None and not self._player.playing:
+            place, length = self._stepper.place
+            if place == length and self._stepper.move(-length):  # at its end a film begins anew
+                self._show_step()
         self._player.faster()
 
     def _play_on(self) -> bool:
