@@ -1,6 +1,7 @@
 """`threads` and `replay` on databases that LangGraph itself has written."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -58,6 +59,49 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["threads"], ["--json"]),
+        (["threads", "--filter", "status:interrupted"], []),
+        (["replay", "waits"], ["--json"]),
+        (["approvals"], []),
+        (["sql", "SELECT thread_id, status FROM threads"], ["--csv"]),
+    ],
+)
+def test_a_database_needs_no_option(before: list[str], after: list[str], run: Run, database: Path) -> None:
+    """A database that stands among the paths is taken for what it is."""
+    status, named, said = run(*before, "--checkpoints", database, *after)
+    assert (status, said) == (0, "")
+    status, found, said = run(*before, database, *after)
+    assert (status, said) == (0, "")
+    assert re.sub("waits .*", "", found) == re.sub("waits .*", "", named) != ""  # a pause grows older
+
+
+@pytest.mark.parametrize("command", ["summary", "doctor", "traces", "report"])
+def test_a_database_is_no_span_file(command: str, run: Run, database: Path) -> None:
+    """A command about spans says what it was given, and which commands open it."""
+    said = f"flightlog: {database} is no span file but a database: `flightlog view` and `flightlog threads` open it\n"
+    assert run(command, database) == (2, "", said)
+
+
+@pytest.mark.parametrize("before", [["summary"], ["doctor"], ["sql", "FROM spans"], ["export", "otlp"], []])
+@pytest.mark.parametrize("after", ["", "?connect_timeout=1"])
+def test_no_sentence_has_a_password(before: list[str], after: str, run: Run) -> None:
+    """An address that is given in the wrong place is not repeated."""
+    status, _, said = run(*before, f"postgresql://ana:hunter2@localhost:9/graphs{after}")
+    assert status == 2
+    assert "hunter2" not in said
+    assert said.count("\n") == 1
+
+
+def test_no_database_at_all(run: Run) -> None:
+    """Without a database the commands about threads ask for one."""
+    asked = (2, "", "flightlog: name the checkpoint database: a SQLite file or a postgresql:// URL\n")
+    assert run("threads") == asked
+    assert run("replay", "waits") == asked
 
 
 def test_threads_json_shows_the_pending_question(database: Path, run: Run) -> None:

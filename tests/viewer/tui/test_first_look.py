@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from flightlog.errors import UsageError
+from flightlog_viewer.databases import is_database
 from flightlog_viewer.tui import handover, recent
-from flightlog_viewer.tui.session import is_database
 from tests.viewer.tui.driving import application, driven
 from tests.viewer.tui.recordings import span, support_file, write
 from tests.viewer.tui.threads import checkpoint_file

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.databases import SQLITE
 
 BUSY_SECONDS = 5.0
 """How long a lock of another program is waited for."""
-_MAGIC = b"SQLite format 3\x00"
 
 
 class DamagedError(UnreadableError):
@@ -128,12 +128,12 @@ def _check_header(path: Path) -> None:
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise UnreadableError(f"{path} is no regular file, as a database is")
         with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+            head = file.read(len(SQLITE))
     except FileNotFoundError:
         raise UnreadableError(f"{path} does not exist") from None
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from error
     if not head:
         raise UnreadableError(f"{path} is empty: no checkpoint has been written to it")
-    if head != _MAGIC:
+    if head != SQLITE:
         raise UnreadableError(f"{path} is not a SQLite database")

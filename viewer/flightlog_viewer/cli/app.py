@@ -19,6 +19,7 @@ from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.cli.starting_over import StartOverError
 from flightlog_viewer.cli.stopping import Stopped, stopping
 from flightlog_viewer.cli.without_pandas import WithoutPandas
+from flightlog_viewer.databases import is_url
 from flightlog_viewer.fault_log import write_fault
 from flightlog_viewer.safe_text import is_text, safe_text
 
@@ -157,6 +158,8 @@ def _help() -> str:
 
 
 def _unknown(name: str) -> str:
+    if is_url(name):
+        return "a URL is no command: `flightlog view` opens those of Postgres databases"  # it may hold a password
     near = get_close_matches(name, [command.name for command in COMMANDS], n=1)
     if near:
         return f"no command {name!r}: did you mean `flightlog {near[0]}`?"

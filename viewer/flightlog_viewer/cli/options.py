@@ -78,5 +78,5 @@ def form(json: bool, csv: bool) -> Form:
 def targets(checkpoints: list[str] | None) -> list[str]:
     """The databases that are given. Raises UsageError when there is none."""
     if not checkpoints:
-        raise UsageError("name the checkpoint database: --checkpoints FILE or postgresql://...")
+        raise UsageError("name the checkpoint database: a SQLite file or a postgresql:// URL")
     return checkpoints

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import duckdb
 
 from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer.databases import is_database, not_spans
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
@@ -139,6 +140,8 @@ class Store:
         """The sentence about files that hold no span."""
         names = ", ".join(name_text(source.path) for source in self.sources[:3])
         count = self.reject_count
+        if is_database(str(self.sources[0].path)):
+            return not_spans(names)
         if not count:
             return f"{names} is empty: no span has been recorded yet"
         ((reason,),) = self.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()

@@ -11,6 +11,7 @@ from pathlib import Path
 from flightlog.errors import UnreadableError
 from flightlog_viewer.analysis.excerpt import excerpt
 from flightlog_viewer.analysis.trace_row import TraceRow
+from flightlog_viewer.databases import SQLITE, is_url
 from flightlog_viewer.tui.questions.cursors import Cursors
 from flightlog_viewer.tui.questions.groups import GroupQuestions
 from flightlog_viewer.tui.questions.spans import SpanQuestions
@@ -18,21 +19,6 @@ from flightlog_viewer.tui.questions.threads import ThreadQuestions
 
 Progress = Callable[[int, int, int], bool]
 """Bytes done, bytes in all, rows so far; False stops the load."""
-
-_SQLITE = b"SQLite format 3\0"
-
-
-def is_database(path: str) -> bool:
-    """Whether a path means a checkpoint database and no span file: a URL, or what SQLite has written."""
-    if "://" in path:
-        return True
-    if not os.path.isfile(path):  # a pipe would be waited for, and lose what is read here
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
-        return False
 
 
 class Session:
@@ -78,14 +64,14 @@ class Session:
     def check_checkpoints(self) -> None:
         """Raises UnreadableError for a database file that is missing or none, without opening it."""
         for target in self.checkpoints:
-            if "://" in target:
+            if is_url(target):
                 continue
             try:
                 with open(target, "rb") as file:
-                    head = file.read(16)
+                    head = file.read(len(SQLITE))
             except OSError as error:
                 raise UnreadableError(f"{target} cannot be read: {error.strerror}") from None
-            if head and head != _SQLITE:
+            if head and head != SQLITE:
                 raise UnreadableError(f"{target} is no SQLite database")
 
     def excerpt(self) -> list[TraceRow]:

@@ -10,6 +10,7 @@ from flightlog.errors import UsageError
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form
+from flightlog_viewer.databases import told_apart
 
 if TYPE_CHECKING:
     from flightlog_viewer.approvals.approval import Approval
@@ -53,11 +54,11 @@ def approvals(
     """List questions to humans with their answers, lags and agreement, from checkpoints, spans or both.
 
     From a database alone an answer lies between two checkpoints: its lag is a window. Spans and Postgres commit
-    timestamps make it exact.
+    timestamps make it exact. A path may be a checkpoint database as well.
 
     \b
     Example:
-      flightlog approvals --checkpoints checkpoints.sqlite --ttl 24h
+      flightlog approvals checkpoints.sqlite --ttl 24h
       flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
     """
     from flightlog_viewer.analysis.times import milliseconds, zone
@@ -66,12 +67,13 @@ def approvals(
     from flightlog_viewer.approvals.metrics import measure
     from flightlog_viewer.approvals.span_side import SpanSide
 
+    paths, checkpoints = told_apart(paths, checkpoints)
     if not checkpoints and not paths:
-        raise UsageError("give span files, --checkpoints FILE, or both")
+        raise UsageError("give span files, a checkpoint database, or both")
     place = zone(tz)
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     spans = _from_spans(paths, cache=not no_cache) if paths else SpanSide()
-    picture = whole_picture(checkpoints or [], spans, breakpoints=breakpoint or (), regret_path=regret_path)
+    picture = whole_picture(checkpoints, spans, breakpoints=breakpoint or (), regret_path=regret_path)
     now = datetime.now(UTC)
     rows = [row(approval, now) for approval in picture.approvals]
     metrics = measure(picture.approvals, now, limit, place)

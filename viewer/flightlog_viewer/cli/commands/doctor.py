@@ -9,6 +9,7 @@ from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Json, NoCache, Paths
 from flightlog_viewer.cli.output import json_value, line, lines, wrapped
 from flightlog_viewer.cli.progress import Progress
+from flightlog_viewer.databases import not_spans, told_apart
 from flightlog_viewer.store.prices import override_place
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
       flightlog doctor flightlog-demo/spans.jsonl
       flightlog doctor runs/ --json
     """
+    if databases := told_apart(paths, ())[1]:
+        raise UnreadableError(not_spans(databases[0]))
     with opened(paths, cache=not no_cache, quiet=True, allow_empty=True) as store:
         if not store.span_count and not store.reject_count:
             raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")

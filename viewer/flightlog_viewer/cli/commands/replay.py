@@ -28,8 +28,15 @@ Namespace = Annotated[
 ]
 
 
+Databases = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="DB", help="Checkpoint databases, as with --checkpoints.", show_default=False),
+]
+
+
 def replay(
     thread: Thread,
+    databases: Databases = None,
     checkpoints: Checkpoints = None,
     at: At = None,
     diff: Diff = None,
@@ -39,13 +46,13 @@ def replay(
 ) -> int:
     """Show what happened at every super-step of a thread, from its checkpoints alone.
 
-    Example: flightlog replay approval-pending --checkpoints checkpoints.sqlite
+    Example: flightlog replay approval-pending checkpoints.sqlite
     """
     from flightlog_viewer.checkpoints import open_source
     from flightlog_viewer.cli.steps import Steps
 
     place = zone(tz)
-    target, found = _find(targets(checkpoints), thread)
+    target, found = _find(targets([*(databases or ()), *(checkpoints or ())]), thread)
     with open_source(target) as source:
         if ns is not None and ns not in (known := source.namespaces(found)):
             few = ", ".join(repr(name) for name in known[:5])

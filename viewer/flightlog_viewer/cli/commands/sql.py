@@ -16,6 +16,7 @@ from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, missing, note
 from flightlog_viewer.cli.span_rows import json_text
+from flightlog_viewer.databases import told_apart
 from flightlog_viewer.safe_text import is_text
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def sql(
     """Ask the spans (and the checkpoints) in SQL. `flightlog schema` lists the tables.
 
     The session is locked: it reads what was loaded and nothing else. A table shows at most 1,000 rows and says so.
+    A path may be a checkpoint database as well.
 
     \b
     Example:
       flightlog sql "SELECT name, count(*) FROM spans GROUP BY ALL" flightlog-demo/spans.jsonl
-      flightlog sql "FROM threads" --checkpoints flightlog-demo/checkpoints.sqlite --json
+      flightlog sql "FROM threads" flightlog-demo/checkpoints.sqlite --json
       flightlog sql "FROM llm_calls" flightlog-demo -o calls.parquet
     """
     wanted = _form(json, csv, format, output)
@@ -64,6 +66,7 @@ def sql(
         text = query
     if not is_text(text):
         raise UsageError("the query is not UTF-8")
+    paths, checkpoints = told_apart(paths, checkpoints)
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
         if output is None:

@@ -8,6 +8,7 @@ from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import output
 from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form, targets
+from flightlog_viewer.databases import told_apart
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.thread_status import NewestRun
@@ -41,15 +42,19 @@ def threads(
     """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
 
     With span files the status tells a thread that runs, one whose process died and one that stopped at a breakpoint
-    apart; from the database alone all three are `paused_or_running`.
+    apart; from the database alone all three are `paused_or_running`. A path may be a checkpoint database as well.
 
-    Example: flightlog threads --checkpoints checkpoints.sqlite
+    \b
+    Example:
+      flightlog threads checkpoints.sqlite
+      flightlog threads spans.jsonl --checkpoints checkpoints.sqlite --filter status:errored
     """
     from flightlog_viewer.analysis.json_forms import thread_form
     from flightlog_viewer.analysis.thread_filter import compile_thread_filter, hint
     from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
 
+    paths, checkpoints = told_apart(paths, checkpoints)
     place = zone(tz)
     passes = compile_thread_filter(filter or "", tz=place)
     known = 0

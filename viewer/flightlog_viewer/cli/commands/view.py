@@ -9,6 +9,7 @@ from flightlog.errors import MissingExtraError
 from flightlog_viewer.analysis.times import milliseconds, zone
 from flightlog_viewer.cli.options import Checkpoints, NoCache, Paths, Tz
 from flightlog_viewer.cli.terminal import interactive
+from flightlog_viewer.databases import told_apart
 
 
 def view(
@@ -41,11 +42,7 @@ def view(
     Example:
       flightlog view flightlog-demo --checkpoints flightlog-demo/checkpoints.sqlite
     """
-    from flightlog_viewer.tui.session import is_database
-
-    # Whoever names a database without saying so means it: as a span file it would be nothing but bad lines.
-    checkpoints = [*(checkpoints or ()), *(path for path in paths or () if is_database(path))]
-    paths = [path for path in paths or () if path not in checkpoints]
+    paths, checkpoints = told_apart(paths, checkpoints)
     limit, place = milliseconds(ttl), zone(tz)
     if serve:
         arguments = [part for target in checkpoints for part in ("--checkpoints", target)]

@@ -10,6 +10,7 @@ from flightlog.errors import UnreadableError
 from flightlog.rotation import rotated_in
 from flightlog.sidecars import sidecars
 from flightlog_exporters.line_file import compression_of
+from flightlog_viewer.databases import is_url, not_spans
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _HEAD: Final = 65536
@@ -72,6 +73,8 @@ def looks_like_spans(path: Path) -> bool:
 def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
     if not given:
         raise UnreadableError("a path is empty: name a file or a folder, or leave it out")
+    if is_url(given):
+        raise UnreadableError(not_spans(given))
     path = Path(given)
     if path.is_dir():
         files = [file for file in _span_files(path) if _belongs(file, known)]
