@@ -1,8 +1,9 @@
 """The questions of an on-call engineer and of a team lead, each in three keys from the list of traces."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pytest
 from langchain_core.runnables import RunnableConfig
@@ -12,7 +13,7 @@ from langgraph.graph import START, StateGraph
 
 from flightlog import JsonlTracer
 from flightlog_viewer.analysis.step_document import document
-from flightlog_viewer.tui.questions.groups import filter_for, group_sql
+from flightlog_viewer.tui.questions.groups import GroupQuestions, filter_for, group_sql
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_trace, write
@@ -57,6 +58,24 @@ async def test_the_slowest_call_and_the_rising_error_rate_of_the_last_hour(night
         assert rates["search"][4:] == ["0.0%"]
         await viewer.press("j", "j", "e")
         assert "ValueError: no such order" in viewer.text()
+
+
+async def test_keys_are_for_the_rows_that_were_asked_for(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter right after V opens the day that comes, not the model that is still on the screen."""
+    figures = GroupQuestions.figures
+
+    def late(self: GroupQuestions, *asked: Any) -> Any:
+        time.sleep(0.3)
+        return figures(self, *asked)
+
+    monkeypatch.setattr(GroupQuestions, "figures", late)
+    async with driven([night], size=(120, 40)) as viewer:
+        await viewer.press("5")
+        await viewer.press("V", "V", "enter")
+        assert "root:(start>=" in viewer.text()
+        await viewer.press("5", "V", "enter", "1")
+        assert "root:(start>=" in viewer.text()
+        assert not viewer.app.faults
 
 
 async def test_figures_lead_to_their_traces_and_to_sql(night: Path) -> None:

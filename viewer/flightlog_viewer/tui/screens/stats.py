@@ -1,6 +1,6 @@
 """Screen 5: figures by model, tool, node, thread, day; latencies and tokens as plots; how approvals went."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -20,6 +20,8 @@ from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
 
 TABS = (*GROUPS, "approvals")
 WINDOWS = (("All time", None), ("Last hour", timedelta(hours=1)), ("Last day", timedelta(days=1)))
+_Table = tuple[str, int]
+"""A group, and which of the windows."""
 
 
 class StatsView(View):
@@ -40,6 +42,10 @@ class StatsView(View):
         self._figures = Figures((), None, {}, (), (), None)
         self._approvals: Sequence[dict[str, Any]] = ()
         self._order: tuple[str, bool] | None = None
+        self._listed: _Table | None = None
+        """What the rows on the screen are of."""
+        self._next: Callable[[], None] | None = None
+        """What was pressed before the rows were there that it is meant for."""
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="stats-line"):
@@ -61,6 +67,24 @@ class StatsView(View):
         """What the table is grouped by."""
         return TABS[self.query_one("#stats-tabs", TabBar).active]
 
+    @property
+    def _wanted(self) -> _Table:
+        """What the rows are to be of."""
+        return self.group, self.windows.active
+
+    def _once_listed(self, act: Callable[[], None]) -> None:
+        """Act on the rows that were asked for: those on the screen may still be of another group."""
+        if self._listed == self._wanted or not self.session.loaded:
+            act()
+        else:
+            self._next = act
+
+    def _note_listed(self, listed: _Table) -> None:
+        self._listed = listed
+        act, self._next = self._next, None
+        if act is not None and self.display:
+            act()
+
     def on_mount(self) -> None:
         if self.viewer.ansi_color:
             # Without a theme of our own the plots take the terminal's colours as well.
@@ -77,16 +101,26 @@ class StatsView(View):
         if not self.session.loaded:
             self._show_plots(False)
             return
-        session, group, tz = self.session, self.group, self.zone
+        session, group, tz, wanted = self.session, self.group, self.zone, self._wanted
         again = partial(self.data_changed, appended=True) if appended else None
         if group == "approvals":
             now, ttl = self.viewer.now(), self.viewer.ttl_seconds
-            self.ask("stats", lambda: session.threads.approval_figures(now, ttl), self._show_approvals, again=again)
+            self.ask(
+                "stats",
+                lambda: session.threads.approval_figures(now, ttl),
+                lambda groups: self._show_approvals(groups, wanted),
+                again=again,
+            )
             return
         length = WINDOWS[self.windows.active][1]
-        self.ask("stats", lambda: session.groups.figures(group, tz, length), self._show, again=again)
+        self.ask(
+            "stats",
+            lambda: session.groups.figures(group, tz, length),
+            lambda figures: self._show(figures, wanted),
+            again=again,
+        )
 
-    def _show(self, figures: Figures) -> None:
+    def _show(self, figures: Figures, listed: _Table) -> None:
         self._figures = figures
         self.table.nothing = "no span of this kind"
         self._list()
@@ -97,16 +131,18 @@ class StatsView(View):
         for plot, bins in (("#latency-plot", figures.latencies), ("#token-plot", figures.tokens)):
             self.query_one(plot).display = bool(bins)
         self._show_plots(bool(figures.latencies or figures.tokens))
+        self._note_listed(listed)
 
     def _show_plots(self, wanted: bool) -> None:
         # By a class: a small terminal hides them whatever there is to show.
         self.query_one("#plots").set_class(not wanted, "-none")
 
-    def _show_approvals(self, groups: Sequence[dict[str, Any]]) -> None:
+    def _show_approvals(self, groups: Sequence[dict[str, Any]], listed: _Table) -> None:
         self._approvals = groups
         self.table.nothing = "no question was ever asked"
         self.table.set_columns(APPROVAL_COLUMNS)
         self.table.show_rows(TableRows([approval_cells(row) for row in groups], [row["node"] for row in groups]))
+        self._note_listed(listed)
 
     def _list(self) -> None:
         figures = self._figures
@@ -127,6 +163,7 @@ class StatsView(View):
 
     def _choose(self, index: int) -> None:
         self.query_one("#stats-tabs", TabBar).active = index
+        self._next = None
         approvals = TABS[index] == "approvals"
         self.windows.set_class(approvals, "-none")
         if approvals:
@@ -135,6 +172,7 @@ class StatsView(View):
 
     def _choose_window(self, index: int) -> None:
         self.windows.active = index
+        self._next = None
         self.data_changed(appended=False)
 
     def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
@@ -143,12 +181,19 @@ class StatsView(View):
 
     def _sort_by(self, column: str) -> None:
         field = next((name for name, title in FIELDS.items() if title == column), None)
-        if field is not None and self.group != "approvals":
+        if field is not None:
+            self._once_listed(partial(self._sort_rows, field))
+
+    def _sort_rows(self, field: str) -> None:
+        if self.group != "approvals":
             self._order = (field, not self._order[1] if self._order and self._order[0] == field else True)
             self._list()
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()
+        self._once_listed(self._open_row)
+
+    def _open_row(self) -> None:
         key = self.table.key
         if self.group == "approvals":
             self.viewer.main.bring("inbox")
@@ -164,7 +209,8 @@ class StatsView(View):
 
     @property
     def _rows(self) -> Sequence[dict[str, Any]]:
-        return self._approvals if self.group == "approvals" else self._figures.rows
+        approvals = self._listed is not None and self._listed[0] == "approvals"
+        return self._approvals if approvals else self._figures.rows
 
     def action_next_group(self, step: int = 1) -> None:
         self._choose((self.query_one("#stats-tabs", TabBar).active + step) % len(TABS))
@@ -174,6 +220,9 @@ class StatsView(View):
             self._choose_window((self.windows.active + 1) % len(WINDOWS))
 
     def action_find(self, what: Literal["slowest", "failed"]) -> None:
+        self._once_listed(partial(self._find, what))
+
+    def _find(self, what: Literal["slowest", "failed"]) -> None:
         session, group, key, since, tz = self.session, self.group, self.table.key, self._figures.since, self.zone
         if group == "approvals" or (key is not ALL and not isinstance(key, str)):
             self.notify("a row with a name leads to its spans; this one has none", markup=False)
@@ -188,7 +237,7 @@ class StatsView(View):
             self.post_message(TraceOpened(*place))
 
     def action_sql(self) -> None:
-        self.viewer.open_sql(group_sql(self.group, self._figures.since))
+        self._once_listed(lambda: self.viewer.open_sql(group_sql(self.group, self._figures.since)))
 
     def action_sort(self) -> None:
         from flightlog_viewer.tui.screens.menus import Menu
