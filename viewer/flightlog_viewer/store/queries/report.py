@@ -133,23 +133,26 @@ def waste(where: Filter = EVERYTHING) -> Statement:
     each span spent outside its children, so that nothing counts twice.
     """
     return (
-        f"""WITH RECURSIVE cause AS (
+        # The last of each is enough: comparing every span with every other of its task takes hours for large tasks.
+        f"""WITH RECURSIVE attempts AS (
+            SELECT task_id, trace_id, kind, max(attempt) AS last_attempt FROM spans WHERE kind IN ('node', 'task')
+            GROUP BY ALL
+        ), again AS (
+            SELECT parent_run_id, trace_id, type, max(start_time) AS last_start FROM spans
+            WHERE len(list_filter(tags, lambda tag: tag LIKE 'retry:attempt:%')) > 0 GROUP BY ALL
+        ), tasks AS (
+            SELECT task_id, kind, max(start_time) AS last_start FROM spans WHERE kind IN ('node', 'task') GROUP BY ALL
+        ), cause AS (
             SELECT run_id, trace_id, 1 AS class FROM spans WHERE {_GIVEN_UP} AND NOT {_RESUMABLE}
             UNION ALL
-            SELECT s.run_id, s.trace_id, 2 FROM spans s
-            WHERE s.status = 'error' AND s.kind IN ('node', 'task') AND EXISTS (
-                SELECT 1 FROM spans n WHERE n.task_id = s.task_id AND n.trace_id = s.trace_id AND n.kind = s.kind
-                AND n.attempt > s.attempt)
+            SELECT s.run_id, s.trace_id, 2 FROM spans s JOIN attempts n USING (task_id, trace_id, kind)
+            WHERE s.status = 'error' AND n.last_attempt > s.attempt
             UNION ALL
-            SELECT s.run_id, s.trace_id, 2 FROM spans s
-            WHERE s.status = 'error' AND EXISTS (
-                SELECT 1 FROM spans n WHERE n.parent_run_id = s.parent_run_id AND n.trace_id = s.trace_id
-                AND n.type = s.type AND n.start_time > s.start_time
-                AND len(list_filter(n.tags, lambda tag: tag LIKE 'retry:attempt:%')) > 0)
+            SELECT s.run_id, s.trace_id, 2 FROM spans s JOIN again n USING (parent_run_id, trace_id, type)
+            WHERE s.status = 'error' AND n.last_start > s.start_time
             UNION ALL
-            SELECT s.run_id, s.trace_id, 3 FROM spans s
-            WHERE s.status = 'interrupted' AND s.kind IN ('node', 'task') AND EXISTS (
-                SELECT 1 FROM spans n WHERE n.task_id = s.task_id AND n.kind = s.kind AND n.start_time > s.start_time)
+            SELECT s.run_id, s.trace_id, 3 FROM spans s JOIN tasks n USING (task_id, kind)
+            WHERE s.status = 'interrupted' AND n.last_start > s.start_time
         ), wasted AS (
             SELECT run_id, trace_id, class FROM cause
             UNION
