@@ -44,9 +44,19 @@ def test_children_are_those_of_the_same_trace(tmp_path: Path) -> None:
     assert rows == [("one", 70), ("two", 40)]
 
 
+def test_a_run_id_of_very_many_spans(tmp_path: Path) -> None:
+    """Where an application gives every run one id, a child is the latest's, and no file is too large to tell."""
+    lines = SpanLines()
+    for number in range(2_000):
+        lines.add("r", None, number * 10, 200_000, trace_id="r").add("child", "r", number * 10 + 3, 4)
+    with open_store(lines.write(tmp_path / "a.jsonl")) as store:
+        found = store.sql("SELECT name, min(self_ms), max(self_ms), count(*) FROM spans GROUP BY name ORDER BY name")
+        assert found.fetchall() == [("child", 4, 4, 2_000), ("r", 199_996, 199_996, 2_000)]
+
+
 def test_a_computed_column_takes_what_duckdb_gives() -> None:
     """Row ids come in one piece, in pieces or as a part of one, some of them NULL or beyond the end."""
-    values = RowValues("")
+    values = RowValues(lambda _: "")
     values.restore(lambda: np.array([10.0, np.nan, 12.0]))
     values.ready()
     look_up = values.sql_function()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
-from flightlog_viewer.store.own_time import OWN_TIMES
+from flightlog_viewer.store.own_time import own_times
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
 from flightlog_viewer.store.views import TRACES
@@ -45,8 +45,8 @@ class Derived:
         self._open_seen = 0
         self._base_traces = 0
         """Rows whose traces the base has, and that were not taken over yet."""
-        self.own_times = RowValues(OWN_TIMES)
-        self.costs = RowValues(COSTS)
+        self.own_times = RowValues(own_times)
+        self.costs = RowValues(lambda _: COSTS)
 
     def prepare(self, query: str, rows: int, changes: int) -> None:
         """Work out what ``query`` needs for the first ``rows`` rows.

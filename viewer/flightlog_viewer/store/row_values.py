@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class RowValues:
     """One computed column."""
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: Callable[[duckdb.DuckDBPyConnection], str]) -> None:
         self._query = query
-        """Gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
+        """Answers a query that gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
         self._values: NDArray[np.float64]
         self._read: Callable[[], NDArray[np.float64]] | None = _none
 
@@ -43,7 +43,7 @@ class RowValues:
         """Work the values out for the rows from ``first`` on, and whatever else those change."""
         import numpy as np
 
-        found = cursor.execute(self._query.format(first=first)).fetchnumpy()
+        found = cursor.execute(self._query(cursor).format(first=first)).fetchnumpy()
         ids = np.asarray(found["row_id"], np.int64)
         values = np.full(rows, np.nan)
         values[:first] = self.values[:first]
