@@ -12,6 +12,7 @@ from flightlog_viewer.analysis.json_forms import step_form, thread_form, to_json
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.kept import KnownSummaries
 from flightlog_viewer.cli.app import main
 from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_threads
 from flightlog_viewer.store.checkpoint_tables import create_tables
@@ -73,7 +74,7 @@ def test_tables_of_a_hostile_database(database: Database) -> None:
     path, marker, threads = database
     connection = duckdb.connect(":memory:")
     create_tables(connection)
-    ingest_threads(connection, str(path))
+    ingest_threads(connection, str(path), KnownSummaries())
     ingest_history(connection, str(path))
     assert connection.execute("SELECT count(*) FROM thread_states").fetchone() == (len(threads),)
     connection.close()

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,6 +14,10 @@ from flightlog import JsonlTracer
 from flightlog_viewer import open_store
 from flightlog_viewer.approvals.databases import whole_picture
 from flightlog_viewer.approvals.span_side import SpanSide
+from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.kept import KnownSummaries
+from flightlog_viewer.checkpoints.opened import Opened, open_row
+from flightlog_viewer.checkpoints.rows import CheckpointRow
 from flightlog_viewer.store import checkpoint_ingest, session
 from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_interrupts, ingest_threads
 from flightlog_viewer.store.checkpoint_tables import create_tables
@@ -35,7 +40,8 @@ def test_tables_of_a_database(most: int, tmp_path: Path, monkeypatch: pytest.Mon
     connection = duckdb.connect(":memory:")
     create_tables(connection)
     session.lock(connection)
-    ingest_threads(connection, str(path))
+    known = KnownSummaries()
+    ingest_threads(connection, str(path), known)
     ingest_history(connection, str(path))
 
     rows = connection.execute("SELECT thread_id, status, steps, pending FROM thread_states ORDER BY 1").fetchall()
@@ -53,8 +59,21 @@ def test_tables_of_a_database(most: int, tmp_path: Path, monkeypatch: pytest.Mon
         ("answered", "approve", False),
         ("pending", None, False),
     ]
-    ingest_threads(connection, str(path))
-    assert connection.execute("SELECT count(*) FROM thread_states").fetchone() == (2,)
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        refunds().compile(checkpointer=saver).invoke(Command(resume="no"), thread("waits"))
+    read: list[str] = []
+
+    def reads(row: CheckpointRow, decoder: Decoder, **how: Any) -> Opened:
+        read.append(row.key.thread_id)
+        return open_row(row, decoder, **how)
+
+    monkeypatch.setattr("flightlog_viewer.checkpoints.threads.open_row", reads)
+    ingest_threads(connection, str(path), known)
+    assert connection.execute("SELECT thread_id, status FROM thread_states ORDER BY 1").fetchall() == [
+        ("done", "finished"),
+        ("waits", "finished"),
+    ]
+    assert set(read) == {"waits"}, "of a thread that has not changed nothing is read again"
     connection.close()
 
 

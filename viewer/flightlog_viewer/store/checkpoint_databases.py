@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
@@ -16,6 +16,10 @@ from flightlog_viewer.store.queries.by_name import statement
 
 _SETTLED_NS: Final = 1_000_000_000
 """A file that was written a moment ago can be written again within one tick of its clock."""
+
+
+if TYPE_CHECKING:
+    from flightlog_viewer.checkpoints.kept import KnownSummaries
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class _Database:
     """What was read of it, and in which version."""
     problems: dict[str, list[str]] = field(default_factory=dict)
     """What was read of it, and what of that could not be."""
+    threads: "KnownSummaries | None" = None
+    """What is known of its threads."""
 
 
 class CheckpointDatabases:
@@ -80,11 +86,15 @@ class CheckpointDatabases:
 
     def _read(self, database: _Database, what: str) -> None:
         # Only now: it brings all that decodes checkpoints.
+        from flightlog_viewer.checkpoints.kept import KnownSummaries
         from flightlog_viewer.store.checkpoint_ingest import ingest_history, ingest_threads
 
-        ingest = ingest_threads if what == "thread_states" else ingest_history
         with self._cursor() as cursor:
-            database.problems[what] = ingest(cursor, database.target)
+            if what == "thread_states":
+                database.threads = database.threads or KnownSummaries()
+                database.problems[what] = ingest_threads(cursor, database.target, database.threads)
+            else:
+                database.problems[what] = ingest_history(cursor, database.target)
         database.read[what] = database.version
 
     def _again(self, database: _Database, what: str) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from flightlog_viewer.approvals.approval import Approval, parse_time
 from flightlog_viewer.approvals.databases import Picture
 from flightlog_viewer.checkpoints import Step, open_source
+from flightlog_viewer.checkpoints.kept import KnownSummaries
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
 from flightlog_viewer.checkpoints.source import CheckpointSource
@@ -39,13 +40,15 @@ _ARROW: Final = {
 }
 
 
-def ingest_threads(connection: duckdb.DuckDBPyConnection, target: str) -> list[str]:
+def ingest_threads(connection: duckdb.DuckDBPyConnection, target: str, known: KnownSummaries) -> list[str]:
     """Fill `thread_states` from one database, in place of what it held of it before; what could not be read.
+
+    Threads that are `known` and have not changed since are not read.
 
     Raises what `open_source` raises; the table is then as it was.
     """
     with open_source(target) as source, _replacing(connection, source.name, ("thread_states",)) as writers:
-        for row in _thread_rows(source):
+        for row in _thread_rows(source, known):
             writers["thread_states"].add(row)
     return source.problems
 
@@ -137,8 +140,8 @@ def _add_step(database: str, step: Step, writers: Mapping[str, _Writer]) -> None
         writers["state_changes"].add(place | _change_row(change) | {"step": step.step, "ts": _time(step.ts)})
 
 
-def _thread_rows(source: CheckpointSource) -> Iterator[dict[str, Any]]:
-    for thread in source.threads():
+def _thread_rows(source: CheckpointSource, known: KnownSummaries) -> Iterator[dict[str, Any]]:
+    for thread in known.threads(source):
         yield {
             "database": source.name,
             "thread_id": thread.thread_id,
