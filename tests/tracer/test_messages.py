@@ -186,6 +186,24 @@ def test_a_history_that_grows_shrinks_and_branches_is_always_whole() -> None:
     check([HumanMessage("m0"), *history[1:]])
 
 
+@pytest.mark.parametrize("also_changed", [False, True])
+def test_ids_given_after_a_history_grew_are_recorded(also_changed: bool) -> None:
+    """Messages that get their ids late, with or without another change, have them in every list that is recorded."""
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+    recorded([HumanMessage("met before")] * 2, memo, encoder)
+    history: list[Any] = [HumanMessage(f"m{n}") for n in range(3)]
+    history += [HumanMessage(f"m{n}", id=f"i{n}") for n in (3, 4)]
+    recorded(history[:3], memo, encoder)
+    recorded(history, memo, encoder)
+    for n, message in enumerate(history):
+        message.id = f"i{n}"
+    if also_changed:
+        history[1].content = "changed"
+    expected = [{"type": "human", "content": one.content, "id": one.id} for one in history]
+    for length in (3, 5, 3, 4, 5):
+        assert recorded(history[:length], memo, encoder) == expected[:length]
+
+
 def test_branches_that_meet_new_ids_at_once_record_them() -> None:
     """Parallel branches, each the first to see the ids that LangGraph gave, all record them."""
     count, branches = 400, 8

@@ -5,7 +5,9 @@ copies, so that a message changed in place is encoded anew; what is not recorded
 messages it knows, so an identity is never used again while it is remembered.
 """
 
+from contextlib import AbstractContextManager
 from operator import attrgetter, itemgetter, or_
+from threading import RLock
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
@@ -91,40 +93,46 @@ class _KnownList:
         self.shorts = shorts
         """What was encoded, as long as messages may be given their ids yet."""
 
-    def is_start_of(self, messages: list[Any]) -> bool:
+    def is_start_of(self, messages: list[Any], lock: AbstractContextManager[Any]) -> bool:
         """Whether the first of the messages say what these said.
 
         All that is done for each message is done in C: a tenth of a microsecond.
         """
         count = len(self.messages)
         now = list(map(_dictionary, messages if len(messages) == count else messages[:count]))
-        return _are_equal(now, self.snapshots) or (self.shorts is not None and self._have_ids_now(now, self.shorts))
+        if self.shorts is None:
+            return _are_equal(now, self.snapshots)
+        with lock:
+            return _are_equal(now, self.snapshots) or (self.shorts is not None and self._have_ids_now(now, self.shorts))
 
     def _have_ids_now(self, now: list[Snapshot], shorts: list[Short]) -> bool:
         """LangGraph gives messages their ids when it first puts them into a state; all else is the same then."""
-        snapshots = list(map(dict.copy, self.snapshots))  # another thread may be comparing
         ids = list(map(_id, now))
-        for snapshot, identity in zip(snapshots, ids, strict=True):
+        for snapshot, identity in zip(self.snapshots, ids, strict=True):
             snapshot["id"] = identity
-        if not _are_equal(now, snapshots):
-            return False
-        self.json = _with_ids(shorts, ids)
-        self.snapshots = snapshots
+        are_known = _are_equal(now, self.snapshots)
+        if are_known:
+            self.json = _with_ids(shorts, ids)
+        else:
+            self.snapshots = []  # more was changed than the ids: nothing is equal to this list any more
         self.shorts = None
-        return True
+        return are_known
 
     def and_then(self, messages: list[Any], more: list[Known]) -> "_KnownList":
         """The longer list: these messages and more of them."""
         json = b"".join((memoryview(self.json)[:-1], b",", _array([entry[2] for entry in more])[1:]))
-        return _KnownList(list(messages), self.snapshots + [entry[1] for entry in more], json)
+        snapshots = self.snapshots if self.shorts is None else list(map(dict.copy, self.snapshots))
+        return _KnownList(list(messages), snapshots + [entry[1] for entry in more], json)
 
 
 class Memo:
     """The messages of one trace."""
 
-    __slots__ = ("_lists", "_new", "_old")
+    __slots__ = ("_lists", "_lock", "_new", "_old")
 
     def __init__(self) -> None:
+        self._lock = RLock()
+        """Held while messages are given their ids; by the thread itself too, in a signal handler in the middle."""
         self._new: dict[int, Known] = {}
         self._old: dict[int, Known] = {}
         self._lists: list[_KnownList] = []
@@ -139,7 +147,7 @@ class Memo:
         if count < _WORTH_A_LIST:
             return _array([self._known(message, encoder)[2] for message in messages])
         best = self._longest_start(messages, count)
-        if best is None or not best.is_start_of(messages):
+        if best is None or not best.is_start_of(messages, self._lock):
             return self._all(messages, encoder)
         start = len(best.messages)
         if start == count:
@@ -216,15 +224,19 @@ def _texts(messages: list[Any]) -> _KnownList | None:
     now = list(map(_dictionary, messages))
     snapshots: list[Snapshot] = list(map(or_, now, forms))
     contents = list(map(_content, now))
-    if snapshots != now or set(map(type, contents)) != _ONLY_TEXT or max(map(len, contents)) >= _PLAIN_CONTENT:
+    if snapshots != now or set(map(type, contents)) != _ONLY_TEXT:
         return None
-    if sum(map(len, contents)) > _MAX_BYTES:
-        raise TooMuch
-    if all(map(_id, now)):
+    if (length := sum(map(len, contents))) >= _PLAIN_CONTENT:
+        if length > _MAX_BYTES:
+            raise TooMuch
+        if max(map(len, contents)) >= _PLAIN_CONTENT:
+            return None
+    ids = list(map(_id, now))
+    if all(ids):
         shorts = [{"type": d["type"], "content": d["content"], "id": d["id"]} for d in now]
         return _KnownList(list(messages), snapshots, orjson.dumps(shorts))
     shorts = [{"type": d["type"], "content": d["content"]} for d in now]
-    return _KnownList(list(messages), snapshots, _with_ids(shorts, list(map(_id, now))), shorts)
+    return _KnownList(list(messages), snapshots, _with_ids(shorts, ids), shorts)
 
 
 def _look(message: Any, encoder: Encoder) -> tuple[Snapshot, Short]:
@@ -264,9 +276,10 @@ def _are_equal(now: Any, before: Any) -> bool:
 
 def _with_ids(shorts: list[Short], ids: list[Any]) -> bytes:
     """The JSON of messages with those ids that they have."""
-    for short, identity in zip(shorts, ids, strict=True):
-        if identity:
-            short["id"] = identity
+    if any(ids):
+        for short, identity in zip(shorts, ids, strict=True):
+            if identity:
+                short["id"] = identity
     return orjson.dumps(shorts)
 
 
