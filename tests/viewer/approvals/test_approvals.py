@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
@@ -101,16 +102,27 @@ def test_a_question_in_a_subgraph_counts_once(tmp_path: Path) -> None:
     assert approval.checkpoint_ns.count("|") == 1
 
 
-def test_an_update_before_going_on_is_the_answer(tmp_path: Path) -> None:
-    """At a static breakpoint the update_state is the decision, and its time is exact."""
+@pytest.mark.parametrize("older", [False, True])
+def test_an_update_before_going_on_is_the_answer(tmp_path: Path, older: bool) -> None:
+    """At a static breakpoint the update_state is the decision, and its time is exact; whatever wrote its rows."""
 
     def work(saver: Any) -> None:
         graph = payments().compile(checkpointer=saver, interrupt_before=["pay"])
         graph.invoke({"amount": 3}, thread("t"))
         graph.update_state(thread("t"), {"approved": False})
         graph.invoke(None, thread("t"))
+        if older:  # LangGraph 1.2.2 wrote no path, and an id made from the checkpoint's
+            [(stopped,)] = saver.conn.execute("SELECT checkpoint_id FROM writes WHERE channel = 'approved'").fetchall()
+            saver.conn.execute(
+                "UPDATE writes SET task_path = '', task_id = ? WHERE task_path LIKE '~%interrupt%'",
+                [str(uuid5(UUID(stopped), "__interrupt__"))],
+            )
+            saver.conn.commit()
 
-    [approval] = found(record(tmp_path / "x.sqlite", work))
+    with open_source(record(tmp_path / "x.sqlite", work)) as source:
+        [task] = [task for step in source.history("t").steps for task in step.tasks if "approved" in task.writes]
+    assert (task.by_update, task.kind) == (True, "update")
+    [approval] = found(tmp_path / "x.sqlite")
     assert (approval.node, approval.decision, approval.breakpoint, approval.exact) == ("pay", "reject", True, True)
     assert approval.lag_min_ms == approval.lag_max_ms
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, OVERSIZE, Decoder
 from flightlog_viewer.checkpoints.postgres_session import PostgresSession
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
@@ -86,7 +87,9 @@ class PostgresRows:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
         rows = self._session.all(
             f"SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE {'' if among is None else _AMONG}"
-            f"(w.channel IN ('__interrupt__', '__resume__') OR starts_with({self._path}, '~__interrupt__')) "
+            f"(w.channel IN ('__interrupt__', '__resume__') OR starts_with({self._path}, '~__interrupt__') "
+            # An older LangGraph writes updates without a path.
+            f"OR ({self._path} = '' AND w.task_id <> '{channels.NULL_TASK}')) "
             "ORDER BY w.thread_id",
             () if among is None else (list(among),),
         )

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES, OVERSIZE
 from flightlog_viewer.checkpoints.freed_memory import keep_freed_memory
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
@@ -113,7 +114,9 @@ class SqliteRows:
         try:
             rows = self._file.all(
                 f"SELECT DISTINCT thread_id FROM writes WHERE {where}(channel IN ('__interrupt__', '__resume__') "
-                f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\') ORDER BY thread_id",
+                f"OR {self._path_column} LIKE '~\\_\\_interrupt%' ESCAPE '\\' "
+                # An older LangGraph writes updates without a path.
+                f"OR ({self._path_column} = '' AND task_id <> '{channels.NULL_TASK}')) ORDER BY thread_id",
                 parameters,
             )
         except DamagedError as error:

@@ -5,13 +5,25 @@ A task id is the hash of where the task stands: checkpoint, namespace, step, nam
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha1
+from uuid import UUID, uuid5
 
 from xxhash import xxh3_128_hexdigest
 
 _PUSH = "__pregel_push"
 _PULL = "__pregel_pull"
 HANDLER = "node_error_handler"
+
+
+@lru_cache(maxsize=8)
+def update_id(checkpoint_id: str) -> str | None:
+    """The id in whose name an older LangGraph writes what `update_state` sets, without a path (`bulk_update_state` in
+    `langgraph.pregel`)."""
+    try:
+        return str(uuid5(UUID(checkpoint_id), "__interrupt__"))
+    except ValueError:
+        return None
 
 
 class TaskIds:

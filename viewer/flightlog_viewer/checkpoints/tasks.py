@@ -13,7 +13,7 @@ from flightlog_viewer.checkpoints.model import Interrupt, Task, TaskKind, TaskSt
 from flightlog_viewer.checkpoints.opened import Opened
 from flightlog_viewer.checkpoints.rows import WriteRow
 from flightlog_viewer.checkpoints.sameness import same
-from flightlog_viewer.checkpoints.task_ids import HANDLER
+from flightlog_viewer.checkpoints.task_ids import HANDLER, update_id
 from flightlog_viewer.checkpoints.task_names import CALL, PULL, UPDATE, TaskNames
 
 
@@ -74,6 +74,7 @@ def step_rows(
 ) -> StepRows:
     """The tasks at a checkpoint; `due` are the nodes that its channels make due, Sends not among them."""
     read = decoder.outline if outline else decoder.typed
+    checkpoint_id = opened.row.key.checkpoint_id
     found: dict[str, _Rows] = {}
     null_writes: dict[str, Inert] = {}
     null = _NullResume()
@@ -90,8 +91,9 @@ def step_rows(
         rows = found.get(write.task_id)
         if rows is None:
             rows = found[write.task_id] = _Rows(write.task_id, write.task_path)
-        if write.task_path.startswith(UPDATE):
+        if write.task_path.startswith(UPDATE) or (not write.task_path and write.task_id == update_id(checkpoint_id)):
             rows.by_update = True
+            rows.path = rows.path or UPDATE
         else:  # update_state writes in the name of a due task: the task's own rows say where it stands
             rows.path = write.task_path
         _sort(rows, write, value)
