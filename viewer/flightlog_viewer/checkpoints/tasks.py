@@ -95,7 +95,9 @@ def step_rows(
             rows.by_update = True
             rows.path = rows.path or UPDATE
         else:  # update_state writes in the name of a due task: the task's own rows say where it stands
-            rows.path = write.task_path
+            # Of a task with rows of both sorts, those without a path are an older LangGraph's update.
+            rows.by_update = rows.by_update or bool(write.task_path) != bool(rows.path)
+            rows.path = write.task_path or rows.path
         _sort(rows, write, value)
     names = TaskNames(opened, due, known, found.values())
     waiting = names.sends()
