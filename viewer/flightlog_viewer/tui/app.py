@@ -181,6 +181,7 @@ class FlightlogApp(Guarded, DrawnApp):
             self.main.bring("threads")
         self._pending_count.ask()
         self._follower.watch(self.session.watched())
+        self._read_on(grown=False)  # what came while the rest was loaded
         self.set_interval(_FOLLOW_S, self._look_for_more)
 
     def _remember(self) -> None:
@@ -192,8 +193,11 @@ class FlightlogApp(Guarded, DrawnApp):
     def _look_for_more(self) -> None:
         """Four times a second one ``stat`` a file; what has grown is read in a thread."""
         grown = self._follower.grown()
-        if not grown and not (self._follower.overdue() and (self.session.in_flight or self.session.is_behind())):
-            return
+        if grown or (self._follower.overdue() and (self.session.in_flight or self.session.is_behind())):
+            self._read_on(grown=grown)
+
+    def _read_on(self, *, grown: bool) -> None:
+        """Read what has come in a thread; where files have ``grown`` that changes something in any case."""
         self._follower.busy = True
 
         def work() -> None:
@@ -212,12 +216,11 @@ class FlightlogApp(Guarded, DrawnApp):
         if error is not None:
             self.fault(error)
             return
-        self._follower.watch(self.session.watched())
-        if not changed:
-            return
-        self._show_status()
-        self._pending_count.ask()
-        self.main.data_changed(appended=True)
+        self._follower.read(self.session.watched())
+        if changed:
+            self._show_status()
+            self._pending_count.ask()
+            self.main.data_changed(appended=True)
 
     def _show_status(self) -> None:
         loaded = None if self._loading else self.session.loaded

@@ -8,6 +8,11 @@ _LOOKS = 8
 """So many looks without a change are long."""
 
 
+State = tuple[int, int, int]
+_NEW: State = (-1, 0, 0)
+"""Of a file that nobody has looked at: no file is like that."""
+
+
 class Follower:
     """Remembers what files looked like."""
 
@@ -15,16 +20,26 @@ class Follower:
         self.busy = False
         """Set while what has grown is being read."""
         self._quiet = 0
-        self._seen: dict[Path, tuple[int, int, int]] = {}
+        self._known: dict[Path, State] = {}
+        self._looked: dict[Path, State] = {}
+        """What they were like at the last look."""
 
     def watch(self, paths: Iterable[Path]) -> None:
         """Take the present state of these files as known."""
         self._quiet = 0
-        self._seen = {path: _state(path) for path in paths}
+        self._known = self._looked = {path: _state(path) for path in paths}
 
     def grown(self) -> bool:
         """Whether a file differs from what is known; False while ``busy``."""
-        return not self.busy and any(_state(path) != state for path, state in self._seen.items())
+        if self.busy:
+            return False
+        self._looked = {path: _state(path) for path in self._known}
+        return self._looked != self._known
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """What there was at the last look has been read: only that is known, for more may have come meanwhile."""
+        self._quiet = 0
+        self._known = {path: self._looked.get(path, _NEW) for path in paths}
 
     def overdue(self) -> bool:
         """Whether nothing has changed for so long that it is worth asking who has died: that changes no file."""
@@ -32,7 +47,7 @@ class Follower:
         return self._quiet >= _LOOKS
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path) -> State:
     try:
         found = os.stat(path)
     except OSError:
