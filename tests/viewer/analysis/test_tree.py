@@ -61,6 +61,14 @@ def test_a_run_id_used_twice_takes_the_latest_parent_before() -> None:
     assert outline.parent[3] == 0
 
 
+def test_a_run_id_of_very_many_spans() -> None:
+    """Where all spans have one id and name it as their parent, each stands under the one before."""
+    count = 20_000
+    outline = build([row(i, 0)._replace(run_id="r0") for i in range(count)])
+    assert (outline.parent[:3], outline.cut) == ([-1, 0, 1], frozenset({0}))
+    assert outline.order == list(range(count))
+
+
 def test_a_run_inside_one_of_the_same_id_is_not_its_own_parent() -> None:
     """Where parent and child have one run id, the child stands under the other."""
     outline = build([row(0, None, start=0), row(1, 0, start=10)._replace(run_id="r0")])

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from flightlog.errors import UnreadableError
@@ -217,3 +218,15 @@ def test_absurd_numbers_break_nothing(tmp_path: Path) -> None:
         assert trace["total_tokens"] == 40
         assert (trace["span_count"], trace["end_time"]) == (10, None)
         assert store.rejects == []
+
+
+def test_very_many_calls_of_one_id(tmp_path: Path) -> None:
+    """Calls that all have one id, and name it as their parent, are wrappers of one another, however many they are."""
+    calls = b"".join(orjson.dumps(llm("a", "a", provider="openai", seq=number)) + b"\n" for number in range(30_000))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(calls + orjson.dumps(llm("b", "b")) + b"\n")
+    with open_store(path, cache=False) as store:
+        assert store.sql("SELECT run_id, count(*), count(*) FILTER (counted) FROM spans GROUP BY ALL").fetchall() in (
+            [("a", 30_000, 0), ("b", 1, 1)],
+            [("b", 1, 1), ("a", 30_000, 0)],
+        )

@@ -4,6 +4,7 @@ Nodes are integers. ``0 .. len(rows) - 1`` are the spans in the order given; hig
 groups and the "orphans" heading. Nothing here recurses, so that a tree ten thousand deep is as good as a flat one.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -209,6 +210,8 @@ def _link(rows: Sequence[SpanRow]) -> tuple[list[int], set[int]]:
             again.setdefault(row.run_id, [by_id[row.run_id]]).append(i)
         else:
             by_id[row.run_id] = i
+    for same_id in again.values():
+        same_id.sort(key=lambda c: rows[c].start_us)
     parent = [-1] * len(rows)
     orphaned: set[int] = set()
     for i, row in enumerate(rows):
@@ -220,8 +223,10 @@ def _link(rows: Sequence[SpanRow]) -> tuple[list[int], set[int]]:
         elif (choices := again.get(row.parent_run_id)) is None:
             parent[i] = above
         else:
-            before = [c for c in choices if rows[c].start_us <= row.start_us and c != i]
-            parent[i] = max(before, key=lambda c: rows[c].start_us) if before else above
+            at = bisect_right(choices, row.start_us, key=lambda c: rows[c].start_us) - 1
+            if at >= 0 and choices[at] == i:
+                at -= 1
+            parent[i] = choices[at] if at >= 0 else above
     return parent, orphaned
 
 

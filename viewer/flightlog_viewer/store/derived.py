@@ -123,11 +123,15 @@ class Derived:
         if self._prices is None:
             self._prices = PriceTable(self.price_file)
         with self._cursor() as cursor:
+            seen = self._cost_rows
+            # The first and the last call below each id are enough: no pairs, where very many calls have one id.
             cursor.execute(
-                "INSERT INTO llm_wrappers SELECT DISTINCT parent.run_id FROM all_rows AS child JOIN all_rows AS parent "
-                "ON child.parent_run_id = parent.run_id AND child.trace_id = parent.trace_id "
-                "WHERE child.type = 'llm' AND parent.type = 'llm' AND child.row_id <> parent.row_id "
-                f"AND (child.row_id >= {self._cost_rows} OR parent.row_id >= {self._cost_rows}) "
+                "INSERT INTO llm_wrappers SELECT DISTINCT parent.run_id FROM all_rows AS parent JOIN ("
+                "SELECT parent_run_id, trace_id, min(row_id) AS first, max(row_id) AS last FROM all_rows "
+                "WHERE type = 'llm' AND parent_run_id IS NOT NULL GROUP BY ALL) AS inside "
+                "ON inside.parent_run_id = parent.run_id AND inside.trace_id = parent.trace_id "
+                f"WHERE parent.type = 'llm' AND CASE WHEN parent.row_id < {seen} THEN last >= {seen} "
+                "ELSE first <> parent.row_id OR last <> parent.row_id END "
                 "AND parent.run_id NOT IN (SELECT run_id FROM llm_wrappers)"
             )
             self._prices.fill(cursor)
