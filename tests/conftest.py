@@ -4,10 +4,15 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import postgres_database, postgres_url
 
 __all__ = ["postgres_database", "postgres_url"]
+
+# A busy machine is no failure: how long an example takes says nothing here.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _LONGEST = 200
 _WAITING = [Path(__file__).parent / folder for folder in ("viewer/tui", "snapshots")]

@@ -25,7 +25,7 @@ def round_trip(span: Span, conventions: Conventions = "both", content: bool = Tr
     return back.to_record()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(any_span())
 def test_a_record_comes_back_whole_in_every_vocabulary(span: Span) -> None:
     """A span that was exported with its content and imported again equals the original in every field."""
@@ -33,7 +33,7 @@ def test_a_record_comes_back_whole_in_every_vocabulary(span: Span) -> None:
         assert round_trip(span, conventions) == span.to_record()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(any_span())
 def test_without_content_nothing_that_was_said_leaves(span: Span) -> None:
     """An export without content loses inputs, output, unknown fields, questions and answers, and nothing else."""

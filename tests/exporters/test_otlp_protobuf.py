@@ -18,7 +18,7 @@ def decoded(encoded: bytes) -> list[OtelSpan]:
     return otlp_json.from_message(MessageToDict(request))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(any_span(), min_size=1, max_size=3))
 def test_the_official_classes_read_what_is_written(spans: list[Span]) -> None:
     """Every span comes out of the wire format as it went in, grouped by process, repeats included."""
@@ -27,7 +27,7 @@ def test_the_official_classes_read_what_is_written(spans: list[Span]) -> None:
     assert sorted(map(repr, back)) == sorted(map(repr, described))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(TEXT, JSON, max_size=4))
 def test_any_attribute_value_has_an_encoding(attributes: dict[str, Any]) -> None:
     """Nested lists and maps, empty strings, nulls and 64-bit numbers are encoded."""

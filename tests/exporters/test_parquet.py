@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flightlog.errors import UnreadableError, UsageError
@@ -71,7 +71,7 @@ def export(lines: list[bytes]) -> tuple[parquet.Written, list[dict[str, Any]], l
         return written, by_duckdb(folder), by_pyarrow(folder)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(any_span(), min_size=1, max_size=6))
 def test_every_record_comes_back_exactly(spans: list[Span]) -> None:
     """DuckDB and pyarrow read from the files what was in the span file, unknown fields and odd numbers included."""

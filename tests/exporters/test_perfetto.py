@@ -86,14 +86,14 @@ def track(events: list[dict[str, Any]], name: str) -> tuple[int, int]:
     return event["pid"], event["tid"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(any_span(), max_size=12))
 def test_any_spans_make_a_file_that_keeps_the_rules(spans: list[Span]) -> None:
     """Orphans, circles, overlaps and equal times never break the format."""
     exported(spans)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.builds(related, *[st.integers(0, 5)] * 5, any_span()), max_size=14))
 def test_what_is_not_in_memory_makes_no_difference(monkeypatch: pytest.MonkeyPatch, spans: list[Span]) -> None:
     """Slices that have to be looked up in the file again are drawn as those that are remembered."""

@@ -130,7 +130,7 @@ class Hands(RuleBasedStateMachine):
 
 
 def run_machine(examples: int) -> None:
-    options = settings(max_examples=examples, stateful_step_count=40, deadline=None, database=None)
+    options = settings(max_examples=examples, stateful_step_count=40, database=None)
     run_state_machine_as_test(Hands, settings=options)
 
 

@@ -145,7 +145,7 @@ def test_a_dead_process_does_not_run_on() -> None:
     assert timeline.measure(outline, 99_000).whole == Interval(0, 6000)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), min_size=1, max_size=8))
 def test_busy_is_when_at_least_one_leaf_works(spans: list[tuple[int, int]]) -> None:
     """Every moment in which a leaf runs is busy, and no other."""
@@ -156,7 +156,7 @@ def test_busy_is_when_at_least_one_leaf_works(spans: list[tuple[int, int]]) -> N
     assert all(one.end < next_one.start for one, next_one in pairwise(busy))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 5_000)), min_size=1, max_size=12),
     st.integers(1, 200),

@@ -158,7 +158,7 @@ def test_ten_thousand_levels_are_a_tree_like_any_other() -> None:
     assert outline.lines(outline.everything_open())[-1].depth == 9_999
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 14)), min_size=1, max_size=14))
 def test_every_span_is_shown_exactly_once(parents: list[int | None]) -> None:
     """Whatever the parent links are, each span stands in the tree once, and folding by ``below`` agrees with it."""

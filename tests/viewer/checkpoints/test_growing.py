@@ -56,7 +56,7 @@ ELEMENTS = st.sampled_from(
 LISTS = st.lists(ELEMENTS, max_size=2 * LEAST)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=4), st.booleans()),
@@ -80,7 +80,7 @@ def test_any_sequence_of_checkpoints(
     assert_same(blobs)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=6), st.lists(ELEMENTS, min_size=30, max_size=30))
 def test_lists_by_themselves(sizes: list[int], line: list[bytes]) -> None:
     """A channel's own blob, as Postgres keeps it."""
