@@ -248,7 +248,10 @@ class TracesView(View):
 
     def sort_by(self, column: str) -> None:
         """Sort by a column; by the same one again turns the order round."""
-        if column not in TRACE_SORTS or not self.session.loaded:
+        if column not in TRACE_SORTS:
+            return
+        if not self.session.loaded:
+            self.notify("not all traces are read yet", markup=False)
             return
         self.descending = not self.descending if column == self.sort else column not in _RISING
         self.sort = column
@@ -295,6 +298,7 @@ class TracesView(View):
     def action_error(self, step: int) -> None:
         rows = self.table.rows
         if not isinstance(rows, PagedRows):
+            self.notify("not all traces are read yet", markup=False)
             return
         ids, here, fresh, session = rows.ids, self.table.cursor, self.table.fresh, self.session
 
