@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -35,7 +35,9 @@ def test_totals_and_groups(tmp_path: Path) -> None:
     assert (totals["traces"], totals["errors"], totals["interrupted"]) == (1, 1, 1)
     assert (totals["input_tokens"], totals["total_tokens"]) == (30, 40)
     assert (model["key"], model["count"], model["p50_ms"], model["total_ms"]) == ("gpt-4o", 2, 150, 300)
-    assert (node["key"], node["count"], node["interrupted"], node["p95_ms"]) == ("ask", 2, 1, 50)
+    assert (node["key"], node["type"], node["count"], node["interrupted"]) == ("ask", "node", 2, 1)
+    assert (node["p50_ms"], node["p95_ms"], node["p99_ms"], node["total_ms"]) == (50, 50, 50, 5050)
+    assert totals["last_end"] - totals["first_start"] == timedelta(seconds=5)
 
 
 def test_views_and_types(tmp_path: Path) -> None:
