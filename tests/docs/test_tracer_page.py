@@ -10,7 +10,7 @@ import pytest
 import flightlog
 from flightlog import read_spans
 from flightlog.handler import TracerOptions
-from flightlog.redaction import DEFAULT_KEYS
+from flightlog.payloads.redaction import DEFAULT_KEYS
 from tests.tracer.graphs import agent
 from tests.tracer.models import USAGE, ScriptedModel, call
 

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from flightlog import JsonlTracer, read_spans
 from flightlog.errors import UsageError
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from flightlog_exporters import OTelBridge, collector, otlp_json, otlp_protobuf
 from flightlog_exporters.collector import JSON, PATH, PROTOBUF, Collector
 from flightlog_exporters.otel_span import OtelSpan

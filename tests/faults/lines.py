@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flightlog import read_spans
 from flightlog.span import Span
-from flightlog.span_file import LOSS_NAME
+from flightlog.writing.span_file import LOSS_NAME
 
 
 def line(seq: int, *, writer: str = "w", size: int = 0) -> bytes:

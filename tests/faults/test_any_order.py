@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from flightlog import read_open_spans
 from flightlog.rotation import rotated_files
 from flightlog.sidecars import sidecars
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.lines import line, numbers
 
 WRITERS = st.integers(0, 2)

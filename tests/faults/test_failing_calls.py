@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.breaker import REAL, Breaker, failing
 from tests.faults.lines import line, losses, numbers
 

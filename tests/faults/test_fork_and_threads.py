@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from flightlog import read_open_spans
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.children import run, start
 from tests.faults.lines import broken, line, numbers
 
 FORK_WITH_LOCK_HELD = """
     import os, sys, threading, warnings
-    from flightlog.span_file import SpanFile
+    from flightlog.writing.span_file import SpanFile
     from tests.faults.lines import line
     warnings.simplefilter("ignore")  # Python 3.12 warns of a fork with threads, which is what this is about
     file = SpanFile(sys.argv[1])
@@ -65,7 +65,7 @@ def test_forked_child_lets_go_of_the_sidecar(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     script = """
         import os, sys, time
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         from tests.faults.lines import line
         file = SpanFile(sys.argv[1])
         file.open_span(0, line(0))
@@ -143,7 +143,7 @@ def test_signal_handler_that_writes(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     script = """
         import itertools, signal, sys
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         from tests.faults.lines import line
         file, handled, numbers = SpanFile(sys.argv[1], max_bytes=50_000), [], itertools.count()
         def handler(*_):

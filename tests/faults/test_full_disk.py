@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.children import run
 from tests.faults.lines import broken, line, losses, numbers
 
@@ -49,7 +49,7 @@ def test_limit_on_file_size(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     script = """
         import resource, sys
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         from tests.faults.lines import line
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))

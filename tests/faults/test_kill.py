@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from flightlog import read_open_spans
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.children import finish, run, start
 from tests.faults.lines import broken, line, numbers, numbers_by_writer
 
 WRITER = """
     import mmap, sys
-    from flightlog.span_file import SpanFile
+    from flightlog.writing.span_file import SpanFile
     from tests.faults.lines import line
     path, writer, shared, size = sys.argv[1:]
     with open(shared, "r+b") as f:
@@ -30,7 +30,7 @@ WRITER = """
 """
 NEIGHBOUR = """
     import sys, time
-    from flightlog.span_file import SpanFile
+    from flightlog.writing.span_file import SpanFile
     from tests.faults.lines import line
     path, seconds = sys.argv[1:]
     file, seq, until = SpanFile(path), 0, time.monotonic() + float(seconds)
@@ -121,7 +121,7 @@ def test_neighbour_killed_before_its_write(tmp_path: Path) -> None:
     child = start(
         """
         import os, signal, sys
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         os.write = lambda fd, data: os.kill(os.getpid(), signal.SIGKILL)
         SpanFile(sys.argv[1]).write(b"{}")
         """,
@@ -159,7 +159,7 @@ def test_death_by_signal_leaves_what_was_in_flight(tmp_path: Path, how: signal.S
     child = start(
         """
         import sys, time
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         from tests.faults.lines import line
         file = SpanFile(sys.argv[1])
         for seq in range(3):
@@ -186,7 +186,7 @@ def test_handled_sigterm_is_a_clean_exit(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     script = """
         import os, signal, sys, threading, time
-        from flightlog.span_file import SpanFile
+        from flightlog.writing.span_file import SpanFile
         from tests.faults.lines import line
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flightlog import read_open_spans
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.lines import broken, line, numbers
 
 

@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 import flightlog
 from flightlog import JsonlTracer, read_spans
 from flightlog.foreign import foreign
-from flightlog.plain import convert
+from flightlog.payloads.plain import convert
 from tests.faults.children import run
 from tests.faults.lines import broken
 

@@ -9,7 +9,7 @@ from tests.faults.lines import broken, numbers
 
 WRITER = """
     import sys
-    from flightlog.span_file import SpanFile
+    from flightlog.writing.span_file import SpanFile
     from tests.faults.lines import line
     path, writer, count, size, max_bytes = sys.argv[1:]
     file = SpanFile(path, max_bytes=int(max_bytes) or None)

@@ -1,6 +1,6 @@
 """What a worker process of ``multiprocessing`` does; importable, so that it can be spawned."""
 
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from tests.faults.lines import line
 
 

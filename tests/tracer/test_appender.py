@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from flightlog.appender import Appender
+from flightlog.writing.appender import Appender
 
 Make = Callable[..., Appender]
 

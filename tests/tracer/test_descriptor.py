@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.descriptor import open_file
+from flightlog.writing.descriptor import open_file
 
 
 @pytest.mark.parametrize("error", [FileExistsError, FileNotFoundError])

@@ -18,7 +18,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from flightlog import JsonlTracer
-from flightlog.failure import MAX_STACKTRACE, error_record
+from flightlog.events.failure import MAX_STACKTRACE, error_record
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
 from tests.tracer.models import ScriptedModel, StreamingModel, call
 

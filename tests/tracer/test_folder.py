@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flightlog.folder import Folder
+from flightlog.writing.folder import Folder
 
 
 def settled(path: Path, age_ns: int = 60_000_000_000, fraction_ns: int = 123_456_789) -> Folder:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.tracer_memory import one_trace
 from flightlog import JsonlTracer
-from flightlog.runs import REMEMBERED
+from flightlog.events.runs import REMEMBERED
 
 
 def test_ended_runs_are_forgotten_in_time(tmp_path: Path) -> None:

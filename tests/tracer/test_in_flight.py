@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from flightlog.in_flight import InFlight
 from flightlog.sidecars import read_open_spans, sidecars
-from flightlog.span_file import SpanFile
+from flightlog.writing.in_flight import InFlight
+from flightlog.writing.span_file import SpanFile
 
 
 def start(seq: int, writer_id: str, *, size: int = 0) -> bytes:
@@ -138,7 +138,7 @@ def test_dead_writer_leaves_unfinished_spans(tmp_path: Path) -> None:
     """A writer that was killed holds no lock, so what it had in flight reads as unfinished."""
     path = tmp_path / "trace.jsonl"
     script = (
-        "import os, sys; from flightlog.span_file import SpanFile\n"
+        "import os, sys; from flightlog.writing.span_file import SpanFile\n"
         "f = SpanFile(sys.argv[1]); f.open_span(7, sys.argv[2].encode()); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script, path, start(7, "dead").decode()], check=False)
@@ -254,7 +254,7 @@ def test_sidecar_in_which_everything_ended_is_removed_by_the_next_writer(tmp_pat
     """A server that ends itself by a signal between two runs leaves a sidecar that says so, until the next start."""
     path = tmp_path / "trace.jsonl"
     script = (
-        "import os, sys; from flightlog.span_file import SpanFile\n"
+        "import os, sys; from flightlog.writing.span_file import SpanFile\n"
         "f = SpanFile(sys.argv[1]); f.open_span(7, sys.argv[2].encode()); f.close_span(7); os.kill(os.getpid(), 15)"
     )
     subprocess.run([sys.executable, "-c", script, path, start(7, "dead").decode()], check=False)
@@ -270,7 +270,7 @@ def test_a_start_goes_into_no_file_of_the_application(tmp_path: Path) -> None:
     """An application that closes every descriptor and opens files of its own finds nothing of ours in them."""
     program = (
         "import os\n"
-        "from flightlog.span_file import SpanFile\n"
+        "from flightlog.writing.span_file import SpanFile\n"
         "file = SpanFile('trace.jsonl')\n"
         "file.open_span(0, b'{\"a\": 0}')\n"
         "file.write(b'{}')\n"

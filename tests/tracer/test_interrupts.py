@@ -16,7 +16,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from flightlog import JsonlTracer, Span
-from flightlog.langgraph import resume_records
+from flightlog.events.langgraph import resume_records
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
 from tests.tracer.models import call
 

@@ -12,9 +12,9 @@ import pytest
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from flightlog import JsonlTracer
-from flightlog.memo import Memo
-from flightlog.payload import PayloadEncoder
-from flightlog.redaction import Redactor
+from flightlog.payloads.memo import Memo
+from flightlog.payloads.payload import PayloadEncoder
+from flightlog.payloads.redaction import Redactor
 from tests.tracer.models import USAGE, ScriptedModel, call
 
 

@@ -22,11 +22,11 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 
 from flightlog import JsonlTracer
-from flightlog.memo import Memo
-from flightlog.messages import HASH_LIMIT
-from flightlog.payload import PayloadEncoder
-from flightlog.plain import MAX_VALUES, Walk
-from flightlog.redaction import Redactor
+from flightlog.payloads.memo import Memo
+from flightlog.payloads.messages import HASH_LIMIT
+from flightlog.payloads.payload import PayloadEncoder
+from flightlog.payloads.plain import MAX_VALUES, Walk
+from flightlog.payloads.redaction import Redactor
 from tests.tracer.graphs import is_clean
 
 LIMIT = 262_144

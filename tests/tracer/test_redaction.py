@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 
 from flightlog import JsonlTracer, UsageError
-from flightlog.redaction import REDACTED
+from flightlog.payloads.redaction import REDACTED
 from tests.tracer.models import ScriptedModel, call
 
 SECRET = "sk-1234567890"

@@ -3,7 +3,8 @@
 import pytest
 from langchain_core.runnables import RunnableLambda
 
-from flightlog import JsonlTracer, span_buffer
+from flightlog import JsonlTracer
+from flightlog.writing import span_buffer
 
 
 @pytest.mark.parametrize("bound", ["MAX_SPANS", "MAX_BYTES"])

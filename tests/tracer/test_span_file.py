@@ -10,10 +10,10 @@ import pytest
 
 from flightlog import read_open_spans, read_spans
 from flightlog.errors import UnreadableError, UsageError
-from flightlog.in_flight import LINE_END
 from flightlog.rotation import prune, rotated_files
 from flightlog.span import Span
-from flightlog.span_file import LOSS_NAME, SpanFile
+from flightlog.writing.in_flight import LINE_END
+from flightlog.writing.span_file import LOSS_NAME, SpanFile
 
 
 def span(seq: int, *, writer_id: str = "w", size: int = 0) -> Span:

@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from flightlog import JsonlTracer
-from flightlog.kinds import chain_kind
+from flightlog.events.kinds import chain_kind
 from flightlog.span import Span
 from tests.tracer.graphs import Log, Row, agent, by_name, graph_of, is_clean, rows
 from tests.tracer.models import USAGE, ScriptedModel, call

@@ -11,8 +11,8 @@ from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from langgraph.graph import MessagesState
 
 from flightlog import JsonlTracer
+from flightlog.events.usage import request_fields, response_fields
 from flightlog.summary import USAGE_HINT
-from flightlog.usage import request_fields, response_fields
 from tests.tracer.graphs import graph_of
 from tests.tracer.models import USAGE, ScriptedModel, StreamingModel
 

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 from langchain_core.callbacks.base import BaseCallbackHandler
 
-from flightlog import usage
-from flightlog.failure import tool_message_error
-from flightlog.kinds import chain_kind
-from flightlog.names import run_name
+from flightlog.events import usage
+from flightlog.events.failure import tool_message_error
+from flightlog.events.kinds import chain_kind
+from flightlog.events.names import run_name
 from flightlog.recorder import NOTHING, Recorder
 from flightlog.span import Kind
 

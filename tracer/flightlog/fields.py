@@ -4,11 +4,11 @@ from typing import Any, Final
 
 import orjson
 
-from flightlog.capture import Mode
 from flightlog.containment import Containment
-from flightlog.memo import Memo
-from flightlog.payload import PayloadEncoder, is_flat
-from flightlog.runs import OpenRun
+from flightlog.events.runs import OpenRun
+from flightlog.payloads.capture import Mode
+from flightlog.payloads.memo import Memo
+from flightlog.payloads.payload import PayloadEncoder, is_flat
 
 
 class Fields:

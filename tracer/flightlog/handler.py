@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Any, Final, Self
 from uuid import UUID
 
-from flightlog import langgraph
 from flightlog.callbacks import Callbacks
-from flightlog.capture import Capture, modes
 from flightlog.clock import SYSTEM, Clock
 from flightlog.copies import SharedByCopies, made_by
 from flightlog.errors import UsageError
+from flightlog.events import langgraph
 from flightlog.inline import counts_as_inline
-from flightlog.payload import PayloadEncoder
+from flightlog.payloads.capture import Capture, modes
+from flightlog.payloads.payload import PayloadEncoder
+from flightlog.payloads.redaction import Redactor, Rule
 from flightlog.recorder import Recorder
-from flightlog.redaction import Redactor, Rule
 from flightlog.sampling import Sampler, SamplingOptions
 from flightlog.sink import SpanSink
 from flightlog.span import Span, Status
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 
 DEFAULT_MAX_FIELD_BYTES: Final = 262_144
 _SMALLEST_FIELD_BYTES: Final = 64
@@ -75,8 +75,8 @@ class JsonlTracer(SharedByCopies, Callbacks):
         """
         path: the span file to append to, made with its folders when it is not there; None keeps spans in memory.
         sinks: further consumers of live spans, such as ``flightlog_exporters.OTelBridge()``.
-        redact: rules that hide secrets, beside the default keys (see flightlog.redaction): a key, a compiled regular
-            expression, a callable ``(field, value) -> value``, or several of them; None switches redaction off.
+        redact: rules that hide secrets, beside the default keys (see flightlog.payloads.redaction): a key, a compiled
+            regular expression, a callable ``(field, value) -> value``, or several of them; None switches redaction off.
         capture: ``{"inputs": mode, "output": mode}`` or one mode for both: ``all``, ``metadata`` (type, size in bytes
             and SHA-256) or ``none``; None means ``all``.
         max_field_bytes: bytes of JSON kept of each payload, 64 or more; the rest is cut, with its size and SHA-256.

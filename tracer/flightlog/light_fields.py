@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import orjson
 
-from flightlog.plain import Walk
-from flightlog.redaction import Redactor
+from flightlog.payloads.plain import Walk
+from flightlog.payloads.redaction import Redactor
 from flightlog.span import format_time
 
 _MAX_LIGHT: Final = 8_192

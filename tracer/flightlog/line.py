@@ -5,8 +5,8 @@ from uuid import UUID
 
 import orjson
 
+from flightlog.events.runs import OpenRun, Root, Unusual
 from flightlog.light_fields import light
-from flightlog.runs import OpenRun, Root, Unusual
 from flightlog.span import Span
 
 IN_FLIGHT_BYTES: Final = 4_096

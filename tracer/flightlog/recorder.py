@@ -19,27 +19,27 @@ from uuid import UUID
 
 import orjson
 
-from flightlog.attempts import number_attempt
-from flightlog.capture import Mode
 from flightlog.clock import SYSTEM, Clock
 from flightlog.containment import Containment
-from flightlog.failure import outcome
+from flightlog.events.attempts import number_attempt
+from flightlog.events.failure import outcome
+from flightlog.events.kinds import end_of_graph
+from flightlog.events.langgraph import MOVED, Place, resume_records, users_own
+from flightlog.events.runs import Identity, OpenRun, Root, Runs
 from flightlog.fields import Fields
 from flightlog.foreign import MAX_DEPTH, foreign
-from flightlog.in_flight import LINE_END
-from flightlog.kinds import end_of_graph
-from flightlog.langgraph import MOVED, Place, resume_records, users_own
 from flightlog.light_fields import light, more, second_of
 from flightlog.line import IN_FLIGHT_BYTES, add_unusual, finished, inputs_in_flight, started_span
-from flightlog.payload import PayloadEncoder
-from flightlog.runs import Identity, OpenRun, Root, Runs
-from flightlog.same_file import join
+from flightlog.payloads.capture import Mode
+from flightlog.payloads.payload import PayloadEncoder
 from flightlog.sampling import Sampler
 from flightlog.sink import Sinks, SpanSink
 from flightlog.span import VERSION
-from flightlog.span_buffer import SpanBuffer
-from flightlog.span_file import SpanFile
 from flightlog.summary import Summary
+from flightlog.writing.in_flight import LINE_END
+from flightlog.writing.same_file import join
+from flightlog.writing.span_buffer import SpanBuffer
+from flightlog.writing.span_file import SpanFile
 
 NOTHING: Final = object()
 """Stands for an output that there is not."""

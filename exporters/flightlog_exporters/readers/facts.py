@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flightlog.langgraph import GRAPH_MAKERS
+from flightlog.events.langgraph import GRAPH_MAKERS
 from flightlog_exporters.otel_span import Attributes
 from flightlog_exporters.semconv import names
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from flightlog.errors import UnreadableError
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from flightlog_viewer import Store, open_store
 from tests.viewer.store.records import llm, span, write
 

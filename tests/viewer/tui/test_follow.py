@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from flightlog.span_file import SpanFile
+from flightlog.writing.span_file import SpanFile
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.recordings import support_file, support_trace

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flightlog.errors import UsageError
-from flightlog.redaction import REDACTED, Redactor
+from flightlog.payloads.redaction import REDACTED, Redactor
 from flightlog.span import Span, format_time
 from flightlog_viewer.analysis import units
 from flightlog_viewer.cli.opening import opened

@@ -48,7 +48,7 @@ def collect(
     import signal
 
     from flightlog.errors import UsageError
-    from flightlog.span_file import SpanFile
+    from flightlog.writing.span_file import SpanFile
     from flightlog_exporters.collector import Collector
 
     if out.is_dir():

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from flightlog.langgraph import GRAPH_MAKERS, interrupt_records
-from flightlog.runs import OpenRun
+from flightlog.events.langgraph import GRAPH_MAKERS, interrupt_records
+from flightlog.events.runs import OpenRun
 from flightlog.span import Kind
 
 _STEPS: Final = ("graph:step:", "seq:step:")

@@ -16,9 +16,9 @@ import threading
 import time
 from typing import Final
 
-from flightlog.descriptor import open_file
 from flightlog.file_lock import try_lock
-from flightlog.sweeping import sweep
+from flightlog.writing.descriptor import open_file
+from flightlog.writing.sweeping import sweep
 
 _ONLY_OURS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | _ONLY_OURS

@@ -16,8 +16,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from flightlog.foreign import foreign, goes_through
-from flightlog.messages import chip, compact, media
-from flightlog.redaction import REDACTED, Redactor
+from flightlog.payloads.messages import chip, compact, media
+from flightlog.payloads.redaction import REDACTED, Redactor
 
 MAX_DEPTH: Final = 100
 """Levels kept of a nested value."""

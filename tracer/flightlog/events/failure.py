@@ -3,10 +3,10 @@
 import traceback
 from typing import Any, Final
 
+from flightlog.events.langgraph import bubble_up, interrupt_records, raised_interrupts
+from flightlog.events.runs import OpenRun
 from flightlog.foreign import foreign, goes_through
-from flightlog.langgraph import bubble_up, interrupt_records, raised_interrupts
-from flightlog.plain import mro, type_name
-from flightlog.runs import OpenRun
+from flightlog.payloads.plain import mro, type_name
 
 MAX_STACKTRACE: Final = 16_384
 """Characters kept of a stack trace; its end is kept, because the cause is there."""

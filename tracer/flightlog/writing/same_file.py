@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from flightlog.runs import Runs
+    from flightlog.events.runs import Runs
 
 _lock: Final = threading.RLock()
 _members: "weakref.WeakValueDictionary[str, SameFile]" = weakref.WeakValueDictionary()

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from flightlog.capture import Mode
-from flightlog.memo import Memo, NotAMessage, NotPlain
-from flightlog.messages import HASH_LIMIT, blocks, worth_keeping
-from flightlog.plain import MAX_DEPTH, Walk, convert, is_message, type_name
-from flightlog.redaction import Redactor
+from flightlog.payloads.capture import Mode
+from flightlog.payloads.memo import Memo, NotAMessage, NotPlain
+from flightlog.payloads.messages import HASH_LIMIT, blocks, worth_keeping
+from flightlog.payloads.plain import MAX_DEPTH, Walk, convert, is_message, type_name
+from flightlog.payloads.redaction import Redactor
 from flightlog.span import Truncation
 from flightlog.truncation import shorten
 

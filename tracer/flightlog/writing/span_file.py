@@ -1,7 +1,7 @@
 """The span file: lines by any number of threads, forks and processes, and the count of what could not be written.
 
 Nothing here raises: a line that cannot be written is counted, and the count is written down once writing works
-again. How a line gets into the file whole is flightlog.appender's.
+again. How a line gets into the file whole is flightlog.writing.appender's.
 """
 
 import atexit
@@ -16,10 +16,10 @@ import weakref
 from collections.abc import Callable
 from typing import Final, TypedDict
 
-from flightlog.appender import Appender
 from flightlog.errors import UsageError
-from flightlog.in_flight import InFlight
 from flightlog.span import Span
+from flightlog.writing.appender import Appender
+from flightlog.writing.in_flight import InFlight
 
 _logger: Final = logging.getLogger("flightlog")
 

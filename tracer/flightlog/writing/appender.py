@@ -12,9 +12,9 @@ import stat
 import time
 from typing import Final
 
-from flightlog.descriptor import open_file
-from flightlog.folder import Folder
 from flightlog.rotation import prune, rotate
+from flightlog.writing.descriptor import open_file
+from flightlog.writing.folder import Folder
 
 _FLAGS: Final = (
     os.O_RDWR  # the byte before a line is read back

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-from flightlog.plain import mro
+from flightlog.payloads.plain import mro
 from flightlog.span import Status
 
 MOVED: Final = frozenset(

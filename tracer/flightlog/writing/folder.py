@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Final
 
-from flightlog.descriptor import above_standard
+from flightlog.writing.descriptor import above_standard
 
 
 def _tick_ns() -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from flightlog.langgraph import NOWHERE, Place
-from flightlog.memo import Memo
+from flightlog.events.langgraph import NOWHERE, Place
+from flightlog.payloads.memo import Memo
 from flightlog.sampling import Held
 
 Identity = UUID | str

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from flightlog.messages import worth_keeping
+from flightlog.payloads.messages import worth_keeping
 
 _GENERATION: Final = 1_024
 """Messages remembered before the older half is forgotten."""

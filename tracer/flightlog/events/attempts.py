@@ -1,7 +1,7 @@
 """Which attempt of its task a run is."""
 
-from flightlog.kinds import has_a_node
-from flightlog.runs import OpenRun
+from flightlog.events.kinds import has_a_node
+from flightlog.events.runs import OpenRun
 
 
 def number_attempt(run: OpenRun, tags: list[str]) -> None:

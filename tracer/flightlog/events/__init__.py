@@ -1,0 +1,1 @@
+"""What LangChain's and LangGraph's events mean, and the runs that they are about."""

@@ -1,0 +1,1 @@
+"""The application's values become JSON here: fast, bounded and redacted."""
