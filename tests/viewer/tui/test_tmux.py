@@ -115,3 +115,23 @@ def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) ->
     tmux.until("13 traces")
     tmux.keys("q")
     tmux.until("left with 0")
+
+
+def test_a_viewer_whose_terminal_is_gone_ends(tmp_path: Path, home: Path) -> None:
+    """Nobody sends it SIGHUP, as under nohup: it ends all the same, and does not read the end of its input for ever."""
+    spans = support_file(tmp_path / "support.jsonl", 3, failing=())
+    ours, its = os.openpty()
+    command = [sys.executable, "-m", "flightlog", "view", str(spans), "--no-cache"]
+    environment = {**os.environ, "HOME": str(home), "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, stdin=its, stdout=its, stderr=its, start_new_session=True, env=environment
+    ) as viewer:
+        os.close(its)
+        try:
+            shown = b""
+            while b"3 traces" not in shown:
+                shown += os.read(ours, 65_536)
+            os.close(ours)
+            assert viewer.wait(timeout=60) == 128 + signal.SIGTERM
+        finally:
+            viewer.kill()

@@ -2,7 +2,11 @@
 
 import gc
 import os
+import select
+import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
@@ -14,6 +18,8 @@ from flightlog_viewer.tui.session import Session
 
 if TYPE_CHECKING:
     from flightlog_viewer.tui.recent import Recent
+
+_AFTER_SIGHUP_S = 2.0
 
 
 def run(
@@ -45,6 +51,7 @@ def run(
     app = FlightlogApp(
         session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds, zone=zone
     )
+    threading.Thread(target=_end_with_the_terminal, name="terminal", daemon=True).start()
     try:
         app.run()
     except KeyboardInterrupt:
@@ -55,6 +62,22 @@ def run(
         session.close()
     sys.stdout.flush()
     return app.return_code or 0
+
+
+def _end_with_the_terminal() -> None:
+    """Wait until the terminal hangs up, and end as if told to.
+
+    SIGHUP has mostly ended everything by then, but not under ``nohup``, nor where the terminal is not the controlling
+    one: there Textual would read the end of its input again and again, and keep a core busy.
+    """
+    stdin = sys.__stdin__
+    if stdin is None or not stdin.isatty() or not hasattr(select, "poll"):
+        return
+    terminal = select.poll()
+    terminal.register(stdin.fileno(), 0)  # a hang-up is always told of
+    if any(event & select.POLLHUP for _, event in terminal.poll()):
+        time.sleep(_AFTER_SIGHUP_S)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _know_the_terminal() -> None:
