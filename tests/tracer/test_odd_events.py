@@ -42,6 +42,27 @@ def test_the_answer_names_the_call_of_a_tool_when_the_start_did_not() -> None:
     assert [span.tool_call_id for span in tracer.spans] == ["call-1", "call-2"]
 
 
+class Textless:
+    """An id of the application's own that cannot say what it is."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __str__(self) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_thread_id_without_a_text_harms_nobody(error: type[BaseException]) -> None:
+    """The run is recorded, with the name of the class for its thread."""
+    tracer = JsonlTracer()
+    run = uuid4()
+    tracer.on_chain_start(None, {}, run_id=run, name="root", metadata={"thread_id": Textless(error)})
+    tracer.on_chain_end({}, run_id=run)
+    assert [span.thread_id for span in tracer.spans] == [f"{__name__}.Textless"]
+    assert is_clean(tracer)
+
+
 def test_an_error_without_a_start_is_recorded_too() -> None:
     """Even when it is the very first that is heard of a run."""
     tracer = JsonlTracer()

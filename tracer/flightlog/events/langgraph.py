@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
-from flightlog.payloads.plain import mro
+from flightlog.payloads.plain import mro, text_of
 from flightlog.span import Status
 
 MOVED: Final = frozenset(
@@ -66,9 +66,9 @@ class Place:
 def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if thread is not None:
-        fields["thread_id"] = thread if type(thread) is str else str(thread)
+        fields["thread_id"] = thread if type(thread) is str else text_of(thread)
     if node is not None:
-        fields["node"] = node if type(node) is str else str(node)
+        fields["node"] = node if type(node) is str else text_of(node)
         if type(step) is int:
             fields["step"] = step
         if type(namespace) is str:

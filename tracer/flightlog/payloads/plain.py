@@ -78,6 +78,19 @@ def type_name(kind: type) -> str:
     return name if module == "builtins" or not isinstance(module, str) else f"{module}.{name}"
 
 
+def text_of(value: Any) -> str:
+    """``str(value)``, or the name of its class when it has no text."""
+    foreign.depth += 1
+    try:
+        return str(value)
+    except BaseException as error:  # as below
+        if goes_through(error):
+            raise
+        return type_name(type(value))
+    finally:
+        foreign.depth -= 1
+
+
 def describe(value: Any) -> dict[str, str]:
     """The type and the start of the text of an object we cannot open."""
     answer = {"type": type_name(type(value))}
