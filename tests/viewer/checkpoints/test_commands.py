@@ -87,7 +87,9 @@ def test_a_database_is_no_span_file(command: str, run: Run, database: Path) -> N
     assert run(command, database) == (2, "", said)
 
 
-@pytest.mark.parametrize("before", [["summary"], ["doctor"], ["sql", "FROM spans"], ["export", "otlp"], []])
+@pytest.mark.parametrize(
+    "before", [["summary"], ["doctor"], ["sql", "FROM spans"], ["export", "otlp"], ["import", "-o", "x"], []]
+)
 @pytest.mark.parametrize("after", ["", "?connect_timeout=1"])
 def test_no_sentence_has_a_password(before: list[str], after: str, run: Run) -> None:
     """An address that is given in the wrong place is not repeated."""

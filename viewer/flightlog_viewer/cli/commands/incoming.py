@@ -10,11 +10,12 @@ from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import left_out
 from flightlog_viewer.cli.options import OutFile, Overwrite
 from flightlog_viewer.cli.output import note
+from flightlog_viewer.databases import is_url
 
 
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES", help="OTLP JSON lines, plain or compressed.", show_default=False)
+        list[str], typer.Argument(metavar="FILES", help="OTLP JSON lines, plain or compressed.", show_default=False)
     ],
     out: OutFile,
     overwrite: Overwrite = False,
@@ -23,9 +24,12 @@ def import_(
 
     Example: flightlog import collector.jsonl -o spans.jsonl
     """
+    from flightlog.errors import UsageError
     from flightlog_exporters.readers.files import import_to
 
-    result = import_to(files, out, overwrite=overwrite)
+    if any(map(is_url, files)):  # it may hold a password: it is not repeated
+        raise UsageError("a URL is no file: `flightlog import` reads files, `flightlog collect` receives")
+    result = import_to([Path(file) for file in files], out, overwrite=overwrite)
     note(f"{plural(result.spans, 'span')} in {out}{left_out(result.rejected)}")
     for reject in result.rejects[:3]:
         note(f"{reject.file}, byte {reject.offset}: {reject.reason}")
