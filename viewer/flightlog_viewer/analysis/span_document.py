@@ -97,7 +97,7 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list
     if status == "unfinished":
         blocks.append(Block("its process died before the end: this is what it was doing", "error"))
     for question in _list(span.get("interrupts")):
-        blocks += [heading("waits for a human", "wait")]
+        blocks += [heading("stopped to ask a human", "wait")]
         blocks += open_within(json_blocks(question.get("value"), "question", depth=0), _QUESTION_LINES)
     return [*blocks, gap()]
 

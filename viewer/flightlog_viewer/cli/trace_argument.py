@@ -18,7 +18,7 @@ NAMED: Final = {
     "interrupted": ("status:interrupted", "newest"),
 }
 """Words that stand for a trace: the filter it passes and the order it is first in."""
-_NONE: Final = {"failed": "no trace has an error", "interrupted": "no trace waits for a human"}
+_NONE: Final = {"failed": "no trace has an error", "interrupted": "no trace stopped to ask a human"}
 
 
 def check_trace(trace: str, command: str) -> None:

@@ -41,7 +41,7 @@ def tail(
 
     A file that is empty, or is not there yet, is waited for; so is the first one of a folder.
 
-    Marks before the status: x failed, ? waits for a human, > handed over, - given up.
+    Marks before the status: x failed, ? stopped to ask a human, > handed over, - given up.
 
     \b
     Example:
