@@ -7,6 +7,7 @@ its answer resumed. Source: "Trace Event Format" (Google); times are microsecond
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from itertools import chain
 from typing import Any, BinaryIO, Final, TypeVar
 
@@ -51,6 +52,29 @@ class _Track:
         """Let go of what has ended."""
         while self.open and self.open[-1][1] <= moment_ns:
             self.open.pop()
+
+
+class _Tracks(list[_Track]):
+    """The tracks of one process; track 1 is the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._busy: list[tuple[int, int]] = []
+        """When each track is free again, and its number; a heap, because many runs may go on at one time."""
+        self._free: list[int] = []
+
+    def take(self, start_ns: int, end_ns: int) -> _Track:
+        """The first track with nothing on it, for a slice."""
+        while self._busy and self._busy[0][0] <= start_ns:
+            heappush(self._free, heappop(self._busy)[1])
+        if self._free:
+            track = self[heappop(self._free) - 1]
+            track.reach(start_ns)
+        else:
+            track = _Track(len(self) + 1)
+            self.append(track)
+        heappush(self._busy, (end_ns, track.tid))
+        return track
 
 
 def write(spans: Iterable[Span], out: BinaryIO, tick: Tick | None = None) -> int:
@@ -117,14 +141,12 @@ def _text(item: Any, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _lay_out(
-    in_order: Iterable[tuple[Slice, str, str | None]], slices: SliceFile
-) -> dict[str, tuple[int, list[_Track]]]:
+def _lay_out(in_order: Iterable[tuple[Slice, str, str | None]], slices: SliceFile) -> dict[str, tuple[int, _Tracks]]:
     """Give each slice its process and track; answers the tracks of each process by its name."""
-    processes: dict[str, tuple[int, list[_Track]]] = {}
+    processes: dict[str, tuple[int, _Tracks]] = {}
     for one, trace_id, thread_id in in_order:
         name = f"thread {thread_id}" if thread_id is not None else f"trace {trace_id}"
-        one.pid, tracks = processes.setdefault(name, (len(processes) + 1, []))
+        one.pid, tracks = processes.setdefault(name, (len(processes) + 1, _Tracks()))
         track, end_ns = _track_for(one, tracks, slices)
         one.tid = track.tid
         slices.place(one, end_ns)
@@ -132,22 +154,17 @@ def _lay_out(
     return processes
 
 
-def _track_for(one: Slice, tracks: list[_Track], slices: SliceFile) -> tuple[_Track, int]:
+def _track_for(one: Slice, tracks: _Tracks, slices: SliceFile) -> tuple[_Track, int]:
     """The track of a slice, and where it ends there."""
-    for track in tracks:
-        track.reach(one.start_ns)
     parent = slices.run(one.parent) if one.parent is not None else None
     if parent is not None and parent.tid and parent.pid == one.pid:
         track = tracks[parent.tid - 1]
+        track.reach(one.start_ns)
         if track.open:
             around, around_end_ns = track.open[-1]
             if one.end_ns <= around_end_ns + _SLACK_NS and _is_within(one, around, slices):
                 return track, min(one.end_ns, around_end_ns)
-    free = next((track for track in tracks if not track.open), None)
-    if free is None:
-        free = _Track(len(tracks) + 1)
-        tracks.append(free)
-    return free, one.end_ns
+    return tracks.take(one.start_ns, one.end_ns), one.end_ns
 
 
 def _is_within(one: Slice, around: str, slices: SliceFile) -> bool:
@@ -161,7 +178,7 @@ def _is_within(one: Slice, around: str, slices: SliceFile) -> bool:
     return False
 
 
-def _names(processes: dict[str, tuple[int, list[_Track]]]) -> Iterator[dict[str, Any]]:
+def _names(processes: dict[str, tuple[int, _Tracks]]) -> Iterator[dict[str, Any]]:
     for name, (pid, tracks) in processes.items():
         yield {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "ts": 0, "args": {"name": name}}
         for track in tracks:
