@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SpanPaths = Annotated[
     list[str] | None,
-    typer.Argument(help="Span files of the same runs: they give exact times.", show_default=False),
+    typer.Argument(
+        help="Checkpoint databases, and span files of the same runs: they give exact times.", show_default=False
+    ),
 ]
 
 
@@ -54,7 +56,7 @@ def approvals(
     """List questions to humans with their answers, lags and agreement, from checkpoints, spans or both.
 
     From a database alone an answer lies between two checkpoints: its lag is a window. Spans and Postgres commit
-    timestamps make it exact. A path may be a checkpoint database as well.
+    timestamps make it exact.
 
     \b
     Example:

@@ -25,7 +25,10 @@ ThreadFilter = Annotated[
 ]
 Runs = Annotated[
     list[str] | None,
-    typer.Argument(help="Span files of the same runs: they tell why a thread has not gone on.", show_default=False),
+    typer.Argument(
+        help="Checkpoint databases, and span files of the same runs: they tell why a thread has not gone on.",
+        show_default=False,
+    ),
 ]
 
 
@@ -42,7 +45,7 @@ def threads(
     """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
 
     With span files the status tells a thread that runs, one whose process died and one that stopped at a breakpoint
-    apart; from the database alone all three are `paused_or_running`. A path may be a checkpoint database as well.
+    apart; from the database alone all three are `paused_or_running`.
 
     \b
     Example:
