@@ -97,6 +97,14 @@ def values(value: Any) -> Any:
             yield from values(item)
 
 
+def test_a_message_with_a_large_image_is_encoded_once() -> None:
+    """Its chip needs the hash of millions of bytes, and the same message comes through every span of a trace."""
+    url = "data:image/png;base64," + base64.b64encode(bytes(5_000_000)).decode()
+    message = HumanMessage([{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}])
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+    assert encoder.quick(message, memo) is encoder.quick(message, memo) is not None
+
+
 def test_media_in_a_plain_input_is_a_chip_when_it_is_large() -> None:
     """Messages given as dictionaries are cut like others; their data URLs become chips first."""
     value = {"messages": [{"role": "user", "content": [{"image_url": {"url": f"data:image/png;base64,{TEXT}"}}]}]}

@@ -39,9 +39,8 @@ _PLAIN_ONLY: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_S
 _MANY: Final = 64
 """Rows from which a list is taken in one piece rather than looked through."""
 _MAX_NAMES: Final = 4_096
-_MAX_COPIED: Final = 4 * 1024 * 1024
-"""The same as MAX_WEIGHT for what is copied of a message, so that it is known again."""
 _COPIED_DEPTH: Final = 8
+"""Levels of what a message holds up to which it is known again."""
 
 
 class Payload(NamedTuple):
@@ -207,7 +206,7 @@ class PayloadEncoder:
 
     def plain_copy(self, value: Any) -> Any:
         """A copy of plain data that may be recorded as it is; long texts are shared. Raises _Careful and NotPlain."""
-        return self._copy(value, 0, [_MAX_COPIED]) if type(value) not in _SCALARS else value
+        return self._copy(value, 0, [MAX_WEIGHT]) if type(value) not in _SCALARS else value
 
     def _copy(self, value: Any, depth: int, left: Left) -> Any:
         kind = type(value)
