@@ -134,6 +134,7 @@ class FloorHandler(BaseCallbackHandler):
     """
 
     run_inline = True
+    # As properties, which they are in the base class, they cost a call for each event.
     ignore_chain = ignore_llm = ignore_chat_model = ignore_agent = ignore_retriever = False
 
     _HEAD = b"h" * 520
@@ -142,16 +143,17 @@ class FloorHandler(BaseCallbackHandler):
     """The same for an end."""
 
     def __init__(self, path: Path) -> None:
+        from flightlog.payloads.memo import Memo
         from flightlog.payloads.payload import PayloadEncoder
         from flightlog.payloads.redaction import Redactor
 
-        self.memo_of = import_module("flightlog.payloads.memo").Memo
+        self.new_memo = Memo
         self.encode = PayloadEncoder(Redactor(()), 262_144).quick
         self.spans = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self.starts = os.open(f"{path}.open", os.O_RDWR | os.O_CREAT, 0o600)
         self.folder = os.open(path.parent, os.O_RDONLY)
         self.memo: Any = None
-        self.runs: dict[UUID, bytes] = {}
+        self.runs: dict[int, bytes] = {}
 
     def close(self) -> None:
         """Let go of the files."""
@@ -160,15 +162,15 @@ class FloorHandler(BaseCallbackHandler):
 
     def _start(self, inputs: Any, run_id: UUID, parent: UUID | None) -> None:
         if parent is None:
-            self.memo = self.memo_of()
-        self.runs[run_id] = json = self.encode(inputs, self.memo) or b""
+            self.memo = self.new_memo()
+        self.runs[run_id.int] = json = self.encode(inputs, self.memo) or b""
         os.lseek(self.starts, 0, os.SEEK_CUR)
         os.pwrite(self.starts, b"".join((self._HEAD, json[:4096], b"\n\0")), 0)
 
     def _end(self, run_id: UUID, output: Any) -> None:
         json = self.encode(output, self.memo) or b""
         os.lseek(self.spans, 0, os.SEEK_CUR)
-        os.write(self.spans, b"".join((self._HEAD, self._TAIL, self.runs.pop(run_id), json, b"\n")))
+        os.write(self.spans, b"".join((self._HEAD, self._TAIL, self.runs.pop(run_id.int), json, b"\n")))
         os.lseek(self.spans, 0, os.SEEK_CUR)
         os.fstat(self.folder)
 
@@ -192,7 +194,7 @@ class FloorHandler(BaseCallbackHandler):
 
 
 class Floor(Subject):
-    """Below this no tracer with our promises can come."""
+    """What is left of ours when all but the promises is taken away."""
 
     def attach(self) -> Attached:
         handler = FloorHandler(self.folder / "floor.jsonl")

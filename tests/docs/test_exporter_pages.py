@@ -1,7 +1,7 @@
 """What docs/opentelemetry.md and docs/import-export.md say is what the program does."""
 
-import os
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,9 @@ PAGES = ("docs/opentelemetry.md", "docs/import-export.md")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a recording, as the working directory."""
     folder = tmp_path_factory.mktemp("docs")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with chdir(folder):
         assert record(["human_in_the_loop"]) == 0
         yield folder
-    finally:
-        os.chdir(before)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,12 +2,12 @@
 
 import contextlib
 import io
-import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -47,14 +47,10 @@ def commands(page: str) -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a recording of the default samples and a program to run, as the working directory."""
     folder = tmp_path_factory.mktemp("docs")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    with chdir(folder):
         Path("app.py").write_text(APP)
         assert record([]) == 0
         yield folder
-    finally:
-        os.chdir(before)
 
 
 def run(command: str) -> str:

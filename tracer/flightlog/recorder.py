@@ -131,9 +131,7 @@ class Recorder:
             place = root.place
             get = metadata.get
             if get("langgraph_checkpoint_ns") is not place.namespace or get("thread_id") is not place.thread:
-                place = Place(metadata)
-                place.json = more(place.fields)
-                root.place = place
+                root.place = place = Place(metadata)
             run.place = place
             if place.checkpoint is not None:
                 record["checkpoint_id"] = place.checkpoint

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
+from flightlog.light_fields import more
 from flightlog.payloads.plain import mro, text_of
 from flightlog.span import Status
 
@@ -59,8 +60,8 @@ class Place:
         """Where the application went back to; LangGraph tells later at which checkpoint the run is."""
         self.fields = _graph_fields(self.thread, get("langgraph_node"), get("langgraph_step"), self.namespace)
         """thread_id, node, step, checkpoint_ns and task_id, as far as they are known."""
-        self.json = b""
-        """The fields as they stand behind others."""
+        self.json = more(self.fields)
+        """The same as they stand behind others."""
 
 
 def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any) -> dict[str, Any]:

@@ -210,30 +210,25 @@ class PayloadEncoder:
 
     def _copy(self, value: Any, depth: int, left: Left) -> Any:
         kind = type(value)
-        if kind is dict:
-            copy = value.copy()
-            places: Iterable[tuple[Any, Any]] = copy.items()
-            if not self._harmless.issuperset(copy):
-                self._learn_keys(copy)
-        elif kind is list:
-            copy = value.copy()
-            places = enumerate(copy)
-        else:
+        if (kind is not dict and kind is not list) or depth > _COPIED_DEPTH:
             raise NotPlain
-        left[0] -= len(copy) * NODE_WEIGHT
+        left[0] -= len(value) * NODE_WEIGHT
+        if left[0] < 0:
+            raise NotPlain
+        copy = value.copy()
+        places: Iterable[tuple[Any, Any]] = enumerate(copy) if kind is list else copy.items()
+        if kind is dict and not self._harmless.issuperset(copy):
+            self._learn_keys(copy)
         for place, item in places:
             kind = type(item)
             if kind is str:
                 if len(item) > LONG_STRING:
                     left[0] -= len(item)
             elif kind not in _SCALARS:
-                if left[0] < 0 or depth == _COPIED_DEPTH:
-                    break
                 copy[place] = self._copy(item, depth + 1, left)
-        else:
-            if left[0] >= 0:
-                return copy
-        raise NotPlain
+        if left[0] < 0:
+            raise NotPlain
+        return copy
 
 
 class _Careful(Exception):

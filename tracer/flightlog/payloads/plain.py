@@ -83,7 +83,7 @@ def text_of(value: Any) -> str:
     foreign.depth += 1
     try:
         return str(value)
-    except BaseException as error:  # as below
+    except BaseException as error:  # hostile code may raise anything, SystemExit too
         if goes_through(error):
             raise
         return type_name(type(value))
