@@ -6,6 +6,7 @@ rejects.
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final, cast
@@ -26,14 +27,16 @@ def read_spans(path: str | os.PathLike[str]) -> Iterator[Span]:
 
     Lines that are no spans (a torn one, say) are passed over, and a record that is there twice, by ``writer_id`` and
     ``seq``, comes once. Files that end in ``.zst`` are passed over: ``flightlog_viewer.open_store`` reads those.
-    Raises UnreadableError when there is no such file.
+    So is the rest of a compressed file behind the place where it is damaged. Raises UnreadableError when there is no
+    such file, or when one cannot be read.
     """
     path = os.path.expanduser(path)
     if os.path.isdir(path):
         raise UnreadableError(f"{os.fspath(path)} is a folder: name a span file in it")
     if os.fspath(path).endswith(".zst"):
         raise UnreadableError(f"{os.fspath(path)} is compressed by zstd: flightlog_viewer.open_store reads it")
-    files = [file for file in (*rotated_files(path), Path(path)) if file.suffix != ".zst"]
+    rotated = [file for file in rotated_files(path) if file.suffix != ".zst" and file.is_file()]
+    files = [*rotated, Path(path)]
     if not any(file.exists() for file in files):
         raise UnreadableError(f"no span file {os.fspath(path)}")
     seen: set[Key] = set()
@@ -67,5 +70,7 @@ def _lines(file: Path) -> Iterator[bytes]:
     try:
         with opener(file, "rb") as stream:
             yield from split_lines(cast("IO[bytes]", stream))
-    except (FileNotFoundError, EOFError, gzip.BadGzipFile):
+    except (FileNotFoundError, EOFError, zlib.error, gzip.BadGzipFile):
         return
+    except OSError as error:
+        raise UnreadableError(f"{file} cannot be read: {error.strerror}") from error
