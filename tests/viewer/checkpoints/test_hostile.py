@@ -1,6 +1,9 @@
 """A database that means harm: nothing in it runs, and every command says what it can."""
 
+import contextlib
+import itertools
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 
 from flightlog_viewer.analysis.json_forms import step_form, thread_form, to_json
 from flightlog_viewer.approvals.databases import database_approvals
-from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.checkpoints import open_source, sqlite
 from flightlog_viewer.checkpoints.decode import Decoder
 from flightlog_viewer.checkpoints.kept import KnownSummaries
 from flightlog_viewer.cli.app import main
@@ -106,6 +109,24 @@ def test_commands_on_a_hostile_database(
     assert not marker.exists()
     assert "Traceback" not in printed.err
     assert not any(character in printed.out for character in "\x1b\u202e\x9b\ud800")
+
+
+def test_names_that_are_no_text_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads whose ids are no UTF-8 are listed page by page to the end, though their names cannot be asked for."""
+    monkeypatch.setattr(sqlite, "_PAGE", 3)
+    path = tmp_path / "names.sqlite"
+    hostile.write(path, tmp_path / "pwned")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM checkpoints")
+        for number in range(10):
+            name = b"\xff%d" % number if number < 8 else b"%d" % number
+            connection.execute(
+                "INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id) VALUES (CAST(? AS TEXT), '', '1')",
+                (name,),
+            )
+    with open_source(path) as source:
+        names = [thread.thread_id for thread in itertools.islice(source.threads(), 100)]
+    assert names == ["8", "9", *(f"\ufffd{number}" for number in range(8))]
 
 
 def test_secrets_are_left_out() -> None:

@@ -53,26 +53,27 @@ class SqliteRows:
 
     def heads(self) -> Iterator[Head]:
         """Every namespace of every thread, from the primary key's index alone."""
-        after = ("", "")
-        first = True
+        after: tuple[Any, ...] = ()
+        behind: tuple[str, tuple[Any, ...]] = ("", ())
         while True:
+            where, parameters = behind
             try:
                 # In pages, so that no read transaction lasts and the writer's log is never pinned.
                 rows = self._file.all(
-                    "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id) "
-                    f"FROM checkpoints WHERE {'1 OR ' if first else ''}(thread_id, checkpoint_ns) > (?, ?) "
+                    "SELECT thread_id, checkpoint_ns, count(*), max(checkpoint_id), min(checkpoint_id), rowid "
+                    f"FROM checkpoints {where} "
                     f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {_PAGE}",
-                    after,
+                    parameters,
                 )
             except DamagedError as error:
-                yield from self._salvaged_heads(error, None if first else after)
+                yield from self._salvaged_heads(error, after)
                 return
-            first = False
-            for thread_id, checkpoint_ns, count, newest, oldest in rows:
+            for thread_id, checkpoint_ns, count, newest, oldest, _ in rows:
                 yield Head(Key(_text(thread_id), _text(checkpoint_ns), _text(newest)), count, _text(oldest))
             if len(rows) < _PAGE:
                 return
-            after = (rows[-1][0], rows[-1][1])
+            after = rows[-1][:2]
+            behind = _behind(after, rows[-1][-1])
 
     def keys(self, thread_id: str) -> list[Key]:
         """The checkpoints of a thread; their ids begin with their time, so sorting by id is sorting by age."""
@@ -193,12 +194,12 @@ class SqliteRows:
             self._salvaged = {Key(*(_text(part) for part in row)): number for number, row in rows.items()}
         return self._salvaged
 
-    def _salvaged_heads(self, error: DamagedError, after: tuple[str, str] | None) -> Iterator[Head]:
+    def _salvaged_heads(self, error: DamagedError, after: tuple[Any, ...]) -> Iterator[Head]:
         groups: dict[tuple[str, str], list[str]] = {}
         for key in self._salvage(error):
             groups.setdefault((key.thread_id, key.checkpoint_ns), []).append(key.checkpoint_id)
         for group, names in sorted(groups.items()):
-            if after is None or group > after:
+            if group > after:
                 yield Head(Key(*group, max(names)), len(names), min(names))
 
     def _salvaged_row(self, key: Key) -> tuple[Any, ...] | None:
@@ -235,6 +236,15 @@ class SqliteRows:
             f"SELECT {columns_read} FROM writes "
             f"WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? ORDER BY {path}, task_id, idx"
         )
+
+
+def _behind(place: tuple[Any, ...], number: int) -> tuple[str, tuple[Any, ...]]:
+    """The condition for what comes after a namespace of a thread, of which one row has this number."""
+    if any(isinstance(name, str) and "\ufffd" in name for name in place):
+        # It may stand for text that is no UTF-8: then the name that we have is before the one in the database.
+        one = "SELECT thread_id, checkpoint_ns FROM checkpoints WHERE rowid = ?"
+        return f"WHERE (thread_id, checkpoint_ns) > ({one})", (number,)
+    return "WHERE (thread_id, checkpoint_ns) > (?, ?)", place
 
 
 def _checkpoint_row(
