@@ -70,6 +70,14 @@ def test_an_unnamed_answer_is_one_of_its_thread_and_after_its_question() -> None
     assert merge([], [question("q", 40)], answers)[0].status == "pending"
 
 
+def test_an_unnamed_answer_is_that_of_the_newest_question_before_it() -> None:
+    """Of two questions of one thread the older one, passed over, stays without the answer of the newer."""
+    answers = [answer(None, 30, "to the newer"), answer(None, 50, "to the third")]
+    questions = [question("third", 40), question("older", 10), question("newer", 20), question("other", 25, "", "u")]
+    merged = {item.interrupt_id: item.answer for item in merge([], questions, answers)}
+    assert merged == {"older": None, "newer": "to the newer", "third": "to the third", "other": None}
+
+
 def test_spans_bring_times_and_the_database_keeps_what_it_knows() -> None:
     """Times come from spans; a question and an answer that the database holds are not replaced."""
     known = recorded("q", status="answered", answer="from the database", answer_recorded=True)

@@ -51,6 +51,9 @@ def week_of(yes: int, no: int, week: int) -> list[Approval]:
         ({"decisions": [{"type": "approve"}, {"type": "reject"}]}, "reject"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "x"}}]}, "edit"), ({"rejected": True}, "reject"),
         ({"denied": False}, "approve"), ([{"type": "approve"}, {"text": "hello"}], "other"),
+        ({"managerApproved": True}, "approve"), ({"isApproved": False}, "reject"), ({"boss_approved": "no"}, "reject"),
+        ({"notebook": True}, "other"), ({"webhook": "go", "prototype": "no"}, "other"),
+        ({"notApproved": True}, "other"),
         ({"text": "hello"}, "other"), (None, "other"), (7, "other"), ([], "other"), ({}, "other"),
     ],
 )  # fmt: skip
@@ -64,7 +67,7 @@ def test_who_and_why() -> None:
     answer = {"approved": True, "reviewer": "ana", "comment": "fine"}
     assert (decided_by(answer), notes(answer)) == ("ana", "fine")
     assert notes({"decisions": [{"type": "reject", "message": "too much"}]}) == "too much"
-    assert (decided_by("yes"), notes(None)) == (None, None)
+    assert (decided_by({"approved": True, "approvedBy": "bo"}), decided_by("yes"), notes(None)) == ("bo", None, None)
 
 
 def test_an_answer_nested_without_end_says_nothing() -> None:

@@ -4,6 +4,7 @@ The words are those people type and the fields those that LangGraph's examples, 
 (`{"decisions": [{"type": "approve"}]}`) and the agent inbox (`[{"type": "accept", "args": ...}]`) use.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -27,6 +28,7 @@ _EDIT = _words("edit edited modify modified change changed revise revised amend 
 _YES_FIELDS = ("approved", "approve", "accepted", "accept", "allowed", "allow", "confirmed", "confirm", "ok", "proceed")
 _NO_FIELDS = ("rejected", "reject", "denied", "declined", "cancelled", "canceled")
 _WORD_FIELDS = ("decision", "action", "type", "verdict", "choice", "status", "answer", "response", "outcome", "result")
+_LAST_WORDS = tuple(f"_{name}" for name in (*_YES_FIELDS, *_WORD_FIELDS))
 _EDIT_FIELDS = ("edited_action", "edits", "edited", "edited_args", "modified", "changes", "new_args", "corrections")
 _WHO_FIELDS = (
     *("decided_by", "approved_by", "rejected_by", "reviewed_by", "reviewer", "approver", "answered_by", "by"),
@@ -44,6 +46,8 @@ _WHY_FIELDS = (
     "message",
     "why",
 )
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""Between the words of `managerApproved`."""
 _DEPTH = 4
 
 
@@ -94,7 +98,7 @@ def _classify(answer: Any, depth: int) -> Decision | None:
 
 
 def _classify_fields(answer: Mapping[Any, Any], depth: int) -> Decision | None:
-    fields = {str(key).lower(): value for key, value in answer.items()}
+    fields = _fields(answer)
     if isinstance(fields.get("decisions"), list):
         return _together(_classify(item, depth + 1) for item in fields["decisions"])
     edits = any(fields.get(name) for name in _EDIT_FIELDS)
@@ -107,10 +111,19 @@ def _classify_fields(answer: Mapping[Any, Any], depth: int) -> Decision | None:
     for name in _WORD_FIELDS:
         if name in fields and (said := _classify(fields[name], depth + 1)) is not None:
             return "edit" if said == "approve" and edits else said
-    for name, value in fields.items():  # human_decision, manager_approved and the like
-        if name.endswith((*_YES_FIELDS, *_WORD_FIELDS)) and (said := _classify(value, depth + 1)) is not None:
+    for name, value in fields.items():  # human_decision, manager_approved and the like; no notebook is an "ok"
+        if (
+            name.endswith(_LAST_WORDS)
+            and not name.startswith("not_")
+            and (said := _classify(value, depth + 1)) is not None
+        ):
             return said
     return "edit" if edits else None
+
+
+def _fields(answer: Mapping[Any, Any]) -> dict[str, Any]:
+    """The fields by their names in small letters, `managerApproved` as `manager_approved`."""
+    return {_HUMP.sub("_", str(key)).lower(): value for key, value in answer.items()}
 
 
 def _classify_text(answer: str) -> Decision | None:
@@ -150,7 +163,7 @@ def _text_field(answer: Any, names: Iterable[str], depth: int) -> str | None:
         return next((text for item in answer[:20] if (text := _text_field(item, names, depth + 1)) is not None), None)
     if not isinstance(answer, Mapping):
         return None
-    fields = {str(key).lower(): value for key, value in answer.items()}
+    fields = _fields(answer)
     for name in names:
         if isinstance(value := fields.get(name), str) and value:
             return value

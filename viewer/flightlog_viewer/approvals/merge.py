@@ -1,6 +1,7 @@
 """The questions of databases and of spans as one list: databases know what was asked, spans know when."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,8 +29,9 @@ def merge(
         if known is None or _depth(question) > _depth(known):
             innermost[question.interrupt_id] = question
     by_question, unnamed = _sorted_answers(answers)
+    in_turn = _InTurn(unnamed, innermost.values())
     for name, question in innermost.items():
-        answer = by_question.get(name) or _next_unnamed(question, unnamed, innermost.values())
+        answer = by_question.get(name) or in_turn.answer_to(question)
         found[name] = _with_span(found.get(name), question, answer)
     # The questions of one task are known to be of one moment at times; they stay in their order.
     return sorted(found.values(), key=lambda approval: _order(approval.asked_at))
@@ -99,19 +101,27 @@ def _sorted_answers(answers: Iterable[SpanAnswer]) -> tuple[dict[str, SpanAnswer
     return named, unnamed
 
 
-def _next_unnamed(
-    question: SpanQuestion, answers: Sequence[SpanAnswer], questions: Iterable[SpanQuestion]
-) -> SpanAnswer | None:
-    """The first answer in the thread after the question that names none, unless a newer question came before it."""
-    for answer in answers:
-        if answer.thread_id != question.thread_id or answer.answered_at < question.asked_at:
-            continue
-        newer = any(
-            other.thread_id == question.thread_id and question.asked_at < other.asked_at <= answer.answered_at
-            for other in questions
-        )
-        return None if newer else answer
-    return None
+class _InTurn:
+    """Answers that name no question: each belongs to the question of its thread that was asked last before it."""
+
+    def __init__(self, answers: Iterable[SpanAnswer], questions: Iterable[SpanQuestion]) -> None:
+        """``answers`` come in the order of time."""
+        self._answers: dict[str | None, list[SpanAnswer]] = {}
+        self._asked: dict[str | None, list[datetime]] = {}
+        for answer in answers:
+            self._answers.setdefault(answer.thread_id, []).append(answer)
+        for question in sorted(questions, key=lambda question: question.asked_at):
+            self._asked.setdefault(question.thread_id, []).append(question.asked_at)
+
+    def answer_to(self, question: SpanQuestion) -> SpanAnswer | None:
+        """The first answer in the thread after the question, unless a newer question came before it."""
+        answers = self._answers.get(question.thread_id, [])
+        at = bisect_left(answers, question.asked_at, key=lambda answer: answer.answered_at)
+        if at == len(answers):
+            return None
+        asked = self._asked[question.thread_id]
+        newer = bisect_right(asked, question.asked_at)
+        return None if newer < len(asked) and asked[newer] <= answers[at].answered_at else answers[at]
 
 
 def _depth(question: SpanQuestion) -> int:
