@@ -114,3 +114,25 @@ def test_the_oldest_question_comes_first() -> None:
         "middle",
         "late",
     ]
+
+
+def test_a_question_asked_again_for_the_sake_of_others_is_one() -> None:
+    """Without an answer in between it is the same question, asked when it was asked first."""
+    asked = [question("q", 0), question("q", 20), question("other", 1)]
+    other = answer("other", 10, "yes")
+    merged = {item.interrupt_id: item for item in merge([], asked, [other, answer("q", 30, "no")])}
+    assert len(merged) == 2
+    assert (merged["q"].asked, merged["q"].answered) == (at(moment(0)), at(moment(30)))
+
+
+def test_what_is_asked_after_the_answer_is_another_question() -> None:
+    """Older writers gave all questions of a task one id: each one has the answer that followed it."""
+    asked = [question("q", 0), question("q", 20), question("q", 21, "outer:1"), question("q", 40)]
+    for answers in ([answer("q", 10, "a"), answer("q", 30, "b")], [answer(None, 10, "a"), answer(None, 30, "b")]):
+        merged = merge([recorded("q"), recorded("q", turn=2)], asked, answers)
+        assert [(item.turn, item.answer, item.origin) for item in merged] == [
+            (0, "a", "both"),
+            (1, "b", "spans"),
+            (2, None, "both"),
+        ]
+        assert merged[1].asked == at(moment(21))

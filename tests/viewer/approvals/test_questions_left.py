@@ -122,7 +122,7 @@ def test_who_decided_at_a_breakpoint(update: Any, tmp_path: Path) -> None:
         graph.invoke({"amount": 3}, thread("t"))
         if update:
             graph.update_state(thread("t"), update)
-        graph.invoke(None, {**thread("t"), "metadata": said})
+        graph.invoke(None, {**thread("t"), "metadata": dict(said)})
 
     [approval] = found(record(tmp_path / "x.sqlite", work), breakpoints=["pay"])
     assert (approval.answer, approval.decision, approval.decided_by) == ({**(update or {}), **said}, "reject", "ana")

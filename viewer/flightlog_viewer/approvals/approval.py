@@ -46,6 +46,13 @@ class Approval:
     risk: float | None = None
     origin: Literal["database", "spans", "both"] = "database"
     breakpoint: bool = False
+    turn: int = 0
+    """Which question of its id: before LangGraph 1.2.19 all questions of a task had one id."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What tells it from every other question."""
+        return self.interrupt_id, self.turn
 
     @property
     def decision(self) -> Decision | None:

@@ -106,10 +106,13 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
     )
     last = task.interrupts[-1] if len(task.interrupts) == 1 else None
     before = _answers_before(step, task, last.id) if last else len(task.resumes)
+    names = [question_id(step.checkpoint_ns, task.node, task.task_id, index) for index in range(before + 1)]
+    one_id = last is not None and last.id == names[0]
     for index, answer in enumerate(task.resumes[:before]):
         yield replace(
             base,
-            interrupt_id=question_id(step.checkpoint_ns, task.node, task.task_id, index),
+            interrupt_id=names[0] if one_id else names[index],
+            turn=index if one_id else 0,
             status="answered",
             answer=answer,
             answer_recorded=True,
@@ -120,6 +123,7 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
         asked = replace(
             base,
             interrupt_id=interrupt.id,
+            turn=before if one_id else 0,
             question=interrupt.value,
             question_recorded=True,
             risk=base.risk if risk is None else risk,
@@ -145,13 +149,15 @@ def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
 
 def _answers_before(step: Step, task: Task, interrupt_id: str) -> int:
     """How many answers a task had when it asked its last question."""
-    for index in range(len(task.resumes) + 1):
+    for index in range(1, len(task.resumes) + 1):
         if question_id(step.checkpoint_ns, task.node, task.task_id, index) == interrupt_id:
-            if index == 0 and task.status == "interrupted":
-                break  # an older LangGraph, which gave all questions of a task one id
             return index
-    # All answers of an unfinished task came before the open question; otherwise the last answer is the question's.
-    return len(task.resumes) if task.status == "interrupted" else max(0, len(task.resumes) - 1)
+    if task.status in ("interrupted", "pending"):
+        return len(task.resumes)  # a task stores its answers when it asks again: they all came before
+    # One that failed has stored all of them. One that ended has kept the row of those before, if there was one.
+    before = max(0, len(task.resumes) - 1)
+    taken = task.answers_taken if task.status == "finished" else None
+    return before + 1 if taken == before + 2 else before
 
 
 def _settled(
@@ -254,25 +260,39 @@ def _ran_on(first: _Place | None) -> bool:
 
 
 def _innermost(approvals: Iterable[Approval]) -> list[Approval]:
-    """One record an interrupt: every graph around a question repeats it, the innermost one knows its answer."""
-    found: dict[str, Approval] = {}
-    for approval in approvals:
-        known = found.get(approval.interrupt_id)
-        if known is None:
-            found[approval.interrupt_id] = approval
-            continue
-        inner, outer = sorted(
-            (approval, known), key=lambda item: item.checkpoint_ns.count("|") + bool(item.checkpoint_ns), reverse=True
-        )
-        if inner.status == "pending" and outer.status != "pending":
-            # The subgraph's thread ends there; what the graph around it did next settles the question.
-            inner = replace(inner, status=outer.status, answered=outer.answered)
-        if outer.answer_recorded and not inner.answer_recorded:
-            inner = replace(inner, answer=outer.answer, answer_recorded=True)
-        if outer.answered.exact and not inner.answered.exact:
-            inner = replace(inner, answered=outer.answered)
-        found[approval.interrupt_id] = inner
-    return list(found.values())
+    """One record a question: every graph around it repeats the newest of its id, the innermost one knows its answer."""
+    named: dict[str, list[tuple[int, Approval]]] = {}
+    for place, approval in enumerate(approvals):
+        named.setdefault(approval.interrupt_id, []).append((place, approval))
+    found: list[tuple[int, Approval]] = []
+    for several in named.values():
+        several.sort(key=lambda item: _depth(item[1]), reverse=True)
+        turns: dict[int, tuple[int, Approval]] = {}
+        for place, approval in several:
+            inner = _depth(approval) == _depth(several[0][1])
+            turn = approval.turn if inner else max(turns)
+            if turn in turns:
+                first, known = turns[turn]
+                turns[turn] = first, _with_outer(approval, known) if inner else _with_outer(known, approval)
+            else:
+                turns[turn] = place, approval
+        found += turns.values()
+    return [approval for _, approval in sorted(found, key=lambda item: item[0])]
+
+
+def _with_outer(inner: Approval, outer: Approval) -> Approval:
+    if inner.status == "pending" and outer.status != "pending":
+        # The subgraph's thread ends there; what the graph around it did next settles the question.
+        inner = replace(inner, status=outer.status, answered=outer.answered)
+    if outer.answer_recorded and not inner.answer_recorded:
+        inner = replace(inner, answer=outer.answer, answer_recorded=True)
+    if outer.answered.exact and not inner.answered.exact:
+        inner = replace(inner, answered=outer.answered)
+    return inner
+
+
+def _depth(approval: Approval) -> int:
+    return approval.checkpoint_ns.count("|") + bool(approval.checkpoint_ns)
 
 
 def _exactly(committed_at: str | None, otherwise: Moment) -> Moment:

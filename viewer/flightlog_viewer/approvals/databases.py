@@ -17,7 +17,7 @@ class Picture:
     """Every question of databases and spans."""
 
     approvals: list[Approval]
-    """Oldest first, one an interrupt id."""
+    """Oldest first, one a question."""
     databases: dict[str, str] = field(default_factory=dict)
     """Interrupt id to the name of the database that has it."""
     regretted: set[str] = field(default_factory=set)

@@ -57,6 +57,8 @@ class Task:
     """Its output was written by update_state in its name; it did not run to its end itself."""
     error_handled: bool = False
     """A node's error handler took the error over."""
+    answers_taken: int | None = None
+    """How many answers a task that ran to its end had taken by then, where its rows tell."""
 
     @property
     def pending(self) -> Sequence[Interrupt]:

@@ -32,6 +32,8 @@ class _Rows:
     asked_at: str | None = None
     answered_at: str | None = None
     asked: int = -1
+    first_output: int | None = None
+    """The place of its first output among what it sent."""
     asked_by: str = ""
     """The node that the question names, as questions did until 2025."""
 
@@ -172,6 +174,8 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.error_handled = True
     else:
         rows.output.append((write.channel, value))
+        if rows.first_output is None or write.idx < rows.first_output:
+            rows.first_output = write.idx
 
 
 def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], waiting: Mapping[str, str]) -> Task:
@@ -201,6 +205,8 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
         by_update=rows.by_update,
         asked_at=rows.asked_at,
         answered_at=rows.answered_at,
+        # Each `interrupt()` that returns sends the answers so far, and the output is sent after them.
+        answers_taken=None if rows.by_update else rows.first_output,
     )
 
 

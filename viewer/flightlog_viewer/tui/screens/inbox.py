@@ -97,7 +97,7 @@ class InboxView(View):
         shown = [a for a in self._approvals if tab == "All" or (a.status == "pending") == (tab == "Pending")]
         # What waits longest comes first, and what was answered last.
         shown.sort(key=lambda a: a.asked_at or datetime.min.replace(tzinfo=UTC), reverse=tab != "Pending")
-        self._listed = {f"{a.thread_id}/{a.interrupt_id}": a for a in shown}
+        self._listed = {f"{a.thread_id}/{a.interrupt_id}/{a.turn}": a for a in shown}
         now = self.viewer.now()
         self.table.show_rows(ApprovalRows(self._listed, self.glyphs, now, self.viewer.ttl_seconds))
         pending = sum(a.status == "pending" for a in self._approvals)

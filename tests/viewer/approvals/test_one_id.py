@@ -1,0 +1,105 @@
+"""Tasks that ask several questions under one id, as every LangGraph before 1.2.19 did."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import langgraph.types
+import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command, interrupt
+from xxhash import xxh3_128_hexdigest
+
+from flightlog import JsonlTracer
+from flightlog_viewer.cli.app import main
+from tests.conformance.replay.flow import State, graph
+from tests.conformance.replay.human import asking
+from tests.conformance.replay.nested import around
+
+Approvals = Callable[..., list[dict[str, Any]]]
+QUESTIONS = ("one?", "two?", "three?")
+
+
+@pytest.fixture(params=[True, False], ids=["one id for all", "an id for each"])
+def one_id(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether questions get their ids as before LangGraph 1.2.19."""
+    if request.param:
+        older: Callable[[str, int], str] = lambda ns, answered: xxh3_128_hexdigest(ns.encode())  # noqa: E731
+        monkeypatch.setattr(langgraph.types, "_interrupt_id", older)
+    return bool(request.param)
+
+
+@pytest.fixture
+def approvals(capsys: pytest.CaptureFixture[str]) -> Approvals:
+    """What the command lists."""
+
+    def listed(*paths: Path) -> list[dict[str, Any]]:
+        assert main(["approvals", "--json", *map(str, paths)]) == 0
+        found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["approvals"]
+        return found
+
+    return listed
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["a node", "a subgraph"])
+@pytest.mark.parametrize("by_id", [False, True], ids=["unscoped", "by id"])
+def test_every_question_has_its_own_answer(
+    tmp_path: Path, approvals: Approvals, one_id: bool, by_id: bool, inside: bool
+) -> None:
+    """Three questions of a task are three records, from the database, from spans, and from both."""
+    spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
+    builder = around(asking(*QUESTIONS).compile()) if inside else asking(*QUESTIONS)
+    names = []
+    with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:
+        compiled = builder.compile(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": "t"}, "callbacks": [tracer]}
+        compiled.invoke({"count": 1}, config)
+        for answer in ("a", "b", "c"):
+            [question] = compiled.get_state(config).interrupts
+            names.append(question.id)
+            compiled.invoke(Command(resume={question.id: answer} if by_id else answer), config)
+    assert (len(set(names)) == 1) == one_id
+    for paths in ([spans], [spans, database]):
+        found = approvals(*paths)
+        assert [(one["question"], one["answer"]) for one in found] == list(zip(QUESTIONS, "abc", strict=True))
+        assert [one["interrupt_id"] for one in found] == names
+        assert all(one["exact"] and one["status"] == "answered" for one in found)
+    alone = approvals(database)
+    # Rows keep the last question only, and its answer where it was given to no question by name.
+    assert [(one["question"], one["answer"], one["interrupt_id"]) for one in alone] == [
+        (None, "a", names[0]),
+        (None, "b", names[1]),
+        ("three?", None if by_id else "c", names[2]),
+    ]
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+@pytest.mark.parametrize("end", ["waits", "ends", "fails"])
+@pytest.mark.usefixtures("one_id")
+def test_which_answer_is_the_last_ones(tmp_path: Path, approvals: Approvals, asked: int, end: str) -> None:
+    """However many questions came before, the newest one stands with its own answer or waits."""
+    database = tmp_path / "c.sqlite"
+    answers = ["yes"] * asked  # the same words every time tell nothing
+
+    def ask(state: State) -> dict[str, Any]:
+        said = [interrupt(f"{number}?") for number in range(asked)]
+        if end == "fails":
+            raise ValueError("no")
+        return {"log": said}
+
+    builder = graph("after", (">", "ask"), ("ask", "after"))
+    builder.add_node("ask", ask)
+    with SqliteSaver.from_conn_string(str(database)) as saver:
+        compiled = builder.compile(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": "t"}}
+        compiled.invoke({"count": 1}, config)
+        for number, answer in enumerate(answers, 1):
+            if number < asked or end == "ends":
+                compiled.invoke(Command(resume=answer), config)
+            elif end == "fails":
+                with pytest.raises(ValueError, match="no"):
+                    compiled.invoke(Command(resume=answer), config)
+    last = ("pending", None) if end == "waits" else ("answered", "yes")
+    found = [(one["status"], one["answer"]) for one in approvals(database)]
+    assert found == [("answered", "yes")] * (asked - 1) + [last]
