@@ -110,6 +110,7 @@ class Collector(ThreadingHTTPServer):
         self._connections = 0
         self._lock = threading.Lock()
         self.reading = threading.BoundedSemaphore(_AT_ONCE)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -120,7 +121,7 @@ class Collector(ThreadingHTTPServer):
     def url(self) -> str:
         """Where spans are to be sent: the value for OTEL_EXPORTER_OTLP_ENDPOINT."""
         host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
 
     def close(self) -> None:
         """Stop listening."""

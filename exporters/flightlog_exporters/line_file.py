@@ -7,6 +7,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Self, cast
 
 from flightlog.errors import MissingExtraError, UnreadableError
@@ -31,6 +32,14 @@ def compression_of(head: bytes) -> str | None:
 def is_bomb(packed_bytes: int, unpacked_bytes: int) -> bool:
     """Whether a compressed file holds so much that it was made to fill a disk."""
     return unpacked_bytes > max(_BOMB_BYTES, _BOMB_RATIO * packed_bytes)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file on the disk; 0 when it is gone: rotation takes files away at any time."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class Line(NamedTuple):

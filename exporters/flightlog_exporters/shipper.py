@@ -16,7 +16,7 @@ from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_protobuf, semconv
 from flightlog_exporters.delivery.answer import Answer, Sender, Verdict
-from flightlog_exporters.line_file import LineFile
+from flightlog_exporters.line_file import LineFile, size_of
 from flightlog_exporters.otel_span import OtelSpan
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.resume_links import ResumeLinks
@@ -106,7 +106,7 @@ class Shipper:
     def ship(self, files: Sequence[Path]) -> Shipped:
         """Send everything that is new in the files. Raises UnreadableError when one cannot be read."""
         self._files = files
-        self._total = sum(file.stat().st_size for file in files if file.exists())
+        self._total = sum(map(size_of, files))
         self._done = 0
         try:
             for path in files:

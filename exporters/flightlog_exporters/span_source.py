@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
-from flightlog_exporters.line_file import Line, LineFile
+from flightlog_exporters.line_file import Line, LineFile, size_of
 from flightlog_exporters.readers import recognise
 
 Tick = Callable[[int, int, int], None]
@@ -28,7 +28,7 @@ class SpanSource:
         """Lines, and spans of foreign lines, that could not be read."""
 
     def __iter__(self) -> Iterator[Span]:
-        total = sum(file.stat().st_size for file in self._files if file.exists())
+        total = sum(map(size_of, self._files))
         done = 0
         for path in self._files:
             with LineFile(path) as file:

@@ -39,16 +39,17 @@ FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
 class Running:
     """A collector that is answering, and its span file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, host: str = "127.0.0.1") -> None:
         self.path = path
         self.file = SpanFile(path)
-        self.collector = Collector(self.file.write, port=0, max_body_bytes=100_000)
+        self.collector = Collector(self.file.write, host=host, port=0, max_body_bytes=100_000)
         self.thread = threading.Thread(target=self.collector.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
     def post(self, body: bytes, kind: str = JSON, path: str = PATH, **headers: str) -> tuple[int, bytes]:
         """Send one request and answer the status and body of its answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.collector.server_address[1], timeout=5)
+        address, port = self.collector.server_address[:2]
+        connection = http.client.HTTPConnection(str(address), port, timeout=5)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("POST", path, body, {"content-type": kind, **named})
         response = connection.getresponse()
@@ -226,6 +227,20 @@ def test_a_port_in_use_is_a_sentence(running: Running) -> None:
     """Two collectors cannot share a port."""
     with pytest.raises(UsageError, match="cannot listen on"):
         Collector(lambda line: True, port=running.collector.server_address[1])
+
+
+def test_an_address_of_ipv6_is_listened_on(tmp_path: Path) -> None:
+    """Loopback has two addresses; the URL to send to is right for both."""
+    try:
+        running = Running(tmp_path / "spans.jsonl", host="::1")
+    except UsageError:
+        pytest.skip("this machine has no IPv6")
+    port = running.collector.server_address[1]
+    assert running.collector.url == f"http://[::1]:{port}"
+    assert running.post(otlp_json.encode([span()]), host=f"[::1]:{port}")[0] == 200
+    running.collector.shutdown()
+    running.collector.server_close()
+    running.thread.join()
 
 
 def test_the_command_collects_until_it_is_stopped(tmp_path: Path) -> None:

@@ -1,6 +1,48 @@
-"""What an answer of an OTLP server over HTTP means."""
+"""The way to an OTLP server over HTTP, and what its answer means."""
 
-from flightlog_exporters.delivery.http import judge
+from collections.abc import Iterator
+
+import pytest
+
+from flightlog.errors import UsageError
+from flightlog_exporters.delivery.answer import Verdict
+from flightlog_exporters.delivery.http import HttpSender, judge
+from flightlog_exporters.delivery.settings import resolve
+from tests.exporters.receiver import Receiver, receiving
+
+
+@pytest.fixture
+def proxy() -> Iterator[Receiver]:
+    """A proxy that answers what it is asked to pass on."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.mark.parametrize("prefix", ["http://user:p%40ss@", "user:p%40ss@"], ids=["a URL", "without a scheme"])
+def test_a_proxy_is_taken_from_the_environment(proxy: Receiver, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request goes to the proxy, with the user and password that stand in its address."""
+    monkeypatch.setenv("http_proxy", prefix + proxy.url.removeprefix("http://"))
+    monkeypatch.setenv("no_proxy", "")
+    sender = HttpSender(resolve("http://otlp.invalid:4318", environment={}))
+    assert sender.send(b"").verdict is Verdict.DELIVERED
+    sender.close()
+    assert proxy.paths == ["http://otlp.invalid:4318/v1/traces"]
+    assert proxy.headers[0]["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+
+
+@pytest.mark.parametrize("address", ["socks5://user:secret@127.0.0.1:1", "not a proxy", "http://[::1"])
+def test_a_proxy_that_cannot_be_used_is_a_sentence(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no HTTP proxy is said, without the password in it."""
+    monkeypatch.setenv("http_proxy", address)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(UsageError, match="the proxy that http_proxy names cannot be used") as raised:
+        HttpSender(resolve("http://otlp.invalid:4318", environment={}))
+    assert "secret" not in str(raised.value)
+
+
+def test_a_redirect_to_what_is_no_address_is_refused() -> None:
+    """A server may send any text for the place to go to."""
+    assert "redirects (301) to nowhere" in judge(301, {"location": "http://[bad"}, b"").reason
 
 
 def test_the_wait_a_server_asks_for_is_read() -> None:

@@ -2,9 +2,11 @@
 
 import gzip
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
 import orjson
@@ -12,6 +14,7 @@ import urllib3
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from flightlog.errors import UsageError
 from flightlog_exporters.delivery.answer import Answer, Verdict, bounded_wait, judge_partial
 from flightlog_exporters.delivery.settings import Settings, shown
 
@@ -23,6 +26,7 @@ class HttpSender:
     """Sends to one URL over one kept connection. Proxies are taken from the environment."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises UsageError for a proxy that cannot be used."""
         self.target = shown(settings.endpoint)
         self._url = settings.endpoint
         self._gzip = settings.gzip
@@ -40,10 +44,7 @@ class HttpSender:
             "cert_file": settings.client_certificate,
             "key_file": settings.client_key,
         }
-        scheme, _, rest = settings.endpoint.partition("://")
-        host = rest.partition("/")[0]
-        proxy = None if proxy_bypass(host) else getproxies().get(scheme)
-        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        self._pool = _pool(settings.endpoint, options)
 
     def send(self, request: bytes) -> Answer:
         """Send one request and judge the answer."""
@@ -71,6 +72,25 @@ class HttpSender:
     def close(self) -> None:
         """Close the connection."""
         self._pool.clear()
+
+
+def _pool(endpoint: str, options: dict[str, Any]) -> urllib3.PoolManager:
+    """The connections to an endpoint: straight to it, or by the proxy that the environment has for it."""
+    scheme, _, rest = endpoint.partition("://")
+    proxy = None if proxy_bypass(rest.partition("/")[0]) else getproxies().get(scheme)
+    if not proxy:
+        return urllib3.PoolManager(**options)
+    try:
+        address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        credentials = {}
+        if address.auth:  # urllib3 sends none that stand in the address
+            credentials["proxy-authorization"] = f"Basic {b64encode(unquote(address.auth).encode()).decode()}"
+        return urllib3.ProxyManager(address.url, proxy_headers=credentials, **options)
+    except urllib3.exceptions.HTTPError:
+        raise UsageError(
+            f"the proxy that {scheme}_proxy names cannot be used: it takes http://HOST:PORT, and NO_PROXY names servers "
+            "that need none"
+        ) from None
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -106,8 +106,11 @@ class _Variables:
 
 
 def shown(url: str) -> str:
-    """The URL without what may be secret in it: user, password and query."""
-    parts = urlsplit(url)
+    """The URL without what may be secret in it: user, password and query. Empty for what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 

@@ -35,13 +35,14 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     Raises UnreadableError for any other.
     """
     from flightlog.errors import UnreadableError
+    from flightlog_exporters.line_file import size_of
     from flightlog_viewer.store.files.sources import looks_like_spans, resolve
 
     files = resolve(paths or ())
     for file in files:
-        if not looks_like_spans(file) and file.exists() and file.stat().st_size:
+        if not looks_like_spans(file) and size_of(file):
             raise UnreadableError(f"{file} is no span file: none of its first lines is a span{_reason(file)}")
-    if not waits and not any(file.exists() and file.stat().st_size for file in files):
+    if not waits and not any(map(size_of, files)):
         names = ", ".join(str(file) for file in files)
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")
     return files
