@@ -97,6 +97,17 @@ def test_a_bundle_keeps_the_last_microsecond_there_is(tmp_path: Path) -> None:
     assert late in (tmp_path / "b").read_bytes()
 
 
+def test_a_bundle_hides_in_names_and_ids(tmp_path: Path) -> None:
+    """A thread or a node may be called by a mail address or a number of a customer; what links spans stays."""
+    lines = SpanLines().add("root", None, 0, 10, thread_id="ann@example.org", service="desk", name="ACME-7 root")
+    lines.add("call", "root", 1, 5, thread_id="ann@example.org", node="ACME-7")
+    source, target = lines.write(tmp_path / "spans.jsonl"), tmp_path / "b"
+    assert main(["bundle", "root", str(source), "-o", str(target), "--redact", "ACME-[0-9]+"]) == 0
+    root, call = read_spans(target)
+    assert (root.thread_id, root.service, root.name) == ("[redacted]", "desk", "[redacted] root")
+    assert (call.thread_id, call.node, call.parent_run_id) == ("[redacted]", "[redacted]", root.run_id)
+
+
 def test_a_bundle_can_hide_more(tmp_path: Path) -> None:
     """Texts of one's own are hidden, payloads left out on demand."""
     source = story().write(tmp_path / "spans.jsonl")

@@ -36,7 +36,10 @@ None may look at one stretch of text from each of its characters anew: a text ma
 """
 
 _WORDS: Final = ("error", "interrupts", "resumes", "model_params", "tags", *PAYLOADS)
-"""Fields of free text; the others are ids, names and numbers."""
+"""Fields of free text, or of keys and values."""
+_LINKS: Final = frozenset(("run_id", "parent_run_id", "trace_id", "writer_id", "type", "kind", "status"))
+"""What spans hang together by, and words of ours. Other ids and names are the application's: a thread may be called by
+somebody's mail address."""
 _MACHINE: Final = ("host", "pid", "file")
 _DERIVED: Final = frozenset(("row_id", "end_time", "self_ms", "cost_usd", "counted", "start_time", "file"))
 _DEEPEST: Final = 200
@@ -100,8 +103,12 @@ def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: 
         record |= {"status": "abandoned", "duration_ms": 0.0}
     for name in (*_MACHINE, *(() if payloads else PAYLOADS)):
         record.pop(name, None)
-    for name in {*_WORDS, *(body.get("raw") or {})} & record.keys():
-        record[name] = REDACTED if redactor.hides(name) else hide(record[name], redactor)
+    words = {*_WORDS, *(body.get("raw") or {})}
+    for name, value in record.items():
+        if name in words:
+            record[name] = REDACTED if redactor.hides(name) else hide(value, redactor)
+        elif isinstance(value, str) and name not in _LINKS:
+            record[name] = redactor.text(value)
     return Span.from_record({"v": 1} | record).to_json()
 
 
