@@ -8,9 +8,10 @@ assert [span.name for span in tracer.spans] == ["plan", "act", "agent"]
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Unpack
+from typing import Any, Final, Unpack
 
 from flightlog.clock import Clock
 from flightlog.handler import JsonlTracer, TracerOptions
@@ -61,9 +62,17 @@ class SequentialIds:
         """The number of an id, as text."""
         return self._known.setdefault(identity, f"{self._prefix}-{len(self._known) + 1}")
 
+    def __contains__(self, identity: object) -> bool:
+        """Whether an id has been met."""
+        return identity in self._known
+
 
 class RecordingTracer(JsonlTracer):
-    """A tracer in memory whose spans compare equal from run to run."""
+    """A tracer in memory whose spans compare equal from run to run, if the recorded code does the same.
+
+    Times are steps of a fixed clock, and the ids that LangChain and LangGraph make are numbers, those of messages inside
+    payloads too.
+    """
 
     def __init__(self, **options: Unpack[TracerOptions]) -> None:
         options.setdefault("clock", fixed_clock())
@@ -73,17 +82,73 @@ class RecordingTracer(JsonlTracer):
     def spans(self) -> list[Span]:
         """The finished spans; runs are numbered in the order in which they started."""
         found = super().spans
-        runs, writers = SequentialIds("run"), SequentialIds("writer")
-        for span in sorted(found, key=lambda span: span.seq or 0):
-            runs(span.run_id)
-        for span in found:
-            span.run_id, span.trace_id = runs(span.run_id), runs(span.trace_id)
-            if span.parent_run_id is not None:
-                span.parent_run_id = runs(span.parent_run_id)
-            if span.writer_id is not None:
-                span.writer_id = writers(span.writer_id)
+        numbers = _Numbers()
+        in_order = sorted(found, key=lambda span: span.seq or 0)
+        for span in in_order:
+            numbers.runs(span.run_id)
+        for span in in_order:
+            numbers.put(span)
             span.host = span.pid = None
         return found
+
+
+class _Numbers:
+    """Numbers in the place of all ids that LangChain and LangGraph make."""
+
+    def __init__(self) -> None:
+        self.runs = SequentialIds("run")
+        self._writers = SequentialIds("writer")
+        self._tasks = SequentialIds("task")
+        self._checkpoints = SequentialIds("checkpoint")
+        self._questions = SequentialIds("interrupt")
+        self._messages = SequentialIds("message")
+
+    def put(self, span: Span) -> None:
+        """Replace the ids of one span."""
+        span.run_id, span.trace_id = self.runs(span.run_id), self.runs(span.trace_id)
+        if span.parent_run_id is not None:
+            span.parent_run_id = self.runs(span.parent_run_id)
+        if span.writer_id is not None:
+            span.writer_id = self._writers(span.writer_id)
+        if span.checkpoint_ns is not None:
+            span.checkpoint_ns = "|".join(map(self._part, span.checkpoint_ns.split("|")))
+        if span.task_id is not None:
+            span.task_id = self._tasks(span.task_id)
+        if span.checkpoint_id is not None:
+            span.checkpoint_id = self._checkpoints(span.checkpoint_id)
+        if span.message_id is not None:
+            span.message_id = _UUID.sub(self._in_message, span.message_id)
+        for question in span.interrupts or ():
+            if "id" in question:
+                question["id"] = self._questions(question["id"])
+        for answer in span.resumes or ():
+            if "interrupt_id" in answer:
+                answer["interrupt_id"] = self._questions(answer["interrupt_id"])
+        span.inputs, span.output = self._payload(span.inputs), self._payload(span.output)
+
+    def _part(self, part: str) -> str:
+        """One graph of a namespace: ``node:task_id``, or the number of a call."""
+        node, colon, task_id = part.partition(":")
+        return f"{node}:{self._tasks(task_id)}" if colon else part
+
+    def _payload(self, value: Any) -> Any:
+        """A payload with the ids of messages and of questions replaced."""
+        if isinstance(value, str):
+            return self._questions(value) if value in self._questions else value
+        if isinstance(value, list):
+            return [self._payload(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if isinstance(value.get("id"), str) and "type" in value and "content" in value:
+            value = {**value, "id": _UUID.sub(self._in_message, value["id"])}
+        return {self._payload(key): self._payload(item) for key, item in value.items()}
+
+    def _in_message(self, found: re.Match[str]) -> str:
+        """LangChain calls a message by the run that made it."""
+        return self.runs(found[0]) if found[0] in self.runs else self._messages(found[0])
+
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @contextmanager
