@@ -70,7 +70,7 @@ class SequentialIds:
 class RecordingTracer(JsonlTracer):
     """A tracer in memory whose spans compare equal from run to run, if the recorded code does the same.
 
-    Times are steps of a fixed clock, and the ids that LangChain and LangGraph make are numbers, those of messages inside
+    Times are steps of a fixed clock, and the ids that LangChain and LangGraph make are numbers, those of messages in
     payloads too.
     """
 

@@ -88,8 +88,7 @@ def _pool(endpoint: str, options: dict[str, Any]) -> urllib3.PoolManager:
         return urllib3.ProxyManager(address.url, proxy_headers=credentials, **options)
     except urllib3.exceptions.HTTPError:
         raise UsageError(
-            f"the proxy that {scheme}_proxy names cannot be used: it takes http://HOST:PORT, and NO_PROXY names servers "
-            "that need none"
+            f"the proxy that {scheme}_proxy names cannot be used: give http://HOST:PORT, or list the server in NO_PROXY"
         ) from None
 
 
