@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
-from flightlog_viewer.checkpoints import history, open_source
+from flightlog_viewer.checkpoints import history, open_source, rows
 from flightlog_viewer.checkpoints.model import Step
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
@@ -83,11 +84,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("name", "value"), [("PARENTS_KEPT", 0), ("PARENTS_KEPT_BYTES", 1), ("BATCH", 1)])
-def test_what_is_not_kept_is_read_again(database: Path, name: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [(history, "PARENTS_KEPT", 0), (history, "PARENTS_KEPT_BYTES", 1), (rows, "BATCH", 1)],
+    ids=["none kept", "hardly any kept", "one at a time"],
+)
+def test_what_is_not_kept_is_read_again(
+    database: Path, module: ModuleType, name: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With no parent or hardly any kept, or one checkpoint read at a time, every step says the same."""
     expected = steps(database)
-    monkeypatch.setattr(history, name, value)
+    monkeypatch.setattr(module, name, value)
     found = steps(database)
     for name_of, told in expected.items():
         for ours, theirs in zip(found[name_of], told, strict=True):

@@ -8,11 +8,14 @@ import psycopg
 import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import Command
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints import open_source, threads
 from flightlog_viewer.checkpoints.decode import MAX_BLOB_BYTES
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Key
+from tests.conformance.replay.human import asking
+from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints.graphs import refunds, thread
 
 TOO_LARGE = {"__type__": "__undecodable__", "__note__": "larger than what is decoded", "nbytes": MAX_BLOB_BYTES + 1}
@@ -102,3 +105,27 @@ def test_large_checkpoints_are_listed_a_few_at_a_time(tmp_path: Path, monkeypatc
         monkeypatch.setattr(threads, "BATCH_BYTES", 1)
         assert [summary.thread_id for summary in source.threads()] == names
         assert together == [4, *[1] * 26]
+
+
+def test_subgraphs_that_are_over_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To know who asks, a thread with thousands of subgraphs behind it needs those of its open question only."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = around(asking("ok?").compile()).compile(checkpointer=saver)
+        for turn in range(4):
+            graph.invoke({"count": turn}, thread("t"))
+            if turn < 3:
+                graph.invoke(Command(resume="yes"), thread("t"))
+    asked_for: list[Key] = []
+    with open_source(path) as source:
+        fetch: Callable[[Sequence[Key]], list[CheckpointRow]] = source.rows.fetch
+
+        def watched(keys: Sequence[Key]) -> list[CheckpointRow]:
+            asked_for.extend(keys)
+            return fetch(keys)
+
+        monkeypatch.setattr(source.rows, "fetch", watched)
+        [summary] = source.threads()
+        [question] = summary.pending
+        assert len(source.namespaces("t")) == 5
+    assert [key.checkpoint_ns for key in asked_for] == ["", question.checkpoint_ns]

@@ -10,7 +10,7 @@ from flightlog_viewer.checkpoints.decode import Decoder
 from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
-from flightlog_viewer.checkpoints.rows import Key, Rows
+from flightlog_viewer.checkpoints.rows import Key, Rows, batches
 from flightlog_viewer.checkpoints.task_ids import TaskIds
 from flightlog_viewer.checkpoints.tasks import (
     StepRows,
@@ -20,10 +20,6 @@ from flightlog_viewer.checkpoints.tasks import (
     task_of_namespace,
 )
 
-BATCH = 32
-"""Checkpoints read in one transaction, at the most."""
-BATCH_BYTES = 16 * 1024 * 1024
-"""Of large checkpoints fewer are read at once."""
 PARENTS_KEPT = 128
 PARENTS_KEPT_BYTES = 64 * 1024 * 1024
 """States kept for the diff of their children, by packed size; a child of an older one has its parent read again."""
@@ -56,12 +52,7 @@ class HistoryReader:
         self._delta_channels: dict[str, set[str]] = defaultdict(set)
 
     def __iter__(self) -> Iterator[Step]:
-        start, count = 0, 4
-        while start < len(self._wanted):
-            rows = self._rows.fetch(self._wanted[start : start + count])
-            start += count
-            size = max(1, sum(row.size for row in rows) // max(1, len(rows)))
-            count = max(1, min(BATCH, BATCH_BYTES // size))
+        for rows in batches(self._rows, self._wanted):
             opened = [open_row(row, self._decoder) for row in rows]
             for checkpoint in opened:  # a later checkpoint names what an earlier one ran
                 self._known[checkpoint.row.key.checkpoint_ns].learn(checkpoint.seen)

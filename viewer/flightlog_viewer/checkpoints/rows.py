@@ -3,6 +3,12 @@
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+BATCH = 32
+"""Checkpoints read in one transaction, at the most."""
+BATCH_BYTES = 16 * 1024 * 1024
+"""Of large checkpoints fewer are read at once."""
+_FIRST_BATCH = 4
+
 
 class Key(NamedTuple):
     """What names a checkpoint."""
@@ -98,3 +104,14 @@ class Rows(Protocol):
     def close(self) -> None:
         """Let go of the database."""
         ...
+
+
+def batches(rows: Rows, keys: Sequence[Key]) -> Iterator[list[CheckpointRow]]:
+    """The checkpoints with these keys, some at a time: fewer, the larger those before were."""
+    start, count = 0, _FIRST_BATCH
+    while start < len(keys):
+        found = rows.fetch(keys[start : start + count])
+        start += count
+        size = max(1, sum(row.size for row in found) // max(1, len(found)))
+        count = max(1, min(BATCH, BATCH_BYTES // size))
+        yield found

@@ -1,6 +1,6 @@
 """Every thread of a database with its status, from the newest checkpoint of its root graph."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -9,8 +9,8 @@ from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
 from flightlog_viewer.checkpoints.model import Pending, Task, ThreadStatus, ThreadSummary
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
-from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows
-from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows
+from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows, batches
+from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows, task_of_namespace
 
 BATCH = 64
 """Threads whose newest checkpoints are read in one transaction, at the most."""
@@ -71,7 +71,8 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
     status = _status(opened, step)
     pending = _pending(opened, step)
     if pending and len(thread.heads) > 1:
-        pending = _innermost(rows, thread, pending, decoder)
+        asking = {task.task_id for task in step.tasks if task.pending}
+        pending = _innermost(rows, _below(thread, asking), pending, decoder)
         if not pending and status == "interrupted":
             status = "paused_or_running"  # answered inside the subgraph, which has not finished
     failed = [task for task in step.tasks if _failed(task)]
@@ -128,13 +129,24 @@ def _pending(opened: Opened, step: StepRows) -> list[Pending]:
     ]
 
 
-def _innermost(rows: Rows, thread: _Thread, pending: Sequence[Pending], decoder: Decoder) -> list[Pending]:
+def _below(thread: _Thread, tasks: Collection[str]) -> list[Key]:
+    """The newest checkpoints of the subgraphs that run in these tasks, those of outer graphs first.
+
+    A thread that has called subgraphs for months has thousands that are over. Of namespaces without task ids nobody
+    knows.
+    """
+    keys = []
+    for head in thread.heads:
+        first = head.key.checkpoint_ns.partition("|")[0]
+        if first and (":" not in first or task_of_namespace(first) in tasks):
+            keys.append(head.key)
+    return sorted(keys, key=lambda key: key.checkpoint_ns.count("|"))
+
+
+def _innermost(rows: Rows, inner: Sequence[Key], pending: Sequence[Pending], decoder: Decoder) -> list[Pending]:
     """A question of a subgraph stands at every graph above it too: keep it where it was asked and not answered."""
     found: dict[str, Pending] = {question.id: question for question in pending}
-    inner: list[Key] = sorted(
-        (head.key for head in thread.heads if head.key.checkpoint_ns), key=lambda key: key.checkpoint_ns.count("|")
-    )
-    for row in rows.fetch(inner):
+    for row in (row for batch in batches(rows, inner) for row in batch):
         opened, step = _open(rows, row, decoder)
         for task in step.tasks:
             for question in task.interrupts:
