@@ -7,6 +7,8 @@ from typing import Any
 
 import langgraph.types
 import pytest
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command, interrupt
 from xxhash import xxh3_128_hexdigest
@@ -72,6 +74,17 @@ def test_every_question_has_its_own_answer(
         (None, "b", names[1]),
         ("three?", None if by_id else "c", names[2]),
     ]
+
+
+def test_a_graph_inside_a_chain(tmp_path: Path, approvals: Approvals, one_id: bool) -> None:
+    """The spans know the answers to a graph that a chain calls."""
+    spans = tmp_path / "s.jsonl"
+    with JsonlTracer(spans) as tracer:
+        chain = RunnableLambda(lambda given: given) | asking(*QUESTIONS).compile(checkpointer=InMemorySaver())
+        for given in ({"count": 1}, *(Command(resume=answer) for answer in "abc")):
+            chain.invoke(given, {"configurable": {"thread_id": "t"}, "callbacks": [tracer]})
+    assert [(one["question"], one["answer"]) for one in approvals(spans)] == list(zip(QUESTIONS, "abc", strict=True))
+    assert len({one["interrupt_id"] for one in approvals(spans)}) == (1 if one_id else 3)
 
 
 @pytest.mark.parametrize("asked", [1, 2, 3])

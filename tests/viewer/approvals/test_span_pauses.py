@@ -8,7 +8,7 @@ import pytest
 
 from flightlog_viewer import open_store
 from flightlog_viewer.approvals.merge import merge
-from flightlog_viewer.approvals.span_side import SpanPause, span_pauses
+from flightlog_viewer.approvals.span_side import SpanPause, span_answers, span_pauses
 from tests.viewer.span_lines import SpanLines
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -64,3 +64,24 @@ def test_without_a_database_the_spans_are_enough(
     (approval,) = merge([], [], [], [SpanPause("t", "c1", NOON, answered, said)])
     assert (approval.status, approval.decision, approval.lag_min_ms) == expected
     assert (approval.interrupt_id, approval.breakpoint, approval.origin) == ("breakpoint:c1", True, "spans")
+
+
+def test_a_pause_inside_a_chain(tmp_path: Path) -> None:
+    """The graph stopped and went on, whatever called it; what asks in the same trace does not hide it."""
+    lines = SpanLines()
+    lines.add("chain", None, 0, 1000)
+    lines.add("a", "chain", 1, 9, kind="graph", **stop("c1"))
+    lines.add("b", "chain", 500, 10, kind="graph", thread_id="t", status="interrupted")
+    lines.add("n", "b", 501, 5, status="interrupted", thread_id="t", interrupts=[{"id": "i", "value": "sure?"}])
+    [pause] = paused(tmp_path, lines)
+    assert (pause.checkpoint_id, pause.answered_at) == ("c1", NOON + timedelta(milliseconds=500))
+
+
+def test_a_refused_answer_answers_nothing(tmp_path: Path) -> None:
+    """A run that failed before anything ran did not take its answer; one that failed with it did."""
+    lines = SpanLines()
+    lines.add("a", None, 0, 10, status="error", thread_id="t", resumes=[{"value": "refused"}])
+    lines.add("b", None, 20, 10, status="error", thread_id="t", resumes=[{"value": "taken"}])
+    lines.add("n", "b", 21, 5, status="error", thread_id="t")
+    with open_store([str(lines.write(tmp_path / "spans.jsonl"))], cache=False) as store:
+        assert [answer.answer for answer in span_answers(store.query("answers"))] == ["taken"]

@@ -57,3 +57,24 @@ def test_a_database_is_given_in_any_form(tmp_path: Path, form: Callable[[Path], 
         SqliteSaver(database).setup()
     with open_store(checkpoints=form(tmp_path / "c.sqlite")) as store:
         assert store.sql("SELECT count(*) FROM checkpoints").fetchall() == [(0,)]
+
+
+def test_a_run_inside_a_chain(tmp_path: Path) -> None:
+    """A thread is as its graph left it, whatever the chain around the graph made of that; each call is a run."""
+    graph = {"kind": "graph", "thread_id": "t"}
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r", start_time="2026-11-20T12:00:00Z", duration_ms=60_000),
+        span("a", "r", start_time="2026-11-20T12:00:01Z", duration_ms=1000, status="interrupted", **graph),
+        span("b", "r", start_time="2026-11-20T12:00:32Z", duration_ms=1000, status="interrupted", **graph),
+        llm("call", "b", thread_id="t"),
+        span("other", "call", kind="graph", thread_id="u", node="n", status="error"),
+        span("inner", "other", kind="graph", thread_id="u", node="m"),
+    )
+    with open_store(path) as store:
+        rows = store.sql(
+            "SELECT thread_id, status, runs, active_ms, waiting_ms, span_count FROM threads ORDER BY ALL"
+        ).fetchall()
+        newest = {row["thread_id"]: row["status"] for row in store.query("newest_runs")}
+    assert rows == [("t", "interrupted", 2, 2000, 30000, 6), ("u", "errored", 1, 100, None, None)]
+    assert newest == {"t": "interrupted", "u": "error"}

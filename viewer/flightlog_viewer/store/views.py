@@ -6,6 +6,7 @@ import duckdb
 
 from flightlog_viewer.store.columns import LIGHT
 from flightlog_viewer.store.prices import CALLS
+from flightlog_viewer.store.thread_runs import TRACE_RUNS
 
 _NAMES: Final = [c.name for c in LIGHT]
 _LIGHT: Final = ", ".join(name for name in _NAMES if name != "metadata")
@@ -61,24 +62,26 @@ FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
 
 # Waiting is the time between a run that stopped for a human and the next run of the thread. A thread that no database
 # was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
-THREADS: Final = """
+THREADS: Final = f"""
 WITH run AS (
-    SELECT thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms, span_count,
-        error_count, total_tokens, cost_usd, unknown_costs,
+    SELECT thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
         lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
-    FROM traces WHERE thread_id IS NOT NULL),
-recorded AS (
+    FROM ({TRACE_RUNS})),
+spent AS (
+    SELECT thread_id, sum(span_count)::BIGINT AS span_count, sum(error_count)::BIGINT AS error_count,
+        sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
+        sum(unknown_costs)::BIGINT AS unknown_costs
+    FROM traces WHERE thread_id IS NOT NULL GROUP BY thread_id),
+timed AS (
     SELECT thread_id, count(*) AS runs,
-        arg_max({'status': status, 'start_time': start_time, 'end_time': end_time}, start_time) AS newest_run,
+        arg_max({{'status': status, 'start_time': start_time, 'end_time': end_time}}, start_time) AS newest_run,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
         sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')
             AS waiting_ms,
-        (max(epoch_us(end_time)) - min(epoch_us(start_time))) / 1000.0 AS wall_ms,
-        sum(span_count)::BIGINT AS span_count, sum(error_count)::BIGINT AS error_count,
-        sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
-        sum(unknown_costs)::BIGINT AS unknown_costs
+        (max(epoch_us(end_time)) - min(epoch_us(start_time))) / 1000.0 AS wall_ms
     FROM run GROUP BY thread_id),
+recorded AS (SELECT timed.*, spent.* EXCLUDE thread_id FROM timed LEFT JOIN spent USING (thread_id)),
 told AS (
     SELECT state.* EXCLUDE thread_id, recorded.* EXCLUDE thread_id, state.thread_id AS known_id,
         recorded.thread_id AS seen_id, source IN ('update', 'fork') AS by_hand,

@@ -1,6 +1,7 @@
 """Named queries about threads: questions that spans ended with, answers that runs brought, each thread's newest run."""
 
 from flightlog_viewer.store.queries.named_query import Statement, named
+from flightlog_viewer.store.thread_runs import THREAD_RUNS
 
 
 @named
@@ -15,10 +16,18 @@ def questions() -> Statement:
 
 @named
 def answers() -> Statement:
-    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``."""
+    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``.
+
+    LangGraph refuses an answer that might be to several questions, before anything has run.
+    """
     return (
-        """SELECT thread_id, resumes::VARCHAR AS resumes, start_time
-        FROM spans WHERE resumes IS NOT NULL AND parent_run_id IS NULL ORDER BY start_time, row_id""",
+        """WITH runs AS (
+            SELECT * FROM spans WHERE resumes IS NOT NULL AND status <> 'error'
+            UNION ALL SELECT failed.*
+            FROM spans AS failed SEMI JOIN spans AS child ON child.parent_run_id = failed.run_id
+            WHERE failed.resumes IS NOT NULL AND failed.status = 'error')
+        SELECT thread_id, resumes::VARCHAR AS resumes, start_time FROM runs
+        ORDER BY start_time, row_id""",
         [],
     )
 
@@ -31,15 +40,16 @@ def pauses() -> Statement:
     graph's name and ``UpdateState``, but goes on with nothing.
     """
     return (
-        """WITH runs AS (
-            SELECT trace_id, thread_id, checkpoint_id, status, end_time,
+        f"""WITH runs AS (
+            SELECT trace_id, thread_id, checkpoint_id, status, start_time, end_time,
                 lead(start_time) OVER later AS next_start, lead(metadata::VARCHAR) OVER later AS next_metadata
-            FROM spans
-            WHERE parent_run_id IS NULL AND thread_id IS NOT NULL AND NOT ends_with(name, 'UpdateState')
+            FROM ({THREAD_RUNS}) WHERE NOT ends_with(name, 'UpdateState')
             WINDOW later AS (PARTITION BY thread_id ORDER BY start_time, row_id))
         SELECT thread_id, checkpoint_id, end_time, next_start, next_metadata FROM runs
         WHERE status = 'interrupted' AND checkpoint_id IS NOT NULL AND end_time IS NOT NULL
-            AND trace_id NOT IN (SELECT trace_id FROM spans WHERE interrupts IS NOT NULL)
+            AND NOT EXISTS (
+                SELECT 1 FROM spans AS asked WHERE asked.interrupts IS NOT NULL AND asked.trace_id = runs.trace_id
+                    AND asked.start_time >= runs.start_time AND asked.end_time <= runs.end_time)
         ORDER BY end_time, checkpoint_id""",
         [],
     )
@@ -52,11 +62,12 @@ def newest_runs() -> Statement:
     ``error`` is its type and message; ``in_flight`` the names of its innermost spans that have not ended, or None.
     """
     return (
-        """WITH newest AS (
+        f"""WITH newest AS (
             SELECT thread_id, arg_max(
-                {'trace_id': trace_id, 'status': status, 'start_us': epoch_us(start_time), 'end_us': epoch_us(end_time),
-                    'error': concat_ws(': ', error.type, error.message)}, start_time) AS run
-            FROM spans WHERE parent_run_id IS NULL AND thread_id IS NOT NULL GROUP BY thread_id
+                {{'trace_id': trace_id, 'status': status, 'start_us': epoch_us(start_time),
+                    'end_us': epoch_us(end_time), 'error': concat_ws(': ', error.type, error.message)}}, start_time
+                ) AS run
+            FROM ({THREAD_RUNS}) GROUP BY thread_id
         ), live AS (
             SELECT trace_id, run_id, parent_run_id, name, start_time FROM spans
             WHERE status IN ('running', 'unfinished')

@@ -183,7 +183,7 @@ class SpanQuestions:
         """The spans of every run of a thread, run by run, without the routing and plumbing between the nodes."""
         query = (
             "SELECT row_id, trace_id, name, type, kind, status, epoch_us(start_time), duration_ms, "
-            "parent_run_id IS NULL, step, attempt FROM spans WHERE thread_id = ? "
+            "parent_run_id IS NULL OR (kind = 'graph' AND node IS NULL), step, attempt FROM spans WHERE thread_id = ? "
             "AND (parent_run_id IS NULL OR kind IS NULL OR kind NOT IN ('edge', 'runnable')) "
             f"ORDER BY min(start_time) OVER (PARTITION BY trace_id), trace_id, start_time, row_id LIMIT {_MOST_SPANS}"
         )
