@@ -1,14 +1,17 @@
-"""How the viewer meets its terminal: the driver, the marks, what may reach the screen, and toasts."""
+"""How the viewer meets its terminal: the driver, the marks, what may reach the screen, toasts and the palette."""
 
 from collections.abc import Sequence
 
 from textual.app import App
 from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
+from textual.theme import ThemeProvider
 
 from flightlog_viewer.tui import glyphs
+from flightlog_viewer.tui.palette import Palette
 from flightlog_viewer.tui.text import OutputFilter
 
 
@@ -48,3 +51,12 @@ class DrawnApp(App[int]):
         if severity == "information":
             self.clear_notifications()
         super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def action_command_palette(self) -> None:
+        """Show the commands."""
+        if not CommandPalette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Show the themes."""
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))

@@ -5,7 +5,14 @@ from functools import partial
 from typing import Any
 
 from textual.app import SystemCommand
+from textual.command import CommandPalette
 from textual.screen import Screen
+
+from flightlog_viewer.tui.screens.over import Over
+
+
+class Palette(Over, CommandPalette):
+    """Textual's palette, in which a command is chosen once."""
 
 
 def commands(screen: Screen[Any]) -> Iterator[SystemCommand]:

@@ -8,11 +8,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from flightlog_viewer.tui.faults import Guarded
+from flightlog_viewer.tui.screens.over import Over
 from flightlog_viewer.tui.text import content
 
 
-class AskLine(Guarded, ModalScreen[str | None]):
+class AskLine(Over, ModalScreen[str | None]):
     """Answers what was typed, None when it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", id="ask.leave")]

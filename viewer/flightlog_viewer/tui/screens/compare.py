@@ -11,9 +11,9 @@ from textual.widgets import Static
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.tree import SpanRow
-from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.questions.spans import OpenTrace
+from flightlog_viewer.tui.screens.over import Over
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.lines import KeyBar
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, RowList, TableRows
@@ -42,7 +42,7 @@ class Sum(NamedTuple):
     tokens: int
 
 
-class CompareScreen(Guarded, ModalScreen[None]):
+class CompareScreen(Over, ModalScreen[None]):
     """A on the left, B on the right; Tab changes sides."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,11 +10,11 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from flightlog_viewer.tui.faults import Guarded
+from flightlog_viewer.tui.screens.over import Over
 from flightlog_viewer.tui.text import content
 
 
-class Menu(Guarded, ModalScreen[str | None]):
+class Menu(Over, ModalScreen[str | None]):
     """Answers the label that was chosen, None when it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -8,12 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from flightlog_viewer.analysis.document import Document
-from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.screens.over import Over
 from flightlog_viewer.tui.widgets.body import BodyView
 
 
-class Overlay(Guarded, ModalScreen[None]):
+class Overlay(Over, ModalScreen[None]):
     """One document to read, fold and search; a subclass says which."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Back", id="overlay.leave")]

@@ -1,0 +1,21 @@
+"""Screens that lie over the frame until something is chosen or they are left."""
+
+from textual.message import Message
+from textual.widgets import Input, OptionList
+
+from flightlog_viewer.tui.faults import Guarded
+from flightlog_viewer.tui.widgets.virtual import VirtualRows
+
+_CHOICES = (Input.Submitted, OptionList.OptionSelected, VirtualRows.Opened)
+
+
+class Over(Guarded):
+    """A screen in which one thing is chosen once.
+
+    Over a slow line keys come in bunches: the second Enter is here before the first has taken the screen away, and
+    obeyed it would take away the screen below as well.
+    """
+
+    async def _dispatch_message(self, message: Message) -> None:
+        if not isinstance(message, _CHOICES) or self.app.screen is self:
+            await super()._dispatch_message(message)
