@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from flightlog_viewer.tui.app import FlightlogApp
@@ -29,6 +30,7 @@ class Driven:
         while quiet < 2:
             await self.pilot.pause(0.05 if quiet else 0.02)
             busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled
+            busy = busy or self.app.typed.waiting
             quiet = 0 if busy else quiet + 1
             if monotonic() > until:
                 raise TimeoutError("the viewer did not come to rest")
@@ -37,6 +39,13 @@ class Driven:
         """Press keys, waiting after each until its effect is there."""
         for key in keys:
             await self.pilot.press(key)
+        await self.settle()
+
+    async def type(self, *keys: str) -> None:
+        """Press keys as they come over a slow line: all in one bunch."""
+        for key in keys:
+            named = _character_to_key(key) if len(key) == 1 else key
+            self.app.post_message(events.Key(named, key if len(key) == 1 else None))
         await self.settle()
 
     async def write(self, text: str) -> None:

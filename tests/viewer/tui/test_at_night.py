@@ -13,6 +13,7 @@ from langgraph.graph import START, StateGraph
 
 from flightlog import JsonlTracer
 from flightlog_viewer.analysis.step_document import document
+from flightlog_viewer.tui import type_ahead
 from flightlog_viewer.tui.questions.groups import GroupQuestions, filter_for, group_sql
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
@@ -69,6 +70,7 @@ async def test_keys_are_for_the_rows_that_were_asked_for(night: Path, monkeypatc
         return figures(self, *asked)
 
     monkeypatch.setattr(GroupQuestions, "figures", late)
+    monkeypatch.setattr(type_ahead, "LONGEST_S", 0.05)
     async with driven([night], size=(120, 40)) as viewer:
         await viewer.press("5")
         await viewer.press("V", "V", "enter")

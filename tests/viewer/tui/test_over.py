@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import pytest
-from textual import events
-from textual.keys import _character_to_key
 
 from flightlog_viewer.tui.screens.help import HelpScreen
 from flightlog_viewer.tui.screens.main import MainScreen
-from tests.viewer.tui.driving import Driven, driven
+from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 
 
@@ -16,14 +14,6 @@ from tests.viewer.tui.recordings import support_file
 def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six support traces."""
     return support_file(tmp_path_factory.mktemp("flights") / "support.jsonl", 6)
-
-
-async def at_once(viewer: Driven, *keys: str) -> None:
-    """Press keys as they come over a slow line: all in one bunch."""
-    for key in keys:
-        named = _character_to_key(key) if len(key) == 1 else key
-        viewer.app.post_message(events.Key(named, key if len(key) == 1 else None))
-    await viewer.settle()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +31,7 @@ async def test_enter_twice_chooses_once(spans: Path, before: list[str], bunch: l
     """However fast Enter is pressed on what lies over the frame, only that is taken away."""
     async with driven([spans]) as viewer:
         await viewer.press(*before)
-        await at_once(viewer, *bunch)
+        await viewer.type(*bunch)
         assert any(isinstance(screen, MainScreen) for screen in viewer.app.screen_stack)
         await viewer.press("escape", "1")
         assert "[1 Traces]" in viewer.text()
@@ -51,7 +41,7 @@ async def test_what_is_searched_for_twice_leaves_the_text(spans: Path) -> None:
     """Enter twice in the line of a search closes the line, not the document below it."""
     async with driven([spans]) as viewer:
         await viewer.press("question_mark", "ctrl+f", *"filter")
-        await at_once(viewer, "enter", "enter")
+        await viewer.type("enter", "enter")
         assert isinstance(viewer.app.screen, HelpScreen)
 
 
@@ -59,7 +49,7 @@ async def test_a_command_of_the_palette_runs_once(spans: Path) -> None:
     """A command that is chosen twice in a bunch of keys is run once."""
     async with driven([spans]) as viewer:
         await viewer.press("colon", *"help", "down")
-        await at_once(viewer, "enter", "enter", "enter")
+        await viewer.type("enter", "enter", "enter")
         assert len(viewer.app.screen_stack) == 3
         await viewer.press("escape")
         assert isinstance(viewer.app.screen, MainScreen)

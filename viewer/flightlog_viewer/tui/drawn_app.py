@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding
-from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
@@ -13,6 +13,7 @@ from textual.theme import ThemeProvider
 from flightlog_viewer.tui import glyphs
 from flightlog_viewer.tui.palette import Palette
 from flightlog_viewer.tui.text import OutputFilter
+from flightlog_viewer.tui.type_ahead import TypeAhead
 
 
 class DrawnApp(App[int]):
@@ -22,6 +23,7 @@ class DrawnApp(App[int]):
         super().__init__(ansi_color=ansi_color)
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self._out = OutputFilter(ascii_only=ascii_only)
+        self.typed = TypeAhead(self, super().on_event)
 
     def get_driver_class(self) -> type[Driver]:
         usual = super().get_driver_class()
@@ -30,6 +32,12 @@ class DrawnApp(App[int]):
         from flightlog_viewer.tui.terminal import Terminal
 
         return Terminal
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.typed.take(event)
+        else:
+            await super().on_event(event)
 
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
@@ -54,7 +62,7 @@ class DrawnApp(App[int]):
 
     def action_command_palette(self) -> None:
         """Show the commands."""
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
     def search_themes(self) -> None:

@@ -119,8 +119,16 @@ class MainScreen(Guarded, Screen[None]):
         if view in self._behind:
             self._behind.discard(view)
             view.data_changed(appended=True)
-        view.call_after_refresh(view.shown) if not view.is_mounted else view.shown()
+        if view.is_mounted:
+            view.shown()
+        else:
+            view.call_after_refresh(self._came, view)
         return view
+
+    def _came(self, view: View) -> None:
+        """A view is there for the first time; whoever has left it meanwhile is not called back."""
+        if view is self.front:
+            view.shown()
 
     def say_status(self, *parts: Part) -> None:
         """The line at the top."""
@@ -129,7 +137,7 @@ class MainScreen(Guarded, Screen[None]):
 
     def data_changed(self, *, appended: bool) -> None:
         """Tell every view that there is something new; of new rows those behind hear when they come to the front."""
-        for view in self.query(View):
+        for view in self._views():
             if appended and view is not self.front:
                 self._behind.add(view)
             else:
@@ -137,8 +145,12 @@ class MainScreen(Guarded, Screen[None]):
 
     def zone_changed(self) -> None:
         """Tell every view that times are shown in another zone."""
-        for view in self.query(View):
+        for view in self._views():
             view.zone_changed()
+
+    def _views(self) -> list[View]:
+        """Those that are there; one that comes reads by itself."""
+        return [view for view in self.query(View) if view.is_mounted]
 
     def go_newest(self) -> None:
         """Stand on the newest trace; whoever moves away from it is not followed with."""
@@ -177,7 +189,7 @@ class MainScreen(Guarded, Screen[None]):
 
     def _leave(self) -> bool:
         """One level up within the screen; False at its top."""
-        return self.query_one(Banner).close() or self.front.back()
+        return self.query_one(Banner).close() or (self.front.is_mounted and self.front.back())
 
     def _return(self) -> bool:
         """Back to the screen before this one; False when there was none."""

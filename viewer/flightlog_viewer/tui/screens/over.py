@@ -17,5 +17,6 @@ class Over(Guarded):
     """
 
     async def _dispatch_message(self, message: Message) -> None:
-        if not isinstance(message, _CHOICES) or self.app.screen is self:
+        current: object = self.app.screen
+        if current is self or not isinstance(message, _CHOICES):
             await super()._dispatch_message(message)

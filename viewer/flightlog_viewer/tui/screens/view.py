@@ -49,6 +49,8 @@ class View(Guarded, Vertical):
         self._tokens: dict[str, int] = {}
         self._unanswered: set[str] = set()
         """Topics whose last question is not answered yet."""
+        self._for_keys: set[str] = set()
+        """Those of them that were asked because of a key, not because of new data."""
         self._once_more: dict[str, Callable[[], Any]] = {}
         """What is to be done once they are."""
 
@@ -68,6 +70,11 @@ class View(Guarded, Vertical):
     def zone(self) -> tzinfo:
         """Of every time that is shown."""
         return self.viewer.zone
+
+    @property
+    def asked(self) -> bool:
+        """Whether what a key has asked for is not answered yet."""
+        return bool(self._for_keys)
 
     def shown(self) -> None:
         """The view has come to the front: put the focus where keys are expected."""
@@ -111,6 +118,8 @@ class View(Guarded, Vertical):
             return
         self._once_more.pop(topic, None)
         self._unanswered.add(topic)
+        if again is None:
+            self._for_keys.add(topic)
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
         self.session.cursors.interrupt(topic)
@@ -132,6 +141,7 @@ class View(Guarded, Vertical):
         if self._tokens.get(topic) != number:
             return
         self._unanswered.discard(topic)
+        self._for_keys.discard(topic)
         if (once_more := self._once_more.pop(topic, None)) is not None:
             once_more()
         if event.error is None:

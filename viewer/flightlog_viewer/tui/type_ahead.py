@@ -1,0 +1,94 @@
+"""Keys in the order in which they were typed, each for what the one before has led to.
+
+Textual gives a key to the widget that has the focus when it arrives. Over a slow line, or while the machine is busy,
+several arrive at once, and all would go where the first was meant for: after ``/`` the filter itself would be taken for
+commands.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.message_pump import MessagePump
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
+
+from flightlog_viewer.tui.screens.view import View
+
+LONGEST_S = 1.0
+"""So long a key waits for the one before at most."""
+_LOOK_S = 0.001
+
+
+class TypeAhead:
+    """Passes keys and pastes on to ``give`` one after another, each when nobody has anything to do for the last one."""
+
+    def __init__(self, app: App[Any], give: Callable[[events.Event], Awaitable[None]]) -> None:
+        self._app = app
+        self._give = give
+        self._later: deque[events.Event] = deque()
+        self._passing: asyncio.Task[None] | None = None
+        self._last: events.Event | None = None
+        self._focused: Widget | None = None
+        """Who had the focus when the last one was passed on."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether keys have come that nobody has yet."""
+        return self._passing is not None
+
+    async def take(self, event: events.Event) -> None:
+        """Pass a key on, now or when it is its turn."""
+        if self.waiting:
+            self._later.append(event)
+        elif self._goes_on(event) or self._is_quiet(answered=isinstance(event, events.Key) and event.key == "enter"):
+            await self._pass(event)
+        else:
+            self._later.append(event)
+            self._passing = asyncio.create_task(self._pass_all())
+
+    async def _pass_all(self) -> None:
+        while self._later and self._app.is_running:
+            event = self._later.popleft()
+            if not self._goes_on(event):
+                await self._until_quiet()
+            try:
+                await self._pass(event)
+            except Exception as error:  # this is no handler: nobody else would see it
+                self._app._handle_exception(error)
+        self._passing = None
+
+    async def _pass(self, event: events.Event) -> None:
+        self._last, self._focused = event, self._app.focused
+        await self._give(event)
+
+    def _goes_on(self, event: events.Event) -> bool:
+        """Whether it is more of the same: a key that is held down, or a text that is typed."""
+        last, focused = self._last, self._focused
+        if not isinstance(event, events.Key) or not isinstance(last, events.Key) or self._app.focused is not focused:
+            return False
+        typed = last.is_printable and event.is_printable and isinstance(focused, Input | TextArea)
+        return typed or event.key == last.key != "enter"
+
+    async def _until_quiet(self) -> None:
+        until = monotonic() + LONGEST_S
+        quiet = 0
+        while quiet < 2 and monotonic() < until:
+            await asyncio.sleep(_LOOK_S)
+            quiet = quiet + 1 if self._is_quiet(answered=True) else 0
+
+    def _is_quiet(self, *, answered: bool) -> bool:
+        """Nobody has a message to handle; with ``answered`` no view waits for an answer to what a key asked either."""
+        screen = self._app.screen
+        pumps = (self._app, *screen.walk_children(with_self=True))
+        return not screen._callbacks and not any(_is_busy(pump, answered) for pump in pumps)
+
+
+def _is_busy(pump: MessagePump, answered: bool) -> bool:
+    if pump.message_queue_size or pump._pending_message or pump._next_callbacks:
+        return True
+    return answered and isinstance(pump, View) and pump.display and pump.asked
