@@ -74,6 +74,8 @@ class FlightlogApp(Guarded, DrawnApp):
         self._zones = Zones(zone)
         self.now = now
         self.faults: list[Exception] = []
+        self.main = MainScreen()
+        """The frame, whatever lies over it; still there for a thread that outlives the application."""
         self._clock = clock
         self._started = clock()
         self._cancelled = False
@@ -96,11 +98,6 @@ class FlightlogApp(Guarded, DrawnApp):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
 
-    @property
-    def main(self) -> MainScreen:
-        """The frame, whatever lies over it."""
-        return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
-
     def on_mount(self) -> None:
         # What the first resize would find out, styling and laying out everything a second time.
         wide, high = self.size
@@ -108,9 +105,8 @@ class FlightlogApp(Guarded, DrawnApp):
             max(self.HORIZONTAL_BREAKPOINTS, key=lambda b: b if b[0] <= wide else (-1, ""))[1],
             max(self.VERTICAL_BREAKPOINTS, key=lambda b: b if b[0] <= high else (-1, ""))[1],
         )
-        main = MainScreen()
-        main.add_class(*classes)
-        self.push_screen(main)
+        self.main.add_class(*classes)
+        self.push_screen(self.main)
         self.call_after_refresh(self.start_load)
 
     def start_load(self) -> None:
@@ -207,7 +203,8 @@ class FlightlogApp(Guarded, DrawnApp):
                 changed = self.session.refresh() or grown
             except Exception as caught:
                 error = caught
-            self.call_from_thread(self._grown, error, changed)
+            # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
+            self.call_later(self._grown, error, changed)
 
         self.run_worker(work, thread=True, group="follow", exit_on_error=False)
 

@@ -30,7 +30,8 @@ class PendingCount:
                 pending = sum(approval.status == "pending" for approval in approvals)
             except Exception:  # the inbox says what is wrong
                 pending = None
-            self._app.call_from_thread(self._counted, pending)
+            # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
+            self._app.call_later(self._counted, pending)
 
         self._app.run_worker(work, thread=True, group="pending", exit_on_error=False)
 

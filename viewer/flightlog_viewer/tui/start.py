@@ -2,24 +2,19 @@
 
 import gc
 import os
-import select
-import signal
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.tui import ending
 from flightlog_viewer.tui.app import FlightlogApp
 from flightlog_viewer.tui.session import Session
 
 if TYPE_CHECKING:
     from flightlog_viewer.tui.recent import Recent
-
-_AFTER_SIGHUP_S = 2.0
 
 
 def run(
@@ -51,9 +46,9 @@ def run(
     app = FlightlogApp(
         session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds, zone=zone
     )
-    threading.Thread(target=_end_with_the_terminal, name="terminal", daemon=True).start()
+    ending.end_with_the_terminal()
     try:
-        app.run()
+        ending.run(app)
     except KeyboardInterrupt:
         # Told to end while it began: what was never awaited is nobody's business.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -62,22 +57,6 @@ def run(
         session.close()
     sys.stdout.flush()
     return app.return_code or 0
-
-
-def _end_with_the_terminal() -> None:
-    """Wait until the terminal hangs up, and end as if told to.
-
-    SIGHUP has mostly ended everything by then, but not under ``nohup``, nor where the terminal is not the controlling
-    one: there Textual would read the end of its input again and again, and keep a core busy.
-    """
-    stdin = sys.__stdin__
-    if stdin is None or not stdin.isatty() or not hasattr(select, "poll"):
-        return
-    terminal = select.poll()
-    terminal.register(stdin.fileno(), 0)  # a hang-up is always told of
-    if any(event & select.POLLHUP for _, event in terminal.poll()):
-        time.sleep(_AFTER_SIGHUP_S)
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _know_the_terminal() -> None:
@@ -104,4 +83,4 @@ def _offer(why: str) -> "Recent | None":
     from flightlog_viewer.tui import recent
 
     choices = recent.load()
-    return recent.RecentApp(choices, why).run() if choices else None
+    return ending.run(recent.RecentApp(choices, why)) if choices else None
