@@ -133,7 +133,8 @@ class MainScreen(Guarded, Screen[None]):
     def say_status(self, *parts: Part) -> None:
         """The line at the top."""
         # Its size is fixed: a layout of the whole screen ten times a second would hold up the keys during a load.
-        self.query_one("#status", Static).update(content(*parts), layout=False)
+        for line in self.query("#status").results(Static):  # none when the screen is being taken down
+            line.update(content(*parts), layout=False)
 
     def data_changed(self, *, appended: bool) -> None:
         """Tell every view that there is something new; of new rows those behind hear when they come to the front."""
