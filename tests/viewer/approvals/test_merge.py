@@ -136,3 +136,29 @@ def test_what_is_asked_after_the_answer_is_another_question() -> None:
             (2, None, "both"),
         ]
         assert merged[1].asked == at(moment(21))
+
+
+def test_an_answer_without_a_name_is_that_of_what_still_waits() -> None:
+    """Of questions asked at one time, all but one were answered by name; the run that took those asked it again."""
+    asked = [question("one", 0), question("two", 1), question("three", 2), question("one", 20)]
+    answers = [answer("two", 10, "b"), answer("three", 10, "c"), answer(None, 30, "a")]
+    merged = {item.interrupt_id: item for item in merge([], asked, answers)}
+    assert {name: item.answer for name, item in merged.items()} == {"one": "a", "two": "b", "three": "c"}
+    assert (merged["one"].asked, merged["one"].answered) == (at(moment(0)), at(moment(30)))
+
+
+@pytest.mark.parametrize(
+    ("went_on", "known", "status"),
+    [
+        ({}, False, "pending"),
+        ({"t": moment(40)}, False, "abandoned"),
+        ({"t": moment(15)}, False, "pending"),
+        ({"u": moment(40)}, False, "pending"),
+        ({"t": moment(40)}, True, "pending"),
+    ],
+    ids=["nothing ran", "left", "asked again", "another thread", "the database knows"],
+)
+def test_a_question_that_no_later_run_asked_again(went_on: dict[str, datetime], known: bool, status: str) -> None:
+    """A thread that went on without an answer left its question, unless the database has it."""
+    [merged] = merge([recorded("q")] if known else [], [question("q", 0), question("q", 20)], [], [], went_on)
+    assert merged.status == status

@@ -1,12 +1,16 @@
 """The questions of databases and of spans as one list: databases know what was asked, spans know when."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion
+
+NOWHERE: Final[Mapping[str, datetime]] = MappingProxyType({})
 
 
 def merge(
@@ -14,32 +18,37 @@ def merge(
     asked: Iterable[SpanQuestion],
     answers: Iterable[SpanAnswer],
     pauses: Iterable[SpanPause] = (),
+    went_on: Mapping[str, datetime] = NOWHERE,
 ) -> list[Approval]:
     """The questions of a database and of spans as one list, oldest first; spans give the exact times.
 
-    A question that stands in several spans counts once.
+    A question that stands in several spans counts once. One that is in no database and that a later run of its thread
+    (`SpanSide.went_on`) did not ask again was left.
     """
     found = {approval.key: approval for approval in recorded}
     for pause in pauses:
         key = (breakpoint_id(pause.checkpoint_id), 0)
         found[key] = _with_pause(found.get(key), pause)
-    by_question, unnamed = _sorted_answers(answers)
     asked = sorted(asked, key=lambda question: question.asked_at)
-    in_turn = _InTurn(unnamed, asked)
     by_name: dict[str, list[SpanQuestion]] = {}
     for question in asked:
         by_name.setdefault(question.interrupt_id, []).append(question)
+    by_question = _answers_by_question(answers, asked)
     for name, askings in by_name.items():
-        for turn, (question, answer) in enumerate(_turns(askings, by_question.get(name, ()), in_turn)):
-            found[name, turn] = _with_span(found.get((name, turn)), question, turn, answer)
+        for turn, (question, answer) in enumerate(_turns(askings, by_question.get(name, ()))):
+            known = found.get((name, turn))
+            newest = went_on.get(question.thread_id or "")
+            left = known is None and answer is None and newest is not None and newest > askings[-1].asked_at
+            known = _with_span(known, question, turn, answer)
+            found[name, turn] = replace(known, status="abandoned") if left else known
     # The questions of one task are known to be of one moment at times; they stay in their order.
     return sorted(found.values(), key=lambda approval: _order(approval.asked_at))
 
 
 def _turns(
-    askings: Sequence[SpanQuestion], answers: Sequence[SpanAnswer], in_turn: "_InTurn"
+    askings: Sequence[SpanQuestion], answers: Sequence[SpanAnswer]
 ) -> Iterator[tuple[SpanQuestion, SpanAnswer | None]]:
-    """The questions of one id, in order of time, with their answers; `answers` name it.
+    """The questions of one id, with their answers; both come in order of time.
 
     A task that runs again for the sake of others asks again, and that is the same question. What is asked once there
     is an answer is another: before LangGraph 1.2.19 all questions of a task had one id.
@@ -48,8 +57,7 @@ def _turns(
     while askings:
         first = askings[0]
         if answer is None:
-            later = (one for one in answers if one.answered_at >= first.asked_at)
-            answer = next(later, None) or in_turn.answer_to(first)
+            answer = next((one for one in answers if one.answered_at >= first.asked_at), None)
         until = answer.answered_at if answer is not None else None
         same = [one for one in askings if one is first or until is None or one.asked_at < until]
         # Each graph around a question ends with it too: it counts where it was asked.
@@ -111,38 +119,26 @@ def _with_pause(known: Approval | None, pause: SpanPause) -> Approval:
     return replace(known, status="answered", answered=at(pause.answered_at))
 
 
-def _sorted_answers(answers: Iterable[SpanAnswer]) -> tuple[Mapping[str, Sequence[SpanAnswer]], Sequence[SpanAnswer]]:
-    """Answers by the question that they name, and those that name none."""
-    named: dict[str, list[SpanAnswer]] = {}
-    unnamed: list[SpanAnswer] = []
+def _answers_by_question(
+    answers: Iterable[SpanAnswer], asked: Iterable[SpanQuestion]
+) -> Mapping[str, Sequence[SpanAnswer]]:
+    """Answers by the id of their question, in order of time.
+
+    One that names none belongs to what its thread asked last before it: a run asks again what still waits.
+    """
+    in_thread: dict[str | None, list[SpanQuestion]] = {}
+    for question in asked:
+        in_thread.setdefault(question.thread_id, []).append(question)
+    found: dict[str, list[SpanAnswer]] = {}
     for answer in sorted(answers, key=lambda answer: answer.answered_at):
-        (unnamed if answer.interrupt_id is None else named.setdefault(answer.interrupt_id, [])).append(answer)
-    return named, unnamed
-
-
-class _InTurn:
-    """Answers that name no question: each belongs to the question of its thread that was asked last before it."""
-
-    def __init__(self, answers: Iterable[SpanAnswer], questions: Iterable[SpanQuestion]) -> None:
-        """Both come in the order of time."""
-        self._answers: dict[str | None, list[SpanAnswer]] = {}
-        self._questions: dict[str | None, list[SpanQuestion]] = {}
-        for answer in answers:
-            self._answers.setdefault(answer.thread_id, []).append(answer)
-        for question in questions:
-            self._questions.setdefault(question.thread_id, []).append(question)
-
-    def answer_to(self, question: SpanQuestion) -> SpanAnswer | None:
-        """The first answer in the thread after the question, unless a newer question came before it."""
-        answers = self._answers.get(question.thread_id, [])
-        at = bisect_left(answers, question.asked_at, key=lambda answer: answer.answered_at)
-        if at == len(answers):
-            return None
-        asked = self._questions[question.thread_id]
-        newer = bisect_right(asked, question.asked_at, key=lambda other: other.asked_at)
-        while newer < len(asked) and asked[newer].interrupt_id == question.interrupt_id:
-            newer += 1  # a graph around it ends with it too
-        return None if newer < len(asked) and asked[newer].asked_at <= answers[at].answered_at else answers[at]
+        name = answer.interrupt_id
+        if name is None:
+            before = in_thread.get(answer.thread_id, [])
+            last = bisect_right(before, answer.answered_at, key=lambda question: question.asked_at)
+            name = before[last - 1].interrupt_id if last else None
+        if name is not None:
+            found.setdefault(name, []).append(answer)
+    return found
 
 
 def _depth(question: SpanQuestion) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,8 @@ class SpanSide:
     asked: Sequence[SpanQuestion] = ()
     answers: Sequence[SpanAnswer] = ()
     pauses: Sequence[SpanPause] = ()
+    went_on: Mapping[str, datetime] = field(default_factory=dict)
+    """Thread to the start of its newest run that ended well; what waits is asked again by every run."""
 
     @property
     def paused(self) -> Mapping[str, Collection[str]]:
@@ -70,6 +72,7 @@ def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
         list(span_questions(query("questions"))),
         list(span_answers(query("answers"))),
         list(span_pauses(query("pauses"))),
+        {row["thread_id"]: start for row in query("went_on") if (start := _time(row["start_time"])) is not None},
     )
 
 

@@ -56,6 +56,16 @@ def pauses() -> Statement:
 
 
 @named
+def went_on() -> Statement:
+    """The newest run of each thread that ended well, by finishing or by asking: ``thread_id``, ``start_time``."""
+    return (
+        f"""SELECT thread_id, max(start_time) AS start_time FROM ({THREAD_RUNS})
+        WHERE status IN ('ok', 'interrupted') AND NOT ends_with(name, 'UpdateState') GROUP BY thread_id""",
+        [],
+    )
+
+
+@named
 def newest_runs() -> Statement:
     """The newest run of each thread: ``thread_id``, ``status``, ``start_us``, ``end_us``, ``error``, ``in_flight``.
 

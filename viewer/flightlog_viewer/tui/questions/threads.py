@@ -113,7 +113,7 @@ class ThreadQuestions:
         for target in self.checkpoints:
             with open_source(target) as source:
                 recorded += self._known_of(target).approvals(source, spans.paused)
-        return merge(recorded, spans.asked, spans.answers, spans.pauses), self._last_written()
+        return merge(recorded, spans.asked, spans.answers, spans.pauses, spans.went_on), self._last_written()
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
         """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""

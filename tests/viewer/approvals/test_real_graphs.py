@@ -1,4 +1,4 @@
-"""Tasks that ask several questions under one id, as every LangGraph before 1.2.19 did."""
+"""Questions of real graphs, from databases and from spans; under one id for a task too, as before LangGraph 1.2.19."""
 
 import json
 from collections.abc import Callable
@@ -85,6 +85,16 @@ def test_a_graph_inside_a_chain(tmp_path: Path, approvals: Approvals, one_id: bo
             chain.invoke(given, {"configurable": {"thread_id": "t"}, "callbacks": [tracer]})
     assert [(one["question"], one["answer"]) for one in approvals(spans)] == list(zip(QUESTIONS, "abc", strict=True))
     assert len({one["interrupt_id"] for one in approvals(spans)}) == (1 if one_id else 3)
+
+
+def test_a_question_left_for_new_input(tmp_path: Path, approvals: Approvals) -> None:
+    """Spans alone tell that a thread went on without an answer; the new run's question waits."""
+    spans = tmp_path / "s.jsonl"
+    with JsonlTracer(spans) as tracer:
+        compiled = asking("sure?").compile(checkpointer=InMemorySaver())
+        for _ in range(2):
+            compiled.invoke({"count": 1}, {"configurable": {"thread_id": "t"}, "callbacks": [tracer]})
+    assert [one["status"] for one in approvals(spans)] == ["abandoned", "pending"]
 
 
 @pytest.mark.parametrize("asked", [1, 2, 3])
