@@ -3,7 +3,7 @@
     python benchmarks/make_spans.py 1000000 spans.jsonl
     python benchmarks/make_spans.py 1000000 hostile.jsonl --hostile
 
-The same numbers give the same bytes. A hostile file has something odd in every line: half are no spans at all, a
+The same numbers give the same bytes. A hostile file has something odd in every line: half are not spans at all, a
 quarter have fields of a wrong type, a quarter have names that look like numbers.
 """
 

@@ -70,7 +70,7 @@ class LineFile:
         """Of the open file, whatever its name is by now."""
         if not stat.S_ISREG(self.stat.st_mode):
             os.close(descriptor)
-            raise UnreadableError(f"{self.name} is no regular file")
+            raise UnreadableError(f"{self.name} is not a regular file")
         self._plain = open(descriptor, "rb")  # noqa: SIM115 - closed by close()
         head = self._plain.peek(4)[:4]
         self.packing: Final = compression_of(head) or "none"

@@ -23,7 +23,7 @@ def new_file(target: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
         raise UsageError(f"{target} is a folder: name a file")
     if target.exists() and not target.is_file():
         # A device or a pipe would be replaced by our file, for everybody when root asks for it.
-        raise UsageError(f"{target} is no regular file: name another one")
+        raise UsageError(f"{target} is not a regular file: name another one")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: choose another name, or --overwrite")
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")

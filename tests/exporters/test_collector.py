@@ -275,4 +275,4 @@ def test_what_is_no_file_is_not_collected_into(tmp_path: Path, capsys: pytest.Ca
     if kind == "pipe":
         os.mkfifo(out)
     assert main(["collect", "--port", "0", "-o", str(out)]) == 2
-    assert capsys.readouterr().err == f"flightlog: {out} is no regular file: name another one\n"
+    assert capsys.readouterr().err == f"flightlog: {out} is not a regular file: name another one\n"

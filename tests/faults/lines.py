@@ -44,7 +44,7 @@ def losses(path: Path) -> int:
 
 
 def broken(path: Path) -> list[bytes]:
-    """The lines that are no spans."""
+    """The lines that are not spans."""
     return [one for one in path.read_bytes().split(b"\n") if one and not _is_span(one)]
 
 

@@ -81,7 +81,7 @@ def test_a_tracer_shows_its_file(tmp_path: Any) -> None:
         ({"always_keep": None}, "takes statuses"),
         ({"always_keep": [None, "ok"]}, "knows no status None"),
         ({"sinks": 7}, "takes a list of sinks"),
-        ({"sinks": [print]}, "is no sink"),
+        ({"sinks": [print]}, "is not a sink"),
         ({"sinks": [MemorySink]}, r"MemorySink\(\) instead of MemorySink"),
     ],
     ids=str,

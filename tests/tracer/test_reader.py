@@ -43,7 +43,7 @@ def test_a_damaged_rotated_file_gives_what_lies_before_the_damage(tmp_path: Path
 
 
 def test_a_folder_with_a_rotated_name_is_passed_over(tmp_path: Path) -> None:
-    """What is no file is none of the span file's parts."""
+    """What is not a file is none of the span file's parts."""
     (tmp_path / ROTATED).mkdir()
     (tmp_path / "trace.jsonl").write_bytes(_line("only", 0))
     assert [span.name for span in read_spans(tmp_path / "trace.jsonl")] == ["only"]

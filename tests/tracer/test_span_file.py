@@ -84,7 +84,7 @@ def test_symlink_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_pipe_at_the_path_does_not_block(tmp_path: Path) -> None:
-    """A path that is no regular file loses the line at once instead of blocking."""
+    """A path that is not a regular file loses the line at once instead of blocking."""
     os.mkfifo(tmp_path / "trace.jsonl")
     file = SpanFile(tmp_path / "trace.jsonl")
     assert not file.write(b"{}")

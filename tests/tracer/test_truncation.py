@@ -59,7 +59,7 @@ def test_where_nothing_fits() -> None:
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {7: value}], ids=["list", "dict"])
 def test_what_lies_too_deep_is_an_ellipsis(wrap: Callable[[Any], Any]) -> None:
-    """Of a value that no encoder takes the upper levels are written, and keys that are no text stay."""
+    """Of a value that no encoder takes the upper levels are written, and keys that are not text stay."""
     value: Any = "bottom"
     for _ in range(MAX_LEVELS * 3):
         value = wrap(value)

@@ -40,7 +40,7 @@ class SpanLines:
         return self
 
     def write(self, path: Path, extra: Iterable[bytes] = ()) -> Path:
-        """The file, with lines that are no spans at its end."""
+        """The file, with lines that are not spans at its end."""
         path.write_bytes(b"".join(line + b"\n" for line in (*self.lines, *extra)))
         return path
 

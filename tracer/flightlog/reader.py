@@ -25,7 +25,7 @@ Key = tuple[str | None, int | None]
 def read_spans(path: str | os.PathLike[str]) -> Iterator[Span]:
     """The finished spans of a span file and of its rotated files, oldest file first.
 
-    Lines that are no spans (a torn one, say) are passed over, and a record that is there twice, by ``writer_id`` and
+    Lines that are not spans (a torn one, say) are passed over, and a record that is there twice, by ``writer_id`` and
     ``seq``, comes once. Files that end in ``.zst`` are passed over: ``flightlog_viewer.open_store`` reads those.
     So is the rest of a compressed file behind the place where it is damaged. Raises UnreadableError when there is no
     such file, or when one cannot be read.

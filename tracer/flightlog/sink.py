@@ -25,7 +25,7 @@ class SpanSink(Protocol):
 class Sinks:
     """The sinks of one tracer, each kept from harming the others and the application.
 
-    Raises UsageError for what is no sink.
+    Raises UsageError for what is not a sink.
     """
 
     def __init__(self, sinks: Iterable[SpanSink], containment: Containment) -> None:
@@ -76,7 +76,7 @@ def _checked(sinks: Iterable[SpanSink]) -> tuple[SpanSink, ...]:
     for sink in listed:
         lacking = [name for name in ("on_start", "on_end", "close") if not callable(getattr(sink, name, None))]
         if lacking:
-            raise UsageError(f"{sink!r} is no sink: it has no {lacking[0]}()")
+            raise UsageError(f"{sink!r} is not a sink: it has no {lacking[0]}()")
         if isinstance(sink, type):
             raise UsageError(f"sinks takes sinks, not their class: {sink.__name__}() instead of {sink.__name__}")
     return listed

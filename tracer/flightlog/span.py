@@ -183,7 +183,7 @@ class Span:
 
     @classmethod
     def from_json(cls, line: bytes | str) -> "Span":
-        """Read a line. Raises UnreadableError when it is no span."""
+        """Read a line. Raises UnreadableError when it is not a span."""
         return cls.from_record(decode(line, _nothing))
 
 

@@ -29,8 +29,8 @@ def is_database(path: str) -> bool:
 def not_spans(path: str) -> str:
     """The sentence about a database that is given as a span file. A URL may hold a password, so it is not repeated."""
     if is_url(path):
-        return "a URL is no span file: `flightlog view` and `flightlog threads` open those of Postgres databases"
-    return f"{path} is no span file but a database: `flightlog view` and `flightlog threads` open it"
+        return "a URL is not a span file: `flightlog view` and `flightlog threads` open those of Postgres databases"
+    return f"{path} is not a span file but a database: `flightlog view` and `flightlog threads` open it"
 
 
 def told_apart(paths: Sequence[str] | None, checkpoints: Sequence[str] | None) -> tuple[list[str], list[str]]:

@@ -54,7 +54,7 @@ class GrpcSender:
         try:
             partial = ExportTraceServiceResponse.FromString(body).partial_success
         except DecodeError:
-            return Answer(Verdict.REFUSED, "the server answered with something that is no OTLP response")
+            return Answer(Verdict.REFUSED, "the server answered with something that is not an OTLP response")
         return judge_partial(partial.rejected_spans, partial.error_message)
 
     def close(self) -> None:

@@ -130,7 +130,7 @@ def _judge_success(status: int, kind: str, body: bytes) -> Answer:
         try:
             partial = ExportTraceServiceResponse.FromString(body).partial_success
         except DecodeError:
-            return Answer(Verdict.REFUSED, f"the server answered {status} with something that is no OTLP response")
+            return Answer(Verdict.REFUSED, f"the server answered {status} with something that is not an OTLP response")
         return judge_partial(partial.rejected_spans, partial.error_message)
     if kind == "application/json":
         try:

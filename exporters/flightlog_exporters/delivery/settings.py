@@ -106,7 +106,7 @@ class _Variables:
 
 
 def shown(url: str) -> str:
-    """The URL without what may be secret in it: user, password and query. Empty for what is no URL."""
+    """The URL without what may be secret in it: user, password and query. Empty for what is not a URL."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -120,9 +120,9 @@ def _checked_url(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise UsageError(f"{url!r} is no URL") from None
+        raise UsageError(f"{url!r} is not a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise UsageError(f"{url!r} is no http:// or https:// URL")
+        raise UsageError(f"{url!r} is not an http:// or https:// URL")
     return url
 
 
@@ -131,7 +131,7 @@ def _grpc_target(endpoint: str, insecure: str | None) -> tuple[str, bool]:
     if "://" in endpoint:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise UsageError(f"{endpoint!r} is no http:// or https:// URL, nor host:port")
+            raise UsageError(f"{endpoint!r} is not an http:// or https:// URL, nor host:port")
         return parts.netloc, parts.scheme == "https"
     return endpoint, (insecure or "").lower() != "true"
 

@@ -40,7 +40,7 @@ def text(attributes: Attributes, *keys: str) -> str | None:
 
 
 def message_type(role: Any, otherwise: str) -> str:
-    """What LangChain calls a message of this role; ``otherwise`` for a role that is no text."""
+    """What LangChain calls a message of this role; ``otherwise`` for a role that is not text."""
     return _TYPE_OF_ROLE.get(role, role) if isinstance(role, str) else otherwise
 
 

@@ -64,7 +64,7 @@ async def a_question_until_the_answer_is_good(run: Run) -> None:
             answer = interrupt(text)
             if isinstance(answer, int):
                 return {"count": answer}
-            text = f"{answer} is no number"
+            text = f"{answer} is not a number"
 
     builder = graph("after", (">", "ask"), ("ask", "after"))
     builder.add_node("ask", ask)

@@ -59,10 +59,10 @@ def test_threads_that_pass(text: str, found: list[ThreadSummary]) -> None:
     [
         ("chat stauts:x", 5, "did you mean `status`?"),
         ("zzz:x", 0, "there are thread, status"),
-        ("step:many", 5, "no number"),
-        ("updated>soon", 8, "no point in time"),
+        ("step:many", 5, "not a number"),
+        ("updated>soon", 8, "not a point in time"),
         ("status>errored", 0, "is compared with `:`"),
-        ("step:~1", 0, "is no text"),
+        ("step:~1", 0, "is not text"),
         ("thread:~.*", 0, "is compared with `:`"),
         ("(chat", 0, "never closed"),
     ],

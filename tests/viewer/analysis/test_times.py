@@ -55,7 +55,7 @@ def test_a_zone_that_is_none_is_a_sentence(name: str) -> None:
 def test_lengths_of_time(text: str, length: float | None) -> None:
     """A length is numbers with units, without gaps; a bare number is milliseconds."""
     if length is None:
-        with pytest.raises(UsageError, match="is no length of time"):
+        with pytest.raises(UsageError, match="is not a length of time"):
             milliseconds(text)
     else:
         assert milliseconds(text) == pytest.approx(length)
@@ -72,7 +72,7 @@ def test_points_in_time(text: str, hour: str | None) -> None:
     """Days and times of day are those of the zone, an offset is its own, and a number without a unit is nothing."""
     now = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
     if hour is None:
-        with pytest.raises(UsageError, match="is no point in time"):
+        with pytest.raises(UsageError, match="is not a point in time"):
             point(text, tz=zone("Europe/Berlin"), now=now)
     else:
         found = point(text, tz=zone("Europe/Berlin"), now=now)

@@ -83,7 +83,9 @@ def test_a_database_needs_no_option(before: list[str], after: list[str], run: Ru
 @pytest.mark.parametrize("command", ["summary", "doctor", "traces", "report"])
 def test_a_database_is_no_span_file(command: str, run: Run, database: Path) -> None:
     """A command about spans says what it was given, and which commands open it."""
-    said = f"flightlog: {database} is no span file but a database: `flightlog view` and `flightlog threads` open it\n"
+    said = (
+        f"flightlog: {database} is not a span file but a database: `flightlog view` and `flightlog threads` open it\n"
+    )
     assert run(command, database) == (2, "", said)
 
 

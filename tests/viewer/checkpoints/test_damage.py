@@ -201,7 +201,7 @@ def test_a_closed_database_in_a_folder_that_cannot_be_written(whole: bytes, tmp_
 
 
 def test_a_thread_whose_status_cannot_be_told(whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A thread with a broken newest checkpoint, or with a name that is no text, is `unknown`, and the list says why."""
+    """A thread with a broken newest checkpoint, or a name that is not text, is `unknown`, and the list says why."""
     path = tmp_path / "x.sqlite"
     path.write_bytes(whole)
     connection = sqlite3.connect(path)
@@ -213,7 +213,7 @@ def test_a_thread_whose_status_cannot_be_told(whole: bytes, tmp_path: Path, caps
     found = {thread["thread_id"]: thread for thread in json.loads(capsys.readouterr().out)}
     assert (found["t1"]["status"], found["\ufffdA"]["status"]) == ("unknown", "unknown")
     assert "cannot be decoded: broken msgpack" in found["t1"]["note"]
-    assert "the name is no text" in found["\ufffdA"]["note"]
+    assert "the name is not text" in found["\ufffdA"]["note"]
     assert main(["threads", "--checkpoints", str(path)]) == 0
     assert "this checkpoint cannot be decoded" in capsys.readouterr().out
     assert main(["replay", "\ufffdA", "--checkpoints", str(path)]) == 2

@@ -13,7 +13,7 @@ from flightlog_viewer.cli.registry import Command
 def fail(kind: str) -> None:
     """Fail in the way that is asked for."""
     raise {
-        "known": UnreadableError("spans.jsonl is no span file"),
+        "known": UnreadableError("spans.jsonl is not a span file"),
         "unknown": RuntimeError("boom\x1b[2J"),
         "stop": KeyboardInterrupt(),
         "pipe": BrokenPipeError(),
@@ -39,7 +39,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_known_failure_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     """An error of our tree is its own message on stderr, status 2."""
     assert app.main(["fail", "known"]) == 2
-    assert capsys.readouterr() == ("", "flightlog: spans.jsonl is no span file\n")
+    assert capsys.readouterr() == ("", "flightlog: spans.jsonl is not a span file\n")
 
 
 def test_an_unknown_failure_names_its_log_and_shows_no_traceback(

@@ -31,7 +31,7 @@ def bad(tmp_path: Path, kind: str) -> str:
             return str(tmp_path / "*.jsonl")
         case "odd name":
             return str(tmp_path / "\x1b]0;x\x07.jsonl")
-        case "name that is no text":
+        case "name that is not text":
             path = tmp_path / os.fsdecode(b"\xff\xfe.jsonl")
             try:
                 path.touch()
@@ -64,7 +64,7 @@ def bad(tmp_path: Path, kind: str) -> str:
         "folder",
         "glob",
         "odd name",
-        "name that is no text",
+        "name that is not text",
         "long name",
         "no name",
         "pipe",
@@ -104,11 +104,11 @@ def test_no_span_file_here(
 def test_broken_lines_are_left_out_and_counted(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The rest loads, status 0, and stderr says how many lines are no spans."""
+    """The rest loads, status 0, and stderr says how many lines are not spans."""
     torn = (b'{"v":1,"type":', b"\xff\xfe", b'{"v":1}')
     assert main([*command, str(story().write(tmp_path / "s.jsonl", torn))]) == 0
     shown = capsys.readouterr()
-    assert "3 lines are no spans" in (shown.out if command == ["report"] else shown.err)
+    assert "3 lines are not spans" in (shown.out if command == ["report"] else shown.err)
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "folder", "pipe", "endless link", "nobody listens"])

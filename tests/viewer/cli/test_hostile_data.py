@@ -37,7 +37,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with the attack in every field that takes text, in ids as well, and in lines that are no spans."""
+    """A file with the attack in every field that takes text, in ids as well, and in lines that are not spans."""
     texts = dict.fromkeys(
         ("model", "provider", "node", "thread_id", "checkpoint_ns", "service", "host", "finish_reason"), ATTACK
     )

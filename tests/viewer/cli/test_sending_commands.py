@@ -123,7 +123,7 @@ def test_a_bundle_can_hide_more(tmp_path: Path) -> None:
         ([], "missing option '-o'"),
         (["-o", "{spans}"], "is there already"),
         (["-o", "{folder}/none/b.jsonl"], "cannot write"),
-        (["-o", "{folder}/b.jsonl", "--redact", "("], "no regular expression"),
+        (["-o", "{folder}/b.jsonl", "--redact", "("], "not a regular expression"),
     ],
 )
 def test_a_bundle_that_cannot_be_written(
@@ -169,7 +169,7 @@ def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
-        (["aroot", "{spans}"], "'aroot' is no file"),
+        (["aroot", "{spans}"], "'aroot' is not a file"),
         (["aroot", "zzz", "{spans}"], "no trace or run begins with 'zzz'"),
         (["{spans}", "{spans}", "{spans}"], "compared whole"),
         (["{spans}", "{spans}", "--by", "day"], "cannot compare by"),

@@ -1,4 +1,4 @@
-"""Signals that end a command, and arguments that are no text."""
+"""Signals that end a command, and arguments that are not text."""
 
 import os
 import signal

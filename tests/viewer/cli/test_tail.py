@@ -90,7 +90,7 @@ def test_what_is_no_span_file_is_not_waited_for(
     path = tmp_path / "s.jsonl"
     path.write_bytes(content)
     assert main(["tail", str(path)]) == 2
-    assert f"{path} is no span file" in capsys.readouterr().err
+    assert f"{path} is not a span file" in capsys.readouterr().err
 
 
 def test_nothing_is_waited_for_without_following(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,7 +148,7 @@ def test_what_is_no_damage(tmp_path: Path) -> None:
         pass
     with open_store(path) as store:
         (base,) = kept(tmp_path)
-        assert not store.drop_damaged_cache(UsageError("Conversion Error: 'Corrupt database file: ' is no number"))
+        assert not store.drop_damaged_cache(UsageError("Conversion Error: 'Corrupt database file: ' is not a number"))
         other = tmp_path / "other"
         other.write_bytes(b"another's")
         other.replace(base)

@@ -12,7 +12,7 @@ from tests.viewer.store.records import span, write
 
 
 def folder_of(tmp_path: Path, count: int) -> Path:
-    """A folder of small files, in which each third ends in a torn line and each fifth has something that is no span."""
+    """A folder of small files, of which each third ends in a torn line and each fifth has a line that is not a span."""
     folder = tmp_path / "spans"
     folder.mkdir()
     for number in range(count):

@@ -71,7 +71,7 @@ def test_views_and_types(tmp_path: Path) -> None:
 
 
 def test_rejects(tmp_path: Path) -> None:
-    """Lines that are no spans become rejects with offset and reason, and their neighbours load."""
+    """Lines that are not spans become rejects with offset and reason, and their neighbours load."""
     good = span("r")
     lines: list[bytes | dict[str, object]] = [
         b"{bad",
@@ -113,7 +113,7 @@ def test_rejects(tmp_path: Path) -> None:
     [
         ("missing.jsonl", None, "does not exist"),
         ("empty.jsonl", b"", "is empty"),
-        ("prose.txt", b"Dear diary\n", "is no span file"),
+        ("prose.txt", b"Dear diary\n", "is not a span file"),
         ("nothing*.jsonl", None, "no file matches"),
         ("", None, "no span file"),
     ],

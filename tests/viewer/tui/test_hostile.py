@@ -121,7 +121,7 @@ async def test_checkpoints_alone_open_the_threads(tmp_path: Path, monkeypatch: p
 def test_a_wrong_database_is_a_sentence_before_anything_is_drawn(tmp_path: Path) -> None:
     """`flightlog view` ends with a sentence when a database is missing or none."""
     wrong = tmp_path / "wrong.sqlite"
-    for made, said in ((False, "cannot be read"), (True, "is no SQLite database")):
+    for made, said in ((False, "cannot be read"), (True, "is not a SQLite database")):
         if made:
             wrong.write_bytes(b"no database at all")
         with pytest.raises(UnreadableError, match=said):

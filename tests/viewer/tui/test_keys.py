@@ -24,7 +24,7 @@ from tests.viewer.tui.threads import Writer, checkpoint_file
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty support traces, two of them failed, and a line that is no span."""
+    """Thirty support traces, two of them failed, and a line that is not a span."""
     path = support_file(tmp_path_factory.mktemp("flights") / "support.jsonl")
     with path.open("ab") as file:
         file.write(b'{"v": 1, "broken": true}\n')
@@ -280,7 +280,7 @@ async def test_the_sql_console_runs_exports_and_jumps(spans: Path, tmp_path: Pat
         assert grid.cursor_coordinate == (499, 0)
         await viewer.press("g", "enter")
         assert trace(viewer).trace_id is not None
-        # Whoever comes back goes on in the rows: keys are no text there.
+        # Whoever comes back goes on in the rows: keys are not text there.
         await viewer.press("escape", "j")
         assert grid.cursor_coordinate == (1, 0)
         await viewer.press("slash")
@@ -350,7 +350,7 @@ async def test_help_lists_every_binding_and_keys_can_be_changed(spans: Path, hom
         assert "^s" in viewer.text()
     (folder / "keymap.json").write_text("[1")
     async with driven([spans]) as viewer:
-        assert "no JSON object" in viewer.toasts()
+        assert "not a JSON object" in viewer.toasts()
 
 
 def test_every_binding_has_an_id_and_no_forbidden_key() -> None:

@@ -21,7 +21,7 @@ def chain_kind(
     """
     first = tags[-1] if tags else ""
     if type(first) is not str or (first and not first.startswith(_STEPS)):
-        # LangChain passes on tags that are no texts.
+        # LangChain passes on tags that are not text.
         first = next((tag for tag in tags or () if type(tag) is str and tag.startswith(_STEPS)), "")
     if first.startswith("graph:step:"):
         return "node"

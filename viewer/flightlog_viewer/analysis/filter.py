@@ -199,7 +199,7 @@ class _Compiler:
             re.compile(value.text)
         except (re.error, OverflowError, RecursionError) as error:
             at = value.position + (getattr(error, "pos", None) or 0)
-            raise FilterError(f"this is no regular expression: {error}", at, self.text) from None
+            raise FilterError(f"this is not a regular expression: {error}", at, self.text) from None
         unknown = _NOT_RE2.search(value.text)
         if unknown is not None:
             raise FilterError(
@@ -208,7 +208,7 @@ class _Compiler:
         if known.kind == "list":
             return f"len(list_filter({column}, lambda x: regexp_matches(x, ?, 'i'))) > 0", [value.text]
         if known.kind not in ("text", "id", "payload"):
-            raise FilterError(f"`{known.name}` is no text: compare it with >, < or :", value.position, self.text)
+            raise FilterError(f"`{known.name}` is not text: compare it with >, < or :", value.position, self.text)
         return f"regexp_matches({column}, ?, 'i')", [*prefix, value.text]
 
     def number(self, known: Field, value: Value) -> Any:
@@ -221,7 +221,7 @@ class _Compiler:
             raise FilterError(str(error), value.position, self.text) from None
         found = _NUMBER.fullmatch(value.text.strip())
         if found is None or (found[1] and known.kind != "money"):
-            raise FilterError(f"{value.text!r} is no number: give one like 800 or 4k", value.position, self.text)
+            raise FilterError(f"{value.text!r} is not a number: give one like 800 or 4k", value.position, self.text)
         return float(found[2]) * _SCALE[found[3].lower()]
 
     def flag(self, value: Value) -> bool:

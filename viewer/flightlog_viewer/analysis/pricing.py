@@ -160,7 +160,7 @@ def _own_prices(path: Path) -> Iterator[tuple[str | None, str, Price]]:
         for name, value in numbers.items():
             if name not in allowed or isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise UnreadableError(
-                    f"the price file {path}: `{name}` of {entry['model']} is no price; "
+                    f"the price file {path}: `{name}` of {entry['model']} is not a price; "
                     f"known are {', '.join(sorted(allowed))}, in USD per million tokens"
                 )
         units = {name.removesuffix("_mtok"): float(value) for name, value in numbers.items()}

@@ -99,12 +99,12 @@ def _term(term: Term, text: str, tz: tzinfo, now: datetime | None) -> Passes:
 def _compared(name: str, term: Term, value: Value, text: str, tz: tzinfo, now: datetime | None) -> Passes:
     compare = _ORDER.get(term.op)
     if compare is None:
-        raise FilterError(f"`{term.field}` is no text: compare it with >, < or :", term.position, text)
+        raise FilterError(f"`{term.field}` is not text: compare it with >, < or :", term.position, text)
     if name == "step":
         try:
             steps = float(value.text)
         except ValueError:
-            raise FilterError(f"{value.text!r} is no number", value.position, text) from None
+            raise FilterError(f"{value.text!r} is not a number", value.position, text) from None
         return lambda thread: compare(thread.steps, steps)
     try:
         moment = point(value.text, tz=tz, now=now).replace(tzinfo=UTC).timestamp()

@@ -50,7 +50,7 @@ def milliseconds(text: str) -> float:
         total += float(found[1]) * factor
         at = found.end()
     if not lowered or at != len(lowered):
-        raise UsageError(f"{text!r} is no length of time: give one like 250ms, 2s or 1m30s")
+        raise UsageError(f"{text!r} is not a length of time: give one like 250ms, 2s or 1m30s")
     return total
 
 
@@ -76,7 +76,7 @@ def point(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> dateti
         return _utc(datetime.fromisoformat(text.strip().upper()), tz)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{text!r} is no point in time: give one like 2026-11-20, 2026-11-20T12:00, 12:00, today or 2h (ago)"
+            f"{text!r} is not a point in time: give one like 2026-11-20, 2026-11-20T12:00, 12:00, today or 2h (ago)"
         ) from None
 
 

@@ -28,7 +28,7 @@ def open_source(target: str | Path) -> "CheckpointSource":
     for a URL when psycopg is not installed.
     """
     if isinstance(target, str) and not os.path.lexists(target):
-        # What is no file may hold a password, so no sentence repeats it.
+        # What is not a file may hold a password, so no sentence repeats it.
         if url := _URL.fullmatch(target):
             scheme, rest = url.groups()
             # SQLAlchemy's URLs name a driver too: postgresql+psycopg://

@@ -81,7 +81,7 @@ class SqliteRows:
             rows = self._file.all(
                 "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?", (thread_id,)
             )
-        except UnicodeEncodeError:  # an argument that is no text in any encoding names no thread
+        except UnicodeEncodeError:  # an argument that is not text in any encoding names no thread
             return []
         except DamagedError as error:
             keys = [key for key in self._salvage(error) if key.thread_id == thread_id]
@@ -105,7 +105,7 @@ class SqliteRows:
                     () if thread_id is None else (thread_id,),
                 ):
                     found[_text(name)] = (*found.get(_text(name), ()), table, *numbers)
-        except (UnreadableError, UnicodeEncodeError):  # damaged, without row numbers, an id that is no text
+        except (UnreadableError, UnicodeEncodeError):  # damaged, without row numbers, an id that is not text
             return {}
         return found
 

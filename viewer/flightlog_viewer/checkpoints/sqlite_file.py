@@ -126,7 +126,7 @@ def _check_header(path: Path) -> None:
         if path.is_dir():
             raise UnreadableError(f"{path} is a folder: name the database file in it")
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise UnreadableError(f"{path} is no regular file, as a database is")
+            raise UnreadableError(f"{path} is not a regular file, as a database is")
         with path.open("rb") as file:
             head = file.read(len(SQLITE))
     except FileNotFoundError:

@@ -65,7 +65,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
     if root is None and thread.root is None:  # only subgraphs are left
         return ThreadSummary(thread.thread_id, "empty", count, 0, None, (), ())
     if root is None:
-        note = "its newest checkpoint is not found by its name: it has been deleted, or the name is no text"
+        note = "its newest checkpoint is not found by its name: it has been deleted, or the name is not text"
         return ThreadSummary(thread.thread_id, "unknown", count, 0, None, (), (), note=note)
     opened, step = _open(rows, root, decoder)
     status = _status(opened, step)

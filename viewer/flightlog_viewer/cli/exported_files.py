@@ -41,7 +41,7 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     files = resolve(paths or ())
     for file in files:
         if not looks_like_spans(file) and size_of(file):
-            raise UnreadableError(f"{file} is no span file: none of its first lines is a span{_reason(file)}")
+            raise UnreadableError(f"{file} is not a span file: none of its first lines is a span{_reason(file)}")
     if not waits and not any(map(size_of, files)):
         names = ", ".join(str(file) for file in files)
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")

@@ -55,7 +55,7 @@ def opened(
     allow_empty: bool = False,
     quiet: bool = False,
 ) -> Iterator["Store"]:
-    """The store over PATHS, closed at the end. Says on stderr how many lines are no spans, unless ``quiet``.
+    """The store over PATHS, closed at the end. Says on stderr how many lines are not spans, unless ``quiet``.
 
     Raises StartOverError when the index cache turns out to be damaged before anything was printed.
     """
@@ -68,7 +68,7 @@ def opened(
     with store:
         rejected = 0 if quiet else store.reject_count
         if rejected:
-            lines = "1 line is no span and was" if rejected == 1 else f"{rejected:,} lines are no spans and were"
+            lines = "1 line is not a span and was" if rejected == 1 else f"{rejected:,} lines are not spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")
         if store.cache_was_damaged:
             note(_DAMAGED)

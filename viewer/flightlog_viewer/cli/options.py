@@ -30,31 +30,31 @@ Breakpoint = Annotated[
     typer.Option(
         "--breakpoint",
         metavar="NODE",
-        help="A pause before this node is a wait for a human; repeatable.",
+        help="Count a pause before this node as waiting for a human; repeatable.",
         show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew; leave the index cache alone.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Read the files anew, without the index cache.")]
 Tz = Annotated[
     str | None,
     typer.Option(
         "--tz",
         metavar="ZONE",
-        help="Time zone for times, days, weeks and --since: Europe/Paris, or local for this machine's. Default: UTC.",
+        help="Time zone of times that are shown or given: Europe/Paris, or local for this machine's. Default: UTC.",
     ),
 ]
 Since = Annotated[
     str | None,
-    typer.Option("--since", metavar="TIME", help="Only what started since then: 2026-11-20, 12:00, today, 2h (ago)."),
+    typer.Option("--since", metavar="TIME", help="Only what started since: 2026-11-20, 12:00, today, 2h (ago)."),
 ]
 Filter = Annotated[
     str | None,
     typer.Option(
         "--filter",
         metavar="FILTER",
-        help="Only what matches, like 'status:error dur>2s model:gpt*'; `flightlog help filter` has the language.",
+        help="Only what matches, such as 'status:error dur>2s model:gpt*'; `flightlog help filter` explains.",
     ),
 ]
 
@@ -65,7 +65,7 @@ OutFileOrStdout = Annotated[
     Path | None,
     typer.Option("-o", "--out", "--output", metavar="FILE", help="File to write; without it, standard output."),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE when it is there already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")]
 
 
 def form(json: bool, csv: bool) -> Form:

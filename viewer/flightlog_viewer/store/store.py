@@ -100,7 +100,7 @@ class Store:
 
     @property
     def rejects(self) -> list[dict[str, Any]]:
-        """The lines that are no spans: ``file``, ``byte_offset``, ``reason``."""
+        """The lines that are not spans: ``file``, ``byte_offset``, ``reason``."""
         rows = self.sql("SELECT file, byte_offset, reason FROM rejects ORDER BY file, byte_offset").fetchall()
         return [{"file": file, "byte_offset": offset, "reason": reason} for file, offset, reason in rows]
 
@@ -113,7 +113,7 @@ class Store:
 
     @property
     def reject_count(self) -> int:
-        """How many lines are no spans."""
+        """How many lines are not spans."""
         return int(self.sql("SELECT count(*) FROM rejects").fetchall()[0][0])
 
     @property
@@ -146,8 +146,8 @@ class Store:
             return f"{names} is empty: no span has been recorded yet"
         ((reason,),) = self.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
         if count == 1:
-            return f"{names} is no span file: its one line is no span ({reason})"
-        return f"{names} is no span file: none of its {count:,} lines is a span (the first: {reason})"
+            return f"{names} is not a span file: its one line is not a span ({reason})"
+        return f"{names} is not a span file: none of its {count:,} lines is a span (the first: {reason})"
 
     @property
     def cache_was_damaged(self) -> bool:
@@ -230,7 +230,7 @@ def open_store(
     with them span files may be missing. ``cache`` keeps an index of large files in the user's cache folder, so that
     opening them again is instant; ``allow_empty`` accepts files that hold no span yet, for those who wait for them;
     ``threads`` bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read,
-    or is no span file, and LoadCancelledError when ``progress`` asked for that.
+    or is not a span file, and LoadCancelledError when ``progress`` asked for that.
     """
     sweep_temporary()
     given = [paths] if isinstance(paths, str | Path) else list(paths)

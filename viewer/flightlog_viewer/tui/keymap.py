@@ -36,7 +36,7 @@ def _read() -> tuple[dict[str, str], str | None]:
     except FileNotFoundError:
         return {}, None
     except (OSError, ValueError, RecursionError):
-        return {}, f"{file} is no JSON object of binding id to keys: it is not used"
+        return {}, f"{file} is not a JSON object of binding id to keys: it is not used"
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        return {}, f"{file} is no JSON object of binding id to keys: it is not used"
+        return {}, f"{file} is not a JSON object of binding id to keys: it is not used"
     return found, None

@@ -33,7 +33,7 @@ class Session:
         self.groups = GroupQuestions(self.cursors)
         self.threads = ThreadQuestions(list(checkpoints), self.cursors, self.spans)
         self.reject_count = 0
-        """Lines that are no spans."""
+        """Lines that are not spans."""
         self._unended: list[tuple[str, str]] = []
 
     @property
@@ -72,7 +72,7 @@ class Session:
             except OSError as error:
                 raise UnreadableError(f"{target} cannot be read: {error.strerror}") from None
             if head and head != SQLITE:
-                raise UnreadableError(f"{target} is no SQLite database")
+                raise UnreadableError(f"{target} is not a SQLite database")
 
     def excerpt(self) -> list[TraceRow]:
         """The newest traces, without the store."""

@@ -61,8 +61,8 @@ def bundle(
 ) -> None:
     """Write one trace to one redacted span file that a colleague can open.
 
-    Hidden are the values of keys like password and authorization, and texts that look like API keys, tokens, passwords
-    in URLs, private keys and mail addresses. Host and process are left out. Read it before you send it.
+    Values of keys like password and authorization are hidden, and so is text that looks like an API key, a token, a
+    password in a URL, a private key or a mail address. Host and process are left out. Read it before you send it.
 
     \b
     Example:
@@ -89,7 +89,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"--redact {text!r} is no regular expression: {error}") from None
+        raise UsageError(f"--redact {text!r} is not a regular expression: {error}") from None
 
 
 def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: bool) -> bytes:

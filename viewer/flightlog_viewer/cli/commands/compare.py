@@ -49,7 +49,7 @@ def compare(
     files = [_is_file(side) for side in (a, b)]
     if files[0] != files[1]:
         wrong = b if files[0] else a
-        raise UsageError(f"give two files or two traces: {wrong!r} is no file")
+        raise UsageError(f"give two files or two traces: {wrong!r} is not a file")
     if files[0] and paths:
         raise UsageError("PATHS are for two traces; files are compared whole")
     with ExitStack() as stack:

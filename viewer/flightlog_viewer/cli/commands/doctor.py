@@ -107,9 +107,9 @@ _CHECKS: Final = (
 
 
 def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -> int:
-    """Examine span files: lines that are no spans, spans that do not fit together, what is missing, what to do.
+    """Examine span files: lines that are not spans, spans that do not fit together, what is missing, what to do.
 
-    Exit status 1 when there is a problem, 0 when there is none.
+    The exit status is 1 when there is a problem, otherwise 0.
 
     \b
     Example:
@@ -156,7 +156,7 @@ def _rejects(store: "Store") -> list[Finding]:
     if kinds:
         count = sum(kind["count"] for kind in kinds)
         reasons = ", ".join(f"{kind['count']:,} {kind['reason']}" for kind in kinds[:5])
-        what = f"{units.plural(count, 'line is no span', 'lines are no spans')} ({reasons})"
+        what = f"{units.plural(count, 'line is not a span', 'lines are not spans')} ({reasons})"
         advice = (
             "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the "
             "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."

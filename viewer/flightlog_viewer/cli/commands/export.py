@@ -57,34 +57,37 @@ def otlp(
     header: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE", help="For every request; repeatable. Beside OTEL_EXPORTER_OTLP_[TRACES_]HEADERS."
+            metavar="NAME=VALUE",
+            help="Header of every request, beside OTEL_EXPORTER_OTLP_[TRACES_]HEADERS; repeatable.",
         ),
     ] = None,
     content: Content = None,
     conventions: Vocabulary = "both",
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep sending what is added, until Ctrl-C.")] = False,
     state: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File of the offsets that are delivered. Default: .flightlog-shipped-….json beside the first file.",
+            help="File that keeps how far each is delivered. Default: .flightlog-shipped-….json beside the first file.",
             show_default=False,
         ),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Send everything, also what was delivered before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send everything, including what was delivered before.")
+    ] = False,
     retry_for: Annotated[
         float,
         typer.Option(
-            min=0, metavar="SECONDS", help="Seconds to wait for a server that is busy or away; with --follow for ever."
+            min=0, metavar="SECONDS", help="Seconds to wait for a server that is busy or away; no limit with --follow."
         ),
     ] = 300.0,
     skip_refused: Annotated[
-        bool, typer.Option("--skip-refused", help="Pass over single spans that the server will not take.")
+        bool, typer.Option("--skip-refused", help="Skip single spans that the server refuses.")
     ] = False,
 ) -> int:
     """Send spans to an OpenTelemetry server, each at least once, from where the last export stopped.
 
-    Exit status 1 when not everything was delivered; run it again to go on.
+    The exit status is 1 when not everything was delivered; run it again to go on.
     Example: flightlog export otlp spans.jsonl --endpoint http://localhost:4318 --content
     """
     from flightlog_exporters import semconv

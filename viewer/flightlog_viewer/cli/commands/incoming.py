@@ -28,7 +28,7 @@ def import_(
     from flightlog_exporters.readers.files import import_to
 
     if any(map(is_url, files)):  # it may hold a password: it is not repeated
-        raise UsageError("a URL is no file: `flightlog import` reads files, `flightlog collect` receives")
+        raise UsageError("a URL is not a file: `flightlog import` reads files, `flightlog collect` receives")
     result = import_to([Path(file) for file in files], out, overwrite=overwrite)
     note(f"{plural(result.spans, 'span')} in {out}{left_out(result.rejected)}")
     for reject in result.rejects[:3]:
@@ -58,7 +58,7 @@ def collect(
     if out.is_dir():
         raise UsageError(f"{out} is a folder: name a file")
     if out.exists() and not out.is_file():  # a pipe would be waited for, a device is nobody's span file
-        raise UsageError(f"{out} is no regular file: name another one")
+        raise UsageError(f"{out} is not a regular file: name another one")
     try:
         os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError as error:

@@ -86,7 +86,7 @@ def _find(databases: list[str], given: str) -> tuple[str, str]:
             others = ", ".join(name for _, name in whole[1:])
             output.note(f"thread {given} is in {others} as well; this is what {whole[0][1]} has of it")
         return whole[0][0], given
-    if not begun or given in begun:  # a name that is no text is listed, and cannot be asked for
+    if not begun or given in begun:  # a name that is not text is listed, and cannot be asked for
         raise UsageError(f"no thread {given!r} in {', '.join(names)}: `flightlog threads` lists them")
     if len(begun) > 1:
         raise UsageError(f"{given!r} is the beginning of {len(begun)} or more threads, {', '.join(list(begun)[:3])}")

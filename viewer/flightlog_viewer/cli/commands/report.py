@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what waits, what is wrong.
 
-    Names and messages of the data are escaped, so that they stay text wherever the page is shown.
+    Names and messages from the data are escaped, so that they stay text wherever the page is shown.
 
     \b
     Example:

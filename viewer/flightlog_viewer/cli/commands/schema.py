@@ -15,7 +15,7 @@ def schema(
     ] = None,
     json: Json = False,
 ) -> None:
-    """The span record, the tables of `flightlog sql`, and a ready DuckDB query over span files.
+    """Print the span record, the tables of `flightlog sql`, and a DuckDB query over span files.
 
     \b
     Example:

@@ -25,12 +25,12 @@ _PAYLOAD_LINES = 40
 def show(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help=TRACE)],
     paths: Paths = None,
-    payloads: Annotated[bool, typer.Option("--payloads", help="With inputs, output and metadata.")] = False,
+    payloads: Annotated[bool, typer.Option("--payloads", help="Show inputs, output and metadata too.")] = False,
     tz: Tz = None,
     json: Json = False,
     no_cache: NoCache = False,
 ) -> None:
-    """One trace as a tree: what ran inside what, how long, how it ended, tokens and cost.
+    """Show one trace as a tree: what ran inside what, how long, how it ended, tokens and cost.
 
     \b
     Example:

@@ -38,7 +38,7 @@ def summary(
     csv: Csv = False,
     no_cache: NoCache = False,
 ) -> None:
-    """Counts, errors, percentiles, tokens and cost of the spans, by a key.
+    """Show counts, errors, percentiles, tokens and cost of the spans, by a key.
 
     Percentiles leave out what waited for a human or never ended. Tokens and cost come from the model calls alone; `?`
     means that some are unknown.

@@ -31,8 +31,8 @@ _MARKS: Final = {"ok": " ", "error": "x", "interrupted": "?", "handoff": ">", "c
 def tail(
     paths: Paths = None,
     filter: Filter = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="Finished spans to begin with.")] = 10,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more until Ctrl-C.")] = True,
+    lines: Annotated[int, typer.Option("-n", "--lines", metavar="N", min=0, help="Finished spans to show first.")] = 10,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more, until Ctrl-C.")] = True,
     tz: Tz = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
     no_cache: NoCache = False,
@@ -89,7 +89,7 @@ def _is_to_come(path: str) -> bool:
 
 
 def _expect(store: "Store") -> None:
-    """Say that there is nothing yet. Raises UnreadableError when what there is are no spans."""
+    """Say that there is nothing yet. Raises UnreadableError when what there is are not spans."""
     if store.span_count or store.in_flight:
         return
     # The first line of all may be half written.

@@ -19,7 +19,7 @@ ThreadFilter = Annotated[
     typer.Option(
         "--filter",
         metavar="FILTER",
-        help="Threads only that pass: status:errored node:approve updated>2h, or words to look for.",
+        help="Only threads that match, such as 'status:errored node:approve updated>2h', or words to look for.",
         show_default=False,
     ),
 ]

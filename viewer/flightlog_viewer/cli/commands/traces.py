@@ -22,19 +22,24 @@ def traces(
     status: Annotated[
         str | None,
         typer.Option(
-            "--status", metavar="STATUS", help="Only with that status of the run, like error or interrupted,error."
+            "--status", metavar="STATUS", help="Only runs with this status, such as error or interrupted,error."
         ),
     ] = None,
     since: Since = None,
     min_duration: Annotated[
-        str | None, typer.Option("--min-duration", metavar="LENGTH", help="Only as long or longer: 250ms, 2s, 1m30s.")
+        str | None,
+        typer.Option("--min-duration", metavar="LENGTH", help="Only runs at least this long: 250ms, 2s, 1m30s."),
     ] = None,
     filter: Filter = None,
     sort: Annotated[str, typer.Option("--sort", metavar="ORDER", help="newest, oldest or slowest first.")] = "newest",
     limit: Annotated[
         int | None,
         typer.Option(
-            "-n", "--limit", metavar="N", min=0, help="At most so many; 0 is all. Default: 50 in a table, else all."
+            "-n",
+            "--limit",
+            metavar="N",
+            min=0,
+            help="At most this many; 0 means all. Default: 50 in a table, otherwise all.",
         ),
     ] = None,
     tz: Tz = None,
@@ -42,7 +47,7 @@ def traces(
     csv: Csv = False,
     no_cache: NoCache = False,
 ) -> None:
-    """The traces: one line for each run of a graph, chain or agent.
+    """List the traces, one line for each run of a graph, chain or agent.
 
     \b
     Example:

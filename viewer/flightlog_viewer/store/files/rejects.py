@@ -1,4 +1,4 @@
-"""The lines that are no spans: file, byte offset and reason."""
+"""The lines that are not spans: file, byte offset and reason."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +54,7 @@ class Rejects:
         if self._unlisted:
             self._file_ids.append(self._first_unlisted[0])
             self._offsets.append(self._first_unlisted[1])
-            self._reasons.append(f"{self._unlisted:,} more lines, this one the first, are no spans")
+            self._reasons.append(f"{self._unlisted:,} more lines, this one the first, are not spans")
         if self._file_ids:
             # Only now: most files have none, and a store from the cache does without it.
             import pyarrow as pa

@@ -85,7 +85,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
         if not os.access(path, os.R_OK):
             raise UnreadableError(f"{given} cannot be read: permission denied")
         if not path.is_file():
-            raise UnreadableError(f"{given} is no regular file: save what it gives to one first")
+            raise UnreadableError(f"{given} is not a regular file: save what it gives to one first")
         return [path]
     if glob.has_magic(given):
         files = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if os.path.isfile(name)]

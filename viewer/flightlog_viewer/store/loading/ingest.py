@@ -58,7 +58,7 @@ class Loader:
 
     @property
     def rejects(self) -> Rejects:
-        """The lines that are no spans."""
+        """The lines that are not spans."""
         return self._look.rejects
 
     def load(self, stretch: Stretch) -> None:

@@ -47,7 +47,7 @@ _FAULTS: Final = (
 )
 """Reason and condition, in the order in which ``sieve.look`` asks."""
 REASONS: Final = {SPAN + 1 + index: reason for index, (reason, _) in enumerate(_FAULTS)}
-"""Why a line of that verdict is no span."""
+"""Why a line of that verdict is not a span."""
 
 
 class JsonTypes(NamedTuple):

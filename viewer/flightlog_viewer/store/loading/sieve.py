@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
     """What a closer look at a line found."""
 
     reason: str | None
-    """Why the line is no span; None when it is one."""
+    """Why the line is not a span; None when it is one."""
     record: dict[str, Any]
     """Its light fields, those of unusable value left out."""
     dropped: tuple[str, ...] = ()

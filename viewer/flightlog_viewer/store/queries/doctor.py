@@ -22,7 +22,7 @@ def _found(example: str, source: str) -> Statement:
 
 @named
 def doctor_rejects(torn: bool) -> Statement:
-    """Lines that are no spans by the kind of reason, the most frequent first, with the first of each: ``places``."""
+    """Lines that are not spans by the kind of reason, the most frequent first, with the first of each: ``places``."""
     return (
         f"""SELECT split_part(reason, ':', 1) AS reason, count(*) AS count,
                 min({{'file': file, 'byte_offset': byte_offset, 'reason': reason}}, {_EXAMPLES}) AS places

@@ -206,9 +206,9 @@ class SpanQuestions:
         return [(row[0], row[1]) for row in rows]
 
     def reject_count(self) -> int:
-        """Lines that are no spans."""
+        """Lines that are not spans."""
         return int(self._cursors.rows("SELECT count(*) FROM rejects")[0][0])
 
     def rejects(self) -> list[tuple[Any, ...]]:
-        """Path, byte offset and reason of lines that are no spans, the first thousand."""
+        """Path, byte offset and reason of lines that are not spans, the first thousand."""
         return self._cursors.rows("SELECT file, byte_offset, reason FROM rejects ORDER BY file, byte_offset LIMIT 1000")

@@ -1,4 +1,4 @@
-"""The lines that are no spans: where, and why."""
+"""The lines that are not spans: where, and why."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ class RejectsScreen(Overlay):
         self._rejects = rejects
 
     def document(self) -> Document:
-        blocks = [heading("Lines that are no spans, and were left out"), gap()]
+        blocks = [heading("Lines that are not spans, and were left out"), gap()]
         blocks += [Block(f"{path} at byte {offset:,}: {reason}") for path, offset, reason in self._rejects]
         if not self._rejects:
             blocks.append(Block("every line is a span", "ok"))

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Holder(Vertical, can_focus=True):
-    """Where the result goes; before there is one, the place outside the editor where keys are no text."""
+    """Where the result goes; before there is one, the place outside the editor where keys are not text."""
 
 
 class SqlView(View):
