@@ -48,8 +48,8 @@ per_trace AS (
         sum(token_usage.total_tokens) FILTER (counted)::BIGINT AS total_tokens,
         sum(cost_usd) FILTER (counted) AS cost_usd,
         count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs,
-        arg_min(row_id, (parent_run_id IS NOT NULL, run_id <> trace_id, start_time)) AS root_row,
-        any_value(thread_id) AS thread_id
+        arg_min(row_id, (parent_run_id IS NOT NULL, run_id <> trace_id, start_time, row_id)) AS root_row,
+        arg_min(thread_id, (start_time, row_id)) AS thread_id
     FROM chosen GROUP BY trace_id)
 SELECT root.row_id, root.trace_id, root.name, root.type, root.kind, root.status, root.start_time, root.end_time,
     root.duration_ms, span_count, error_count, open_count, llm_count, tool_count, input_tokens, output_tokens,
@@ -64,7 +64,7 @@ FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
 # was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
 THREADS: Final = f"""
 WITH run AS (
-    SELECT thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
+    SELECT row_id, thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
         lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
     FROM ({TRACE_RUNS})),
 spent AS (
@@ -74,7 +74,8 @@ spent AS (
     FROM traces WHERE thread_id IS NOT NULL GROUP BY thread_id),
 timed AS (
     SELECT thread_id, count(*) AS runs,
-        arg_max({{'status': status, 'start_time': start_time, 'end_time': end_time}}, start_time) AS newest_run,
+        arg_max({{'status': status, 'start_time': start_time, 'end_time': end_time}}, (start_time, row_id))
+            AS newest_run,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
         sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')

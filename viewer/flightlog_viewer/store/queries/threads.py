@@ -75,7 +75,8 @@ def newest_runs() -> Statement:
         f"""WITH newest AS (
             SELECT thread_id, arg_max(
                 {{'trace_id': trace_id, 'status': status, 'start_us': epoch_us(start_time),
-                    'end_us': epoch_us(end_time), 'error': concat_ws(': ', error.type, error.message)}}, start_time
+                    'end_us': epoch_us(end_time), 'error': concat_ws(': ', error.type, error.message)}},
+                (start_time, row_id)
                 ) AS run
             FROM ({THREAD_RUNS}) GROUP BY thread_id
         ), live AS (
