@@ -21,7 +21,7 @@ def start_us(record: Record) -> int:
 
 def end_us(record: Record) -> int:
     """Microseconds since the epoch."""
-    return start_us(record) + round(record["duration_ms"] * 1000)
+    return int(start_us(record) + round(record["duration_ms"] * 1000))
 
 
 def moment(us: int | None) -> datetime | None:

@@ -266,6 +266,6 @@ def test_gaps(store: Store) -> None:
 def test_lines_that_are_no_spans(store: Store) -> None:
     """Counted by reason, with where the first stands."""
     good = sum(len(orjson.dumps(record)) + 1 for record in RECORDS)
-    ((_, reason, lines, first_at),) = ask(store, "Lines that are no spans")
+    ((_, reason, lines, first_at),) = ask(store, "Lines that are")
     assert (lines, first_at) == (2, good)
     assert reason
