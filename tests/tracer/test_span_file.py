@@ -343,3 +343,12 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path, name: str, se
     """A folder, a file packed by zstd and a missing one are errors of ours, not of the system."""
     with pytest.raises(UnreadableError, match=sentence):
         list(read_spans(tmp_path / name))
+
+
+def test_collected_after_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is collected last of all, once the names of its module are gone, says nothing."""
+    file = SpanFile(tmp_path / "trace.jsonl")
+    file.close()
+    for name in ("contextlib", "os"):
+        monkeypatch.setattr(f"flightlog.writing.span_file.{name}", None)
+    del file  # what it raised would be a warning, and so an error

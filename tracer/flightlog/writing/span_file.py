@@ -153,8 +153,10 @@ class SpanFile:
 
     def __del__(self) -> None:
         # A tracer dropped without close() must not leave its sidecar behind in a process that lives on.
-        with contextlib.suppress(Exception):
+        try:  # noqa: SIM105 - at the end of an interpreter whose garbage is frozen the names of this module are None
             self.close()
+        except Exception:
+            pass
 
     def _write(self, appender: Appender, line: bytes) -> bool:
         data = line if line.endswith(b"\n") else line + b"\n"
