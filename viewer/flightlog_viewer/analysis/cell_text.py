@@ -1,6 +1,7 @@
 """Values of the store as text: JSON, a cell of a table, a cell of a CSV file."""
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,6 +41,21 @@ def plain_cell(value: Any) -> str:
     if isinstance(value, datetime | date | timedelta | Decimal):
         return str(_plain(value))
     return dumps(value, orjson.OPT_NON_STR_KEYS)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names of columns as keys: a repeated one gets a number that no other has, so that no value is lost."""
+    taken = set(names)
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        unique, number = name, 1
+        while unique in seen or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name}_{number}"
+        seen.add(unique)
+        found.append(unique)
+    return found
 
 
 def dumps(value: Any, option: int) -> str:

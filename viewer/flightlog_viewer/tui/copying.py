@@ -13,12 +13,14 @@ class CopyChoice(NamedTuple):
 
 
 def as_text(value: Any) -> str:
-    """A value for the clipboard: strings as they are, the rest as JSON."""
+    """A value for the clipboard: strings as they are, the rest as JSON, as the commands print it."""
     if isinstance(value, str):
         return value
     import orjson
 
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()
+    from flightlog_viewer.analysis.cell_text import dumps
+
+    return dumps(value, orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def sql_text(text: str) -> str:

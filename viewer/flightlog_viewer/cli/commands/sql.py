@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from flightlog.errors import UnreadableError, UsageError
-from flightlog_viewer.analysis.cell_text import plain_cell
+from flightlog_viewer.analysis.cell_text import plain_cell, unique_names
 from flightlog_viewer.cli.opening import opened
 from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, missing, note
@@ -90,7 +90,7 @@ def _form(json: bool, csv: bool, format: str | None, output: Path | None) -> str
 
 def _print(result: "Result", wanted: str) -> None:
     if wanted == "json":
-        json_rows(_unique(result.columns), _with_json(result))
+        json_rows(unique_names(result.columns), _with_json(result))
     elif wanted == "csv":
         csv_rows(result.columns, _rows(result))
     elif wanted == "table":
@@ -150,18 +150,8 @@ def _table(result: "Result") -> None:
         note(f"{_SHOWN:,} rows shown, more exist: --csv gives all")
 
 
-def _unique(names: list[str]) -> list[str]:
-    """Names of columns as keys: a repeated one gets a number, so that no value is lost."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return result
-
-
 def _parquet(result: "Result", file: IO[bytes]) -> None:
     import pyarrow.parquet as parquet
 
     answer = result.arrow()
-    parquet.write_table(answer.rename_columns(_unique(answer.column_names)), file, compression="zstd")
+    parquet.write_table(answer.rename_columns(unique_names(answer.column_names)), file, compression="zstd")

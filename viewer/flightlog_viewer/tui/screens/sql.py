@@ -12,6 +12,7 @@ from textual_fastdatatable import ArrowBackend, DataTable
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.cell_text import unique_names
 from flightlog_viewer.tui import sql_history
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.screens.view import TraceOpened, View
@@ -153,11 +154,7 @@ class SqlView(View):
 
         cells = [pa.array([show_value(row[i]) for row in answer.rows], pa.string()) for i in range(len(answer.columns))]
         # Arrow refuses two columns of one name, SQL does not.
-        names = [
-            clean(name) if answer.columns.index(name) == i else f"{clean(name)}_{i}"
-            for i, name in enumerate(answer.columns)
-        ]
-        table = pa.table(cells, names=names)
+        table = pa.table(cells, names=unique_names([clean(name) for name in answer.columns]))
         grid = Grid(backend=ArrowBackend(table), render_markup=False, max_column_content_width=60, zebra_stripes=True)
         await holder.mount(grid)
         shown = (
@@ -208,7 +205,7 @@ class SqlView(View):
         return choices
 
     def body_text(self) -> str:
-        return as_text([dict(zip(self._answer.columns, row, strict=True)) for row in self._answer.rows])
+        return _json(self._answer.columns, self._answer.rows)
 
     def action_export(self) -> None:
         if not self._query:
@@ -236,6 +233,12 @@ def show_value(value: Any) -> str | None:
     return clean(text[:_CELL]) + ("…" if len(text) > _CELL else "")
 
 
+def _json(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
+    """Rows as JSON objects."""
+    names = unique_names(columns)
+    return as_text([dict(zip(names, row, strict=True)) for row in rows])
+
+
 def export(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     """Write rows as CSV or JSON; refuses to overwrite."""
     from flightlog_viewer.analysis.cell_text import csv_cell
@@ -243,7 +246,7 @@ def export(path: Path, columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     try:
         with path.open("x", encoding="utf-8", errors="replace", newline="") as file:
             if path.suffix == ".json":
-                file.write(as_text([dict(zip(columns, row, strict=True)) for row in rows]) + "\n")
+                file.write(_json(columns, rows) + "\n")
             else:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow([csv_cell(name) for name in columns])

@@ -1,0 +1,35 @@
+"""Values of the store as text and as JSON."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from flightlog_viewer.analysis.cell_text import unique_names
+from flightlog_viewer.tui.copying import as_text
+from flightlog_viewer.tui.screens.sql import export
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "b", "a"], ["a", "a_2", "b", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        (["a_2", "a", "a"], ["a_2", "a", "a_3"]),
+        (["a_2", "a_2", "a", "a"], ["a_2", "a_2_2", "a", "a_3"]),
+    ],
+)
+def test_every_column_has_a_key_of_its_own(names: list[str], keys: list[str]) -> None:
+    """A repeated name gets a number that no column has, so that no value of a row is lost."""
+    assert unique_names(names) == keys
+
+
+def test_the_console_exports_what_the_command_prints(tmp_path: Path) -> None:
+    """JSON of the viewer has every column, times with their zone, and numbers and texts of any sort."""
+    row = (1, 2, 2**70, "\ud800", datetime(2026, 11, 20, 12))
+    assert export(tmp_path / "out.json", ["n", "n", "large", "half", "at"], [row]).startswith("1 row")
+    [found] = json.loads((tmp_path / "out.json").read_text())
+    assert found == {"n": 1, "n_2": 2, "large": 2**70, "half": "\ud800", "at": "2026-11-20T12:00:00Z"}
+    assert as_text("as it is") == "as it is"
