@@ -55,6 +55,17 @@ def test_help_without_the_viewer(
     assert added == "\nOnly `run` works as it is installed here; for the others: pip install 'flightlog[viewer]'\n"
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["run", "--help"], ["--help"]])
+def test_nobody_reads(arguments: list[str]) -> None:
+    """A reader that has gone (`| head`) ends the output without a word, also without the viewer's packages."""
+    code = "import sys; sys.modules['textual'] = None; from flightlog.__main__ import main; sys.exit(main())"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "page"), [(["help", "filter"], "The filter language"), (["help", "run"], "usage: flightlog run")]
 )

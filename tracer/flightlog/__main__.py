@@ -49,18 +49,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _stand_in_for_closed_streams()
     try:
-        if arguments[:1] == ["run"]:
-            return _run(arguments[1:])
-        if arguments[:1] in (["-V"], ["--version"], ["version"]):
-            from importlib.metadata import version
-
-            print(f"flightlog {version('flightlog')}")
-            return 0
-        return _hand_over(arguments)
+        status = _answer(arguments)
+        sys.stdout.flush()
+        return status
     except FlightlogError as error:
         return _complain(str(error), _USAGE_STATUS)
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _answer(arguments: list[str]) -> int:
+    if arguments[:1] == ["run"]:
+        return _run(arguments[1:])
+    if arguments[:1] in (["-V"], ["--version"], ["version"]):
+        from importlib.metadata import version
+
+        print(f"flightlog {version('flightlog')}")
+        return 0
+    return _hand_over(arguments)
 
 
 def _stand_in_for_closed_streams() -> None:
