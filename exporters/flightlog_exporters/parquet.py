@@ -313,6 +313,8 @@ def _quoted(path: Path) -> str:
 
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
+    if not target.name:
+        raise UsageError(f"{target} cannot be replaced: name a new folder")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target} is there already and not empty: choose another folder")
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import json
 from pathlib import Path
@@ -184,6 +185,11 @@ def test_the_command_and_what_it_refuses(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err == f"flightlog: 1 span in {out}, 1 line could not be read\n"
     assert main(["export", "parquet", str(path), "-o", str(out)]) == 2
     assert "is there already and not empty" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with contextlib.chdir(empty):
+        assert main(["export", "parquet", str(path), "-o", "."]) == 2
+    assert "name a new folder" in capsys.readouterr().err
     with pytest.raises(UsageError, match="cannot write"):
         parquet.write([path], tmp_path / "no" / "out")
     with pytest.raises(UnreadableError):

@@ -1,5 +1,7 @@
 """The way of a first look: the list, one trace, one span, one thread."""
 
+import contextlib
+import os
 from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
@@ -135,6 +137,20 @@ def test_the_clipboard_of_this_machine(tmp_path: Path, monkeypatch: pytest.Monke
     assert "\x1b" not in terminal[0]
     monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
     assert handover.clipboard_command() is None
+
+
+@pytest.mark.parametrize("named", ["", "  ", "'cat", "cat"])
+def test_a_pager_is_run_however_it_is_named(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty name is none, and a quote that is never closed is part of a name."""
+    for name in ("cat", "'cat"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/shown\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PAGER", named)
+    app = SimpleNamespace(suspend=contextlib.nullcontext, refresh=lambda layout: None)
+    handover.show(app, "the text", "PAGER", "cat")
+    assert (tmp_path / "shown").read_text() == "the text"
 
 
 async def test_figures_in_the_smallest_terminal(spans: Path) -> None:

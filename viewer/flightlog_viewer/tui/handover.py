@@ -52,7 +52,7 @@ def clipboard_command() -> list[str] | None:
 def show(app: Any, text: str, variable: str, otherwise: str) -> None:
     """Run the program named by an environment variable on a file with the text."""
     file = _temporary(safe_text(text, keep_newlines=True), ".json")
-    command = shlex.split(os.environ.get(variable) or otherwise)
+    command = _words(os.environ.get(variable, "")) or _words(otherwise)
     try:
         with app.suspend():
             subprocess.run([*command, str(file)], check=False)
@@ -76,6 +76,14 @@ def toggle_mouse(app: Any) -> str:
         return "this terminal has no mouse"
     turn()
     return "the mouse selects text in the terminal; % takes it back" if on else "the mouse belongs to the viewer again"
+
+
+def _words(text: str) -> list[str]:
+    """A command line in its words, whatever quotes are in it."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _feed(command: list[str], text: str) -> None:
