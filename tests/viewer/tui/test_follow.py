@@ -54,6 +54,28 @@ async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> No
         assert view.table.row_count == 7
 
 
+async def test_following_is_of_the_newest(tmp_path: Path) -> None:
+    """F puts the newest first, whatever the order was; above a cursor that has left the top they are counted till g."""
+    path = support_file(tmp_path / "s.jsonl", 5)
+    async with driven([path]) as viewer:
+        view = viewer.app.main.view("traces")
+        assert isinstance(view, TracesView)
+        await viewer.press("j", "j", "s", "j", "enter")
+        assert view.sort == "duration"
+        await viewer.press("F")
+        assert (view.sort, view.descending, view.table.cursor) == ("start", True, 0)
+        await viewer.press("j")
+        stands = view.selected()
+        append(path, 40)
+        await until(viewer, "1 newer (g)")
+        append(path, 41)
+        await until(viewer, "2 newer (g)")
+        assert view.selected() == stands
+        await viewer.press("g")
+        assert "newer" not in viewer.text()
+        assert view.table.cursor == 0
+
+
 async def test_an_empty_file_fills_and_a_torn_line_waits(tmp_path: Path) -> None:
     """The viewer waits for the first span, and for the rest of a line of which only a part is there."""
     path = tmp_path / "s.jsonl"

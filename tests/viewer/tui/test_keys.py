@@ -379,3 +379,14 @@ async def test_quitting_goes_back_first(spans: Path) -> None:
         assert viewer.app.main._front == "traces"
         await viewer.press("q")
         assert viewer.app.return_code == 0
+
+
+async def test_a_screen_by_its_number_is_a_way_back(spans: Path) -> None:
+    """Whoever goes to a screen by its number where he was before leaves from there, not by the whole way again."""
+    async with driven([spans]) as viewer:
+        await viewer.press("5", "2", "5", "1", "2", "1")
+        await viewer.press("q")
+        assert viewer.app.return_code == 0
+    async with driven([spans]) as viewer:
+        await viewer.press("5", "3", "4", "3", "escape")
+        assert viewer.app.main._front == "stats"

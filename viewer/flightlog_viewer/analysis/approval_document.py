@@ -6,7 +6,7 @@ from typing import Any
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview
 from flightlog_viewer.analysis.question_line import allowed
-from flightlog_viewer.analysis.snippets import answer_snippet
+from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.approvals.approval import Approval, Moment
 
@@ -15,6 +15,13 @@ def age_seconds(approval: Approval, now: datetime) -> float | None:
     """How long a question has waited; None when nothing says when it was asked."""
     asked = approval.asked_at
     return None if asked is None else (now - asked).total_seconds()
+
+
+def snippet(approval: Approval) -> str:
+    """Python that answers a question, or goes on from a breakpoint, which has none."""
+    if approval.breakpoint:
+        return continue_snippet(approval.thread_id)
+    return answer_snippet(approval.thread_id, approval.interrupt_id)
 
 
 def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzinfo = UTC) -> Document:
@@ -41,12 +48,15 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     choices = allowed(approval.question)
     if choices:
         blocks.append(Block(preview(" ".join(choices), 60), "", "allowed "))
-    blocks += [gap(), _quoted("question", approval.question)]
+    if approval.breakpoint and approval.question is None:
+        blocks += [gap(), Block("stopped at a breakpoint: nothing was asked", "strong")]
+    else:
+        blocks += [gap(), _quoted("question", approval.question)]
     if approval.answer_recorded:
         blocks.append(_quoted("answer", approval.answer))
-    if approval.status == "pending" and not approval.breakpoint:
-        snippet = answer_snippet(approval.thread_id, approval.interrupt_id)
-        blocks += [gap(), heading("to answer, where the graph is (y copies)"), Block(snippet, "key", value=snippet)]
+    if approval.status == "pending":
+        how, code = "to go on" if approval.breakpoint else "to answer", snippet(approval)
+        blocks += [gap(), heading(f"{how}, where the graph is (y copies)"), Block(code, "key", value=code)]
     return Document(blocks)
 
 

@@ -49,8 +49,7 @@ class ApprovalRows:
     def cells(self, row: int) -> Sequence[Cell]:
         approval = self._approvals[row]
         seconds = age_seconds(approval, self._now)
-        question = normal_form(approval.question)
-        action = asked(question) if approval.question_recorded else "(the question is not recorded)"
+        action = _action(approval)
         if approval.status != "pending":
             decision = approval.decision or approval.status
             lag = approval.lag_max_ms
@@ -74,3 +73,9 @@ class ApprovalRows:
             Cell(""),
             Cell(action, tone),
         ]
+
+
+def _action(approval: Approval) -> str:
+    if approval.breakpoint and approval.question is None:
+        return "(a breakpoint)"
+    return asked(normal_form(approval.question)) if approval.question_recorded else "(the question is not recorded)"

@@ -9,9 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from flightlog_viewer.analysis import units
-from flightlog_viewer.analysis.approval_document import document
+from flightlog_viewer.analysis.approval_document import document, snippet
 from flightlog_viewer.analysis.document import Block, Document
-from flightlog_viewer.analysis.snippets import answer_snippet
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -150,7 +149,7 @@ class InboxView(View):
         if approval is None:
             return []
         return [
-            CopyChoice("snippet: resume", lambda: answer_snippet(approval.thread_id, approval.interrupt_id)),
+            CopyChoice("snippet: resume", lambda: snippet(approval)),
             CopyChoice("thread id", lambda: approval.thread_id),
             CopyChoice("interrupt id", lambda: approval.interrupt_id),
             CopyChoice("question as JSON", lambda: as_text(normal_form(approval.question))),

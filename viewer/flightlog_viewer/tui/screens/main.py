@@ -125,6 +125,14 @@ class MainScreen(Guarded, Screen[None]):
             view.call_after_refresh(self._came, view)
         return view
 
+    def go(self, name: str) -> None:
+        """To a screen by its number. Where that leads back, the way from there on is forgotten: q would repeat it."""
+        if name in self._before and name != self._front:
+            del self._before[self._before.index(name) :]
+            self.bring(name, remember=False)
+        else:
+            self.bring(name)
+
     def _came(self, view: View) -> None:
         """A view is there for the first time; whoever has left it meanwhile is not called back."""
         if view is self.front:
@@ -157,7 +165,7 @@ class MainScreen(Guarded, Screen[None]):
         """Stand on the newest trace; whoever moves away from it is not followed with."""
         view = self.view("traces")
         if isinstance(view, TracesView):
-            view.table.move_to(0)
+            view.go_newest()
 
     def on_faulted(self, event: Faulted) -> None:
         event.stop()
@@ -170,14 +178,14 @@ class MainScreen(Guarded, Screen[None]):
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         event.stop()
-        self.bring(VIEWS[event.index])
+        self.go(VIEWS[event.index])
 
     def on_trace_opened(self, event: TraceOpened) -> None:
         event.stop()
         self.viewer.open_trace(event.trace_id, event.row_id)
 
     def action_view(self, name: str) -> None:
-        self.bring(name)
+        self.go(name)
 
     def action_back(self) -> None:
         # From another screen Esc leads back, as ever; on the list of traces it stops their load.

@@ -140,7 +140,8 @@ class SqlView(View):
     def asked_failed(self, topic: str, error: Exception) -> bool:
         if topic != "sql" or not isinstance(error, FlightlogError):
             return False
-        self._say(str(error), "bold $error")
+        before = "; the rows are those of the query before" if self._answer.columns else ""
+        self._say(f"{error}{before}", "bold $error")
         return True
 
     async def _show(self, answer: Answer) -> None:
@@ -197,7 +198,8 @@ class SqlView(View):
     def copy_choices(self) -> list[CopyChoice]:
         choices = [CopyChoice("query", lambda: self.editor.text)]
         if self._answer.rows:
-            choices.append(CopyChoice("rows as JSON", self.body_text))
+            shown = f"the {MOST_ROWS} rows shown" if self._answer.more else "rows"
+            choices.append(CopyChoice(f"{shown} as JSON", self.body_text))
             grid = self.query(DataTable)
             at = grid.first().cursor_coordinate if grid else None
             if at is not None and at.row < len(self._answer.rows):

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from flightlog_viewer.analysis.filter_syntax import FilterError
 from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.jumps import jump
-from flightlog_viewer.analysis.snippets import answer_snippet, fork_snippet
+from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete, hint
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -267,6 +267,8 @@ class ThreadsView(View):
             CopyChoice("state as JSON", lambda: as_text(normal_form(step.values))),
             CopyChoice("snippet: run again from this step", lambda: fork_snippet(step)),
         ]
+        if step.next and not step.pending and self._stepper.newest:
+            choices.insert(0, CopyChoice("snippet: go on with what is due", lambda: continue_snippet(step.thread_id)))
         for _, interrupt in step.pending[:5]:
             snippet = answer_snippet(step.thread_id, interrupt.id)
             choices.insert(0, CopyChoice(f"snippet: resume {interrupt.id[:12]}", partial(str, snippet)))

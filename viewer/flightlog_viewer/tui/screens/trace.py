@@ -293,6 +293,7 @@ class TraceView(View):
         choices = [
             CopyChoice("run id", lambda: row.run_id),
             CopyChoice("trace id", lambda: self.trace_id or ""),
+            *self._known(),
             CopyChoice("SQL of these spans", self._sql),
             CopyChoice("SQL of this span", lambda: f"SELECT * FROM spans WHERE run_id = {sql_text(row.run_id)}"),
             CopyChoice("JSON of this span", self._json),
@@ -300,6 +301,19 @@ class TraceView(View):
         ]
         if block is not None and block.value is not None:
             choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))
+        return choices
+
+    def _known(self) -> list[CopyChoice]:
+        """What a report about the span under the cursor names, where it has it."""
+        thread, error = self._span.get("thread_id"), self._span.get("error")
+        if self._span.get("row_id") != getattr(self.waterfall.selected, "row_id", None):
+            return []
+        choices = [CopyChoice("thread id", lambda: as_text(thread))] if thread else []
+        if isinstance(error, Mapping):
+            said = f"{error.get('type') or 'error'}: {error.get('message') or ''}"
+            choices.append(CopyChoice("error", lambda: said))
+            if stack := error.get("stacktrace"):
+                choices.append(CopyChoice("error with its stack", lambda: f"{said}\n{stack}"))
         return choices
 
     def _json(self) -> str:

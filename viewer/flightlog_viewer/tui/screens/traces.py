@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
 
 
+_NEWEST_FIRST = ("start", True)
 _RISING = ("name", "status", "thread", "service")
 """Sorted from A to Z at first, the others from the largest."""
 
@@ -55,14 +56,17 @@ class TracesView(View):
 
     def __init__(self) -> None:
         super().__init__(id="traces")
-        self.sort = "start"
-        self.descending = True
+        self.sort, self.descending = _NEWEST_FIRST
         self.where: Filter | None = None
         self.filter_text = ""
         self._came_with = ""
         """The filter that another screen has set."""
         self._rows = TraceRows(self.session, self._line, self._arrived)
         self._newer = 0
+        """Traces that wait until they are asked for."""
+        self._above = 0
+        """Traces that have come in above while they are followed and the cursor stands elsewhere."""
+        self._summary: dict[str, Any] = {}
         self._comparison = Comparison(self)
         self._marked: set[str] = set()
 
@@ -89,7 +93,7 @@ class TracesView(View):
     def show_excerpt(self, rows: list[TraceRow]) -> None:
         """Rows read from the file itself, until the store is there."""
         self.table.set_columns(columns(services=len({row.service for row in rows}) > 1))
-        self.table.show_rows(self._rows.excerpt(rows), sort=("start", True))
+        self.table.show_rows(self._rows.excerpt(rows), sort=_NEWEST_FIRST)
         self.filter_line.set_count(f"{len(rows)} so far")
 
     def selected(self) -> TraceRow | None:
@@ -137,9 +141,11 @@ class TracesView(View):
         # Rows never move under the cursor: what is new waits until it is asked for.
         waits = newer > 0 and moved and not self.viewer.following
         self._newer = newer if waits else 0
-        self._count(summary)
+        self._above = self._above + newer if appended and moved and self._newest_first else 0
+        self._summary = summary
+        self._count()
         if waits:
-            if (self.sort, self.descending) == ("start", True):
+            if self._newest_first:
                 # What is new stands above; of what was there some may have ended, and got another row id.
                 self._put(self._rows.paged(rows.ids[newer:], summary["p95_ms"]), self.table.cursor)
             return
@@ -154,6 +160,24 @@ class TracesView(View):
             # A cursor that nobody has put anywhere stays at the top of another order or filter.
             keep = (moved or not self.viewer.following) if appended else not self.table.fresh
             self.table.show_rows(rows, sort=(self.sort, self.descending), keep=keep)
+
+    @property
+    def _newest_first(self) -> bool:
+        return (self.sort, self.descending) == _NEWEST_FIRST
+
+    def go_newest(self) -> None:
+        """Stand on the newest trace; in another order it would be anywhere."""
+        self.table.move_to(0)
+        if not self._newest_first:
+            self.sort, self.descending = _NEWEST_FIRST
+            self.table.fresh = True  # the top of the new order, not the row one stands on
+            self.reload()
+
+    def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        if event.row == 0 and self._above:
+            self._above = 0
+            self._count()
 
     def _put(self, rows: PagedRows, at: int | None) -> None:
         """Show these with the cursor ``at`` a row, on the same line of the screen; at the top without one."""
@@ -175,7 +199,8 @@ class TracesView(View):
         else:
             self.table.nothing = "no span file is open: flightlog view FILE --checkpoints DB shows its runs here"
 
-    def _count(self, summary: dict[str, Any]) -> None:
+    def _count(self) -> None:
+        summary = self._summary
         shown = summary["traces"]
         parts = [f"{shown:,} of {summary['total']:,}" if self.where is not None else units.plural(shown, "trace")]
         marks = self.glyphs.status
@@ -187,8 +212,8 @@ class TracesView(View):
         if summary["tokens"] or summary["tokens"] is None or summary["cost"]:  # otherwise no model was called
             cost = units.money(summary["cost"])
             parts += [f"{units.count(summary['tokens'])} tok", f"cost {cost}" if summary["cost"] is None else cost]
-        if self._newer:
-            parts.insert(0, f"{self._newer} newer (a)")
+        if self._newer or (self._above and self.viewer.following):
+            parts.insert(0, f"{self._newer} newer (a)" if self._newer else f"{self._above} newer (g)")
         self.filter_line.set_count("  ".join(parts))
 
     def _line(self, trace: TraceRow, p95_ms: float | None) -> list[Cell]:
