@@ -1,6 +1,8 @@
 """What `import flightlog` offers, and the options of its tracer."""
 
+import copy
 import inspect
+import pickle
 import re
 from importlib.metadata import version
 from typing import Any, get_type_hints
@@ -11,6 +13,9 @@ import flightlog
 from flightlog import JsonlTracer, UsageError
 from flightlog.handler import TracerOptions
 from flightlog.testing import MemorySink
+from flightlog_viewer.analysis.filter_syntax import FilterError
+from flightlog_viewer.checkpoints.sqlite_file import DamagedError
+from flightlog_viewer.store.watch import LoadCancelledError
 
 
 @pytest.mark.parametrize("name", flightlog.__all__)
@@ -42,6 +47,23 @@ def test_every_error_is_a_flightlog_error() -> None:
     errors = [name for name in flightlog.__all__ if name.endswith("Error")]
     assert len(errors) == 4
     assert all(issubclass(getattr(flightlog, name), flightlog.FlightlogError) for name in errors)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("said"),
+        flightlog.MissingExtraError("this", "viewer"),
+        FilterError("not a field", 3, "a b:c"),
+        LoadCancelledError(),
+        DamagedError("x.sqlite", "malformed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_comes_out_of_another_process_as_it_was(error: flightlog.FlightlogError) -> None:
+    """Pools of processes send what is raised in them: sentence, class and attributes are the same."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 def test_options_that_are_passed_on_are_those_of_the_tracer() -> None:

@@ -5,13 +5,22 @@ FlightlogError
 ├── UsageError          an argument cannot be meant
 └── UnreadableError     a file or database cannot be read as what it should be
 
+The viewer has some of its own below these, such as FilterError (a UsageError that says where the mistake is) and
+LoadCancelledError (a load was stopped by whoever watched it).
+
 The command line turns each of them into one sentence on stderr and exit status 2. The tracer's callbacks raise
 none of them: they never raise at all.
 """
 
+from typing import Any
+
 
 class FlightlogError(Exception):
     """Anything flightlog raises on purpose; the message says what to do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, whatever its class is made from: it may have been raised in a worker process."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
 
 
 class MissingExtraError(FlightlogError):
@@ -29,3 +38,9 @@ class UsageError(FlightlogError):
 
 class UnreadableError(FlightlogError):
     """A file or database cannot be read as what it should be."""
+
+
+def _as_it_was(kind: type[FlightlogError], arguments: tuple[Any, ...], state: dict[str, Any]) -> FlightlogError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error

@@ -1,6 +1,6 @@
 """A chat agent whose tools wait for a person, over HTTP; approve, reject, change the arguments, or send it elsewhere.
 
-What the tutorial version of this does differently, and why it is not done here:
+What a tutorial version of this does differently, and why it is not done here:
 
 - Its manager keeps the pending calls in a dictionary, so a restart between pause and answer loses them and a second
   server never knows them. Here the checkpoint is the only memory: whatever server has the database can answer.

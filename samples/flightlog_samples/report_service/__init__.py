@@ -1,6 +1,6 @@
 """Reports that a person approves: search, write, ask, and write again until the answer is yes; over HTTP.
 
-What the tutorial version of this does differently, and why it is not done here:
+What a tutorial version of this does differently, and why it is not done here:
 
 - It opens a database connection for every request. Here one connection lives as long as the server; the saver's lock
   keeps the statements of concurrent requests apart.

@@ -1,6 +1,6 @@
 """A support desk that settles most tickets itself and asks a person about the risky ones; on Postgres.
 
-What the tutorial version of this does differently, and why it is not done here:
+What a tutorial version of this does differently, and why it is not done here:
 
 - It compiles `interrupt_before=["respond"]`, which stops every ticket, and sends the risky ones to the end of the
   graph, from where nothing resumes them. Here a node of its own asks, and only risky tickets reach it.

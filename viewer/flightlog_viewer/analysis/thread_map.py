@@ -92,7 +92,7 @@ class ThreadMap:
         for i in branch[first:last]:
             for child in self.children[i]:
                 if child not in on_branch and len(lines) < 4:
-                    other = [j for j in self.path(self.newest_leaf(child)) if j == child or j > child]
+                    other = [j for j in self.path(self.newest_leaf(child)) if j >= child]
                     shown = "-".join(self._label(j, False) for j in other)
                     lines.append([RibbonPart(" " * columns[i] + f"+-fork {shown}", "fork")])
         return lines
