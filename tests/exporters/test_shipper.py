@@ -1,60 +1,25 @@
+"""Sending span files: what is new, once confirmed, through rotation and crashes."""
+
 import gzip
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 from flightlog.errors import UsageError
-from flightlog.span import Span
 from flightlog_exporters import shipper
-from flightlog_exporters.delivery.open_sender import open_sender
-from flightlog_exporters.delivery.settings import resolve
 from flightlog_exporters.ids import span_id, trace_id
 from flightlog_exporters.ship_state import locked
-from flightlog_exporters.shipper import Shipped, Shipper
 from flightlog_viewer.cli.app import main
 from tests.exporters import receiver as answers
-from tests.exporters.receiver import Receiver, receiving
-
-MS = 1_000_000
-
-
-@pytest.fixture
-def server() -> Iterator[Receiver]:
-    """A server that takes everything until told otherwise."""
-    with receiving() as receiver:
-        yield receiver
-
-
-def tool_span(number: int, **fields: object) -> Span:
-    """One of many."""
-    given = {"type": "tool", "name": "t", "run_id": f"run-{number}", "trace_id": "root", "start_ns": number * MS}
-    return Span(**{**given, "duration_ms": 1.0, "status": "ok", **fields})  # type: ignore[arg-type]
-
-
-def write_spans(path: Path, count: int, start: int = 0) -> list[bytes]:
-    """Append spans to a file and answer their ids."""
-    with path.open("ab") as file:
-        for number in range(start, start + count):
-            file.write(tool_span(number).to_json() + b"\n")
-    return [span_id(f"run-{number}") for number in range(start, start + count)]
-
-
-def ship(url: str, *files: Path, timeout_s: float = 5.0, **options: object) -> Shipped:
-    """One export over HTTP."""
-    environment = {"OTEL_EXPORTER_OTLP_TIMEOUT": str(timeout_s)}
-    sender = open_sender(resolve(url, environment=environment))
-    state = files[0].parent / ".state.json"
-    with locked(state) as offsets:
-        result = Shipper(sender, offsets, first_wait_s=0.01, **options).ship(files)  # type: ignore[arg-type]
-    sender.close()
-    return result
+from tests.exporters.receiver import Receiver
+from tests.exporters.shipping import ship, tool_span, write_spans
 
 
 def test_only_what_is_new_is_sent(server: Receiver, tmp_path: Path) -> None:
@@ -91,16 +56,6 @@ def test_a_large_file_goes_in_batches(
     assert list(server.span_ids()) == ids
 
 
-def test_what_a_server_warns_of_is_said(server: Receiver, tmp_path: Path) -> None:
-    """A warning of a server that took everything is passed on, and everything counts as delivered."""
-    path = tmp_path / "spans.jsonl"
-    write_spans(path, 3)
-    notes: list[str] = []
-    server.script = iter([answers.partial(0, "slow down")])
-    assert ship(server.url, path, note=notes.append).delivered == 3
-    assert notes == ["the server says: slow down"]
-
-
 def test_a_file_stays_known_when_it_is_rotated_and_compressed(server: Receiver, tmp_path: Path) -> None:
     """A renamed or packed file goes on where it was, and a new file of the old name begins at its start."""
     path, rotated = tmp_path / "spans.jsonl", tmp_path / "spans.20261120T101502.123456Z.jsonl"
@@ -126,106 +81,6 @@ def test_a_file_that_was_replaced_is_sent_from_its_beginning(server: Receiver, t
     write_spans(path, 1)
     write_spans(path, 5, start=10)
     assert ship(server.url, path).delivered == 6
-
-
-def test_busy_servers_are_waited_for(server: Receiver, tmp_path: Path) -> None:
-    """503, 429 with Retry-After, a cut connection and a slow answer are tried again until it works."""
-    path = tmp_path / "spans.jsonl"
-    ids = write_spans(path, 10)
-    notes: list[str] = []
-    server.script = iter(
-        (
-            answers.status(503),
-            answers.status(429, retry_after="0.2"),
-            answers.reset,
-            answers.status(502),
-            answers.slow(0.6),
-        )
-    )
-    result = ship(server.url, path, timeout_s=0.3, note=notes.append)
-    assert (result.delivered, result.failure) == (10, None)
-    assert set(server.span_ids()) == set(ids)
-    assert notes == [f"the server answered 503; trying {resolve(server.url).endpoint} again for 300 s (--retry-for)"]
-
-
-def test_no_server_makes_us_hurry(server: Receiver, tmp_path: Path) -> None:
-    """A server that answers "again, at once" for ever is asked less and less often."""
-    path = tmp_path / "spans.jsonl"
-    write_spans(path, 1)
-    server.script = repeat(answers.status(429, retry_after="0"))
-    assert ship(server.url, path, retry_for_s=0.5).failure is not None
-    assert 2 <= server.tries < 20
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (answers.html, "answered 200 with text/html, not an OTLP response"),
-        (answers.status(302, location="http://user:pw@127.0.0.1/x?token=1"), "redirects (302) to http://127.0.0.1/x:"),
-        (answers.partial(3), "rejected 3 spans: too old"),
-        (answers.status(404), "answered 404"),
-        (answers.status(401), "answered 401"),
-        (answers.status(500), "answered 500"),
-    ],
-)
-def test_what_is_no_success_is_not_taken_for_one(
-    answer: answers.Action, reason: str, server: Receiver, tmp_path: Path
-) -> None:
-    """A page, a redirect, a partial success and a plain refusal end the export, and the next one sends all again."""
-    path = tmp_path / "spans.jsonl"
-    write_spans(path, 5)
-    server.script = iter((answer,))
-    result = ship(server.url, path)
-    assert result.delivered == 0
-    assert result.failure is not None
-    assert reason in result.failure
-    assert ship(server.url, path).delivered == 5
-
-
-def test_giving_up_has_a_reason(tmp_path: Path) -> None:
-    """A server that is away for too long is named as the cause, and nothing counts as delivered."""
-    path = tmp_path / "spans.jsonl"
-    write_spans(path, 5)
-    result = ship("http://127.0.0.1:9", path, retry_for_s=0.05)
-    assert result.delivered == 0
-    assert result.failure is not None
-    assert "no connection" in result.failure
-
-
-def test_requests_that_are_too_large_are_halved(server: Receiver, tmp_path: Path) -> None:
-    """413 makes the batch smaller until it fits."""
-    path = tmp_path / "spans.jsonl"
-    ids = write_spans(path, 40)
-    sizes: list[int] = []
-
-    def at_most_10_kb(handler: answers.Handler) -> None:
-        if len(handler.body) > 10_000:
-            answers.status(413)(handler)
-        else:
-            sizes.append(len(handler.body))
-            answers.accept(handler)
-
-    server.script = repeat(at_most_10_kb)
-    assert ship(server.url, path).delivered == 40
-    assert set(server.span_ids()) == set(ids)
-    assert len(sizes) > 1
-
-
-def test_a_span_nobody_takes_can_be_passed_over(server: Receiver, tmp_path: Path) -> None:
-    """With skip_refused the one span that is refused is found and named, and the others arrive."""
-    path = tmp_path / "spans.jsonl"
-    ids = write_spans(path, 20)
-    poison = ids[7]
-
-    def refuse_poison(handler: answers.Handler) -> None:
-        (answers.status(400) if poison in handler.body else answers.accept)(handler)
-
-    server.script = repeat(refuse_poison)
-    result = ship(server.url, path, skip_refused=True)
-    assert result.delivered == 19
-    assert len(result.refused) == 1
-    assert poison.hex() in result.refused[0]
-    assert set(server.span_ids()) == set(ids) - {poison}
 
 
 def test_a_resume_links_to_the_run_it_continues(server: Receiver, tmp_path: Path) -> None:
