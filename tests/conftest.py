@@ -1,6 +1,7 @@
 """Fixtures that tests of every package may use, what their names look like, and what makes the suite quick."""
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ __all__ = ["postgres_database", "postgres_url"]
 # A busy machine is no failure: how long an example takes says nothing here.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# A suite that runs in the background (`make test &`, nohup) ignores these, and so would every command that it starts.
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), _handler)
 
 _LONGEST = 200
 _WAITING = [Path(__file__).parent / folder for folder in ("viewer/tui", "snapshots")]
