@@ -196,11 +196,10 @@ def _int64(value: Any) -> int:
     return number
 
 
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("a number is not finite")
-    return number
+def _finite(value: Any) -> float | None:
+    """A number; None for those that JSON has not, which protobuf's mapping writes as texts and JavaScript as null."""
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else None
 
 
 _VALUES: Final[dict[str, Callable[[Any], Any]]] = {

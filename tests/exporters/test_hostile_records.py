@@ -39,6 +39,7 @@ DEEP: Any = orjson.loads(b"[" * 900 + b"]" * 900)
         {"inputs": DEEP, "output": {"x": DEEP}, "metadata": DEEP},
         {"inputs": {"messages": [{"type": "human", "content": {"a": DEEP}}]}},
         {"error": {"type": DEEP, "message": DEEP}},
+        {"status": "interrupted", "interrupts": [{"id": ["i"]}], "resumes": [{"interrupt_id": {"i": 1}}, 7]},
         {"status": "interrupted", "interrupts": [{"id": "i", "value": DEEP}], "tags": DEEP, "future": DEEP},
     ],
     ids=lambda fields: "-".join(fields),

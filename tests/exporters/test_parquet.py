@@ -1,6 +1,7 @@
 import contextlib
 import gzip
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,12 +23,15 @@ from flightlog_viewer.cli.app import main
 from tests.exporters.any_span import any_span
 
 FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
+EPOCH = datetime(1970, 1, 1)
 JSON_KINDS = (parquet.OBJECT, parquet.LIST, parquet.ANY)
 
 
 def record_of(row: dict[str, Any]) -> dict[str, Any]:
     """The span record that a row of the Parquet files stands for."""
     record: dict[str, Any] = {"v": 1, "start_time": format_time(row["start_ns"])}
+    assert row["start_time"] == EPOCH + timedelta(microseconds=row["start_ns"] // 1000)
+    assert row["day"] == f"{row['start_time']:%Y-%m-%d}"
     for name, kind in parquet.COLUMNS.items():
         value = row[name]
         if value is not None:
@@ -160,6 +164,32 @@ def test_packed_and_foreign_files_and_partitions(tmp_path: Path) -> None:
     assert "service=a%2Fb%27c/day=1970-01-01" in folders
     assert any(folder.startswith("service=agent/day=20") for folder in folders)
     assert "service=__HIVE_DEFAULT_PARTITION__/day=1970-01-01" in folders
+
+
+def test_what_is_rejected_is_counted_in_files_of_any_form(tmp_path: Path) -> None:
+    """Behind a byte order mark, packed and in OTLP, bad lines are told and the rest is there, and nothing else."""
+    lines = orjson.dumps(GOOD) + b"\n{}\n" + json.dumps({**GOOD, "novel": 1}).encode() + b"\nnonsense\n"
+    files = {"mark.jsonl": b"\xef\xbb\xbf" + lines, "packed.jsonl.gz": gzip.compress(lines)}
+    files["otlp.jsonl"] = FIXTURE.read_bytes() + b'{"resourceSpans":3}\n'
+    for name, data in files.items():
+        path, out = tmp_path / name, tmp_path / f"{name}.out"
+        path.write_bytes(data)
+        written = parquet.write([path], out)
+        rows = by_duckdb(out)
+        assert (written.spans, written.rejected) == ((14, 1) if name == "otlp.jsonl" else (2, 2)), name
+        assert len(rows) == written.spans
+        assert not [found for found in out.rglob("*") if found.is_file() and found.suffix != ".parquet"]
+
+
+def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(tmp_path: Path) -> None:
+    """Whoever made the folder beforehand gets it; a file of that name stays."""
+    path, out = tmp_path / "spans.jsonl", tmp_path / "out"
+    path.write_bytes(orjson.dumps(GOOD) + b"\n")
+    out.mkdir()
+    assert parquet.write([path], out).spans == len(by_duckdb(out)) == 1
+    with pytest.raises(UsageError, match="is there already"):
+        parquet.write([path], path)
+    assert path.read_bytes() == orjson.dumps(GOOD) + b"\n"
 
 
 def test_the_schema_is_plain(tmp_path: Path) -> None:

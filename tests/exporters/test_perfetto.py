@@ -168,6 +168,92 @@ def test_an_arrow_leads_from_the_question_to_the_resumed_run() -> None:
     assert (bad["cname"], bad["args"]["error"]) == ("terrible", {"type": "E", "message": "m"})
 
 
+def test_a_slice_tells_what_the_span_was() -> None:
+    """Its place, what it was, and the facts that are known; nothing of what is not, and no stack trace."""
+    error = {"type": "E", "message": "m"}
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    call = chain(
+        *("call", 2, 3.5, "root"), type="llm", kind=None, node="agent", step=0, attempt=1, model="m", provider="p",
+        token_usage=usage, status="error", error={**error, "stacktrace": "long"}, metadata={"a": 1}, inputs="secret",
+    )  # fmt: skip
+    events = [event for event in exported([chain("root", 1, 100, kind="graph"), call]) if event["ph"] != "M"]
+    time = {"start_time": "1970-01-01T00:00:00.001000Z", "duration_ms": 100}
+    place = {"pid": 1, "tid": 1, "ph": "X"}
+    assert events == [
+        {"name": "root", "cat": "graph", "ts": 0, "dur": 100_000, **place}
+        | {"args": {"status": "ok", "run_id": "root", **time}},
+        {"name": "call", "cat": "llm", "ts": 1000, "dur": 3500, "cname": "terrible", **place}
+        | {
+            "args": {
+                **{"status": "error", "run_id": "call", "node": "agent", "step": 0, "attempt": 1, "model": "m"},
+                **{"provider": "p", "token_usage": usage, "error": error},
+                **{"start_time": "1970-01-01T00:00:00.002000Z", "duration_ms": 3.5},
+            }
+        },
+    ]
+
+
+def test_a_trace_without_a_thread_is_a_process_of_its_own() -> None:
+    """Runs of a thread stand together, whatever their traces; those of none stand trace by trace."""
+    spans = [chain(name, number, 1, trace_id=name) for number, name in enumerate("ab")]
+    spans += [chain(name, number, 1, trace_id=name, thread_id="t") for number, name in enumerate("cd")]
+    events = exported(spans)
+    names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+    drawn = {event["name"]: names[event["pid"]] for event in events if event["ph"] == "X"}
+    assert drawn == {"a": "trace a", "b": "trace b", "c": "thread t", "d": "thread t"}
+
+
+def test_what_goes_on_after_its_parent_is_drawn_below_the_grandparent_only() -> None:
+    """A slice stands within what started it, directly or not, and never within a stranger that runs at the time."""
+    events = exported(
+        [
+            chain("root", 0, 100),
+            chain("short", 1, 9, "root"),
+            chain("late child", 20, 10, "short"),
+            chain("other", 40, 50, "root"),
+            chain("later child", 50, 10, "short"),
+        ]
+    )
+    assert track(events, "late child") == track(events, "root") == track(events, "other")
+    assert track(events, "later child") != track(events, "other")
+
+
+def asking(name: str, at: float, thread: str | None, *questions: str) -> Span:
+    """A root that stopped to ask."""
+    asked = [{"id": question, "value": "?"} for question in questions]
+    return chain(name, at, 1, status="interrupted", thread_id=thread, interrupts=asked, trace_id=name)
+
+
+def resumed(name: str, at: float, thread: str | None, *answers: dict[str, Any]) -> Span:
+    """A root that was started with answers."""
+    return chain(name, at, 1, thread_id=thread, resumes=list(answers), trace_id=name)
+
+
+def test_arrows_go_from_each_question_to_its_own_answer() -> None:
+    """By the question's id, or else by the thread; not to the answer of another thread, nor from what asked nothing."""
+    spans = [
+        asking("asks a", 0, "t", "a"),
+        asking("asks b", 2, "u", "b"),
+        resumed("answers b", 4, "u", {"interrupt_id": "b", "value": 1}),
+        resumed("answers any", 6, "t", {"value": 1}),
+        asking("asks of no thread", 8, None, "c"),
+        resumed("answers of no thread", 10, None, {"value": 1}),
+        resumed("answers a stranger", 12, "v", {"interrupt_id": "unknown", "value": 1}),
+        chain("ok with questions", 14, 1, thread_id="w", interrupts=[{"id": "d"}], trace_id="ok"),
+        resumed("answers what is done", 16, "w", {"interrupt_id": "d"}),
+    ]
+    events = exported(spans)
+    placed = {(event["pid"], event["ts"]): event["name"] for event in events if event["ph"] == "X"}
+    ended = {(event["pid"], event["ts"] + event["dur"]): event["name"] for event in events if event["ph"] == "X"}
+    arrows = {}
+    for event in events:
+        if event["ph"] == "s":
+            arrows[event["id"]] = ended[event["pid"], round(event["ts"] + 0.001, 3)]
+        elif event["ph"] == "f":
+            arrows[event["id"]] += " -> " + placed[event["pid"], event["ts"]]
+    assert sorted(arrows.values()) == ["asks a -> answers any", "asks b -> answers b"]
+
+
 def test_how_far_it_is() -> None:
     """Whoever waits is told of both passes over the slices, in order and to the end."""
     told: list[tuple[int, int, int]] = []
