@@ -134,7 +134,9 @@ def test_run_with_a_mistake(
     assert captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("option", [["-o", "x.jsonl"], ["-ox.jsonl"], ["--out", "x.jsonl"], ["--out=x.jsonl"]])
+@pytest.mark.parametrize(
+    "option", [["-o", "x.jsonl"], ["-ox.jsonl"], ["--out", "x.jsonl"], ["--out=x.jsonl"], ["--output", "x.jsonl"]]
+)
 def test_run_is_the_command(option: list[str], tmp_path: Path) -> None:
     """`run` gives the command its own streams, exit status and arguments, and the span file's absolute path."""
     script = "import os, sys; print(sys.argv[1:], os.environ['FLIGHTLOG_PATH']); sys.exit(7)"

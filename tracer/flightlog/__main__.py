@@ -142,7 +142,7 @@ def _parse_run(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
             name, given, value = "--out", True, option[2:]
         else:
             name, equals, value = option.partition("=")
-            name, given = "--out" if name == "-o" else name, bool(equals)
+            name, given = "--out" if name in ("-o", "--output") else name, bool(equals)
         if name not in options:
             raise UsageError(f"run: no option {option}; write `flightlog run -- COMMAND` (`flightlog run --help`)")
         if not given:

@@ -64,3 +64,15 @@ def test_completion_elsewhere(shell: str, capsys: pytest.CaptureFixture[str]) ->
     assert "min-duration" in script
     assert (shell == "zsh") == ("compinit -i" in script)  # without it zsh has no `compdef`, on which `complete` builds
     assert main(["completion", "tcsh"]) == 2
+
+
+@pytest.mark.parametrize("option", ["-o", "--out", "--output"])
+@pytest.mark.parametrize(
+    "command", [["demo", "--list"], ["export", "parquet", "no.jsonl"], ["report", "no.jsonl"], ["collect", "--help"]]
+)
+def test_the_place_to_write_to(
+    command: list[str], option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said in the same way to every command."""
+    main([*command, option, str(tmp_path / "out")])
+    assert "no such option" not in capsys.readouterr().err

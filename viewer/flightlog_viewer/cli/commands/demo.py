@@ -33,7 +33,9 @@ def demo(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Samples to record, or all. --list names them.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to record into.")] = Path("flightlog-demo"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", "--output", metavar="FOLDER", help="Folder to record into.")
+    ] = Path("flightlog-demo"),
     view: Annotated[bool, typer.Option("--view/--no-view", help="Open the viewer afterwards.")] = True,
     list_: Annotated[bool, typer.Option("--list", help="Name the samples and what each shows.")] = False,
 ) -> int:

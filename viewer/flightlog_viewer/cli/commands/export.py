@@ -159,7 +159,10 @@ def otlp_json(
 @export.command("parquet", cls=HelpfulCommand)
 def parquet(
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="FOLDER", help="Folder to write, new or empty.", show_default=False)
+        Path,
+        typer.Option(
+            "-o", "--out", "--output", metavar="FOLDER", help="Folder to write, new or empty.", show_default=False
+        ),
     ],
     paths: Paths = None,
 ) -> None:
