@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flightlog.file_lock import try_lock, unlock
+from flightlog.system_calls import absolute, names_in, rename, status, unlink
 
 _SUFFIX = ".jsonl"
 _STAMP = r"\d{8}T\d{6}(?:\.\d{1,9})?Z(?:-\d+)?"  # without a fraction too: logrotate can write that
@@ -27,7 +28,7 @@ def rotated_files(path: str | os.PathLike[str]) -> list[Path]:
 
     A folder that is gone or cannot be read has none.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(absolute(os.fspath(path)))
     return rotated_in(folder).get(stem_of(name), [])
 
 
@@ -35,7 +36,7 @@ def rotated_in(folder: str) -> dict[str, list[Path]]:
     """All rotated files of a folder by the stem of their span file, oldest first."""
     found: dict[str, list[tuple[str, str]]] = {}
     try:
-        for entry in os.listdir(folder):
+        for entry in names_in(folder):
             if match := _ROTATED.fullmatch(entry):
                 found.setdefault(match.group(1), []).append((match.group(2), entry))
     except OSError:
@@ -62,11 +63,11 @@ def rotate(fd: int, path: str) -> str | None:
     if not try_lock(fd):
         return None
     try:
-        there, ours = os.stat(path, follow_symlinks=False), os.fstat(fd)
+        there, ours = status(path), os.fstat(fd)
         if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
             return None
         name = rotated_name(path)
-        os.rename(path, name)
+        rename(path, name)
         return name
     except FileNotFoundError:
         return None
@@ -79,14 +80,14 @@ def prune(path: str, keep_bytes: int) -> int:
     files: list[tuple[Path, int]] = []
     for file in rotated_files(path):
         with contextlib.suppress(OSError):
-            files.append((file, file.stat(follow_symlinks=False).st_size))
+            files.append((file, status(file).st_size))
     total = sum(size for _, size in files)
     deleted = 0
     for file, size in files:
         if total <= keep_bytes:
             break
         with contextlib.suppress(OSError):
-            file.unlink()
+            unlink(file)
             deleted += 1
             total -= size
     return deleted

@@ -14,6 +14,7 @@ from flightlog.errors import UnreadableError
 from flightlog.file_lock import is_locked
 from flightlog.reader import Key, read_spans, split_lines
 from flightlog.span import Span
+from flightlog.system_calls import absolute, names_in
 
 FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 """How a sidecar is opened: no link is followed, and a pipe in its place is not waited for."""
@@ -36,10 +37,10 @@ def sidecars(path: str | os.PathLike[str]) -> list[Path]:
 
 def beside(path: str | os.PathLike[str], *endings: str) -> list[Path]:
     """``PATH.*ENDING``. Without glob, which compiles a regular expression for each path."""
-    folder, name = os.path.split(os.path.abspath(os.fspath(path)))
+    folder, name = os.path.split(absolute(os.fspath(path)))
     start, least = f"{name}.", len(name) + min(map(len, endings)) + 1
     try:
-        names = os.listdir(folder)
+        names = names_in(folder)
     except OSError:
         return []
     return sorted(Path(folder, n) for n in names if n.endswith(endings) and n.startswith(start) and len(n) >= least)

@@ -4,6 +4,8 @@ import contextlib
 import os
 from typing import Final
 
+from flightlog.system_calls import make_folders
+
 _STANDARD_ERROR: Final = 2
 _FOLDER_ATTEMPTS: Final = 8
 """How often the folder is made again when it is removed right away."""
@@ -20,7 +22,7 @@ def open_file(path: str, flags: int) -> int:
         except FileNotFoundError:
             # It may go again while it is made: makedirs then says that it is missing, or that it exists.
             with contextlib.suppress(FileNotFoundError, FileExistsError):
-                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+                make_folders(os.path.dirname(path))
     return above_standard(os.open(path, flags, 0o600))
 
 

@@ -17,6 +17,7 @@ import time
 from typing import Final
 
 from flightlog.file_lock import try_lock
+from flightlog.system_calls import rename, unlink
 from flightlog.writing.descriptor import open_file
 from flightlog.writing.sweeping import sweep
 
@@ -123,7 +124,7 @@ class InFlight:
         with self._lock:
             if self._fd >= 0:
                 with contextlib.suppress(OSError):
-                    os.unlink(self.path)
+                    unlink(self.path)
                 self._forget()
             self._spans.clear()
             self._top = 0
@@ -224,7 +225,7 @@ class InFlight:
         try:
             fd = open_file(new, _FLAGS)
         except FileExistsError:
-            os.unlink(new)
+            unlink(new)
             fd = open_file(new, _FLAGS)
         spans, size = {}, 0
         try:
@@ -237,11 +238,11 @@ class InFlight:
             mark = _MARKS + int.from_bytes(os.urandom(3))
             os.lseek(fd, mark, os.SEEK_SET)
             now = os.fstat(fd)
-            os.rename(new, self.path)
+            rename(new, self.path)
         except BaseException:
             os.close(fd)
             with contextlib.suppress(OSError):
-                os.unlink(new)
+                unlink(new)
             raise
         if self._fd < 0:
             self._create_span_file()

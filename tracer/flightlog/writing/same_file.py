@@ -1,10 +1,11 @@
 """Tracers of one process that write one file: a run that reaches several of them is recorded by the first."""
 
-import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
+
+from flightlog.system_calls import without_links
 
 if TYPE_CHECKING:
     from flightlog.events.runs import Runs
@@ -47,7 +48,7 @@ class SameFile:
 
 def join(path: str, runs: "Runs") -> SameFile:
     """Take the runs of a tracer in among those of its file."""
-    real = os.path.realpath(path)
+    real = without_links(path)
     with _lock:
         group: Any = _members.get(real)
         if group is None:

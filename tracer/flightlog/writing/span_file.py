@@ -18,6 +18,7 @@ from typing import Final, TypedDict
 
 from flightlog.errors import UsageError
 from flightlog.span import Span
+from flightlog.system_calls import absolute
 from flightlog.writing.appender import Appender
 from flightlog.writing.in_flight import InFlight
 
@@ -264,13 +265,13 @@ def _absolute(path: str | os.PathLike[str]) -> str:
         if not os.fspath(path):
             raise ValueError("it is empty")
         # No shell expands what an environment file or a unit says; and a folder called ~ invites `rm -r ~`.
-        absolute = os.fsdecode(os.path.abspath(os.path.expanduser(os.fspath(path))))
-        if "\0" in absolute:
+        whole = absolute(os.fsdecode(os.path.expanduser(os.fspath(path))))
+        if "\0" in whole:
             raise ValueError("it holds a null character")
-        os.fsencode(absolute)
+        os.fsencode(whole)
     except (TypeError, ValueError, OSError) as error:  # OSError: relative to a folder that is no more
         raise UsageError(f"{path!r} cannot be the path of a span file: {error}") from None
-    return absolute
+    return whole
 
 
 _files: "weakref.WeakSet[SpanFile]" = weakref.WeakSet()

@@ -9,6 +9,7 @@ from typing import Final
 
 from flightlog.file_lock import is_locked
 from flightlog.sidecars import FLAGS, beside, read_sidecar
+from flightlog.system_calls import status, unlink
 
 _ABANDONED_S: Final = 60
 """Age from which a sidecar that was being rewritten counts as left by a writer that was killed at it."""
@@ -26,8 +27,8 @@ def sweep(path: str | os.PathLike[str], keep: int, living: str = "") -> None:
             continue
         with contextlib.suppress(OSError):
             if sidecar.suffix == ".new":  # of a writer killed while it rewrote its sidecar
-                if time.time() - sidecar.stat(follow_symlinks=False).st_mtime > _ABANDONED_S:
-                    sidecar.unlink()
+                if time.time() - status(sidecar).st_mtime > _ABANDONED_S:
+                    unlink(sidecar)
                 continue
             fd = os.open(sidecar, FLAGS)
             try:
@@ -39,7 +40,7 @@ def sweep(path: str | os.PathLike[str], keep: int, living: str = "") -> None:
             if read_sidecar(sidecar):
                 dead.append((modified, sidecar))
             else:
-                sidecar.unlink()
+                unlink(sidecar)
     for _, sidecar in sorted(dead)[: max(0, len(dead) - keep)]:
         with contextlib.suppress(OSError):
-            sidecar.unlink()
+            unlink(sidecar)
