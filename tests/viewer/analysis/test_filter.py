@@ -39,14 +39,17 @@ def rows() -> Iterator[duckdb.DuckDBPyConnection]:
             "token_usage": TOKENS, "error": "STRUCT(type VARCHAR, message VARCHAR)", "tags": "VARCHAR[]",
             "step": "BIGINT", "attempt": "BIGINT", "document_count": "BIGINT", "chunks": "BIGINT", "pid": "BIGINT",
             "start_time": "TIMESTAMP", "end_time": "TIMESTAMP", "cache_hit": "BOOLEAN",
-            "inputs": "JSON", "output": "JSON", "metadata": "JSON",
+            "inputs": "JSON", "output": "JSON", "metadata": "JSON", "model": "VARCHAR", "row_id": "BIGINT",
         }  # fmt: skip
         columns = {**dict.fromkeys(text, "VARCHAR"), **others}
         connection.execute(f"CREATE TABLE spans ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
-        for run, trace, parent, kind, name, status, ms, model, node, tokens, error, tags, hour, metadata in SPANS:
+        for row_id, each in enumerate(SPANS):
+            run, trace, parent, kind, name, status, ms, model, node, tokens, error, tags, hour, metadata = each
+            asked = "request_model" if status == "error" else "model"  # a call that failed was answered by none
             row = {
+                "row_id": row_id,
                 "run_id": run, "trace_id": trace, "parent_run_id": parent, "type": kind, "name": name, "status": status,
-                "duration_ms": ms, "model": model, "node": node, "tags": tags, "metadata": metadata,
+                "duration_ms": ms, asked: model, "node": node, "tags": tags, "metadata": metadata,
                 "start_time": datetime(2026, 11, 20, hour),
                 "token_usage": tokens and {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens},
                 "error": error and {"type": error[0], "message": error[1]},
@@ -55,7 +58,8 @@ def rows() -> Iterator[duckdb.DuckDBPyConnection]:
                 f"INSERT INTO spans ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
             )
         connection.execute(
-            """CREATE VIEW traces AS SELECT trace_id, any_value(r.name) AS name, any_value(r.status) AS status,
+            """CREATE VIEW traces AS SELECT trace_id, any_value(r.row_id) AS row_id,
+            any_value(r.name) AS name, any_value(r.status) AS status,
             any_value(r.thread_id) AS thread_id, any_value(r.service) AS service,
             any_value(r.duration_ms) AS duration_ms,
             any_value(r.start_time) AS start_time, any_value(r.end_time) AS end_time, count(*) AS span_count,

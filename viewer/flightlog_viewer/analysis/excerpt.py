@@ -52,7 +52,6 @@ def _traces(spans: list[Span]) -> list[TraceRow]:
         root = next((span for span in inside if span.parent_run_id is None), None)
         if root is None:
             continue
-        tokens = [n for s in inside if s.type == "llm" and s.token_usage and (n := s.token_usage.get("total_tokens"))]
         found.append(
             TraceRow(
                 trace_id,
@@ -62,13 +61,27 @@ def _traces(spans: list[Span]) -> list[TraceRow]:
                 root.duration_ms,
                 len(inside),
                 sum(span.status == "error" for span in inside),
-                sum(tokens) if tokens and all(isinstance(n, int) for n in tokens) else None,
+                _tokens(inside),
                 None,
-                next((span.thread_id for span in inside if span.thread_id), None),
+                root.thread_id or _earliest_thread(inside),
                 root.service,
             )
         )
     return sorted(found, key=lambda row: row.start_us, reverse=True)
+
+
+def _tokens(inside: list[Span]) -> int | None:
+    """As the column ``total_tokens`` of ``traces``, and 0 without a model call."""
+    calls = [span for span in inside if span.type == "llm"]
+    around = {call.parent_run_id for call in calls}
+    spent = [call.token_usage or {} for call in calls if not call.cache_hit and call.run_id not in around]
+    known = [count for usage in spent if isinstance(count := usage.get("total_tokens"), int)]
+    return sum(known) if known or not calls else None
+
+
+def _earliest_thread(inside: list[Span]) -> str | None:
+    known = [span for span in inside if span.thread_id]
+    return min(known, key=lambda span: span.start_ns).thread_id if known else None
 
 
 def _modified(path: Path) -> float:

@@ -290,7 +290,7 @@ def _with_span(part: _Sql) -> _Sql:
 
 
 def _root_span(part: _Sql) -> _Sql:
-    return f"trace_id IN (SELECT trace_id FROM spans WHERE parent_run_id IS NULL AND {part[0]})", part[1]
+    return f"row_id IN (SELECT row_id FROM spans WHERE row_id IN (SELECT row_id FROM traces) AND {part[0]})", part[1]
 
 
 def _among_traces(part: _Sql) -> _Sql:

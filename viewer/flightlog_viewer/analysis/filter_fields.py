@@ -42,7 +42,14 @@ _FIELDS: Final = (
     _text("type", ", ".join(get_args(SpanType))),
     _text("kind", ", ".join(get_args(Kind))),
     _text("status", ", ".join(STATUSES), trace="status"),
-    _text("model", "model that answered"),
+    # As `summary --by model` groups: a call that failed was answered by none.
+    Field(
+        "model",
+        "text",
+        "CASE WHEN type = 'llm' THEN coalesce(model, request_model, name) END",
+        None,
+        "model that answered, else was asked",
+    ),
     _text("request_model", "model that was asked"),
     _text("provider", "provider of the model"),
     _text("node", "LangGraph node"),

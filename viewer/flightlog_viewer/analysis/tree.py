@@ -38,6 +38,7 @@ class SpanRow(NamedTuple):
     node: str | None = None
     step: int | None = None
     total_tokens: int | None = None
+    """Of a model call whose tokens count: no cache answered, and no call inside has them as well."""
     cost: float | None = None
     """US dollars; None where the price is unknown."""
     attempt: int | None = None

@@ -28,7 +28,7 @@ def token_bins(count: int, where: "Filter") -> Statement:
     """``start_us, tokens``: tokens of model calls, those that pass, in about ``count`` equal stretches of time."""
     return (
         "WITH calls AS (SELECT epoch_us(start_time) AS us, token_usage.total_tokens AS tokens FROM spans "
-        f"WHERE type = 'llm' AND cache_hit IS NOT TRUE AND ({where.where})), "
+        f"WHERE counted AND ({where.where})), "
         "edge AS (SELECT min(us) AS first, greatest(1, (max(us) - min(us)) // ?) AS step FROM calls) "
         "SELECT first + ((us - first) // step) * step AS start_us, sum(tokens)::BIGINT AS tokens "
         "FROM calls, edge GROUP BY ALL ORDER BY ALL",

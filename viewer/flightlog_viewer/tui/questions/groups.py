@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 GROUPS = ("model", "tool", "node", "thread", "day")
 _SERIES = 40
-_SPANS = {"model": "type = 'llm'", "tool": "type = 'tool'", "node": "kind = 'node'"}
-"""Which spans a group is of; the others are of whole runs."""
 _TOTALS = {"model": "llm", "tool": "tool"}
 _TABLES = {
     "model": ("llm_calls", "coalesce(model, request_model, name)"),
@@ -22,6 +20,8 @@ _TABLES = {
     "thread": ("traces", "thread_id"),
     "day": ("traces", "start_time::DATE"),
 }
+"""What the rows of a group are of, and its key."""
+_DAY = "strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '%Y-%m-%d')"
 
 
 _APPROVALS = (
@@ -95,13 +95,12 @@ class GroupQuestions:
         self, group: str, key: str | None, what: Literal["slowest", "failed"], since: datetime | None, tz: tzinfo
     ) -> tuple[str, int] | None:
         """Trace id and row id of the slowest span of a group, or of the one that failed last; all groups for None."""
-        from flightlog_viewer.analysis.filter import compile_filter
-
-        conditions, params = [_SPANS.get(group, "parent_run_id IS NULL")], []
+        table, column = _TABLES[group]
+        conditions: list[str] = []
+        params: list[Any] = []
         if key is not None:
-            where, values = compile_filter(filter_for(group, key), "spans", tz=tz)
-            conditions.append(f"({where})")
-            params += values
+            conditions.append(f"{_DAY if group == 'day' else column} = ?")
+            params += [str(tz), key] if group == "day" else [key]
         if since is not None:
             conditions.append("start_time >= ?")
             params.append(since)
@@ -110,7 +109,8 @@ class GroupQuestions:
         )
         order = "start_time" if what == "failed" else "duration_ms"
         query = (
-            f"SELECT trace_id, row_id FROM spans WHERE {' AND '.join(conditions)} ORDER BY {order} DESC, row_id LIMIT 1"
+            f"SELECT trace_id, row_id FROM {table} WHERE {' AND '.join(conditions)} "
+            f"ORDER BY {order} DESC, row_id LIMIT 1"
         )
         rows = self._cursors.rows(query, params)
         return (rows[0][0], rows[0][1]) if rows else None

@@ -40,7 +40,7 @@ _TRACE_FIELDS = (
 )
 _SPAN_FIELDS = (
     "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
-    "token_usage.total_tokens, cost_usd, attempt"
+    "CASE WHEN counted THEN token_usage.total_tokens END, cost_usd, attempt"
 )
 
 
