@@ -44,6 +44,12 @@ def rotated_in(folder: str) -> dict[str, list[Path]]:
     return {stem: [Path(folder, entry) for _, entry in sorted(files)] for stem, files in found.items()}
 
 
+def span_file_of(name: str) -> str | None:
+    """The name of the span file that a file was rotated from; None for any other name."""
+    match = _ROTATED.fullmatch(name)
+    return None if match is None else match.group(1) + _SUFFIX
+
+
 def rotated_name(path: str) -> str:
     """A name for the file that is rotated now; never one that exists."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -249,3 +249,22 @@ def test_growth_of_what_is_read_by_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
         store.refresh()
         store.refresh()
         assert store.payload(0) == payload
+
+
+def test_what_is_in_flight_is_seen_between_a_rename_and_the_next_span(tmp_path: Path) -> None:
+    """After logrotate there is no file of that name for a while; a process may die then, in the middle of a call."""
+    path = tmp_path / "a.jsonl"
+    writer = SpanFile(path)
+    writer.write(orjson.dumps(span("done")))
+    writer.open_span(1, orjson.dumps({**span("call"), "writer_id": writer.writer_id, "seq": 1}) + b"\n\0")
+    with open_store(path) as store:
+        path.rename(tmp_path / "a.20261121T020000Z.jsonl")
+        store.refresh()
+        assert (ids(store), store.in_flight) == (["call", "done"], 1)
+        for paths in (tmp_path, path, f"{tmp_path}/*.jsonl"):
+            with open_store(paths) as opened:
+                assert (ids(opened), opened.in_flight) == (["call", "done"], 1)
+        writer.write(orjson.dumps(span("next")))
+        store.refresh()
+        assert (ids(store), store.in_flight) == (["call", "done", "next"], 1)
+    writer.close()

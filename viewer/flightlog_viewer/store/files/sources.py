@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.errors import UnreadableError
-from flightlog.rotation import rotated_in
+from flightlog.rotation import rotated_files, rotated_in
 from flightlog.sidecars import sidecars
 from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.databases import is_url, not_spans
@@ -92,6 +92,8 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
         if not files:
             raise UnreadableError(f"no file matches {given}")
         return files
+    if path.suffix == ".jsonl" and rotated_files(path):
+        return [path]
     if given == "-":
         raise UnreadableError("standard input cannot be read again and again: save it to a file, and name that")
     if os.path.islink(given):
@@ -123,6 +125,9 @@ def _with_rotated(files: Iterable[Path]) -> list[Path]:
             folder = path.parent  # as given, so that a relative path stays relative
             if folder not in by_folder:
                 by_folder[folder] = rotated_in(os.path.abspath(folder))
-            found += [folder / part.name for part in by_folder[folder].get(path.stem, ())]
+            parts = by_folder[folder].get(path.stem, ())
+            found += [folder / part.name for part in parts]
+            if parts and not path.exists():  # renamed a moment ago: the next span makes a new one
+                continue
         found.append(path)
     return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flightlog.sidecars import OpenSpan, read_open_spans
+from flightlog.rotation import span_file_of
+from flightlog.sidecars import OpenSpan, read_sidecar
 from flightlog_viewer.store.columns import LIGHT_NAMES
 from flightlog_viewer.store.loading.sieve import clean
 
@@ -48,14 +49,26 @@ class Started:
 def read_started(files: list[tuple[int, Path]]) -> list[Started]:
     """The starts in the sidecars beside each file. Read them before the file: a span that ends meanwhile is in both."""
     beside = files_with_sidecars(path for _, path in files)
-    return [Started(file_id, found) for file_id, path in files if path in beside for found in read_open_spans(path, ())]
+    started = []
+    for file_id, path in files:
+        found = [one for sidecar in beside.get(path, ()) for one in read_sidecar(sidecar)]
+        started += [Started(file_id, one) for one in sorted(found, key=lambda one: one.span.start_ns)]
+    return started
 
 
 def files_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[Path]]:
-    """The sidecars of each span file that has any; every folder is listed once, however many files it has."""
+    """The sidecars of each span file that has any; every folder is listed once, however many files it has.
+
+    A file that was rotated has those of its span file until the new one is read: the writer may have died in between.
+    """
     by_folder: dict[Path, dict[str, Path]] = {}
-    for path in paths:
+    newest_part: dict[Path, Path] = {}
+    for path in sorted(paths):
         by_folder.setdefault(path.parent, {})[path.name] = path
+        if (span_file := span_file_of(path.name)) is not None:
+            newest_part[path.parent / span_file] = path
+    for span_file_path, part in newest_part.items():
+        by_folder[part.parent].setdefault(span_file_path.name, part)
     found: dict[Path, list[Path]] = {}
     for folder, by_name in by_folder.items():
         with contextlib.suppress(OSError):
