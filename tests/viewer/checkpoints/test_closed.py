@@ -13,6 +13,8 @@ from langgraph.types import Command
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
+from tests.conformance.replay.human import asking
+from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints.graphs import refunds, thread
 
 
@@ -73,6 +75,38 @@ def test_an_encrypted_postgres_database(postgres_database: str) -> None:
     assert (summary.status, list(summary.next)) == ("interrupted", ["approve"])
     assert (summary.pending[0].id, summary.pending[0].value["__type__"]) == (asked.id, "__encrypted__")
     assert (approval.status, approval.node) == ("pending", "approve")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_closed_question_of_a_subgraph(depth: int, postgres_database: str) -> None:
+    """It is one question, by the id that answers it, at the thread, at its steps and among the approvals."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        saver.serde = EncryptedSerializer(Cipher())
+        builder = asking("one?", "two?")
+        for _ in range(depth):
+            builder = around(builder.compile())
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"count": 1}, thread("t"))
+        ids = [graph.get_state(thread("t")).interrupts[0].id]
+        graph.invoke(Command(resume={ids[0]: "a"}), thread("t"))
+        ids.append(graph.get_state(thread("t")).interrupts[0].id)
+        with open_source(postgres_database) as source:
+            [summary] = source.threads()
+            asked = [question.id for step in source.history("t").steps for _, question in step.pending]
+            approvals = [approval for approval, _ in database_approvals(source)]
+        assert [question.id for question in summary.pending] == ids[1:]
+        assert asked == ids[1:] * (depth + 1)
+        assert [(one.interrupt_id, one.status, one.node) for one in approvals] == [
+            (ids[0], "answered", "ask"),
+            (ids[1], "pending", "ask"),
+        ]
+        graph.invoke(Command(resume={ids[1]: "b"}), thread("t"))
+    with open_source(postgres_database) as source:
+        approvals = [approval for approval, _ in database_approvals(source)]
+        [summary] = source.threads()
+    assert [(one.interrupt_id, one.status) for one in approvals] == [(name, "answered") for name in ids]
+    assert not summary.pending
 
 
 def test_a_pickled_value_stays_closed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
-from flightlog_viewer.checkpoints.inert import Inert
+from flightlog_viewer.checkpoints.inert import Inert, is_opaque
 from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows, batches
@@ -15,8 +15,10 @@ from flightlog_viewer.checkpoints.task_ids import TaskIds
 from flightlog_viewer.checkpoints.tasks import (
     StepRows,
     has_unnamed_calls,
+    numbered_of,
     pulled_nodes,
     step_rows,
+    task_namespace,
     task_of_namespace,
 )
 
@@ -107,7 +109,27 @@ class HistoryReader:
         inner = self._inner.get(opened.row.key.checkpoint_ns)
         if inner and any(not task.task_id for task in rows.tasks):
             rows = replace(rows, tasks=[_identified(task, opened, known, inner) for task in rows.tasks])
+        if inner and any(is_opaque(question.value) for task in rows.tasks for question in task.interrupts):
+            rows = replace(rows, tasks=[self._asked_inside(task, opened.row.key, inner) for task in rows.tasks])
         return rows
+
+    def _asked_inside(self, task: Task, key: Key, inner: Mapping[str, set[str]]) -> Task:
+        """A task whose question is closed, and with it the question's id, which is that of a subgraph's question."""
+        if not task.interrupts or task.task_id not in inner.get(task.node, ()):
+            return task
+        namespace = task_namespace(key.checkpoint_ns, task.node, task.task_id)
+        for below in reversed(self._keys):
+            if below.checkpoint_ns == namespace or numbered_of(below.checkpoint_ns) == namespace:
+                for row in self._rows.fetch([below]):
+                    opened = open_row(row, self._decoder, outline=True)
+                    asked = [
+                        question
+                        for other in self._step_rows(opened, self._known[below.checkpoint_ns]).tasks
+                        for question in other.interrupts
+                    ]
+                    if asked:
+                        return replace(task, interrupts=asked)
+        return task
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:
         """The names of `@task` calls stand in the next checkpoint of the namespace only."""

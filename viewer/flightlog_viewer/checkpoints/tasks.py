@@ -143,6 +143,12 @@ def task_namespace(checkpoint_ns: str, node: str, task_id: str) -> str:
     return f"{checkpoint_ns}|{node}:{task_id}" if checkpoint_ns else f"{node}:{task_id}"
 
 
+def numbered_of(checkpoint_ns: str) -> str:
+    """The namespace of a task without the number that a second subgraph called in it has."""
+    before, _, number = checkpoint_ns.rpartition("|")
+    return before if number.isdigit() else checkpoint_ns
+
+
 def task_of_namespace(checkpoint_ns: str) -> str | None:
     """The task that a namespace belongs to: `node:task_id`, with `|1` after it for a second call."""
     for part in reversed(checkpoint_ns.split("|")):
@@ -214,8 +220,9 @@ def _with_id(interrupt: Interrupt, rows: _Rows, node: str, names: TaskNames) -> 
     """A question whose row is closed with the id that it must have: it tells such questions apart."""
     if interrupt.id:
         return interrupt
-    # A task that has ended had its last question answered too.
-    before = len(rows.resumes) - 1 if rows.output and rows.resumes else len(rows.resumes)
+    before = len(rows.resumes)
+    if rows.output and rows.resumes:  # a task that has ended had its last question answered too
+        before = (rows.first_output or before) - 1
     return Interrupt(question_id(names.checkpoint_ns, node, rows.task_id, before), interrupt.value)
 
 

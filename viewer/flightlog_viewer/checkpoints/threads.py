@@ -7,10 +7,18 @@ from itertools import groupby
 from flightlog_viewer.checkpoints import channels
 from flightlog_viewer.checkpoints.channels import Triggers
 from flightlog_viewer.checkpoints.decode import Decoder
+from flightlog_viewer.checkpoints.inert import is_opaque
 from flightlog_viewer.checkpoints.model import Pending, Task, ThreadStatus, ThreadSummary
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows, batches
-from flightlog_viewer.checkpoints.tasks import StepRows, pulled_nodes, step_rows, task_of_namespace
+from flightlog_viewer.checkpoints.tasks import (
+    StepRows,
+    numbered_of,
+    pulled_nodes,
+    step_rows,
+    task_namespace,
+    task_of_namespace,
+)
 
 BATCH = 64
 """Threads whose newest checkpoints are read in one transaction, at the most."""
@@ -72,7 +80,7 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
     pending = _pending(opened, step)
     if pending and len(thread.heads) > 1:
         asking = {task.task_id for task in step.tasks if task.pending}
-        pending = _innermost(rows, _below(thread, asking), pending, decoder)
+        pending = _innermost(rows, _below(thread, asking), step, pending, decoder)
         if not pending and status == "interrupted":
             status = "paused_or_running"  # answered inside the subgraph, which has not finished
     failed = [task for task in step.tasks if _failed(task)]
@@ -143,16 +151,34 @@ def _below(thread: _Thread, tasks: Collection[str]) -> list[Key]:
     return sorted(keys, key=lambda key: key.checkpoint_ns.count("|"))
 
 
-def _innermost(rows: Rows, inner: Sequence[Key], pending: Sequence[Pending], decoder: Decoder) -> list[Pending]:
+def _innermost(
+    rows: Rows, inner: Sequence[Key], step: StepRows, pending: Sequence[Pending], decoder: Decoder
+) -> list[Pending]:
     """A question of a subgraph stands at every graph above it too: keep it where it was asked and not answered."""
     found: dict[str, Pending] = {question.id: question for question in pending}
+    closed = _closed("", step)
     for row in (row for batch in batches(rows, inner) for row in batch):
         opened, step = _open(rows, row, decoder)
         for task in step.tasks:
             for question in task.interrupts:
                 if question.id in found and task.status != "interrupted":
                     del found[question.id]
-        for question_here in _pending(opened, step):
-            if question_here.id in found:
+        here = _pending(opened, step)
+        # A closed question does not tell its id: what its task's subgraph asks stands in its place.
+        stands_for = closed.get(numbered_of(row.key.checkpoint_ns)) if here else None
+        known = stands_for is not None and found.pop(stands_for, None) is not None
+        for question_here in here:
+            if known or question_here.id in found:
                 found[question_here.id] = question_here
+        closed |= _closed(row.key.checkpoint_ns, step)
     return list(found.values())
+
+
+def _closed(checkpoint_ns: str, step: StepRows) -> dict[str, str]:
+    """The namespaces of the tasks whose question is closed, with the id that it would have as their own."""
+    return {
+        task_namespace(checkpoint_ns, task.node, task.task_id): question.id
+        for task in step.tasks
+        for question in task.pending
+        if is_opaque(question.value)
+    }
