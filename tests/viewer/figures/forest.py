@@ -56,18 +56,22 @@ def _span(chance: random.Random, name: str, trace: str, start: str) -> Record:
     if kind == "chain":
         maybe["kind"] = chance.choice(["graph", "node", "node", "task", "runnable"])
     if kind == "llm":
-        read, given = chance.randrange(1000), chance.randrange(300_000)
+        given, answered = chance.randrange(300_000), chance.randrange(500)
+        kinds = {name: given // 5 for name in ("cache_read", "cache_creation", "audio") if chance.random() < 0.5}
         maybe |= {
             "cache_hit": chance.random() < 0.3,
-            "model": chance.choice(["gpt-4o", "gemini-2.5-pro", "claude-sonnet-4-5", "nobody-knows"]),
+            "model": chance.choice(
+                ["gpt-4o", "gemini-2.5-pro", "gemini-2.5-flash", "claude-sonnet-4-5", "nobody-knows"]
+            ),
             "request_model": chance.choice(["gpt-4o-mini", "nobody-knows"]),
             "provider": chance.choice(["openai", "google_genai", "anthropic"]),
             "time_to_first_token_ms": chance.random() * 9,
             "token_usage": {
                 "input_tokens": given,
-                "output_tokens": 7,
-                "total_tokens": given + 7,
-                "input_token_details": {"cache_read": min(read, given)},
+                "output_tokens": answered,
+                "total_tokens": given + answered,
+                "input_token_details": kinds,
+                "output_token_details": {"reasoning": answered // 3, "audio": answered // 4},
             },
         }
     if kind == "tool" or record["status"] == "error":

@@ -113,7 +113,7 @@ class Figures:
         """A trace: its root, and its sums."""
         root = self.root(name, members)
         in_threads = [record for record in members if "thread_id" in record]
-        earliest = min(in_threads, key=start_us, default={})
+        earliest = min(in_threads, key=lambda r: (start_us(r), r["seq"]), default={})
         return {
             "trace_id": name,
             **{key: root.get(key) for key in ("name", "type", "kind", "status", "duration_ms", "service")},
@@ -131,7 +131,7 @@ class Figures:
 
     def root(self, name: str, members: Sequence[Record]) -> Record:
         """The span of a trace that has no parent, or the earliest whose parent is missing."""
-        return min(members, key=lambda r: ("parent_run_id" in r, r["run_id"] != name, start_us(r)))
+        return min(members, key=lambda r: ("parent_run_id" in r, r["run_id"] != name, start_us(r), r["seq"]))
 
     def overview(self) -> Record:
         """One row about all."""
@@ -306,6 +306,9 @@ def cost(record: Record) -> float | None:
                 output_tokens=usage["output_tokens"],
                 cache_read_tokens=details.get("cache_read"),
                 cache_write_tokens=details.get("cache_creation"),
+                input_audio_tokens=details.get("audio"),
+                cache_audio_read_tokens=0,  # LangChain's kinds of tokens do not overlap
+                output_audio_tokens=usage.get("output_token_details", {}).get("audio"),
             ),
             model,
             provider_id=PROVIDERS.get(provider, provider) if provider else None,

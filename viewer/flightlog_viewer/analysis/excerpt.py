@@ -81,7 +81,7 @@ def _tokens(inside: list[Span]) -> int | None:
 
 def _earliest_thread(inside: list[Span]) -> str | None:
     known = [span for span in inside if span.thread_id]
-    return min(known, key=lambda span: span.start_ns).thread_id if known else None
+    return min(known, key=lambda span: (span.start_ns, span.seq or 0)).thread_id if known else None
 
 
 def _modified(path: Path) -> float:

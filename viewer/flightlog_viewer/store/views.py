@@ -48,8 +48,8 @@ per_trace AS (
         sum(token_usage.total_tokens) FILTER (counted)::BIGINT AS total_tokens,
         sum(cost_usd) FILTER (counted) AS cost_usd,
         count(*) FILTER (counted AND cost_usd IS NULL) AS unknown_costs,
-        arg_min(row_id, (parent_run_id IS NOT NULL, run_id <> trace_id, start_time, row_id)) AS root_row,
-        arg_min(thread_id, (start_time, row_id)) AS thread_id
+        arg_min(row_id, (parent_run_id IS NOT NULL, run_id <> trace_id, start_time, seq, row_id)) AS root_row,
+        arg_min(thread_id, (start_time, seq, row_id)) AS thread_id
     FROM chosen GROUP BY trace_id)
 SELECT root.row_id, root.trace_id, root.name, root.type, root.kind, root.status, root.start_time, root.end_time,
     root.duration_ms, span_count, error_count, open_count, llm_count, tool_count, input_tokens, output_tokens,
