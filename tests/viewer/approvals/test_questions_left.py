@@ -13,7 +13,7 @@ from flightlog_viewer.checkpoints.model import Interrupt, Step, Task, TaskStatus
 from flightlog_viewer.checkpoints.tasks import question_id
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
-from tests.viewer.approvals.test_approvals import found, record
+from tests.viewer.approvals.test_approvals import NO_PATHS, found, record
 from tests.viewer.checkpoints.graphs import payments, refunds, thread
 from tests.viewer.checkpoints.steps import STEP
 
@@ -35,13 +35,15 @@ def test_a_question_in_a_subgraph_waits(tmp_path: Path) -> None:
     ]
 
 
-def test_a_question_in_a_subgraph_answered_around_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("older", ["", NO_PATHS])
+def test_a_question_in_a_subgraph_answered_around_it(tmp_path: Path, older: str) -> None:
     """An update in the name of the subgraph's node answers the question inside, at the time of the update."""
 
     def work(saver: Any) -> None:
         graph = around(asking("ok?").compile()).compile(checkpointer=saver)
         graph.invoke({"count": 1}, thread("t"))
         graph.update_state(thread("t"), {"log": ["by hand"]}, as_node="inner")
+        saver.conn.execute(older)
 
     [approval] = found(record(tmp_path / "x.sqlite", work))
     assert (approval.node, approval.status, approval.answer) == ("ask", "answered", {"log": ["by hand"]})

@@ -85,3 +85,17 @@ def test_a_refused_answer_answers_nothing(tmp_path: Path) -> None:
     lines.add("n", "b", 21, 5, status="error", thread_id="t")
     with open_store([str(lines.write(tmp_path / "spans.jsonl"))], cache=False) as store:
         assert [answer.answer for answer in span_answers(store.query("answers"))] == ["taken"]
+
+
+def test_the_chain_has_the_answer(tmp_path: Path) -> None:
+    """Older versions do not show a named graph for one at its start: the thread is that of the chain's only graph."""
+    lines = SpanLines()
+    lines.add("chain", None, 0, 10, resumes=[{"value": "yes"}])
+    lines.add("graph", "chain", 1, 8, kind="graph", thread_id="t")
+    lines.add("both", None, 20, 10, resumes=[{"value": "no"}])
+    lines.add("other", "both", 21, 8, kind="graph", thread_id="t", resumes=[{"value": "no"}])
+    lines.add("refused", None, 40, 10, status="error", resumes=[{"value": "refused"}])
+    lines.add("at once", "refused", 41, 8, kind="graph", status="error", thread_id="t", resumes=[{"value": "refused"}])
+    with open_store([str(lines.write(tmp_path / "spans.jsonl"))], cache=False) as store:
+        answers = [(answer.thread_id, answer.answer) for answer in span_answers(store.query("answers"))]
+    assert answers == [("t", "yes"), (None, "no"), ("t", "no"), (None, "refused")]

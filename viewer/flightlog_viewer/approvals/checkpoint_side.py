@@ -177,10 +177,13 @@ def _settled(
             return approval
         return replace(approval, answered=Moment(approval.asked.earliest, after))
     if task.by_update or task.status == "finished":
-        answer = dict(task.writes) if task.by_update else None
+        # Rows of SQLite savers before 3.1 do not tell an update's writes from the task's own; what followed does.
+        updated = bool(followers) and places[followers[0]].source == "update" and not task.answers_taken
+        by_update = task.by_update or updated
+        answer = dict(task.writes) if by_update else None
         # The update made its own checkpoint: its time is the time of the answer.
-        moment = at(after) if task.by_update else Moment(approval.asked.earliest, after)
-        return replace(approval, status="answered", answer=answer, answer_recorded=task.by_update, answered=moment)
+        moment = at(after) if by_update else Moment(approval.asked.earliest, after)
+        return replace(approval, status="answered", answer=answer, answer_recorded=by_update, answered=moment)
     updates = [child for child in followers if places[child].source == "update"]
     # An update after which the question is asked again did not answer it.
     if updates and (update := places[updates[-1]]).update and not update.asks:

@@ -18,16 +18,23 @@ def questions() -> Statement:
 def answers() -> Statement:
     """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``.
 
-    LangGraph refuses an answer that might be to several questions, before anything has run.
+    LangGraph refuses an answer that might be to several questions, before anything has run. A graph with a name of its
+    own that a chain calls is not known for one at its start before LangGraph 1.1: the chain has the answer alone.
     """
     return (
         """WITH runs AS (
             SELECT * FROM spans WHERE resumes IS NOT NULL AND status <> 'error'
             UNION ALL SELECT failed.*
             FROM spans AS failed SEMI JOIN spans AS child ON child.parent_run_id = failed.run_id
-            WHERE failed.resumes IS NOT NULL AND failed.status = 'error')
-        SELECT thread_id, resumes::VARCHAR AS resumes, start_time FROM runs
-        ORDER BY start_time, row_id""",
+            WHERE failed.resumes IS NOT NULL AND failed.status = 'error'
+        ), alone AS (
+            SELECT trace_id FROM spans WHERE resumes IS NOT NULL
+            GROUP BY trace_id HAVING count(*) = 1 AND count(thread_id) = 0
+        ), only_thread AS (
+            SELECT trace_id, min(thread_id) AS thread_id FROM spans SEMI JOIN alone USING (trace_id)
+            GROUP BY trace_id HAVING count(DISTINCT thread_id) = 1)
+        SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time
+        FROM runs LEFT JOIN only_thread USING (trace_id) ORDER BY start_time, row_id""",
         [],
     )
 
