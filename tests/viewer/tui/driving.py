@@ -53,6 +53,14 @@ class Driven:
         self.app.screen.post_message(events.Paste(text))
         await self.settle()
 
+    async def until(self, text: str) -> None:
+        """Wait for what a look at the files brings, on the screen or as a message."""
+        for _ in range(200):
+            if text in self.text() or text in self.toasts():
+                return
+            await self.pilot.pause(0.05)
+        raise AssertionError(f"{text!r} did not appear:\n{self.text()}")
+
     def text(self) -> str:
         """Everything on the screen."""
         lines = self.app.screen._compositor.render_strips()

@@ -70,7 +70,7 @@ async def test_keys_are_for_the_rows_that_were_asked_for(night: Path, monkeypatc
         return figures(self, *asked)
 
     monkeypatch.setattr(GroupQuestions, "figures", late)
-    monkeypatch.setattr(type_ahead, "LONGEST_S", 0.05)
+    monkeypatch.setattr(type_ahead, "MOST_LOOKS", 20)
     async with driven([night], size=(120, 40)) as viewer:
         await viewer.press("5")
         await viewer.press("V", "V", "enter")

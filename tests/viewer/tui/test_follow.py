@@ -10,7 +10,7 @@ import pytest
 
 from flightlog.writing.span_file import SpanFile
 from flightlog_viewer.tui.screens.traces import TracesView
-from tests.viewer.tui.driving import Driven, driven
+from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file, support_trace
 from tests.viewer.tui.threads import checkpoint_file
 
@@ -19,15 +19,6 @@ def append(path: Path, number: int) -> None:
     """One more trace at the end of the file."""
     with path.open("ab") as file:
         file.write(b"".join(span.to_json() + b"\n" for span in reversed(support_trace(number))))
-
-
-async def until(viewer: Driven, text: str) -> None:
-    """Wait for what a look at the file brings."""
-    for _ in range(200):
-        if text in viewer.text():
-            return
-        await viewer.pilot.pause(0.05)
-    raise AssertionError(f"{text!r} did not appear:\n{viewer.text()}")
 
 
 async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> None:
@@ -39,7 +30,7 @@ async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> No
         await viewer.press("j", "j")
         before = view.selected()
         append(path, 40)
-        await until(viewer, "1 newer (a)")
+        await viewer.until("1 newer (a)")
         assert view.selected() == before
         assert view.table.row_count == 5
         await viewer.press("a")
@@ -48,8 +39,8 @@ async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> No
         await viewer.press("g", "F")
         assert "LIVE" in viewer.text()
         append(path, 50)
-        await until(viewer, "63 spans")
-        await until(viewer, "7 traces")
+        await viewer.until("63 spans")
+        await viewer.until("7 traces")
         assert view.table.cursor == 0
         assert view.table.row_count == 7
 
@@ -67,9 +58,9 @@ async def test_following_is_of_the_newest(tmp_path: Path) -> None:
         await viewer.press("j")
         stands = view.selected()
         append(path, 40)
-        await until(viewer, "1 newer (g)")
+        await viewer.until("1 newer (g)")
         append(path, 41)
-        await until(viewer, "2 newer (g)")
+        await viewer.until("2 newer (g)")
         assert view.selected() == stands
         await viewer.press("g")
         assert "newer" not in viewer.text()
@@ -89,7 +80,7 @@ async def test_an_empty_file_fills_and_a_torn_line_waits(tmp_path: Path) -> None
         assert "0 spans" in viewer.text()
         with path.open("ab") as file:
             file.write(line[100:])
-        await until(viewer, "1 trace ")
+        await viewer.until("1 trace ")
         assert "bad line" not in viewer.text()
         assert "support" in viewer.text()
 
@@ -104,7 +95,7 @@ async def test_an_open_trace_grows_and_keeps_its_place(tmp_path: Path) -> None:
         assert "refund" not in viewer.text()
         with path.open("ab") as file:
             file.write(spans[-1].to_json() + b"\n")
-        await until(viewer, "refund")
+        await viewer.until("refund")
         assert "gpt-4o" not in viewer.text().split("[Messages]")[0].split("filter the spans")[1]
 
 
@@ -125,7 +116,7 @@ async def test_a_database_that_is_being_written_is_followed(tmp_path: Path) -> N
         assert "first" in viewer.text()
         with SqliteSaver.from_conn_string(str(database)) as saver:
             Writer(saver).put("second", -1, {"a": 1}, parent=None, due=None)
-        await until(viewer, "second")
+        await viewer.until("second")
 
 
 async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:
@@ -141,9 +132,9 @@ async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:
     with sidecar.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         async with driven([path]) as viewer:
-            await until(viewer, "running")
+            await viewer.until("running")
             fcntl.flock(held, fcntl.LOCK_UN)
-            await until(viewer, "no end")
+            await viewer.until("no end")
             await viewer.press("g", "enter")
             assert "no end" in viewer.text()
 
@@ -159,12 +150,12 @@ async def test_what_runs_ends_on_its_row_while_newer_ones_wait(tmp_path: Path) -
     async with driven([path]) as viewer:
         view = viewer.app.main.view("traces")
         assert isinstance(view, TracesView)
-        await until(viewer, "running")
+        await viewer.until("running")
         await viewer.press("j")
         assert (was := view.selected()) is not None
         assert was.status == "running"
         append(path, 11)
-        await until(viewer, "1 newer (a)")
+        await viewer.until("1 newer (a)")
         writer.write(orjson.dumps(start) + b"\n")
         for _ in range(200):
             selected = view.selected()
@@ -228,7 +219,7 @@ async def test_a_view_behind_is_brought_up_to_date_when_it_comes_to_the_front(
         monkeypatch.setattr(stats, "data_changed", tell)
         for number in (40, 50):
             append(path, number)
-            await until(viewer, f"{'36' if number == 40 else '45'} spans")
+            await viewer.until(f"{'36' if number == 40 else '45'} spans")
         await viewer.settle()
         assert asked == []
         await viewer.press("5")

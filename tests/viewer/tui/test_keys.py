@@ -18,7 +18,7 @@ from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
 from flightlog_viewer.tui.widgets.grid import Grid
 from tests.viewer.tui.driving import Driven, driven
-from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.recordings import support_file, support_trace, write
 from tests.viewer.tui.threads import Writer, checkpoint_file
 
 
@@ -76,7 +76,7 @@ async def test_another_order_shows_its_top(spans: Path) -> None:
         assert (table.cursor, table.scroll_offset.y) == (0, 0)
 
 
-async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, home: Path) -> None:
+async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, home: Path, tmp_path: Path) -> None:
     """s sorts, B marks for good, c twice compares, R lists what was left out, : finds any of it by name."""
     async with driven([spans], size=(120, 40)) as viewer:
         await viewer.press("s", "j", "enter")
@@ -96,6 +96,13 @@ async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, ho
     async with driven([spans]) as viewer:
         await viewer.press("apostrophe", "enter")
         assert trace(viewer).trace_id is not None
+        assert "support" in viewer.text()
+    async with driven([write(tmp_path / "other.jsonl", support_trace(40))], size=(120, 40)) as viewer:
+        await viewer.press("enter", "apostrophe", "enter")
+        assert "this trace is not in the files that are open" in viewer.text()
+        assert "messages" not in viewer.text()
+        await viewer.press("1", "enter")
+        assert "9 spans" in viewer.text()
 
 
 async def test_times_are_shown_in_the_zone_asked_for(

@@ -34,7 +34,7 @@ async def test_enter_twice_chooses_once(spans: Path, before: list[str], bunch: l
         await viewer.type(*bunch)
         assert any(isinstance(screen, MainScreen) for screen in viewer.app.screen_stack)
         await viewer.press("escape", "1")
-        assert "[1 Traces]" in viewer.text()
+        await viewer.until("[1 Traces]")
 
 
 async def test_what_is_searched_for_twice_leaves_the_text(spans: Path) -> None:

@@ -25,8 +25,8 @@ async def test_a_filter_typed_ahead_is_a_filter(spans: Path) -> None:
         assert isinstance(view, TracesView)
         assert view.filter_line.text == "status:error"
         assert len(view.table.rows) == 2
-        assert "[2 Trace]" in viewer.text()
-        assert "✗2" in viewer.text()
+        await viewer.until("[2 Trace]")
+        await viewer.until("✗2")
 
 
 async def test_enter_waits_for_the_next_error(spans: Path) -> None:
@@ -36,21 +36,21 @@ async def test_enter_waits_for_the_next_error(spans: Path) -> None:
         view = viewer.app.main.view("traces")
         assert isinstance(view, TracesView)
         assert view.table.cursor == 1
-        assert "✗2" in viewer.text()
+        await viewer.until("✗2")
 
 
 async def test_a_screen_is_there_before_the_keys_for_it(spans: Path, tmp_path: Path) -> None:
     """The first keys of a screen reach it although it is made only now; Esc before it is there leads back."""
     async with driven([spans], [checkpoint_file(tmp_path / "checkpoints.sqlite")]) as viewer:
         await viewer.type("2", "escape", "j")
-        assert "[1 Traces]" in viewer.text()
+        await viewer.until("[1 Traces]")
         await viewer.type("5", "v", "v", "Z")
-        assert "[Node]" in viewer.text()
+        await viewer.until("[Node]")
         await viewer.type("6", *"-- ", "escape", "4", "v")
         sql = viewer.app.main.view("sql")
         assert isinstance(sql, SqlView)
         assert sql.editor.text.startswith("-- SELECT")
-        assert "[Answered]" in viewer.text()
+        await viewer.until("[Answered]")
 
 
 async def test_a_key_held_down_is_not_held_up(spans: Path) -> None:

@@ -171,7 +171,7 @@ class FlightlogApp(Guarded, DrawnApp):
         self._show_status()
         self.main.data_changed(appended=False)
         self.call_later(self._remember)
-        for problem in self.session.threads.problems:
+        for problem in self.session.threads.news():
             self.main.post_message(Faulted(problem, None))
         if self.session.checkpoints and not self.session.files():
             self.main.bring("threads")

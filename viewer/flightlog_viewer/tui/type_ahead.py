@@ -8,7 +8,6 @@ commands.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any
 
 from textual import events
@@ -19,9 +18,9 @@ from textual.widgets import Input, TextArea
 
 from flightlog_viewer.tui.screens.view import View
 
-LONGEST_S = 1.0
-"""So long a key waits for the one before at most."""
 _LOOK_S = 0.001
+MOST_LOOKS = 1000
+"""A key waits a second for the one before at most, not counting what the machine does meanwhile."""
 
 
 class TypeAhead:
@@ -52,10 +51,11 @@ class TypeAhead:
             self._passing = asyncio.create_task(self._pass_all())
 
     async def _pass_all(self) -> None:
+        waits = True
         while self._later and self._app.is_running:
             event = self._later.popleft()
-            if not self._goes_on(event):
-                await self._until_quiet()
+            if waits and not self._goes_on(event):
+                waits = await self._until_quiet()  # where it never gets quiet, only the first of a bunch waits for it
             try:
                 await self._pass(event)
             except Exception as error:  # this is no handler: nobody else would see it
@@ -74,12 +74,15 @@ class TypeAhead:
         typed = last.is_printable and event.is_printable and isinstance(focused, Input | TextArea)
         return typed or event.key == last.key != "enter"
 
-    async def _until_quiet(self) -> None:
-        until = monotonic() + LONGEST_S
+    async def _until_quiet(self) -> bool:
+        """False when it did not get quiet in time."""
         quiet = 0
-        while quiet < 2 and monotonic() < until:
+        for _ in range(MOST_LOOKS):
             await asyncio.sleep(_LOOK_S)
             quiet = quiet + 1 if self._is_quiet(answered=True) else 0
+            if quiet > 1:
+                return True
+        return False
 
     def _is_quiet(self, *, answered: bool) -> bool:
         """Nobody has a message to handle; with ``answered`` no view waits for an answer to what a key asked either."""

@@ -1,8 +1,9 @@
 """What the screens ask about threads: checkpoint databases, and what the spans add to them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.trace_row import TraceRow
@@ -12,8 +13,11 @@ from flightlog_viewer.tui.questions.spans import RunSpan, SpanQuestions
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.join import Link
     from flightlog_viewer.approvals.approval import Approval
-    from flightlog_viewer.checkpoints import Step, ThreadSummary
+    from flightlog_viewer.checkpoints import CheckpointSource, Step, ThreadSummary
     from flightlog_viewer.tui.questions.known_threads import KnownThreads
+
+
+T = TypeVar("T")
 
 
 class ThreadEntry(NamedTuple):
@@ -45,6 +49,11 @@ class ThreadQuestions:
         self.checkpoints = checkpoints
         self.problems: list[str] = []
         """What a damaged database could not give, as sentences."""
+        self._unreadable: dict[str, str] = {}
+        """Databases that could not be read the last time, and why."""
+        self._told: set[str] = set()
+        self._before: dict[tuple[str, str], list[Any]] = {}
+        """What each database gave to a question the last time."""
         self._known: dict[str, KnownThreads] = {}
         self._cursors = cursors
         self._spans = spans
@@ -60,6 +69,13 @@ class ThreadQuestions:
                 self.problems.append(str(error))
                 self.checkpoints.remove(target)
 
+    def news(self) -> list[str]:
+        """Problems that have not been told yet, as sentences."""
+        problems = [*self.problems, *self._unreadable.values()]
+        found = [problem for problem in problems if problem not in self._told]
+        self._told = set(problems)
+        return found
+
     def forget(self) -> None:
         """Read everything anew the next time."""
         self._known.clear()
@@ -71,19 +87,15 @@ class ThreadQuestions:
     def listed(self) -> list[ThreadEntry]:
         """The threads of every database, newest first; the newest run of each says more of its status."""
         from flightlog_viewer.analysis.thread_status import newest_runs, refined
-        from flightlog_viewer.checkpoints import open_source
 
-        found: list[ThreadEntry] = []
         runs = newest_runs(self._cursors.store.query("newest_runs") if self._cursors.ready else ())
-        for target in self.checkpoints:
-            known = self._known_of(target)
-            with open_source(target) as source:
-                found.extend(
-                    ThreadEntry(target, refined(summary, runs.get(summary.thread_id)))
-                    for summary in known.threads(source)
-                )
-                self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
-        return sorted(found, key=lambda entry: entry.summary.updated_at or "", reverse=True)
+
+        def read(target: str, source: "CheckpointSource") -> list[ThreadEntry]:
+            summaries = self._known_of(target).threads(source)
+            self.problems = list(dict.fromkeys([*self.problems, *source.problems]))
+            return [ThreadEntry(target, refined(summary, runs.get(summary.thread_id))) for summary in summaries]
+
+        return sorted(self._of_all("threads", read), key=lambda entry: entry.summary.updated_at or "", reverse=True)
 
     def steps(self, thread_id: str) -> ThreadSteps:
         """Every step of a thread, oldest first, with its runs. An unknown thread has no steps."""
@@ -92,10 +104,15 @@ class ThreadQuestions:
 
         steps: list[Step] = []
         for target in self.checkpoints:
-            with open_source(target) as source:
-                if source.has_thread(thread_id):
-                    steps = self._known_of(target).steps(source, thread_id)
-                    break
+            try:
+                with open_source(target) as source:
+                    if source.has_thread(thread_id):
+                        steps = self._known_of(target).steps(source, thread_id)
+                        break
+            except FlightlogError:
+                entries: list[ThreadEntry] = self._before.get(("threads", target), [])
+                if len(self.checkpoints) == 1 or any(entry.summary.thread_id == thread_id for entry in entries):
+                    raise
         if not self._cursors.ready:
             return ThreadSteps(thread_id, steps, [], [], [])
         links = join(steps, span_refs(self._cursors.store.query("thread_spans", thread_id=thread_id)))
@@ -106,13 +123,11 @@ class ThreadQuestions:
         """Every question of databases and spans with what became of it, and when a database was last written."""
         from flightlog_viewer.approvals.merge import merge
         from flightlog_viewer.approvals.span_side import SpanSide, span_side
-        from flightlog_viewer.checkpoints import open_source
 
         spans = span_side(self._cursors.store.query) if self._cursors.ready else SpanSide()
-        recorded: list[Approval] = []
-        for target in self.checkpoints:
-            with open_source(target) as source:
-                recorded += self._known_of(target).approvals(source, spans.paused)
+        recorded = self._of_all(
+            "approvals", lambda target, source: self._known_of(target).approvals(source, spans.paused)
+        )
         return merge(recorded, spans.asked, spans.answers, spans.pauses, spans.went_on), self._last_written()
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
@@ -137,6 +152,28 @@ class ThreadQuestions:
                     "past_ttl": figures.waiting.past_ttl,
                 }
             )
+        return found
+
+    def _of_all(self, question: str, read: "Callable[[str, CheckpointSource], list[T]]") -> list[T]:
+        """What every database gives; of one that cannot be read now what it gave before, and ``news`` says so.
+
+        Raises the error of the first when none can be read and none ever was.
+        """
+        from flightlog_viewer.checkpoints import open_source
+
+        found: list[T] = []
+        errors = []
+        for target in self.checkpoints:
+            try:
+                with open_source(target) as source:
+                    self._before[question, target] = read(target, source)
+                self._unreadable.pop(target, None)
+            except FlightlogError as error:
+                errors.append(error)
+                self._unreadable[target] = f"{error}; what was read of it before is shown"
+            found += self._before.get((question, target), [])
+        if errors and len(errors) == len(self.checkpoints) and not found:
+            raise errors[0]
         return found
 
     def _known_of(self, target: str) -> "KnownThreads":

@@ -17,7 +17,7 @@ from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.approvals import COLUMNS, ApprovalRows, late_mark
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
@@ -75,7 +75,7 @@ class InboxView(View):
         self.table.focus()
 
     def data_changed(self, *, appended: bool) -> None:
-        self.table.nothing = self.waiting or "reading"
+        self.table.nothing = self.waiting or READING
         self.table.refresh()
         if not self.session.loaded:
             return
@@ -88,6 +88,7 @@ class InboxView(View):
 
     def _read(self, answer: tuple[list[Approval], datetime | None]) -> None:
         self._approvals, self._as_of = answer
+        self.tell_problems()
         self.viewer.set_pending(sum(approval.status == "pending" for approval in self._approvals))
         self._list()
 

@@ -13,7 +13,7 @@ from textual_plotext import PlotextPlot
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.groups import ALL, APPROVAL_COLUMNS, FIELDS, GroupRows, approval_cells, columns
 from flightlog_viewer.tui.questions.groups import GROUPS, Figures, filter_for, group_sql
-from flightlog_viewer.tui.screens.view import TraceOpened, View
+from flightlog_viewer.tui.screens.view import READING, TraceOpened, View
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.plots import draw_latencies, draw_tokens
 from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
@@ -96,7 +96,7 @@ class StatsView(View):
         self.table.focus()
 
     def data_changed(self, *, appended: bool) -> None:
-        self.table.nothing = self.waiting or "reading"
+        self.table.nothing = self.waiting or READING
         self.table.refresh()
         if not self.session.loaded:
             self._show_plots(False)

@@ -1,6 +1,5 @@
 """Screen 3: the threads of checkpoint databases, and one of them step by step."""
 
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from textual.app import ComposeResult
@@ -8,25 +7,17 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from flightlog_viewer.analysis.filter_syntax import FilterError
-from flightlog_viewer.analysis.join import Link
 from flightlog_viewer.analysis.jumps import jump
-from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
-from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.analysis.thread_filter import Passes, compile_thread_filter, complete, hint
-from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.runs import COLUMNS as RUN_COLUMNS
 from flightlog_viewer.tui.lists.runs import RunRows
 from flightlog_viewer.tui.lists.threads import COLUMNS, FAILED, ThreadRows, counted
-from flightlog_viewer.tui.playing import Player
 from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadSteps
-from flightlog_viewer.tui.screens.steps import Against, StepsPane
-from flightlog_viewer.tui.screens.view import TraceOpened, View
-from flightlog_viewer.tui.stepping import Stepper
-from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.screens.stepped import SteppedView
+from flightlog_viewer.tui.screens.steps import StepsPane
+from flightlog_viewer.tui.screens.view import READING, TraceOpened
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
-from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.row_list import RowList
 
 NO_DATABASE = (
@@ -38,7 +29,7 @@ NO_DATABASE = (
 )
 
 
-class ThreadsView(View):
+class ThreadsView(SteppedView):
     """A list of threads; beside it the steps of one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,13 +57,6 @@ class ThreadsView(View):
         self._where: Passes | None = None
         self._entries: list[ThreadEntry] = []
         """The threads in the list: those that pass the filter."""
-        self._warned = False
-        self._thread: str | None = None
-        """The thread asked for; ``_steps`` follows."""
-        self._steps: ThreadSteps | None = None
-        self._stepper = Stepper(())
-        self._against: Against = "parent"
-        self._player = Player(self, self._play_on)
 
     def compose(self) -> ComposeResult:
         line = FilterLine("status:errored node:approve refund", id="threads-filter", complete=complete)
@@ -90,14 +74,6 @@ class ThreadsView(View):
     @property
     def runs(self) -> RowList:
         return self.query_one("#thread-runs", RowList)
-
-    @property
-    def pane(self) -> StepsPane:
-        return self.query_one(StepsPane)
-
-    @property
-    def body(self) -> BodyView:
-        return self.pane.body
 
     @property
     def panes(self) -> Panes:
@@ -119,7 +95,7 @@ class ThreadsView(View):
 
     def zone_changed(self) -> None:
         self._filter(self.filter_line.text.strip())  # its times are meant in the zone
-        self._show_step()
+        self.show_step()
 
     def _read_threads(self) -> None:
         if not self.session.checkpoints:
@@ -128,7 +104,7 @@ class ThreadsView(View):
             self.pane.say(*NO_DATABASE)
             return
         if not self._entries:
-            self.table.nothing = "reading"
+            self.table.nothing = READING
             self.table.refresh()
         where, threads = self._where, self.session.threads
 
@@ -141,9 +117,7 @@ class ThreadsView(View):
     def _listed(self, every: list[ThreadEntry], entries: list[ThreadEntry]) -> None:
         self._entries = entries
         self.filter_line.set_count(counted(every, None if self._where is None else entries, self.glyphs))
-        if self.session.threads.problems and not self._warned:
-            self._warned = True
-            self.notify("\n".join(self.session.threads.problems[:5]), severity="warning", markup=False, timeout=15)
+        self.tell_problems()
         self.table.show_rows(ThreadRows(entries, self.glyphs, self.zone))
         if self._thread is not None:
             self.table.go_to(self._thread)
@@ -166,33 +140,12 @@ class ThreadsView(View):
         self.panes.bring("second")
         self.body.focus()
 
-    def _open(self, thread_id: str, *, span: dict[str, Any] | None = None, keep: bool = False) -> None:
-        session, self._thread = self.session, thread_id
-        self.ask(
-            "steps",
-            lambda: session.threads.steps(thread_id),
-            lambda steps: self._opened(steps, span, keep=keep),
-            again=partial(self._open, thread_id, keep=True) if keep else None,
-        )
+    def look(self) -> None:
+        if self.panes.alone and not self.body.has_focus:
+            self.panes.bring("second")
+            self.body.focus()
 
-    def _opened(self, steps: ThreadSteps, span: dict[str, Any] | None, *, keep: bool) -> None:
-        self._steps = steps
-        self._stepper = self._stepper.again(steps.steps) if keep else Stepper(steps.steps)
-        if span is not None:
-            link = next((link for link in steps.links if link.row_id == span.get("row_id")), None)
-            if link is None or not self._stepper.go_to(link.checkpoint_id):
-                self.notify("no step of this thread fits the span", markup=False)
-            else:
-                self.notify(sureness(link), markup=False)
-        self._show_step()
-
-    def _show_step(self) -> None:
-        if self._steps is None:
-            return
-        self.pane.show(self._stepper, self._steps.runs, self._against, self.zone)
-        self._show_runs(self._steps)
-
-    def _show_runs(self, steps: ThreadSteps) -> None:
+    def step_shown(self, steps: ThreadSteps) -> None:
         marked = frozenset(link.row_id for link in self._step_links())
         rows = RunRows(steps.spans, marked, self.glyphs, self.zone)
         self.runs.nothing = "no run of this thread is in the span files"
@@ -212,16 +165,8 @@ class ThreadsView(View):
 
     def on_virtual_rows_moved(self, event: RowList.Moved) -> None:
         event.stop()
-        if event.sender is self.table and not self.panes.alone and self.table.key != self._thread:
+        if event.sender is self.table and self.table.key != self._thread:
             self._open(str(self.table.key))
-
-    def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
-        event.stop()
-        self.pane.show_tab(event.index)
-
-    def on_body_view_link_opened(self, event: BodyView.LinkOpened) -> None:
-        event.stop()
-        self.post_message(TraceOpened(str(event.target)))
 
     def back(self) -> bool:
         if self._player.stop():
@@ -257,39 +202,6 @@ class ThreadsView(View):
         self.panes.bring("first")
         self.filter_line.focus_input()
 
-    def copy_choices(self) -> list[CopyChoice]:
-        step, block = self._stepper.step, self.body.block
-        if step is None:
-            return []
-        choices = [
-            CopyChoice("thread id", lambda: step.thread_id),
-            CopyChoice("checkpoint id", lambda: step.checkpoint_id),
-            CopyChoice("state as JSON", lambda: as_text(normal_form(step.values))),
-            CopyChoice("snippet: run again from this step", lambda: fork_snippet(step)),
-        ]
-        if step.next and not step.pending and self._stepper.newest:
-            choices.insert(0, CopyChoice("snippet: go on with what is due", lambda: continue_snippet(step.thread_id)))
-        for _, interrupt in step.pending[:5]:
-            snippet = answer_snippet(step.thread_id, interrupt.id)
-            choices.insert(0, CopyChoice(f"snippet: resume {interrupt.id[:12]}", partial(str, snippet)))
-        if block is not None and block.value is not None:
-            choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))
-        return choices
-
-    def body_text(self) -> str:
-        step = self._stepper.step
-        return "" if step is None else as_text(normal_form(step.values))
-
-    def action_step(self, by: int) -> None:
-        if self._stepper.move(by):
-            self._show_step()
-
-    def action_mark(self, direction: int) -> None:
-        if self._stepper.move_to_mark(direction):
-            self._show_step()
-        else:
-            self.notify("no interrupt or fork that way", markup=False)
-
     def action_error(self, step: int) -> None:
         failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in FAILED]
         found = jump(failed, self.table.cursor, step, fresh=self.table.fresh)
@@ -301,47 +213,6 @@ class ThreadsView(View):
         if found.said:
             self.notify(found.said, markup=False)
 
-    def action_branch(self) -> None:
-        if self._stepper.turn():
-            self._show_step()
-        else:
-            self.notify("this thread has one branch", markup=False)
-
-    def action_namespace(self) -> None:
-        if self._stepper.next_namespace():
-            self._show_step()
-        else:
-            self.notify("this thread has one namespace", markup=False)
-
-    def action_set_mark(self) -> None:
-        if self._stepper.mark():
-            self.notify(f"marked step {self._stepper.place[0]}; d compares with it", markup=False)
-        else:
-            self.notify("no step to mark here", markup=False)
-
-    def action_diff(self) -> None:
-        order: list[Against] = ["parent", "mark", "none"]
-        self._against = order[(order.index(self._against) + 1) % 3]
-        if self._against == "mark" and self._stepper.marked is None:
-            self._against = "none"
-        self.pane.tabs.active = 0
-        self._show_step()
-
-    def action_play(self) -> None:
-        if self._stepper.step is not None and not self._player.playing:
-            place, length = self._stepper.place
-            if place == length and self._stepper.move(-length):  # at its end a film begins anew
-                self._show_step()
-        self._player.faster()
-
-    def _play_on(self) -> bool:
-        if moved := self._stepper.move(1):
-            self._show_step()
-        return moved
-
-    def action_next_tab(self, step: int = 1) -> None:
-        self.pane.show_tab((self.pane.tabs.active + step) % len(TABS))
-
     def action_other_pane(self) -> None:
         if self.table.has_focus and self.runs.display and self.runs.region.height:
             self.runs.focus()
@@ -352,30 +223,3 @@ class ThreadsView(View):
 
     def action_zoom_pane(self) -> None:
         self.panes.zoom("second" if self.body.has_focus else "first")
-
-    def action_span(self) -> None:
-        session, links = self.session, self._step_links()
-        if not links:
-            self.notify("no span of this step is in the span files", markup=False)
-            return
-        link = next((link for link in links if link.exact), links[0])
-        self.notify(sureness(link), markup=False)
-        self.ask("link", lambda: session.spans.find_span("row_id", link.row_id), self._to_span)
-
-    def _step_links(self) -> list[Link]:
-        """What ran from this step; from the newest nothing has, and what led to it is the next best."""
-        step = self._stepper.step
-        if step is None or self._steps is None:
-            return []
-        links = self._steps.links
-        here = [link for link in links if link.checkpoint_id == step.checkpoint_id]
-        return here or [link for link in links if link.checkpoint_id == step.parent_checkpoint_id]
-
-    def _to_span(self, found: tuple[str, int] | None) -> None:
-        if found is not None:
-            self.post_message(TraceOpened(*found))
-
-
-def sureness(link: Link) -> str:
-    """How a span was matched with a checkpoint."""
-    return f"{'exact' if link.exact else 'approximate'} match, by {link.by}"

@@ -19,7 +19,7 @@ from flightlog_viewer.analysis.tree import Outline
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
 from flightlog_viewer.tui.questions.spans import OpenTrace
-from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
@@ -60,6 +60,8 @@ class TraceView(View):
         self._wanted_row: int | None = None
         self._settle: Timer | None = None
         self._moved_at = 0.0
+        self._missing = False
+        """The trace that is asked for is in none of the files."""
 
     def compose(self) -> ComposeResult:
         yield FilterLine("filter the spans of this trace: status:error type:llm", id="trace-filter")
@@ -102,6 +104,7 @@ class TraceView(View):
         if trace_id == self.trace_id and row_id is not None and self._stand_on(row_id):
             return
         self.trace_id = trace_id
+        self._missing = False
         self._wanted_row = row_id
         self._say_nothing()
         self._read(keep=False)
@@ -109,10 +112,12 @@ class TraceView(View):
     def _say_nothing(self) -> None:
         if self.trace_id is None:
             said = "no trace is open: Enter on a trace of screen 1 opens it"
+        elif self._missing:
+            said = "this trace is not in the files that are open"
         elif self.filter_line.text:
             said = "no span matches this filter: Esc clears it"
         else:
-            said = self.waiting or "reading the trace"
+            said = self.waiting or READING
         self.waterfall.nothing = said
         self.waterfall.refresh()
 
@@ -149,6 +154,11 @@ class TraceView(View):
         if keep and len(outline.rows) == len(self.waterfall.outline.rows) and not self._has_running(outline):
             return
         self._tools = opened.tools
+        self._missing = not outline.rows
+        self._say_nothing()
+        if self._missing:
+            self._shown_row, self._span, self._payload = None, {}, {}
+            self.body.show_document(Document(()))
         self.waterfall.show_trace(opened.folding, opened.spread, keep=keep)
         self.filter_line.set_count(units.plural(len(outline.rows), "span"))
         if self._wanted_row is not None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from textual.containers import Vertical
 from textual.message import Message
@@ -10,12 +11,17 @@ from textual.message import Message
 from flightlog_viewer.tui.copying import CopyChoice
 from flightlog_viewer.tui.faults import Guarded
 from flightlog_viewer.tui.glyphs import Glyphs
+from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 if TYPE_CHECKING:
     from flightlog_viewer.tui.app import FlightlogApp
     from flightlog_viewer.tui.session import Session
 
 T = TypeVar("T")
+_MOMENT_S = 3.0
+"""A question older than this takes long by its nature, as a query in SQL may: keys no longer wait for its answer."""
+READING: Final = "reading"
+"""What an empty list says until its rows are there."""
 
 
 class Answered(Message):
@@ -49,8 +55,8 @@ class View(Guarded, Vertical):
         self._tokens: dict[str, int] = {}
         self._unanswered: set[str] = set()
         """Topics whose last question is not answered yet."""
-        self._for_keys: set[str] = set()
-        """Those of them that were asked because of a key, not because of new data."""
+        self._for_keys: dict[str, float] = {}
+        """When those of them were asked that a key has asked for, and not new data."""
         self._once_more: dict[str, Callable[[], Any]] = {}
         """What is to be done once they are."""
 
@@ -73,8 +79,8 @@ class View(Guarded, Vertical):
 
     @property
     def asked(self) -> bool:
-        """Whether what a key has asked for is not answered yet."""
-        return bool(self._for_keys)
+        """Whether what a key has asked for a moment ago is not answered yet."""
+        return any(monotonic() - since < _MOMENT_S for since in self._for_keys.values())
 
     def shown(self) -> None:
         """The view has come to the front: put the focus where keys are expected."""
@@ -96,6 +102,11 @@ class View(Guarded, Vertical):
         if self.session.loaded:
             return ""
         return "not loaded; r tries again" if self.viewer.settled else "loading: this screen fills when all is read"
+
+    def tell_problems(self) -> None:
+        """Say what cannot be read of the databases, once."""
+        if news := self.session.threads.news():
+            self.notify("\n".join(news[:5]), severity="warning", markup=False, timeout=15)
 
     def copy_choices(self) -> list[CopyChoice]:
         """What can be copied here."""
@@ -119,7 +130,7 @@ class View(Guarded, Vertical):
         self._once_more.pop(topic, None)
         self._unanswered.add(topic)
         if again is None:
-            self._for_keys.add(topic)
+            self._for_keys[topic] = monotonic()
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
         self.session.cursors.interrupt(topic)
@@ -141,7 +152,7 @@ class View(Guarded, Vertical):
         if self._tokens.get(topic) != number:
             return
         self._unanswered.discard(topic)
-        self._for_keys.discard(topic)
+        self._for_keys.pop(topic, None)
         if (once_more := self._once_more.pop(topic, None)) is not None:
             once_more()
         if event.error is None:
@@ -149,6 +160,10 @@ class View(Guarded, Vertical):
             if isinstance(done, Awaitable):
                 await done
         elif not self.asked_failed(topic, event.error):
+            for rows in self.query(VirtualRows):
+                if rows.nothing == READING:
+                    rows.nothing = "this could not be read"
+                    rows.refresh()
             self.viewer.fault(event.error)
 
     def asked_failed(self, topic: str, error: Exception) -> bool:
