@@ -76,5 +76,22 @@ def test_a_run_inside_a_chain(tmp_path: Path) -> None:
             "SELECT thread_id, status, runs, active_ms, waiting_ms, span_count FROM threads ORDER BY ALL"
         ).fetchall()
         newest = {row["thread_id"]: row["status"] for row in store.query("newest_runs")}
-    assert rows == [("t", "interrupted", 2, 2000, 30000, 6), ("u", "errored", 1, 100, None, None)]
+    assert rows == [("t", "interrupted", 2, 2000, 30000, 3), ("u", "errored", 1, 100, None, 2)]
     assert newest == {"t": "interrupted", "u": "error"}
+
+
+def test_several_threads_in_one_trace(tmp_path: Path) -> None:
+    """A handler that runs a batch of threads: each has the tokens and failures of its own spans."""
+    path = write(
+        tmp_path / "a.jsonl",
+        span("r"),
+        *(span(name, "r", kind="graph", thread_id=name) for name in ("a", "b")),
+        llm("x", "a", thread_id="a"),
+        llm("y", "b", tokens=(1, 2), thread_id="b", status="error"),
+        llm("z", "b", thread_id="b"),
+    )
+    with open_store(path) as store:
+        rows = store.sql(
+            "SELECT thread_id, span_count, error_count, total_tokens, unknown_costs FROM threads ORDER BY ALL"
+        ).fetchall()
+    assert rows == [("a", 2, 0, 15, 0), ("b", 3, 1, 18, 0)]

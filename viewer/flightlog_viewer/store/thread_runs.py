@@ -22,8 +22,8 @@ UNION ALL SELECT * FROM spans AS root
 """Those spans, and the roots of traces in which a thread has no graph."""
 
 TRACE_RUNS: Final = f"""
-SELECT thread_id, row_id, status, start_time, end_time, duration_ms FROM ({GRAPH_RUNS})
-UNION ALL SELECT thread_id, row_id, status, start_time, end_time, duration_ms FROM traces AS root
+SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM ({GRAPH_RUNS})
+UNION ALL SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM traces AS root
     WHERE thread_id IS NOT NULL AND (kind IS DISTINCT FROM 'graph' OR orphaned) AND {_NO_GRAPH}
 """
 """The same where `traces` are known, which have a root and a thread whatever is missing."""

@@ -64,14 +64,22 @@ FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
 # was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
 THREADS: Final = f"""
 WITH run AS (
-    SELECT row_id, thread_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
+    SELECT row_id, thread_id, trace_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
         lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
     FROM ({TRACE_RUNS})),
+shared AS (SELECT trace_id FROM run GROUP BY trace_id HAVING min(thread_id) <> max(thread_id)),
 spent AS (
     SELECT thread_id, sum(span_count)::BIGINT AS span_count, sum(error_count)::BIGINT AS error_count,
         sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
         sum(unknown_costs)::BIGINT AS unknown_costs
-    FROM traces WHERE thread_id IS NOT NULL GROUP BY thread_id),
+    FROM (
+        SELECT thread_id, span_count, error_count, total_tokens, cost_usd, unknown_costs
+        FROM traces WHERE thread_id IS NOT NULL AND trace_id NOT IN (FROM shared)
+        UNION ALL SELECT thread_id, 1, (status = 'error')::INTEGER,
+            CASE WHEN counted THEN token_usage.total_tokens END, CASE WHEN counted THEN cost_usd END,
+            (counted AND cost_usd IS NULL)::INTEGER
+        FROM spans WHERE thread_id IS NOT NULL AND trace_id IN (FROM shared))
+    GROUP BY thread_id),
 timed AS (
     SELECT thread_id, count(*) AS runs,
         arg_max({{'status': status, 'start_time': start_time, 'end_time': end_time}}, (start_time, row_id))
