@@ -1,8 +1,11 @@
 """Which of the things that a user names are checkpoint databases, whatever they are called."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
+
+from flightlog.errors import UnreadableError
 
 SQLITE: Final = b"SQLite format 3\0"
 """How every SQLite file begins."""
@@ -39,3 +42,18 @@ def told_apart(paths: Sequence[str] | None, checkpoints: Sequence[str] | None) -
     """
     databases = [path for path in paths or () if is_database(path)]
     return [path for path in paths or () if path not in databases], [*(checkpoints or ()), *databases]
+
+
+@contextmanager
+def neither_is_told() -> Iterator[None]:
+    """Where a database would have been taken as well, what is no span file either is told so.
+
+    Raises UnreadableError, with both in its sentence.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        said = str(error).replace(" is not a span file: ", " is neither a checkpoint database nor a span file: ", 1)
+        if said.startswith("no span file "):
+            said += ": a checkpoint database has to be named itself"
+        raise UnreadableError(said) from None

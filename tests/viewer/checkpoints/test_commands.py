@@ -89,6 +89,20 @@ def test_a_database_is_no_span_file(command: str, run: Run, database: Path) -> N
     assert run(command, database) == (2, "", said)
 
 
+@pytest.mark.parametrize("command", ["threads", "approvals"])
+def test_what_is_neither_database_nor_span_file(command: str, run: Run, tmp_path: Path) -> None:
+    """Where both are taken the sentence names both, and of a folder without span files what to do."""
+    path = tmp_path / "notes.txt"
+    path.write_text("Dear diary")
+    status, _, said = run(command, path)
+    assert (status, said.partition(":")[2].partition(":")[0]) == (
+        2,
+        f" {path} is neither a checkpoint database nor a span file",
+    )
+    status, _, said = run(command, tmp_path)
+    assert (status, "a checkpoint database has to be named itself" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     "before", [["summary"], ["doctor"], ["sql", "FROM spans"], ["export", "otlp"], ["import", "-o", "x"], []]
 )

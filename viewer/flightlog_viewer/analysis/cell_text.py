@@ -1,6 +1,7 @@
 """Values of the store as text: JSON, a cell of a table, a cell of a CSV file."""
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from flightlog_viewer.safe_text import safe_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run."""
+_NESTED = (dict, list, tuple, set, frozenset)
 
 
 def csv_cell(value: Any) -> Any:
@@ -21,9 +23,9 @@ def csv_cell(value: Any) -> Any:
     if isinstance(value, str):
         text = safe_text(value, keep_newlines=True)
         return f"'{text}" if value.startswith(_FORMULA) or text.startswith(_FORMULA) else text
-    if isinstance(value, datetime | date | timedelta):
-        return _plain(value)
-    return safe_text(dumps(value, orjson.OPT_NON_STR_KEYS))
+    if isinstance(value, _NESTED):
+        return safe_text(dumps(value, orjson.OPT_NON_STR_KEYS))
+    return csv_cell(_plain(value))
 
 
 def plain_cell(value: Any) -> str:
@@ -38,9 +40,9 @@ def plain_cell(value: Any) -> str:
         return f"{value:.6g}" if abs(value) < 1 else f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, datetime | date | timedelta | Decimal):
-        return str(_plain(value))
-    return dumps(value, orjson.OPT_NON_STR_KEYS)
+    if isinstance(value, _NESTED):
+        return dumps(value, orjson.OPT_NON_STR_KEYS)
+    return str(_plain(value))
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -59,11 +61,23 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def dumps(value: Any, option: int) -> str:
-    """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way."""
+    """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way.
+
+    Numbers that JSON has not are null.
+    """
     try:
         return orjson.dumps(value, default=_plain, option=option).decode()
     except orjson.JSONEncodeError:
-        return json.dumps(value, default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
+        return json.dumps(_finite(value), default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
+
+
+def _finite(value: Any) -> Any:
+    """The value without NaN and infinities, which json would write as they are."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 def _plain(value: Any) -> Any:

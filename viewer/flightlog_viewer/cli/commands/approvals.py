@@ -10,7 +10,7 @@ from flightlog.errors import UsageError
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
 from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form
-from flightlog_viewer.databases import told_apart
+from flightlog_viewer.databases import neither_is_told, told_apart
 
 if TYPE_CHECKING:
     from flightlog_viewer.approvals.approval import Approval
@@ -118,7 +118,7 @@ def _from_spans(paths: list[str], *, cache: bool) -> "SpanSide":
     from flightlog_viewer.approvals.span_side import span_side
     from flightlog_viewer.cli.opening import opened
 
-    with opened(paths, cache=cache) as store:
+    with neither_is_told(), opened(paths, cache=cache) as store:
         return span_side(store.query)
 
 

@@ -8,7 +8,7 @@ from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import output
 from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form, targets
-from flightlog_viewer.databases import told_apart
+from flightlog_viewer.databases import neither_is_told, told_apart
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.thread_status import NewestRun
@@ -104,7 +104,7 @@ def _newest_runs(paths: list[str], *, cache: bool) -> dict[str, "NewestRun"]:
     from flightlog_viewer.analysis.thread_status import newest_runs
     from flightlog_viewer.cli.opening import opened
 
-    with opened(paths, cache=cache) as store:
+    with neither_is_told(), opened(paths, cache=cache) as store:
         return newest_runs(store.query("newest_runs"))
 
 

@@ -1,0 +1,125 @@
+"""A command says the same figures in every form it has."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from flightlog_viewer.cli import figures
+from flightlog_viewer.cli.app import main
+from tests.viewer.figures.forest import forest
+from tests.viewer.store.records import write
+
+Ask = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def spans(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A recording with all that figures depend on."""
+    return str(write(tmp_path_factory.mktemp("forms") / "a.jsonl", *forest(9, traces=15)))
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """What a command line prints."""
+
+    def call(*argv: str) -> str:
+        assert main(argv) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+def strict(text: str) -> Any:
+    """JSON as the standard has it: without NaN."""
+
+    def refuse(name: str) -> Any:
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV text."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def agree(text: str, value: Any) -> None:
+    """Whether a cell of CSV is the value of JSON; sums depend in the last digits on the order of adding up."""
+    if isinstance(value, float):
+        assert float(text) == pytest.approx(value, rel=1e-12)
+    elif isinstance(value, dict | list):
+        assert json.loads(text) == value
+    else:
+        assert text == ("" if value is None else str(value))
+
+
+@pytest.mark.parametrize("by", ["name", "node", "thread", "waste"])
+def test_a_summary(ask: Ask, spans: str, by: str) -> None:
+    """CSV and table have the figures of the JSON, group by group in one order."""
+    groups = strict(ask("summary", spans, "--by", by, "--json"))["groups"]
+    lines = ask("summary", spans, "--by", by, "--csv")
+    for row, group in zip(rows_of(lines), groups, strict=True):
+        for name, text in row.items():
+            agree(text, group[name])
+    shown = ask("summary", spans, "--by", by).splitlines()[-len(groups) :]
+    for line, group in zip(shown, groups, strict=True):
+        assert figures.duration(group["total_ms"]) in line
+        assert figures.some(group["total_tokens"]) in line
+        assert group["cost_usd"] is None or figures.money(group["cost_usd"]) in line
+
+
+@pytest.mark.parametrize("command", [("traces", "-n", "0"), ("sql", "FROM traces ORDER BY row_id")])
+def test_rows(ask: Ask, spans: str, command: tuple[str, ...]) -> None:
+    """Every value of the CSV is that of the JSON."""
+    found = strict(ask(*command, spans, "--json"))
+    rows = rows_of(ask(*command, spans, "--csv"))
+    for row, known in zip(rows, found, strict=True):
+        for name, text in row.items():
+            agree(text, known[name])
+
+
+def test_a_comparison(ask: Ask, spans: str) -> None:
+    """Sides and differences are the same in CSV."""
+    groups = strict(ask("compare", spans, spans, "--json"))["groups"]
+    for row, group in zip(rows_of(ask("compare", spans, spans, "--csv")), groups, strict=True):
+        for side in ("a", "b", "difference"):
+            for name in group["a"]:
+                agree(row[f"{side}_{name}"], group[side].get(name))
+
+
+ODD = {
+    "9223372036854775808::HUGEINT": (2**63, "9223372036854775808"),
+    "'nan'::DOUBLE": (None, "nan"),
+    "-1e999::DOUBLE": (None, "-inf"),
+    "['inf'::DOUBLE]": ([None], "[null]"),
+    "TIME '12:00:00.5'": ("12:00:00.500000", "12:00:00.500000"),
+    "'ab'::BLOB": ("6162", "6162"),
+    "INTERVAL 90 SECOND": (90.0, "90.0"),
+    "TIMESTAMP '2026-01-01 00:00:00.123456'": ("2026-01-01T00:00:00.123456Z", "2026-01-01T00:00:00.123456Z"),
+    "'0d3b2a2e-9d3c-4f4e-8f0a-0d3b2a2e9d3c'::UUID": ("0d3b2a2e-9d3c-4f4e-8f0a-0d3b2a2e9d3c",) * 2,
+    "{'x': NULL, 'y': [1]}": ({"x": None, "y": [1]}, '{"x":null,"y":[1]}'),
+    "NULL": (None, ""),
+}
+
+
+@pytest.mark.parametrize("huge", [1, 2**127 - 1], ids=["plain", "beside a huge number"])
+def test_values_of_every_type(ask: Ask, spans: str, huge: int) -> None:
+    """JSON is JSON whatever stands beside it, and a text in CSV stands there without quotes of its own."""
+    query = f"SELECT {huge} AS huge, {', '.join(f'{value} AS c{place}' for place, value in enumerate(ODD))}"
+    (in_json,) = strict(ask("sql", query, spans, "--json"))
+    (in_csv,) = rows_of(ask("sql", query, spans, "--csv"))
+    for place, (value, (as_json, as_csv)) in enumerate(ODD.items()):
+        assert (in_json[f"c{place}"], in_csv[f"c{place}"]) == (as_json, as_csv), value
+
+
+def test_parquet_of_a_query(ask: Ask, spans: str, tmp_path: Path) -> None:
+    """The file has the rows of the JSON."""
+    query = "SELECT run_id, duration_ms, self_ms, cost_usd, token_usage.total_tokens AS tokens FROM spans ORDER BY ALL"
+    ask("sql", query, spans, "-o", str(tmp_path / "a.parquet"))
+    assert pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist() == strict(ask("sql", query, spans, "--json"))
