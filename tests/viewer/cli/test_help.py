@@ -68,7 +68,7 @@ def test_completion_elsewhere(shell: str, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("option", ["-o", "--out", "--output"])
 @pytest.mark.parametrize(
-    "command", [["demo", "--list"], ["export", "parquet", "no.jsonl"], ["report", "no.jsonl"], ["collect", "--help"]]
+    "command", [["demo", "--list"], ["export", "parquet", "no.jsonl"], ["report", "no.jsonl"], ["import", "no.jsonl"]]
 )
 def test_the_place_to_write_to(
     command: list[str], option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
