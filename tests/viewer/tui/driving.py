@@ -11,6 +11,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from flightlog_viewer.tui.app import FlightlogApp
+from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.session import Session
 
 PATIENCE_S = 30.0
@@ -30,7 +31,9 @@ class Driven:
         while quiet < 2:
             await self.pilot.pause(0.05 if quiet else 0.02)
             busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled
-            busy = busy or self.app.typed.waiting
+            busy = busy or self.app.typed.waiting or not self.app.typed.is_quiet(answered=True)
+            # What a worker found may still be on its way to the view that asked.
+            busy = busy or any(view._unanswered for view in self.app.screen.query(View) if view.is_mounted)
             quiet = 0 if busy else quiet + 1
             if monotonic() > until:
                 raise TimeoutError("the viewer did not come to rest")

@@ -44,7 +44,7 @@ class TypeAhead:
         """Pass a key on, now or when it is its turn."""
         if self.waiting:
             self._later.append(event)
-        elif self._goes_on(event) or self._is_quiet(answered=isinstance(event, events.Key) and event.key == "enter"):
+        elif self._goes_on(event) or self.is_quiet(answered=isinstance(event, events.Key) and event.key == "enter"):
             await self._pass(event)
         else:
             self._later.append(event)
@@ -79,12 +79,12 @@ class TypeAhead:
         quiet = 0
         for _ in range(MOST_LOOKS):
             await asyncio.sleep(_LOOK_S)
-            quiet = quiet + 1 if self._is_quiet(answered=True) else 0
+            quiet = quiet + 1 if self.is_quiet(answered=True) else 0
             if quiet > 1:
                 return True
         return False
 
-    def _is_quiet(self, *, answered: bool) -> bool:
+    def is_quiet(self, *, answered: bool) -> bool:
         """Nobody has a message to handle; with ``answered`` no view waits for an answer to what a key asked either."""
         screen = self._app.screen
         pumps = (self._app, *screen.walk_children(with_self=True))
