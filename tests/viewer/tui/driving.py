@@ -25,7 +25,7 @@ class Driven:
         self.pilot = pilot
 
     async def settle(self) -> None:
-        """Wait until no worker runs and no timer of typing or resting is due."""
+        """Wait until no worker runs, no message waits and no timer of typing or resting is due."""
         until = monotonic() + PATIENCE_S
         quiet = 0
         while quiet < 2:

@@ -31,6 +31,7 @@ async def test_new_rows_wait_while_the_cursor_is_elsewhere(tmp_path: Path) -> No
         before = view.selected()
         append(path, 40)
         await viewer.until("1 newer (a)")
+        await viewer.settle()
         assert view.selected() == before
         assert view.table.row_count == 5
         await viewer.press("a")
@@ -164,6 +165,27 @@ async def test_what_runs_ends_on_its_row_while_newer_ones_wait(tmp_path: Path) -
             await viewer.pilot.pause(0.05)
         assert selected is not None
         assert (view.table.cursor, selected.trace_id, selected.status) == (1, root.trace_id, "ok")
+        writer.close()
+
+
+async def test_the_end_of_what_runs_reaches_the_open_trace(tmp_path: Path) -> None:
+    """The last span of a trace ends: there are no more spans than before, but none is running any more."""
+    path = tmp_path / "s.jsonl"
+    spans = support_trace(9)
+    path.write_bytes(b"".join(span.to_json() + b"\n" for span in spans[1:]))
+    writer = SpanFile(path)
+    start = spans[0].to_record() | {"writer_id": writer.writer_id, "seq": 1}
+    writer.open_span(1, orjson.dumps({k: v for k, v in start.items() if k not in ("status", "duration_ms")}))
+    async with driven([path], size=(120, 40)) as viewer:
+        await viewer.until("running")
+        await viewer.press("enter")
+        await viewer.until("running")
+        writer.write(orjson.dumps(start) + b"\n")
+        for _ in range(200):
+            if "running" not in viewer.text():
+                break
+            await viewer.pilot.pause(0.05)
+        assert "running" not in viewer.text()
         writer.close()
 
 

@@ -39,4 +39,5 @@ class Comparison:
         zone, viewer = self._view.zone, self._view.viewer
         a, b = (f"{row.name} {units.clock(row.start_us, zone)} {units.duration(row.duration_ms)}" for row in traces)
         viewer.clear_notifications()  # they would lie over what differs
-        viewer.push_screen(CompareScreen((a, b), sides, self._view.glyphs))
+        ids = (traces[0].trace_id, traces[1].trace_id)
+        viewer.push_screen(CompareScreen((a, b), ids, sides, self._view.glyphs))

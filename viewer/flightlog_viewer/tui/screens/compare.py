@@ -50,9 +50,12 @@ class CompareScreen(Over, ModalScreen[None]):
         Binding("tab", "app.focus_next", "Other side", id="compare.side"),
     ]
 
-    def __init__(self, names: tuple[str, str], sides: tuple[OpenTrace, OpenTrace], glyphs: Glyphs) -> None:
+    def __init__(
+        self, names: tuple[str, str], trace_ids: tuple[str, str], sides: tuple[OpenTrace, OpenTrace], glyphs: Glyphs
+    ) -> None:
         super().__init__()
         self._names = names
+        self._trace_ids = {"compare-a": trace_ids[0], "compare-b": trace_ids[1]}
         self._sides = sides
         self._glyphs = glyphs
 
@@ -95,11 +98,9 @@ class CompareScreen(Over, ModalScreen[None]):
     def on_virtual_rows_opened(self, event: Waterfall.Opened) -> None:
         event.stop()
         if isinstance(event.sender, Waterfall) and (row := event.sender.selected) is not None:
-            outline = event.sender.outline
-            root = outline.rows[outline.first_span(outline.roots[0])]
             viewer = cast("FlightlogApp", self.app)
             self.dismiss()
-            viewer.open_trace(root.run_id, row.row_id)
+            viewer.open_trace(self._trace_ids[event.sender.id or ""], row.row_id)
 
 
 def by_name(rows: Sequence[SpanRow]) -> dict[str, Sum]:

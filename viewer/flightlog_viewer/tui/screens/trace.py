@@ -150,8 +150,9 @@ class TraceView(View):
         )
 
     def _opened(self, opened: OpenTrace, *, keep: bool) -> None:
-        outline = opened.folding.outline
-        if keep and len(outline.rows) == len(self.waterfall.outline.rows) and not self._has_running(outline):
+        outline, before = opened.folding.outline, self.waterfall.outline
+        ended = not (self._has_running(before) or self._has_running(outline))
+        if keep and ended and len(outline.rows) == len(before.rows):
             return
         self._tools = opened.tools
         self._missing = not outline.rows
