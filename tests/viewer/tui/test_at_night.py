@@ -51,12 +51,15 @@ async def test_the_error_of_the_last_failed_trace(night: Path) -> None:
 async def test_the_slowest_call_and_the_rising_error_rate_of_the_last_hour(night: Path) -> None:
     """5 w x shows the prompt of the slowest call; 5 v w marks the tool that fails more than before, e leads there."""
     async with driven([night], size=(80, 24)) as viewer:
-        await viewer.press("5", "w", "x")
+        await viewer.press("5", "w")
+        slow = next(line.split() for line in viewer.text().splitlines() if line.startswith("gpt-4o"))
+        assert slow[3:5] == ["51s!", "2.1s"]
+        await viewer.press("x")
         assert "Why is the sky blue?" in viewer.text()
         await viewer.press("escape", "escape", "v")
         rates = {line.split()[0]: line.split() for line in viewer.text().splitlines() if "%" in line}
-        assert rates["refund"][4:7] == ["✗3", "30%!", "0.0%"]
-        assert rates["search"][4:] == ["0.0%"]
+        assert rates["refund"][5:8] == ["✗3", "30%!", "0.0%"]
+        assert rates["search"][5:] == ["0.0%"]
         await viewer.press("j", "j", "e")
         assert "ValueError: no such order" in viewer.text()
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs
-from flightlog_viewer.tui.questions.groups import Figures
+from flightlog_viewer.tui.questions.groups import Before, Figures
 from flightlog_viewer.tui.widgets.row_list import Cell, Column
 
 COLUMNS = (
@@ -13,6 +13,7 @@ COLUMNS = (
     Column("count", "n", 6, right=True),
     Column("p50", "p50", 6, right=True, drop=4),
     Column("p95", "p95", 6, right=True),
+    Column("p95_before", "before", 6, right=True, drop=6),
     Column("p99", "p99", 6, right=True, drop=1),
     Column("errors", "Errors", 6, right=True),
     Column("rate", "Err %", 7, right=True, drop=5),
@@ -40,9 +41,10 @@ FIELDS = {
     "cost_usd": "cost",
 }
 """The columns to sort by, by the field of a row."""
-_BEFORE = [column.key for column in COLUMNS].index("before")
+_BEFORE = ("p95_before", "before")
 _ROSE = 1.5
 _ROSE_BY = 0.01
+_ROSE_BY_MS = 100
 
 
 ALL: Final[Hashable] = object()
@@ -51,7 +53,7 @@ ALL: Final[Hashable] = object()
 
 def columns(figures: Figures) -> list[Column]:
     """What was before is worth a column where there is a before."""
-    return [column for column in COLUMNS if figures.since is not None or column.key != "before"]
+    return [column for column in COLUMNS if figures.since is not None or column.key not in _BEFORE]
 
 
 class GroupRows:
@@ -77,23 +79,28 @@ class GroupRows:
         name = f"(all {self._group}s)" if key is ALL else "(none)" if key is None else str(key)
         before = self._figures.before.get(None if key is ALL else str(key))
         made = _cells(found, name, before, self._glyphs)
-        return made if self._figures.since is not None else made[:_BEFORE] + made[_BEFORE + 1 :]
+        if self._figures.since is not None:
+            return made
+        return [cell for cell, column in zip(made, COLUMNS, strict=True) if column.key not in _BEFORE]
 
 
-def _cells(row: dict[str, Any], name: str, before: float | None, glyphs: Glyphs) -> list[Cell]:
-    """One cell a column. ``before`` is the share of errors before the stretch of time; None where there is none."""
+def _cells(row: dict[str, Any], name: str, before: Before | None, glyphs: Glyphs) -> list[Cell]:
+    """One cell a column. ``before`` is what it was like before the stretch of time; None where there is none."""
     rate = row["errors"] / row["count"]
     free = row["total_tokens"] is None and not row["unknown_costs"]  # no model was called: nothing to count
-    rose = before is not None and rate > max(before * _ROSE, before + _ROSE_BY)
+    rose = before is not None and rate > max(before.rate * _ROSE, before.rate + _ROSE_BY)
+    p95, was = row["p95_ms"], None if before is None else before.p95_ms
+    slower = p95 is not None and was is not None and p95 > max(was * _ROSE, was + _ROSE_BY_MS)
     return [
         Cell(name),
         Cell(f"{row['count']:,}"),
         Cell(units.duration(row["p50_ms"])),
-        Cell(units.duration(row["p95_ms"])),
+        Cell(units.duration(p95) + ("!" if slower else ""), "error" if slower else ""),
+        Cell("" if was is None else units.duration(was), "dim"),
         Cell(units.duration(row["p99_ms"])),
         Cell(f"{glyphs.status['error']}{row['errors']:,}" if row["errors"] else "", "error"),
         Cell(_share(rate) + ("!" if rose else "") if row["errors"] else "", "error" if rose else ""),
-        Cell("" if before is None else _share(before), "dim"),
+        Cell("" if before is None else _share(before.rate), "dim"),
         Cell("" if free else units.count(row["total_tokens"])),
         Cell("" if free else units.money(None if row["unknown_costs"] else row["cost_usd"])),
     ]

@@ -30,14 +30,22 @@ _APPROVALS = (
 )
 
 
+class Before(NamedTuple):
+    """What a group was like before the stretch of time."""
+
+    rate: float
+    """The share of errors, from 0 to 1."""
+    p95_ms: float | None
+
+
 class Figures(NamedTuple):
     """One reading of the store. The rows are those of the commands' ``summary``."""
 
     rows: Sequence[dict[str, Any]]
     total: dict[str, Any] | None
     """Of all rows together, where that is more than one."""
-    before: dict[str | None, float]
-    """The share of errors by key before the stretch of time; None is that of the total."""
+    before: dict[str | None, Before]
+    """By key; None is that of the total."""
     latencies: Sequence[tuple[int, int]]
     tokens: Sequence[tuple[int, int | None]]
     since: datetime | None
@@ -57,12 +65,12 @@ class GroupQuestions:
         since = self._since(length)
         within = Filter("true", []) if since is None else Filter("start_time >= ?", [since])
         rows = self._groups(group, tz, within)
-        before: dict[str | None, float] = {}
+        before: dict[str | None, Before] = {}
         if since is not None:
             earlier = Filter("start_time < ?", [since])
-            before = {row["key"]: row["errors"] / row["count"] for row in self._groups(group, tz, earlier)}
+            before = {row["key"]: _before(row) for row in self._groups(group, tz, earlier)}
             if (sum_ := self._total(group, earlier)) is not None:
-                before[None] = sum_["errors"] / sum_["count"]
+                before[None] = _before(sum_)
         kind = "tool" if group == "tool" else "llm"
         return Figures(
             rows,
@@ -114,6 +122,10 @@ class GroupQuestions:
         )
         rows = self._cursors.rows(query, params)
         return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _before(row: dict[str, Any]) -> Before:
+    return Before(row["errors"] / row["count"], row["p95_ms"])
 
 
 def filter_for(group: str, key: str | None, since: datetime | None = None, tz: tzinfo = UTC) -> str:
