@@ -10,8 +10,11 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.types import Command
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.checkpoints import normal_form, open_source
+from flightlog_viewer.approvals.databases import database_approvals
+from flightlog_viewer.checkpoints import normal_form, open_source, postgres
 from flightlog_viewer.cli.app import main
+from tests.conformance.replay.human import asking
+from tests.conformance.replay.nested import around
 from tests.viewer.checkpoints import hostile
 from tests.viewer.checkpoints.graphs import refunds, thread
 
@@ -130,6 +133,44 @@ def test_a_schema_without_task_paths(postgres_database: str) -> None:
             ["plan"],
             ["approve"],
         ]
+
+
+UUIDS = (
+    "ALTER TABLE checkpoints ALTER thread_id TYPE uuid USING thread_id::uuid, "
+    "ALTER checkpoint_id TYPE uuid USING checkpoint_id::uuid, "
+    "ALTER parent_checkpoint_id TYPE uuid USING parent_checkpoint_id::uuid, DROP COLUMN type",
+    "ALTER TABLE checkpoint_blobs ALTER thread_id TYPE uuid USING thread_id::uuid",
+    "ALTER TABLE checkpoint_writes ALTER thread_id TYPE uuid USING thread_id::uuid, "
+    "ALTER checkpoint_id TYPE uuid USING checkpoint_id::uuid, ALTER task_id TYPE uuid USING task_id::uuid",
+)
+"""Makes of the savers' tables such as LangGraph's server keeps, and some people make by hand."""
+
+
+def test_ids_that_are_no_texts(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables with columns of type uuid tell what those with texts do; a thread of another name is not there."""
+    threads = [f"00000000-0000-4000-8000-{number:012}" for number in range(5)]
+    monkeypatch.setattr(postgres, "PAGE", 2)
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        graph = around(asking("sure?").compile()).compile(checkpointer=saver)
+        for name in threads:
+            graph.invoke({"count": 1}, thread(name))
+        graph.invoke(Command(resume="yes"), thread(threads[0]))
+
+    def told() -> Any:
+        with open_source(postgres_database) as source:
+            steps = [normal_form(step) for name in threads for step in source.history(name).steps]
+            asked = [(one.key, one.status, one.answer) for one, _ in database_approvals(source)]
+            assert list(source.history("t").steps) == []
+            versions = source.rows.versions(threads[0]), source.rows.versions("t")
+            return [normal_form(one) for one in source.threads()], steps, asked, [list(found) for found in versions]
+
+    as_texts = told()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        for statement in UUIDS:
+            connection.execute(statement)
+    assert told() == as_texts
+    assert as_texts[3] == [threads[:1], []]
 
 
 def test_a_thread_that_is_pruned(postgres_database: str) -> None:

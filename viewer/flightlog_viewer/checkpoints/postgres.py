@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.checkpoints import channels
@@ -22,7 +23,8 @@ _WANTED = {
     "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "type", "blob"},
     "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "type", "blob"},
 }
-_AMONG = "w.thread_id = ANY(%s::text[]) AND "
+_ID_TYPES = ("text", "uuid")
+"""What ids are kept as: the savers' own tables have text, LangGraph's server and some made by hand have uuid."""
 _Blob = tuple[str, bytes | None]
 
 
@@ -49,7 +51,8 @@ class PostgresRows:
         while True:
             where = "" if after is None else "WHERE (thread_id, checkpoint_ns) > (%s, %s)"
             rows = self._session.all(
-                f"SELECT thread_id, checkpoint_ns, count(*), max({self._id}), min({self._id}) FROM checkpoints {where} "
+                f"SELECT thread_id::text, checkpoint_ns, count(*), max({self._id}), min({self._id}) "
+                f"FROM checkpoints {where} "
                 f"GROUP BY thread_id, checkpoint_ns ORDER BY thread_id, checkpoint_ns LIMIT {PAGE}",
                 after or (),
             )
@@ -61,7 +64,7 @@ class PostgresRows:
 
     def keys(self, thread_id: str) -> list[Key]:
         """The checkpoints of a thread; their ids begin with their time, so sorting by id is sorting by age."""
-        if not _is_postgres_text(thread_id):
+        if not self._can_have(thread_id):
             return []
         query = f"SELECT checkpoint_ns, {self._id} FROM checkpoints WHERE thread_id = %s"
         rows = self._session.all(query, (thread_id,))
@@ -70,13 +73,13 @@ class PostgresRows:
 
     def versions(self, thread_id: str | None = None) -> Mapping[str, Hashable]:
         """From the transactions that wrote the rows: a row that is changed is a new one, of a later transaction."""
-        if thread_id is not None and not _is_postgres_text(thread_id):
+        if thread_id is not None and not self._can_have(thread_id):
             return {}
         found: dict[str, tuple[object, ...]] = {}
         where = "" if thread_id is None else "WHERE thread_id = %s"
         for table in ("checkpoints", "checkpoint_writes"):
             for name, *numbers in self._session.all(
-                "SELECT thread_id, count(*), max(xmin::text::bigint), sum(xmin::text::bigint)::text "
+                "SELECT thread_id::text, count(*), max(xmin::text::bigint), sum(xmin::text::bigint)::text "
                 f"FROM {table} {where} GROUP BY thread_id",
                 () if thread_id is None else (thread_id,),
             ):
@@ -85,12 +88,13 @@ class PostgresRows:
 
     def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
+        only = "" if among is None else f"w.thread_id = ANY(%s::{self._thread_type}[]) AND "
         rows = self._session.all(
-            f"SELECT DISTINCT w.thread_id FROM checkpoint_writes w WHERE {'' if among is None else _AMONG}"
+            f"SELECT DISTINCT w.thread_id::text FROM checkpoint_writes w WHERE {only}"
             f"(w.channel IN ('__interrupt__', '__resume__') OR starts_with({self._path}, '~__interrupt__') "
             # An older LangGraph writes updates without a path.
             f"OR ({self._path} = '' AND w.task_id <> '{channels.NULL_TASK}')) "
-            "ORDER BY w.thread_id",
+            "ORDER BY 1",
             () if among is None else (list(among),),
         )
         return [thread_id for (thread_id,) in rows]
@@ -100,18 +104,19 @@ class PostgresRows:
         if not keys:
             return []
         columns = [list(column) for column in zip(*keys, strict=True)]
-        parent = "NULL" if self._shallow else "c.parent_checkpoint_id"
+        parent = "NULL" if self._shallow else "c.parent_checkpoint_id::text"
+        unnested = f"unnest(%s::{self._thread_type}[], %s::text[], %s::{self._id_type}[])"
         with self._session.moment():
             found = self._session.all(
                 f"SELECT k.n, {parent}, c.checkpoint::text, c.metadata::text, {self._committed('c')} "
-                "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
-                f"JOIN checkpoints c ON c.thread_id = k.t AND c.checkpoint_ns = k.s AND {self._id_of('c')} = k.i "
+                f"FROM {unnested} WITH ORDINALITY AS k(t, s, i, n) "
+                f"JOIN checkpoints c ON c.thread_id = k.t AND c.checkpoint_ns = k.s AND {self._own_id} = k.i "
                 "ORDER BY k.n",
                 columns,
             )
             written = self._session.all(
-                f"SELECT k.n, w.task_id, {self._path}, w.idx, w.channel, {_bounded('w')}, {self._committed('w')} "
-                "FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS k(t, s, i, n) "
+                f"SELECT k.n, w.task_id::text, {self._path}, w.idx, w.channel, {_bounded('w')}, {self._committed('w')} "
+                f"FROM {unnested} WITH ORDINALITY AS k(t, s, i, n) "
                 "JOIN checkpoint_writes w ON w.thread_id = k.t AND w.checkpoint_ns = k.s AND w.checkpoint_id = k.i "
                 f"ORDER BY k.n, {self._path}, w.task_id, w.idx",
                 columns,
@@ -155,8 +160,8 @@ class PostgresRows:
             found |= dict.fromkeys(missing)
             version = "''" if self._shallow else "b.version"
             rows = self._session.all(
-                f"SELECT b.thread_id, b.checkpoint_ns, b.channel, {version}, {_bounded('b')} "
-                "FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k(t, s, c, v) "
+                f"SELECT b.thread_id::text, b.checkpoint_ns, b.channel, {version}, {_bounded('b')} "
+                f"FROM unnest(%s::{self._thread_type}[], %s::text[], %s::text[], %s::text[]) AS k(t, s, c, v) "
                 "JOIN checkpoint_blobs b ON b.thread_id = k.t AND b.checkpoint_ns = k.s AND b.channel = k.c "
                 f"AND {version} = k.v",
                 [list(column) for column in zip(*missing, strict=True)],
@@ -171,24 +176,30 @@ class PostgresRows:
         return found
 
     def _look_at_schema(self) -> None:
-        columns: dict[str, set[str]] = {}
-        for table, column in self._session.all(
-            "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        columns: dict[str, dict[str, str]] = {}
+        for table, column, kind in self._session.all(
+            "SELECT c.relname, a.attname, a.atttypid::regtype::text "
+            "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
             "WHERE c.oid = ANY(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_blobs'), "
             "to_regclass('checkpoint_writes')]) AND a.attnum > 0 AND NOT a.attisdropped"
         ):
-            columns.setdefault(table, set()).add(column)
+            columns.setdefault(table, {})[column] = kind
         for table, names in _WANTED.items():
             if table not in columns:
                 what = f"it has no table {table}{self._elsewhere(table)}"
                 raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
-            if missing := sorted(names - columns[table]):
+            if missing := sorted(names - columns[table].keys()):
                 raise UnreadableError(
                     f"{self.name} is not a LangGraph checkpoint database: its table {table} has no column {missing[0]}"
                 )
         # The shallow saver keeps only the newest checkpoint, its id inside the document.
         self._shallow = "checkpoint_id" not in columns["checkpoints"]
-        self._id = "checkpoint ->> 'id'" if self._shallow else "checkpoint_id"
+        self._id = "checkpoint ->> 'id'" if self._shallow else "checkpoint_id::text"
+        self._own_id = "c.checkpoint ->> 'id'" if self._shallow else "c.checkpoint_id"
+        self._thread_type, self._id_type = (
+            kind if (kind := columns["checkpoints"].get(name)) in _ID_TYPES else "text"
+            for name in ("thread_id", "checkpoint_id")
+        )
         self._path = "w.task_path" if "task_path" in columns["checkpoint_writes"] else "''::text"
         [(setting,)] = self._session.all("SHOW track_commit_timestamp")
         self._timed = setting == "on"
@@ -209,8 +220,10 @@ class PostgresRows:
         option = quote(f"-csearch_path={schema}", safe="-_")
         return f" in its search path: schema {schema} has one, add ?options={option} to the URL"
 
-    def _id_of(self, alias: str) -> str:
-        return f"{alias}.{self._id}"
+    def _can_have(self, thread_id: str) -> bool:
+        if self._thread_type == "uuid":
+            return _is_uuid(thread_id)
+        return _is_postgres_text(thread_id)
 
     def _committed(self, alias: str) -> str:
         """When a row was committed, as text in UTC; NULL where the server does not keep it."""
@@ -230,6 +243,13 @@ def _bounded(alias: str) -> str:
 def _is_postgres_text(text: str) -> bool:
     """Whether Postgres can hold a text at all: no half of a surrogate pair, no NUL."""
     return "\x00" not in text and is_text(text)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def _size(blob: _Blob | None) -> int:
