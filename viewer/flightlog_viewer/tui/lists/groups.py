@@ -77,7 +77,7 @@ class GroupRows:
     def cells(self, row: int) -> Sequence[Cell]:
         found, key = self._rows[row], self.key(row)
         name = f"(all {self._group}s)" if key is ALL else "(none)" if key is None else str(key)
-        before = self._figures.before.get(None if key is ALL else str(key))
+        before = self._figures.before.get(None if key is ALL else self._rows[row]["key"])
         made = _cells(found, name, before, self._glyphs)
         if self._figures.since is not None:
             return made

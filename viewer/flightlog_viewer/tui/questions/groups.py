@@ -45,7 +45,7 @@ class Figures(NamedTuple):
     total: dict[str, Any] | None
     """Of all rows together, where that is more than one."""
     before: dict[str | None, Before]
-    """By key; None is that of the total."""
+    """By key; None is that of the total, or of what has no thread."""
     latencies: Sequence[tuple[int, int]]
     tokens: Sequence[tuple[int, int | None]]
     since: datetime | None

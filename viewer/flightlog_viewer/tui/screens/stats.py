@@ -149,7 +149,9 @@ class StatsView(View):
         rows = list(figures.rows)
         if self._order is not None:
             field, down = self._order
-            rows.sort(key=lambda row: (_value(row, field) is not None, _value(row, field) or 0), reverse=down)
+            known = [row for row in rows if _value(row, field) is not None]
+            known.sort(key=lambda row: _value(row, field), reverse=down)
+            rows = [*known, *(row for row in rows if _value(row, field) is None)]
         self.table.set_columns(columns(figures))
         sort = None if self._order is None else (FIELDS[self._order[0]], self._order[1])
         self.table.show_rows(GroupRows(figures, rows, self.group, self.glyphs), sort=sort)

@@ -1,0 +1,52 @@
+"""The rows of the screen of figures."""
+
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+from flightlog_viewer.tui.glyphs import UNICODE
+from flightlog_viewer.tui.lists.groups import GroupRows, columns
+from flightlog_viewer.tui.screens.stats import StatsView
+from flightlog_viewer.tui.session import Session
+from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import span, write
+
+
+def graph(number: int, took_ms: float, **fields: Any) -> Any:
+    """A trace of one span; there is one every ten minutes."""
+    run = f"r{number}"
+    return span("graph", run, trace=run, at_ms=number * 600_000, took_ms=took_ms, kind="graph", **fields)
+
+
+def test_what_has_no_thread_has_a_share_of_errors_before_as_well(tmp_path: Path) -> None:
+    """The group without a name is compared with itself, as the others are."""
+    failed: dict[str, Any] = {"status": "error", "error": {"type": "E", "message": "m"}}
+    spans = [
+        graph(n, 5, thread_id="t" if n % 3 == 0 else None, **(failed if n % 2 else {"status": "ok"})) for n in range(30)
+    ]
+    session = Session([str(write(tmp_path / "s.jsonl", spans))], [], cache=False)
+    try:
+        session.load(lambda *_: True)
+        figures = session.groups.figures("thread", UTC, timedelta(hours=1))
+        rows = GroupRows(figures, figures.rows, "thread", UNICODE)
+        at = [column.key for column in columns(figures)].index("before")
+        texts = {cells[0].text: cells[at].text for cells in map(rows.cells, range(len(rows)))}
+        assert texts == {"(none)": "47%", "t": "50%"}
+    finally:
+        session.close()
+
+
+async def test_groups_of_unknown_values_come_last(tmp_path: Path) -> None:
+    """Whichever way round a column is sorted."""
+    waits: dict[str, Any] = {"status": "interrupted", "thread_id": "waits"}
+    spans = [graph(1, 50, thread_id="slow"), graph(2, 5, thread_id="quick"), graph(3, 5, **waits)]
+    async with driven([write(tmp_path / "s.jsonl", spans)], size=(120, 40)) as viewer:
+        view = viewer.app.main.view("stats")
+        assert isinstance(view, StatsView)
+        await viewer.press("5", "V", "V", "V")
+        assert view.group == "thread"
+        found = []
+        for _ in range(2):
+            await viewer.press("s", "j", "enter")
+            found.append([view.table.rows.key(row) for row in range(3)])
+        assert found == [["slow", "quick", "waits"], ["quick", "slow", "waits"]]
