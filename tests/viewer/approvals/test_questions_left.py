@@ -68,6 +68,33 @@ def test_a_question_of_a_task_counts_once(tmp_path: Path) -> None:
     assert (approval.node, approval.status, approval.question) == ("refund", "pending", {"amount": 3})
 
 
+def test_the_questions_of_tasks_whose_caller_asks_too(tmp_path: Path) -> None:
+    """The caller's own question takes the place of theirs in its row; their own rows keep them."""
+
+    @task
+    def check(number: int) -> Any:
+        return interrupt(f"task {number}?")
+
+    def work(saver: Any) -> None:
+        @entrypoint(checkpointer=saver)
+        def refund(amount: int) -> Any:
+            checks = [check(number) for number in range(2)]
+            return [one.result() for one in checks], interrupt("sure?")
+
+        refund.invoke(3, thread("t"))
+        while asked := refund.get_state(thread("t")).interrupts:
+            refund.invoke(Command(resume={asked[0].id: asked[0].value.upper()}), thread("t"))
+            if asked[0].value == "task 1?":
+                break
+
+    approvals = found(record(tmp_path / "x.sqlite", work))
+    assert [(approval.node, approval.status, approval.question, approval.answer) for approval in approvals] == [
+        ("(task)", "answered", "task 0?", "TASK 0?"),
+        ("(task)", "answered", "task 1?", "TASK 1?"),
+        ("refund", "pending", "sure?", None),
+    ]
+
+
 def test_a_question_tells_its_own_risk(tmp_path: Path) -> None:
     """What the question says of its risk comes before what the state says."""
 

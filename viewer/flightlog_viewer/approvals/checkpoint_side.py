@@ -45,6 +45,11 @@ def thread_questions(
         key, thread_id = (step.checkpoint_ns, step.checkpoint_id), step.thread_id
         asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
         places[key] = _place(step, bool(asking))
+        # What a `@task` asks is asked of its caller as well, until that asks something else.
+        held = {interrupt.id for task in asking for interrupt in task.interrupts}
+        for task in step.tasks:
+            if task.kind == "call" and any(interrupt.id not in held for interrupt in task.interrupts):
+                found += [(key, task, approval) for approval in exchanges(step, task) if approval.question_recorded]
         for task in asking:
             found += [(key, task, approval) for approval in exchanges(step, task)]
     children: dict[tuple[str, str], list[tuple[str, str]]] = {}
