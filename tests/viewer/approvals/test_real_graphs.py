@@ -1,4 +1,4 @@
-"""Questions of real graphs, from databases and from spans; under one id for a task too, as before LangGraph 1.2.19."""
+"""Questions of real graphs, from databases and from spans; under one id for a task too, as before LangGraph 1.2.20."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ QUESTIONS = ("one?", "two?", "three?")
 
 @pytest.fixture(params=[True, False], ids=["one id for all", "an id for each"])
 def one_id(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether questions get their ids as before LangGraph 1.2.19."""
+    """Whether questions get their ids as before LangGraph 1.2.20."""
     if request.param:
         older: Callable[[str, int], str] = lambda ns, answered: xxh3_128_hexdigest(ns.encode())  # noqa: E731
         monkeypatch.setattr(langgraph.types, "_interrupt_id", older)

@@ -47,7 +47,7 @@ class Approval:
     origin: Literal["database", "spans", "both"] = "database"
     breakpoint: bool = False
     turn: int = 0
-    """Which question of its id: before LangGraph 1.2.19 all questions of a task had one id."""
+    """Which question of its id: before LangGraph 1.2.20 all questions of a task had one id."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -51,7 +51,7 @@ def _turns(
     """The questions of one id, with their answers; both come in order of time.
 
     A task that runs again for the sake of others asks again, and that is the same question. What is asked once there
-    is an answer is another: before LangGraph 1.2.19 all questions of a task had one id.
+    is an answer is another: before LangGraph 1.2.20 all questions of a task had one id.
     """
     answer = answers[0] if answers else None  # the first one counts, even by a clock that is behind
     while askings:
