@@ -4,8 +4,11 @@ from collections.abc import Container
 
 from flightlog_viewer.analysis.tree import Line, Outline
 
-Key = tuple[bool, int]
-"""What a node is known by when the trace is read again: whether it is a span, and the row id of its first span."""
+Key = tuple[bool, str]
+"""What a node is known by when the trace is read again: whether it is a span, and the run id of its first span.
+
+Not the row id: a span that ends is another row of the store.
+"""
 
 
 class Folding:
@@ -19,7 +22,7 @@ class Folding:
         """The spans where an error began."""
         self._expanded = outline.everything_open()
         if folded:
-            self._expanded -= {node for node in self._expanded if self._key(node) in folded}
+            self._expanded -= {node for node in self._expanded if self.key(node) in folded}
         self.lines: list[Line] = []
         """What is visible, from the top."""
         self._rows: dict[int, int] | None = None
@@ -28,7 +31,7 @@ class Folding:
     def folded(self) -> frozenset[Key]:
         """What is closed, for the outline of the same trace read again."""
         below = enumerate(self.outline.children)
-        return frozenset(self._key(node) for node, inside in below if inside and node not in self._expanded)
+        return frozenset(self.key(node) for node, inside in below if inside and node not in self._expanded)
 
     def is_open(self, node: int) -> bool:
         """Whether what is below a node shows."""
@@ -43,6 +46,19 @@ class Folding:
     def node_of(self, row_id: int) -> int | None:
         """The span with a row id; None when the trace has none."""
         return next((node for node, row in enumerate(self.outline.rows) if row.row_id == row_id), None)
+
+    def key(self, node: int) -> Key:
+        """What a node is known by."""
+        return self.outline.is_span(node), self.outline.rows[self.outline.first_span(node)].run_id
+
+    def find(self, key: Key) -> int | None:
+        """The node of a key; where there is no such group any more, its first span. None when that is gone too."""
+        is_span, run_id = key
+        node = next((node for node, row in enumerate(self.outline.rows) if row.run_id == run_id), None)
+        if is_span or node is None:
+            return node
+        above = self.outline.parent[node]
+        return above if above >= 0 and self.key(above) == key else node
 
     def fold(self, row: int) -> bool:
         """Close what is open on a row, or open it; False when there is nothing below, or a filter decides."""
@@ -77,9 +93,6 @@ class Folding:
         self.matches = None if row_ids is None else [n for n in self.outline.order if rows[n].row_id in row_ids]
         self._relist()
         return len(self.matches or ())
-
-    def _key(self, node: int) -> Key:
-        return self.outline.is_span(node), self.outline.rows[self.outline.first_span(node)].row_id
 
     def _relist(self) -> None:
         self.lines = self.outline.lines(self._expanded, None if self.matches is None else set(self.matches))

@@ -91,7 +91,8 @@ class Waterfall(VirtualRows):
 
     def show_trace(self, folding: Folding, spread: Spread, *, keep: bool = False) -> None:
         """Show a trace. ``keep`` holds cursor and zoom; both arguments are made elsewhere: a large trace takes time."""
-        was, fitted = self.selected, self._window == self._spread.whole
+        stood = None if self._node is None else self._folding.key(self._node)
+        fitted = self._window == self._spread.whole
         self._folding, self._spread = folding, spread
         if not keep or fitted:
             self._window = spread.whole
@@ -100,8 +101,10 @@ class Waterfall(VirtualRows):
         self._groups = {}
         self._failed = Counter(self.outline.rows[node].status for node in folding.failures)
         self.resized()
-        if keep and was is not None:
-            self.go_to_row(was.row_id)
+        if keep and stood is not None:
+            node = folding.find(stood)
+            if node is not None:
+                self.go_to(node)
         else:
             self._cursor = 0
             self.move_to(0, tell=False)
