@@ -53,3 +53,15 @@ async def test_a_command_of_the_palette_runs_once(spans: Path) -> None:
         assert len(viewer.app.screen_stack) == 3
         await viewer.press("escape")
         assert isinstance(viewer.app.screen, MainScreen)
+
+
+async def test_a_list_without_room_lives_on(spans: Path) -> None:
+    """The palette and a menu survive a terminal of a few cells, and choose in a larger one again."""
+    async with driven([spans]) as viewer:
+        for opened, keys in (("colon", "help"), ("s", "")):
+            await viewer.press(opened)
+            for size in (*((width, height) for width in (1, 4, 6) for height in (3, 6, 10, 20)), (80, 24)):
+                await viewer.pilot.resize_terminal(*size)
+                await viewer.pilot.press("down", "end")
+            await viewer.press(*keys, "enter", "enter", "escape", "1")
+            await viewer.until("[1 Traces]")
