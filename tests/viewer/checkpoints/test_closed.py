@@ -77,8 +77,9 @@ def test_an_encrypted_postgres_database(postgres_database: str) -> None:
     assert (approval.status, approval.node) == ("pending", "approve")
 
 
+@pytest.mark.parametrize("by_id", [True, False])
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_closed_question_of_a_subgraph(depth: int, postgres_database: str) -> None:
+def test_a_closed_question_of_a_subgraph(depth: int, by_id: bool, postgres_database: str) -> None:
     """It is one question, by the id that answers it, at the thread, at its steps and among the approvals."""
     with PostgresSaver.from_conn_string(postgres_database) as saver:
         saver.setup()
@@ -89,7 +90,7 @@ def test_a_closed_question_of_a_subgraph(depth: int, postgres_database: str) -> 
         graph = builder.compile(checkpointer=saver)
         graph.invoke({"count": 1}, thread("t"))
         ids = [graph.get_state(thread("t")).interrupts[0].id]
-        graph.invoke(Command(resume={ids[0]: "a"}), thread("t"))
+        graph.invoke(Command(resume={ids[0]: "a"} if by_id else "a"), thread("t"))
         ids.append(graph.get_state(thread("t")).interrupts[0].id)
         with open_source(postgres_database) as source:
             [summary] = source.threads()
@@ -101,7 +102,7 @@ def test_a_closed_question_of_a_subgraph(depth: int, postgres_database: str) -> 
             (ids[0], "answered", "ask"),
             (ids[1], "pending", "ask"),
         ]
-        graph.invoke(Command(resume={ids[1]: "b"}), thread("t"))
+        graph.invoke(Command(resume={ids[1]: "b"} if by_id else "b"), thread("t"))
     with open_source(postgres_database) as source:
         approvals = [approval for approval, _ in database_approvals(source)]
         [summary] = source.threads()

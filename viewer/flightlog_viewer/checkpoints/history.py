@@ -122,13 +122,12 @@ class HistoryReader:
             if below.checkpoint_ns == namespace or numbered_of(below.checkpoint_ns) == namespace:
                 for row in self._rows.fetch([below]):
                     opened = open_row(row, self._decoder, outline=True)
-                    asked = [
-                        question
-                        for other in self._step_rows(opened, self._known[below.checkpoint_ns]).tasks
-                        for question in other.interrupts
-                    ]
+                    inside = self._step_rows(opened, self._known[below.checkpoint_ns]).tasks
+                    asked = [question for other in inside for question in other.interrupts]
                     if asked:
-                        return replace(task, interrupts=asked)
+                        # Whether an answer was to this question or to one before it is told inside as well.
+                        waits = task.status == "pending" and any(other.pending for other in inside)
+                        return replace(task, interrupts=asked, status="interrupted" if waits else task.status)
         return task
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:

@@ -1,7 +1,7 @@
 """Every thread of a database with its status, from the newest checkpoint of its root graph."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from flightlog_viewer.checkpoints import channels
@@ -76,6 +76,14 @@ def _summary(rows: Rows, thread: _Thread, root: CheckpointRow | None, decoder: D
         note = "its newest checkpoint is not found by its name: it has been deleted, or the name is not text"
         return ThreadSummary(thread.thread_id, "unknown", count, 0, None, (), (), note=note)
     opened, step = _open(rows, root, decoder)
+    if len(thread.heads) > 1 and any(map(_may_wait, step.tasks)):
+        supposed = replace(
+            step, tasks=[replace(task, status="interrupted") if _may_wait(task) else task for task in step.tasks]
+        )
+        asking = {task.task_id for task in supposed.tasks if task.pending}
+        before = _pending(opened, supposed)
+        if any(one not in before for one in _innermost(rows, _below(thread, asking), supposed, before, decoder)):
+            step = supposed
     status = _status(opened, step)
     pending = _pending(opened, step)
     if pending and len(thread.heads) > 1:
@@ -121,6 +129,11 @@ def _status(opened: Opened, step: StepRows) -> ThreadStatus:
     if opened.closed is not None:
         return "unknown"
     return "paused_or_running" if any(task.due for task in step.tasks) else "finished"
+
+
+def _may_wait(task: Task) -> bool:
+    """Whether a task's closed question, which looks answered, may be a newer one that a subgraph of it asked."""
+    return task.status == "pending" and any(is_opaque(question.value) for question in task.interrupts)
 
 
 def _failed(task: Task) -> bool:
