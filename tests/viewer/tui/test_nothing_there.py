@@ -7,6 +7,7 @@ from textual.binding import Binding
 
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
+from tests.viewer.tui.recordings import support_file
 
 
 async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> None:
@@ -20,3 +21,13 @@ async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> N
             await viewer.pilot.press("3", key, *(["escape"] if key == "slash" else []))
         await viewer.settle()
         assert "no step to mark" in viewer.toasts()
+
+
+async def test_no_tab_of_a_span_without_a_span(tmp_path: Path) -> None:
+    """Before a trace is opened the tabs have nothing to show, and say so whichever is turned to."""
+    async with driven([support_file(tmp_path / "s.jsonl", 2)], size=(120, 40)) as viewer:
+        await viewer.press("2", "v")
+        assert "nothing is chosen" in viewer.text()
+        await viewer.press("1", "enter")
+        assert "[Raw]" in viewer.text()
+        assert "nothing is chosen" not in viewer.text()

@@ -129,8 +129,7 @@ class TraceView(View):
     def zone_changed(self) -> None:
         if self._where is not None:
             self._filter(self.filter_line.text)
-        if self._span:
-            self._show_tab()
+        self._show_tab()
 
     def _read(self, *, keep: bool) -> None:
         trace_id, session = self.trace_id, self.session
@@ -221,6 +220,8 @@ class TraceView(View):
         self.ask("span", work, show)
 
     def _show_tab(self) -> None:
+        if not self._span:
+            return
         made = document(TABS[self.tabs.active], self._span, self._payload, self._tools, self.glyphs.status, self.zone)
         self.body.show_document(made)
 
