@@ -31,6 +31,16 @@ def test_long_keys_are_cut_too() -> None:
     assert orjson.loads(shorten({"k" * 5_000: 1, "b": "c"}, 1_000)) == {"k" * 64 + "…": 1, "b": "c"}
 
 
+def test_long_keys_that_begin_alike_stay_apart() -> None:
+    """No entry is lost for a key that is the same as another as far as it is kept."""
+    found = orjson.loads(shorten({f"https://example.com/{'x' * 300}/{n}": n for n in range(10)}, 2_000))
+    assert list(found.values()) == list(range(10))
+    many = {f"{'x' * 300}/{n}": n for n in range(100)}
+    found = orjson.loads(shorten(many, 2_000))
+    assert found.pop("…") + len(found) == 100
+    assert list(found.values()) == list(range(len(found)))
+
+
 def test_strings_keep_a_beginning_when_items_are_left_out() -> None:
     """Below 64 characters strings are cut no further: items go instead."""
     *kept, last = shortened(["x" * 100] * 1_000, 10_000)

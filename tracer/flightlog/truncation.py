@@ -97,9 +97,12 @@ def _cut_strings(value: Any, width: int) -> Any:
     if kind is str:
         return value if len(value) <= width else value[:width] + "…"
     if kind is dict:
-        return {
-            key if len(key) <= width else key[:width] + "…": _cut_strings(item, width) for key, item in value.items()
-        }
+        cut: dict[str, Any] = {}
+        for key, item in value.items():
+            name = key if len(key) <= width else key[:width] + "…"
+            # Keys that begin alike, as addresses do, stay as many as they are.
+            cut[name if name not in cut else f"{name} {len(cut)}"] = _cut_strings(item, width)
+        return cut
     if kind is list:
         return [_cut_strings(item, width) for item in value]
     return value

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from flightlog.errors import UsageError
+from flightlog.writing.span_file import SpanFile
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.analysis.filter import Filter
 from flightlog_viewer.store import rows
@@ -61,6 +62,22 @@ def test_reopened_the_same(tmp_path: Path) -> None:
         assert len(kept(tmp_path)) == 1
     assert stat.S_IMODE(kept(tmp_path)[0].stat().st_mode) == 0o600
     assert stat.S_IMODE(kept(tmp_path)[0].parent.stat().st_mode) == 0o700
+
+
+def test_kept_answers_know_of_no_span_in_flight(tmp_path: Path) -> None:
+    """Sums that the cache keeps are not those of a file of which a run has started and not ended."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    with open_store(path):
+        pass
+    writer = SpanFile(path)
+    start = {name: value for name, value in span("s").items() if name not in ("status", "duration_ms")}
+    writer.open_span(1, orjson.dumps(start | {"writer_id": writer.writer_id, "seq": 1}))
+    with open_store(path) as store:
+        assert len(kept(tmp_path)) == 1
+        (total,) = store.query("overview")
+        assert (total["spans"], total["unfinished"]) == (2, 1)
+        assert {group["key"] for group in store.query("summary")} == {"r", "s"}
+    writer.close()
 
 
 def test_kept_answers_end_with_new_rows(tmp_path: Path) -> None:

@@ -70,15 +70,6 @@ class Spool:
                     lines.write(span.to_json() + b"\n")
         return found
 
-    def stretch(self, descriptor: int, start: int, stop: int) -> Path:
-        """A copy of the bytes of an open file from ``start`` to ``stop``."""
-        target = self.new_file()
-        with target.open("wb") as file:
-            while start < stop and (block := os.pread(descriptor, min(_BLOCK, stop - start), start)):
-                file.write(block)
-                start += len(block)
-        return target
-
     def new_file(self) -> Path:
         """The name of a new private file."""
         if self._folder is None:
