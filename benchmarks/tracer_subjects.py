@@ -127,76 +127,12 @@ class Naive(Subject):
         return [handler], lambda: os.close(handler.fd)
 
 
-class FloorHandler(BaseCallbackHandler):
-    """What our promises cost by themselves: full payloads as we encode them, the start on disk, the line on disk.
-
-    The system calls are the tracer's own, for each start and each end. There is no record, no time, no bookkeeping.
-    """
-
-    run_inline = True
-    # As properties, which they are in the base class, they cost a call for each event.
-    ignore_chain = ignore_llm = ignore_chat_model = ignore_agent = ignore_retriever = False
-
-    _HEAD = b"h" * 520
-    """As many bytes as the light fields of a start."""
-    _TAIL = b"t" * 90
-    """The same for an end."""
-
-    def __init__(self, path: Path) -> None:
-        from flightlog.payloads.memo import Memo
-        from flightlog.payloads.payload import PayloadEncoder
-        from flightlog.payloads.redaction import Redactor
-
-        self.new_memo = Memo
-        self.encode = PayloadEncoder(Redactor(()), 262_144).quick
-        self.spans = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        self.starts = os.open(f"{path}.open", os.O_RDWR | os.O_CREAT, 0o600)
-        self.folder = os.open(path.parent, os.O_RDONLY)
-        self.memo: Any = None
-        self.runs: dict[int, bytes] = {}
-
-    def close(self) -> None:
-        """Let go of the files."""
-        for fd in (self.spans, self.starts, self.folder):
-            os.close(fd)
-
-    def _start(self, inputs: Any, run_id: UUID, parent: UUID | None) -> None:
-        if parent is None:
-            self.memo = self.new_memo()
-        self.runs[run_id.int] = json = self.encode(inputs, self.memo) or b""
-        os.lseek(self.starts, 0, os.SEEK_CUR)
-        os.pwrite(self.starts, b"".join((self._HEAD, json[:4096], b"\n\0")), 0)
-
-    def _end(self, run_id: UUID, output: Any) -> None:
-        json = self.encode(output, self.memo) or b""
-        os.lseek(self.spans, 0, os.SEEK_CUR)
-        os.write(self.spans, b"".join((self._HEAD, self._TAIL, self.runs.pop(run_id.int), json, b"\n")))
-        os.lseek(self.spans, 0, os.SEEK_CUR)
-        os.fstat(self.folder)
-
-    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kw: Any) -> None:
-        self._start(inputs, run_id, kw.get("parent_run_id"))
-
-    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **kw: Any) -> None:
-        self._start({"messages": messages[0]}, run_id, kw.get("parent_run_id"))
-
-    def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **kw: Any) -> None:
-        self._start(kw.get("inputs"), run_id, kw.get("parent_run_id"))
-
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kw: Any) -> None:
-        self._end(run_id, outputs)
-
-    def on_llm_end(self, response: Any, *, run_id: UUID, **kw: Any) -> None:
-        self._end(run_id, response.generations[0][0].message)
-
-    def on_tool_end(self, output: Any, *, run_id: UUID, **kw: Any) -> None:
-        self._end(run_id, output)
-
-
 class Floor(Subject):
-    """What is left of ours when all but the promises is taken away."""
+    """What is left of ours when all but the file is taken away."""
 
     def attach(self) -> Attached:
+        from benchmarks.tracer_floor import FloorHandler
+
         handler = FloorHandler(self.folder / "floor.jsonl")
         return [handler], handler.close
 
