@@ -1,9 +1,11 @@
 """What tests of this folder share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.exporters.collecting import Running
 from tests.exporters.receiver import Receiver, receiving
 
 
@@ -12,3 +14,14 @@ def server() -> Iterator[Receiver]:
     """A server that takes everything until told otherwise."""
     with receiving() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """A collector on a free port of 127.0.0.1."""
+    made = Running(tmp_path / "spans.jsonl")
+    yield made
+    made.collector.shutdown()
+    made.collector.server_close()
+    made.thread.join()
+    made.file.close()
