@@ -122,6 +122,36 @@ def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.Ca
     assert not findings[kind]["problem"]
 
 
+def test_what_only_looks_like_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Answers of a cache without usage, a call of another size inside a call, and spans of no known writer."""
+    spans = healthy()
+    spans.add("cached", "root", 20, type="llm", model="gpt-4o-mini", provider="openai", cache_hit=True)
+    spans.add("smaller", "call", 21, type="llm", model="gpt-4o-mini", provider="openai", token_usage=usage(4, 1))
+    nobody = [line.replace(b'"writer_id":"w1",', b"") for line in SpanLines().add("b", None, 9000).lines]
+    nobody += [
+        line.replace(b'"writer_id":"w1",', b"") for line in SpanLines().add("x", None, 0).add("a", None, 0).lines
+    ]
+    assert examine(spans.write(tmp_path / "s.jsonl", nobody), capsys) == (0, {})
+
+
+def test_a_call_without_usage_has_no_price_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It misses its usage, whatever its model costs."""
+    _, findings = examine(sick("missing_usage", tmp_path), capsys)
+    assert list(findings) == ["missing_usage"]
+
+
+def test_losses_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However often a tracer could not write."""
+    spans = healthy()
+    for number in (3, 4):
+        spans.add(
+            f"loss {number}", None, number, type="event", name="flightlog.loss", status="error",
+            metadata={"lost": number},
+        )  # fmt: skip
+    _, findings = examine(spans.write(tmp_path / "s.jsonl"), capsys)
+    assert findings["losses"]["count"] == 7
+
+
 def test_a_price_is_missing_for_a_model_at_a_provider(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A well-known model of a provider that nobody has prices for is named with it."""
     spans = SpanLines()

@@ -10,7 +10,7 @@ from flightlog import read_spans
 from flightlog_viewer import open_store
 from flightlog_viewer.store.queries.report import BY
 from tests.viewer.figures.forest import forest
-from tests.viewer.figures.plain import Figures, Record, cost, end_us, moment
+from tests.viewer.figures.plain import Figures, Record, cost, end_us, moment, start_us
 from tests.viewer.store.records import write
 from tests.viewer.test_figures_agree import record as record_graphs
 
@@ -64,6 +64,26 @@ def test_every_figure_of_a_graph(tmp_path: Path) -> None:
     path = tmp_path / "spans.jsonl"
     record_graphs(path)
     compare(path, [span.to_record() for span in read_spans(path)], "UTC")
+
+
+def test_where_errors_began(tmp_path: Path) -> None:
+    """The report's table has failed spans with no failed span inside, the most frequent first, with the last trace."""
+    records = forest(4, traces=20, most=25)
+    failed = [record for record in records if record["status"] == "error"]
+    around = {record.get("parent_run_id") for record in failed}
+    began: dict[tuple[str, str | None], list[Record]] = {}
+    for record in failed:
+        if record["run_id"] not in around:
+            began.setdefault((record["name"], record.get("error", {}).get("type")), []).append(record)
+    with open_store(write(tmp_path / "a.jsonl", *records), cache=False) as store:
+        found = store.query("error_origins", limit=100)
+    assert {(row["name"], row["type"]): (row["times"], row["last_seen"]) for row in found} == {
+        key: (len(members), moment(max(map(start_us, members)))) for key, members in began.items()
+    }
+    assert [row["times"] for row in found] == sorted((row["times"] for row in found), reverse=True)
+    for row in found:
+        last = max(began[row["name"], row["type"]], key=start_us)
+        assert row["trace_id"] == last["trace_id"]
 
 
 @pytest.mark.soak
