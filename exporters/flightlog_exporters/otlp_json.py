@@ -29,7 +29,10 @@ def encode(spans: Iterable[OtelSpan]) -> bytes:
     """One line, without its newline. Spans of one process share their resource."""
     grouped: dict[bytes, tuple[OtelSpan, dict[str, list[dict[str, Any]]]]] = {}
     for span in spans:
-        key = orjson.dumps(span.resource, option=orjson.OPT_NON_STR_KEYS)
+        try:
+            key = orjson.dumps(span.resource, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:  # an integer of more than 64 bits
+            key = repr(span.resource).encode()
         _, scopes = grouped.setdefault(key, (span, {}))
         scopes.setdefault(span.scope, []).append(_span(span))
     return orjson.dumps(

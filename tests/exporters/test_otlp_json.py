@@ -114,6 +114,13 @@ def test_both_encodings_are_read_alike(span: OtelSpan) -> None:
     assert from_json == from_protobuf
 
 
+def test_a_resource_may_hold_any_number() -> None:
+    """An integer of more than 64 bits loses no span, and different ones are kept apart."""
+    spans = [OtelSpan("n", b"t" * 16, b"s" * 8, b"", 1, 1, 2, resource={"big": 2**64 + n}) for n in (0, 0, 1)]
+    message = by_the_official_classes(otlp_json.encode(spans))
+    assert [len(group.scope_spans[0].spans) for group in message.resource_spans] == [2, 1]
+
+
 @pytest.mark.parametrize("number", [b'"NaN"', b'"Infinity"', b'"-Infinity"', b"null"])
 def test_a_number_that_json_has_not_is_unknown(number: bytes) -> None:
     """A span is not lost for an attribute that is no number, in either encoding."""
