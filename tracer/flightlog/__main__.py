@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from flightlog.errors import FlightlogError, MissingExtraError, UsageError
+from flightlog.streams import reader_left, stand_in_for_closed
 
 _USAGE_STATUS: Final = 2
 _NOT_RUNNABLE_STATUS: Final = 126
@@ -47,7 +48,7 @@ example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; a mistake is one sentence on stderr and status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _stand_in_for_closed_streams()
+    stand_in_for_closed()
     try:
         status = _answer(arguments)
         sys.stdout.flush()
@@ -55,9 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlightlogError as error:
         return _complain(str(error), _USAGE_STATUS)
     except BrokenPipeError:
-        # The reader (`| head`) has what it wanted; Python would complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return reader_left()
     except KeyboardInterrupt:
         return 130
 
@@ -71,21 +70,6 @@ def _answer(arguments: list[str]) -> int:
         print(f"flightlog {version('flightlog')}")
         return 0
     return _hand_over(arguments)
-
-
-def _stand_in_for_closed_streams() -> None:
-    """Take the descriptors of streams that are closed (``>&-``), or a file that is opened later would be printed into.
-
-    A command that is run in our place does not inherit them: its streams are as closed as ours were.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # what Python makes of a stream that was closed when it began
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we live
 
 
 def _hand_over(arguments: list[str]) -> int:

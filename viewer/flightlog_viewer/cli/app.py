@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flightlog.errors import FlightlogError, UsageError
+from flightlog.streams import reader_left
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.cli.starting_over import StartOverError
 from flightlog_viewer.cli.stopping import Stopped, stopping
@@ -52,11 +53,11 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
     except KeyboardInterrupt:
         return _complain("stopped", stopped.status)
     except BrokenPipeError:
-        return _reader_left()
+        return reader_left()
     except SystemExit as end:
         # typer's own answer to a broken pipe is sys.exit(1), behind a wrapper around stdout.
         if isinstance(end.__context__, BrokenPipeError):
-            return _reader_left()
+            return reader_left()
         return end.code if isinstance(end.code, int) else 0
     except FlightlogError as error:
         return _complain(str(error), _USAGE)
@@ -76,14 +77,6 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
     if status == 128 + signal.SIGINT:
         return _complain("stopped", stopped.status)
     return status
-
-
-def _reader_left() -> int:
-    """The reader (`| head`) has what it wanted; without this Python complains when it flushes at exit."""
-    with suppress(OSError, ValueError):
-        out = sys.stdout.fileno()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out)
-    return 0
 
 
 def _run(argv: list[str]) -> int:
