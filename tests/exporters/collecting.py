@@ -1,5 +1,6 @@
 """A collector that is answering, for tests."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -23,13 +24,11 @@ class Running:
     def post(self, body: bytes, kind: str = JSON, path: str = PATH, **headers: str) -> tuple[int, bytes]:
         """Send one request and answer the status and body of its answer."""
         address, port = self.collector.server_address[:2]
-        connection = http.client.HTTPConnection(str(address), port, timeout=5)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("POST", path, body, {"content-type": kind, **named})
-        response = connection.getresponse()
-        answer = response.status, response.read()
-        connection.close()
-        return answer
+        with contextlib.closing(http.client.HTTPConnection(str(address), port, timeout=5)) as connection:
+            connection.request("POST", path, body, {"content-type": kind, **named})
+            response = connection.getresponse()
+            return response.status, response.read()
 
 
 def span(number: int = 1) -> OtelSpan:

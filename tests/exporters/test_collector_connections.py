@@ -5,6 +5,7 @@ import http.client
 import select
 import socket
 import threading
+import time
 
 import orjson
 import pytest
@@ -88,6 +89,7 @@ def test_who_has_been_answered_makes_room_and_who_waits_for_an_answer_does_not(
         with contextlib.suppress(ConnectionError):
             answers.append(running.post(otlp_json.encode([]))[0])
             break
+        time.sleep(0.01)
     go_on.set()
     sender.join()
     assert answers == [200]
