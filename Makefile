@@ -9,6 +9,9 @@ WORKERS ?= 3
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
 
+# Set in many containers; the suite starts hundreds of processes, and each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check format bench snapshots pictures interop soak clean
 
 $(STAMP): pyproject.toml constraints.txt

@@ -34,8 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in _WAITING))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """The last of all that is tidied up, so that pytest's own search for garbage at the end is quick too."""
+    config.add_cleanup(_let_go)
+
+
+def _let_go() -> None:
+    gc.unfreeze()
+    gc.collect()  # or nanobind tells of functions that live on
+
+
+def pytest_collection_finish() -> None:
     """What is imported by now stays to the end: the garbage collector need not go through it in every test."""
     gc.collect()
     gc.freeze()
-    session.config.add_cleanup(gc.unfreeze)

@@ -161,3 +161,25 @@ def test_an_unchanged_database_is_not_read_again(tmp_path: Path) -> None:
         store.refresh()
         assert store.sql("SELECT count(*) FROM threads").fetchall() == [(1,)]
         assert store.problems == []
+
+
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        ("SELECT interrupts FROM spans WHERE row_id = ?", [0]),
+        ("SELECT interrupts, checkpoints FROM (SELECT *, 1 AS checkpoints FROM spans) WHERE row_id = $row", {"row": 0}),
+        ("SELECT '?' AS \"$writes\", interrupts FROM spans -- a ? of interrupts\nWHERE row_id = ?", [0]),
+    ],
+)
+def test_a_column_that_is_named_like_a_table_reads_no_database(tmp_path: Path, query: str, params: Any) -> None:
+    """A query with parameters costs what its tables cost, whatever its columns are called."""
+    path, spans = tmp_path / "x.sqlite", tmp_path / "spans.jsonl"
+    with SqliteSaver.from_conn_string(str(path)) as saver, JsonlTracer(spans) as tracer:
+        refunds().compile(checkpointer=saver).invoke({"amount": 3}, {**thread("a"), "callbacks": [tracer]})
+    with open_store([str(spans)], checkpoints=[str(path)], cache=False) as store:
+        path.rename(tmp_path / "elsewhere.sqlite")
+        store.refresh()
+        assert len(store.sql(query, params).fetchall()) == 1
+        assert store.problems == []
+        assert store.sql("SELECT * FROM interrupts WHERE thread_id = ?", ["a"]).fetchall() == []
+        assert store.problems == [f"{path} does not exist; what was read of it before is shown"]

@@ -8,6 +8,7 @@ import pytest
 
 from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer import open_store
+from flightlog_viewer.store.views import TRACES
 from tests.viewer.store.records import llm, span, write
 
 
@@ -214,3 +215,11 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the store is closed"):
         store.query("overview")
     store.close()
+
+
+def test_the_table_of_traces_has_the_types_of_its_query(tmp_path: Path) -> None:
+    """What is worked out when it is first needed goes into columns that were there before, type for type."""
+    with open_store(write(tmp_path / "a.jsonl", span("r"))) as store, store.cursor() as cursor:
+        described = "SELECT column_name, column_type FROM (DESCRIBE {})"
+        wanted = cursor.execute(described.format(TRACES.format(scope="true"))).fetchall()
+        assert cursor.execute(described.format("trace_rows")).fetchall() == wanted

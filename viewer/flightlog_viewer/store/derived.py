@@ -26,7 +26,21 @@ _COUNT_STAR: Final = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
 _ALL: Final = re.compile(r"\*|^\s*(FROM|TABLE|SUMMARIZE)\b|\bcolumns\s*\(", re.IGNORECASE)
 _OWN: Final = re.compile(r"\bself_ms\b", re.IGNORECASE)
 _COST: Final = re.compile(r"cost|\bcounted\b", re.IGNORECASE)
-_TABLES: Final = "CREATE TABLE llm_wrappers (run_id VARCHAR)"
+_PARAMETER: Final = re.compile(
+    r"""(?P<other>'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\2\$)|\?|\$\w+""", re.DOTALL
+)
+"""A parameter, or what may hold something that looks like one."""
+_KNOWN_QUERIES: Final = 256
+# The types are spelled out: asking DuckDB for those of TRACES would be a tenth of opening a small file.
+_TRACE_ROWS: Final = """
+    row_id BIGINT, trace_id VARCHAR, name VARCHAR, type VARCHAR, kind VARCHAR, status VARCHAR, start_time TIMESTAMP,
+    end_time TIMESTAMP, duration_ms DOUBLE, span_count BIGINT, error_count BIGINT, open_count BIGINT, llm_count BIGINT,
+    tool_count BIGINT, input_tokens BIGINT, output_tokens BIGINT, total_tokens BIGINT, cost_usd DOUBLE,
+    unknown_costs BIGINT, thread_id VARCHAR, error STRUCT(type VARCHAR, message VARCHAR, stacktrace VARCHAR),
+    tags VARCHAR[], service VARCHAR, service_version VARCHAR, environment VARCHAR, host VARCHAR, pid BIGINT,
+    resumes JSON, orphaned BOOLEAN, file VARCHAR
+"""
+_TABLES: Final = f"CREATE TABLE llm_wrappers (run_id VARCHAR); CREATE TABLE trace_rows ({_TRACE_ROWS})"
 
 
 class Derived:
@@ -43,6 +57,8 @@ class Derived:
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
         self._open_seen = 0
+        self._known_tables: dict[str, set[str]] = {}
+        """By the text of a query."""
         self._base_traces = 0
         """Rows whose traces the base has, and that were not taken over yet."""
         self.own_times = RowValues(own_times)
@@ -67,12 +83,19 @@ class Derived:
 
     def _tables(self, query: str) -> set[str]:
         """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
+        if (known := self._known_tables.get(query)) is not None:
+            return known
         with self._cursor() as cursor:
             try:
-                return cursor.get_table_names(query)
+                # DuckDB does not bind parameters here; which tables are read does not hang on their values.
+                found = cursor.get_table_names(_PARAMETER.sub(_as_null, query))
             except duckdb.Error:
                 words = set(re.findall(r"\w+", query.lower()))
                 return words | ({"trace_rows"} if words & {"traces", "threads"} else set())
+        if len(self._known_tables) >= _KNOWN_QUERIES:
+            self._known_tables = {}
+        self._known_tables[query] = found
+        return found
 
     def prepare_all(self, rows: int, changes: int) -> None:
         """Work out all that comes from spans."""
@@ -84,9 +107,8 @@ class Derived:
     def start_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Forget what was worked out of rows that are gone."""
         with self._lock:
-            for table in ("llm_wrappers", "prices"):
+            for table in ("llm_wrappers", "prices", "trace_rows"):
                 connection.execute(f"DELETE FROM {table}")
-            connection.execute("DROP TABLE IF EXISTS trace_rows")  # it comes back with the views
             self._prices = None
             self._own_rows = self._cost_rows = self._trace_rows = self._open_seen = self._base_traces = 0
 
@@ -164,6 +186,10 @@ class Derived:
                 cursor.execute("DROP TABLE fresh_traces")
             cursor.execute("COMMIT")
         self._trace_rows, self._open_seen = rows, changes
+
+
+def _as_null(found: re.Match[str]) -> str:
+    return found["other"] or "NULL"
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:

@@ -147,6 +147,4 @@ def create_views(connection: duckdb.DuckDBPyConnection, base_rows: int | None) -
         parts.insert(0, f"SELECT rowid AS row_id, {columns} FROM base.span_rows")
     connection.execute(f"CREATE OR REPLACE VIEW all_rows AS {' UNION ALL '.join(parts)}")
     for name, query in _VIEWS.items():
-        if name == "traces":
-            connection.execute(f"CREATE OR REPLACE TABLE trace_rows AS {TRACES.format(scope='false')}")
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

@@ -151,7 +151,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        base = self.rich_style
+        base = self.visual_style.rich_style  # rich_style itself is worked out anew each time
         if y < self.HEADER:
             return strip(self.draw_header(y, width), width, base).apply_style(base)
         row = y - self.HEADER + self.scroll_offset.y
