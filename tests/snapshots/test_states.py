@@ -100,7 +100,7 @@ class HeldSession(Session):
         self.go_on = threading.Event()
 
     def load(self, progress: Progress) -> None:
-        while not self.go_on.wait(0.02):
+        while not self.go_on.wait(0.2):
             if not progress(12_000_000, 80_000_000, 14_000):
                 raise UnreadableError("the load was cancelled")
         super().load(progress)

@@ -21,7 +21,8 @@ def start_us(record: Record) -> int:
 
 def end_us(record: Record) -> int:
     """Microseconds since the epoch; half of one is the next, as in SQL."""
-    return start_us(record) + int(math.floor(record["duration_ms"] * 1000 + 0.5))
+    duration_ms: float = record["duration_ms"]
+    return start_us(record) + math.floor(duration_ms * 1000 + 0.5)
 
 
 def moment(us: int | None) -> datetime | None:
