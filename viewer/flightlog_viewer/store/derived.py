@@ -26,10 +26,8 @@ _COUNT_STAR: Final = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
 _ALL: Final = re.compile(r"\*|^\s*(FROM|TABLE|SUMMARIZE)\b|\bcolumns\s*\(", re.IGNORECASE)
 _OWN: Final = re.compile(r"\bself_ms\b", re.IGNORECASE)
 _COST: Final = re.compile(r"cost|\bcounted\b", re.IGNORECASE)
-_PARAMETER: Final = re.compile(
-    r"""(?P<other>'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\2\$)|\?|\$\w+""", re.DOTALL
-)
-"""A parameter, or what may hold something that looks like one."""
+_PARAMETER: Final = re.compile(r"\?|\$\w+")
+"""A parameter of a query. Something like it within quotes or a comment is replaced too, which changes no table."""
 _KNOWN_QUERIES: Final = 256
 # The types are spelled out: asking DuckDB for those of TRACES would be a tenth of opening a small file.
 _TRACE_ROWS: Final = """
@@ -88,7 +86,7 @@ class Derived:
         with self._cursor() as cursor:
             try:
                 # DuckDB does not bind parameters here; which tables are read does not hang on their values.
-                found = cursor.get_table_names(_PARAMETER.sub(_as_null, query))
+                found = cursor.get_table_names(_PARAMETER.sub("NULL", query))
             except duckdb.Error:
                 words = set(re.findall(r"\w+", query.lower()))
                 return words | ({"trace_rows"} if words & {"traces", "threads"} else set())
@@ -186,10 +184,6 @@ class Derived:
                 cursor.execute("DROP TABLE fresh_traces")
             cursor.execute("COMMIT")
         self._trace_rows, self._open_seen = rows, changes
-
-
-def _as_null(found: re.Match[str]) -> str:
-    return found["other"] or "NULL"
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
