@@ -2,11 +2,13 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 
-from flightlog_viewer.analysis.cell_text import unique_names
+from flightlog_viewer.analysis.cell_text import csv_cell, dumps, plain_cell, unique_names
 from flightlog_viewer.tui.copying import as_text
 from flightlog_viewer.tui.screens.sql import export
 
@@ -33,3 +35,12 @@ def test_the_console_exports_what_the_command_prints(tmp_path: Path) -> None:
     [found] = json.loads((tmp_path / "out.json").read_text())
     assert found == {"n": 1, "n_2": 2, "large": 2**70, "half": "\ud800", "at": "2026-11-20T12:00:00Z"}
     assert as_text("as it is") == "as it is"
+
+
+def test_decimals_keep_their_digits() -> None:
+    """A decimal stands in JSON and in a cell with all its digits, also those a double has no room for."""
+    price = Decimal("12345678901234567890.1200")
+    assert dumps([price], orjson.OPT_INDENT_2).split() == ["[", "12345678901234567890.1200", "]"]
+    assert plain_cell(price) == "12345678901234567890.1200"
+    assert plain_cell(Decimal("1E-7")) == "0.0000001"
+    assert csv_cell(price) == price

@@ -65,3 +65,21 @@ async def test_a_list_without_room_lives_on(spans: Path) -> None:
                 await viewer.pilot.press("down", "end")
             await viewer.press(*keys, "enter", "enter", "escape", "1")
             await viewer.until("[1 Traces]")
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "own"),
+    [(["c", "j", "c"], "Comparison", "compare.side"), (["R"], "Bad lines", "overlay.leave")],
+    ids=["compare", "rejects"],
+)
+async def test_what_lies_over_the_frame_has_help_too(spans: Path, before: list[str], name: str, own: str) -> None:
+    """`?` names the keys of a comparison and of a document over the frame, its own ones first."""
+    async with driven([spans], size=(100, 60)) as viewer:
+        await viewer.press(*before)
+        below = viewer.app.screen
+        await viewer.press("question_mark")
+        await viewer.until(f"Keys of the {name} screen")
+        shown = viewer.text()
+        assert shown.index(own) < shown.index("Keys of every list, tree and text")
+        await viewer.press("question_mark")
+        assert viewer.app.screen is below

@@ -40,6 +40,8 @@ def plain_cell(value: Any) -> str:
         return f"{value:.6g}" if abs(value) < 1 else f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, _NESTED):
         return dumps(value, orjson.OPT_NON_STR_KEYS)
     return str(_plain(value))
@@ -66,9 +68,14 @@ def dumps(value: Any, option: int) -> str:
     Numbers that JSON has not are null.
     """
     try:
-        return orjson.dumps(value, default=_plain, option=option).decode()
+        return orjson.dumps(value, default=_exact, option=option).decode()
     except orjson.JSONEncodeError:
         return json.dumps(_finite(value), default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
+
+
+def _exact(value: Any) -> Any:
+    """A decimal with all its digits, which a float may not have; else as `_plain`."""
+    return orjson.Fragment(f"{value:f}") if isinstance(value, Decimal) and value.is_finite() else _plain(value)
 
 
 def _finite(value: Any) -> Any:

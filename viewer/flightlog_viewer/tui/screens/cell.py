@@ -11,6 +11,8 @@ from flightlog_viewer.tui.screens.overlay import Overlay
 class CellScreen(Overlay):
     """A cell of the SQL grid as a foldable document."""
 
+    NAME = "Cell"
+
     def __init__(self, name: str, value: Any, glyphs: Glyphs) -> None:
         super().__init__(glyphs)
         self._column = name

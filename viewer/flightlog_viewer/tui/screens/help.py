@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from flightlog_viewer.analysis.document import Block, Document, gap, heading
 from flightlog_viewer.tui import keymap
@@ -20,6 +20,7 @@ class HelpScreen(Overlay):
     """Every key that works in the screen it was called from."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "Back", show=False, id="help.leave")]
+    NAME = "Help"
 
     def __init__(self, bindings: Iterable[ActiveBinding], screen_name: str, glyphs: Glyphs) -> None:
         super().__init__(glyphs)
@@ -39,8 +40,8 @@ class HelpScreen(Overlay):
         for active in self._keys:
             binding = active.binding
             if binding.description and binding.id:
-                shared = everywhere if isinstance(active.node, Screen | App) else own
-                section = moving if binding.id in _MOVING else shared
+                is_shared = isinstance(active.node, Screen | App) and not isinstance(active.node, ModalScreen)
+                section = moving if binding.id in _MOVING else everywhere if is_shared else own
                 shown = self.app.get_key_display(binding)
                 section.setdefault(binding.id, (binding.description, []))[1].append(shown)
         found = [key for section in sections.values() for key in section.values()]

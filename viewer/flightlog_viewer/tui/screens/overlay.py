@@ -16,7 +16,12 @@ from flightlog_viewer.tui.widgets.body import BodyView
 class Overlay(Over, ModalScreen[None]):
     """One document to read, fold and search; a subclass says which."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Back", id="overlay.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "Back", id="overlay.leave"),
+        Binding("question_mark", "help", "Help", id="help"),
+    ]
+    NAME: ClassVar[str]
+    """How the help calls it."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
@@ -35,3 +40,8 @@ class Overlay(Over, ModalScreen[None]):
         body = self.query_one(BodyView)
         body.show_document(self.document())
         body.focus()
+
+    def action_help(self) -> None:
+        from flightlog_viewer.tui.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.active_bindings.values(), self.NAME, self.glyphs))

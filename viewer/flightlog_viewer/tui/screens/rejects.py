@@ -11,6 +11,8 @@ from flightlog_viewer.tui.screens.overlay import Overlay
 class RejectsScreen(Overlay):
     """A list by file and byte offset."""
 
+    NAME = "Bad lines"
+
     def __init__(self, rejects: Sequence[tuple[Any, ...]], glyphs: Glyphs) -> None:
         super().__init__(glyphs)
         self._rejects = rejects
