@@ -77,8 +77,9 @@ def test_a_database_needs_no_option(before: list[str], after: list[str], run: Ru
     assert (status, said) == (0, "")
     status, found, said = run(*before, database, *after)
     assert (status, said) == (0, "")
-    found, named = (re.sub("waits .*", "", text).split() for text in (found, named))  # a pause grows older, and wider
-    assert found == named != []
+    # A pause grows older, and so wider.
+    words, expected = (re.sub("waits .*", "", text).split() for text in (found, named))
+    assert words == expected != []
 
 
 @pytest.mark.parametrize("command", ["summary", "doctor", "traces", "report"])
