@@ -50,3 +50,13 @@ async def test_groups_of_unknown_values_come_last(tmp_path: Path) -> None:
             await viewer.press("s", "j", "enter")
             found.append([view.table.rows.key(row) for row in range(3)])
         assert found == [["slow", "quick", "waits"], ["quick", "slow", "waits"]]
+
+
+async def test_a_group_without_a_name_says_so(tmp_path: Path) -> None:
+    """What has no name cannot be filtered by: Enter says it, and stays."""
+    async with driven([write(tmp_path / "s.jsonl", [graph(1, 50, thread_id=None)])], size=(120, 40)) as viewer:
+        await viewer.press("5", "V", "V", "V")
+        assert "(none)" in viewer.text()
+        await viewer.press("G", "enter")
+        assert "this one has none" in viewer.toasts()
+        assert "[5" in viewer.text()

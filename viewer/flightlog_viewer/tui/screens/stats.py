@@ -20,6 +20,7 @@ from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
 
 TABS = (*GROUPS, "approvals")
 WINDOWS = (("All time", None), ("Last hour", timedelta(hours=1)), ("Last day", timedelta(days=1)))
+_NAMELESS = "a row with a name leads to its spans; this one has none"
 _Table = tuple[str, int]
 """A group, and which of the windows."""
 
@@ -202,6 +203,8 @@ class StatsView(View):
         elif isinstance(key, str) or key is ALL:
             name = key if isinstance(key, str) else None
             self.viewer.open_filtered(filter_for(self.group, name, self._figures.since, self.zone))
+        elif self.table.row_count:
+            self.notify(_NAMELESS, markup=False)
 
     def copy_choices(self) -> list[CopyChoice]:
         return [CopyChoice("this table as JSON", self.body_text)] if self._rows else []
@@ -227,7 +230,7 @@ class StatsView(View):
     def _find(self, what: Literal["slowest", "failed"]) -> None:
         session, group, key, since, tz = self.session, self.group, self.table.key, self._figures.since, self.zone
         if group == "approvals" or (key is not ALL and not isinstance(key, str)):
-            self.notify("a row with a name leads to its spans; this one has none", markup=False)
+            self.notify(_NAMELESS, markup=False)
             return
         name = key if isinstance(key, str) else None
         self.ask("find", lambda: session.groups.find(group, name, what, since, tz), self._found)
