@@ -40,6 +40,19 @@ def test_growth_keeps_row_ids(tmp_path: Path) -> None:
         assert store.payload(2) == {"inputs": {"n": 1}}
 
 
+@pytest.mark.parametrize("order", [("root", "outer", "inner"), ("root", "inner", "outer"), ("inner", "outer", "root")])
+def test_a_call_within_a_call_is_counted_once_however_they_come(tmp_path: Path, order: tuple[str, ...]) -> None:
+    """Of two model calls around one another the inner one counts, whichever is written first."""
+    records = {"root": span("root"), "outer": llm("outer", "root"), "inner": llm("inner", "outer")}
+    path = write(tmp_path / "a.jsonl", span("before"))
+    with open_store(path) as store:
+        for name in order:
+            append(path, orjson.dumps(records[name]) + b"\n")
+            store.refresh()
+            store.prepare("SELECT cost_usd FROM spans")
+        assert store.sql("SELECT run_id FROM spans WHERE counted").fetchall() == [("inner",)]
+
+
 def test_what_could_not_be_read_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a mount is gone nothing is read, and nothing is passed over; an opening says what is wrong."""
 

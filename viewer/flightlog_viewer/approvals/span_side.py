@@ -67,7 +67,9 @@ class SpanSide:
 
 
 def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
-    """What a store's spans tell; `query` gives the rows of a named query."""
+    """What a store's spans tell; `query` gives the rows of a named query. Where nobody asked no answer is read."""
+    if not list(query("stopped")):
+        return SpanSide()
     return SpanSide(
         list(span_questions(query("questions"))),
         list(span_answers(query("answers"))),

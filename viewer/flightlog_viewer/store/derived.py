@@ -144,11 +144,13 @@ class Derived:
             self._prices = PriceTable(self.price_file)
         with self._cursor() as cursor:
             seen = self._cost_rows
+            came = f"SELECT unnest([run_id, parent_run_id]) FROM all_rows WHERE type = 'llm' AND row_id >= {seen}"
+            whose = f"IN ({came})" if seen else "IS NOT NULL"
             # The first and the last call below each id are enough: no pairs, where very many calls have one id.
             cursor.execute(
                 "INSERT INTO llm_wrappers SELECT DISTINCT parent.run_id FROM all_rows AS parent JOIN ("
                 "SELECT parent_run_id, trace_id, min(row_id) AS first, max(row_id) AS last FROM all_rows "
-                "WHERE type = 'llm' AND parent_run_id IS NOT NULL GROUP BY ALL) AS inside "
+                f"WHERE type = 'llm' AND parent_run_id {whose} GROUP BY ALL) AS inside "
                 "ON inside.parent_run_id = parent.run_id AND inside.trace_id = parent.trace_id "
                 f"WHERE parent.type = 'llm' AND CASE WHEN parent.row_id < {seen} THEN last >= {seen} "
                 "ELSE first <> parent.row_id OR last <> parent.row_id END "

@@ -194,7 +194,7 @@ class FlightlogApp(Guarded, DrawnApp):
 
     def _read_on(self, *, grown: bool) -> None:
         """Read what has come in a thread; where files have ``grown`` that changes something in any case."""
-        self._follower.busy = True
+        self._follower.begin()
 
         def work() -> None:
             error: Exception | None = None
@@ -209,7 +209,7 @@ class FlightlogApp(Guarded, DrawnApp):
         self.run_worker(work, thread=True, group="follow", exit_on_error=False)
 
     def _grown(self, error: Exception | None, changed: bool) -> None:
-        self._follower.busy = False
+        self._follower.end()
         if error is not None:
             self.fault(error)
             return

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from flightlog_viewer import Store
 
 _EVERY_SECONDS: Final = 0.25
+_RESTS: Final = 7
+"""A file that grows without end costs an eighth of one core: the wait for more, in times of what the last look used."""
 _MARKS: Final = {"ok": " ", "error": "x", "interrupted": "?", "handoff": ">", "cancelled": "-", "abandoned": "-"}
 
 
@@ -58,10 +60,13 @@ def tail(
             shown = store.query("newest_spans", where=where, limit=lines)
             _print(reversed(shown), zone, json=json)
             after = store.span_count - 1
+            used = 0.0
             while follow:
-                time.sleep(_EVERY_SECONDS)
+                time.sleep(max(_EVERY_SECONDS, _RESTS * used))
+                began = time.process_time()
                 if store.refresh():
                     after = _print_new(store, after, selection, json=json)
+                used = time.process_time() - began
     except KeyboardInterrupt:
         # Ctrl-C is the way out of following.
         return

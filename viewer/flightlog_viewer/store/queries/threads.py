@@ -5,6 +5,12 @@ from flightlog_viewer.store.thread_runs import THREAD_RUNS
 
 
 @named
+def stopped() -> Statement:
+    """A row when any span stopped for a human, by a question or at a breakpoint; none otherwise."""
+    return "SELECT 1 AS stopped FROM spans WHERE status = 'interrupted' OR interrupts IS NOT NULL LIMIT 1", []
+
+
+@named
 def questions() -> Statement:
     """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``interrupts`` (JSON), ``end_time``."""
     return (
