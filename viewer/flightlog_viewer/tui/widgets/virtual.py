@@ -138,6 +138,11 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.fresh = False
             self.post_message(self.Moved(self, row))
 
+    def watch_show_vertical_scrollbar(self, is_shown: bool) -> None:
+        # Textual tells the bar of no scrolling that came before it was shown.
+        if is_shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def choose(self, row: int) -> None:
         """Put the cursor on a row on purpose, be it the one it stands on."""
         self.move_to(row)
