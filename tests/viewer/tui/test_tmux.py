@@ -1,11 +1,13 @@
 """The whole way of an on-call engineer, in a real tmux."""
 
+import fcntl
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -117,21 +119,33 @@ def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) ->
     tmux.until("left with 0")
 
 
-def test_a_viewer_whose_terminal_is_gone_ends(tmp_path: Path, home: Path) -> None:
-    """Nobody sends it SIGHUP, as under nohup: it ends all the same, and does not read the end of its input for ever."""
+@pytest.mark.parametrize("told", [signal.SIGHUP, signal.SIGTERM], ids=["hung-up", "silent"])
+def test_a_viewer_whose_terminal_is_gone_ends(tmp_path: Path, home: Path, told: signal.Signals) -> None:
+    """As by SIGHUP, so where nobody sends that, as under nohup: it ends and complains of nothing."""
     spans = support_file(tmp_path / "support.jsonl", 3, failing=())
     ours, its = os.openpty()
     command = [sys.executable, "-m", "flightlog", "view", str(spans), "--no-cache"]
     environment = {**os.environ, "HOME": str(home), "TERM": "xterm-256color"}
-    with subprocess.Popen(
-        command, stdin=its, stdout=its, stderr=its, start_new_session=True, env=environment
-    ) as viewer:
+    with (
+        (tmp_path / "errors").open("wb") as errors,
+        subprocess.Popen(
+            command,
+            stdin=its,
+            stdout=its,
+            stderr=errors,
+            start_new_session=True,
+            env=environment,
+            # Only to the session that it controls does a terminal send SIGHUP.
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if told is signal.SIGHUP else None,
+        ) as viewer,
+    ):
         os.close(its)
         try:
             shown = b""
             while b"3 traces" not in shown:
                 shown += os.read(ours, 65_536)
             os.close(ours)
-            assert viewer.wait(timeout=60) == 128 + signal.SIGTERM
+            assert viewer.wait(timeout=60) in (128 + told, -told)
+            assert (tmp_path / "errors").read_text() in ("", "flightlog: stopped\n")
         finally:
             viewer.kill()

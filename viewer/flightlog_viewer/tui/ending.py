@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _AFTER_SIGHUP_S: Final = 2.0
 _AGAIN_S: Final = 0.2
+_OUTPUT_THREAD: Final = "textual-output"
+"""Textual's name of the thread that writes to the terminal."""
 _PATIENCE_S: Final = 5.0
 """How long leaving may take, the process included, before it is cut short."""
 
@@ -60,6 +62,15 @@ def end_with_the_terminal() -> None:
     SIGHUP has mostly ended everything by then, but not under ``nohup``, nor where the terminal is not the controlling
     one: there Textual would read the end of its input again and again, and keep a core busy.
     """
+    told = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        # What can no longer be shown there is no error, and nobody's to read.
+        is_output = failed.thread is not None and failed.thread.name == _OUTPUT_THREAD
+        if not (is_output and isinstance(failed.exc_value, OSError)):
+            told(failed)
+
+    threading.excepthook = tell
     threading.Thread(target=_wait_for_hang_up, name="terminal", daemon=True).start()
 
 
