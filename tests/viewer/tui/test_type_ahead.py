@@ -1,14 +1,18 @@
 """Keys that come in a bunch, as over a slow line: each is for what the one before has led to."""
 
+import time
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
+from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadQuestions, ThreadSteps
 from flightlog_viewer.tui.screens.sql import SqlView
+from flightlog_viewer.tui.screens.threads import ThreadsView
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
-from tests.viewer.tui.threads import checkpoint_file
+from tests.viewer.tui.threads import Writer, checkpoint_file
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,56 @@ async def test_enter_waits_for_the_next_error(spans: Path) -> None:
         assert isinstance(view, TracesView)
         assert view.table.cursor == 1
         await viewer.until("✗2")
+
+
+@pytest.mark.parametrize("in_a_bunch", [True, False])
+async def test_the_next_failed_thread_waits_for_the_threads(
+    spans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_a_bunch: bool
+) -> None:
+    """3, e and Enter lead to the thread that failed, however long its database is read."""
+    with SqliteSaver.from_conn_string(str(tmp_path / "checkpoints.sqlite")) as saver:
+        writer = Writer(saver)
+        failed = writer.put("failed", -1, {"topic": "x"}, parent=None, due="plan", source="input")
+        writer.write("failed", failed, "task", [("__error__", "no room")])
+        writer.put("fine", -1, {"topic": "x"}, parent=None, due=None, source="input")
+    listed = ThreadQuestions.listed
+
+    def slowly(questions: ThreadQuestions) -> list[ThreadEntry]:
+        time.sleep(0.3)
+        return listed(questions)
+
+    monkeypatch.setattr(ThreadQuestions, "listed", slowly)
+    async with driven([spans], [tmp_path / "checkpoints.sqlite"], size=(80, 24)) as viewer:
+        if in_a_bunch:
+            await viewer.type("3", "e", "enter")
+        else:
+            await viewer.pilot.press("3")
+            await viewer.press("e")
+            await viewer.press("enter")
+        await viewer.until("failed  <")
+        view = viewer.app.main.view("threads")
+        assert isinstance(view, ThreadsView)
+        assert view.body.has_focus
+        assert not viewer.toasts()
+
+
+async def test_what_is_asked_of_a_thread_waits_for_it(
+    spans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next namespace and the other branch are those of the thread that was gone to, not of the one before."""
+    steps = ThreadQuestions.steps
+
+    def slowly(questions: ThreadQuestions, thread_id: str) -> ThreadSteps:
+        time.sleep(0.3)
+        return steps(questions, thread_id)
+
+    async with driven([spans], [checkpoint_file(tmp_path / "checkpoints.sqlite")], size=(120, 40)) as viewer:
+        await viewer.press("3")
+        monkeypatch.setattr(ThreadQuestions, "steps", slowly)
+        for way, key in (("j", "n"), ("G", "f")):
+            await viewer.pilot.press(way)
+            await viewer.press(key)
+        assert not viewer.toasts()
 
 
 async def test_a_screen_is_there_before_the_keys_for_it(spans: Path, tmp_path: Path) -> None:

@@ -147,12 +147,16 @@ class SteppedView(View):
             self.notify("no interrupt or fork that way", markup=False)
 
     def action_branch(self) -> None:
+        if self._waits(self.action_branch):
+            return
         if self._stepper.turn():
             self._went()
         else:
             self.notify("this thread has one branch", markup=False)
 
     def action_namespace(self) -> None:
+        if self._waits(self.action_namespace):
+            return
         if self._stepper.next_namespace():
             self._went()
         else:

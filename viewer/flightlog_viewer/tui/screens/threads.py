@@ -57,6 +57,8 @@ class ThreadsView(SteppedView):
         self._where: Passes | None = None
         self._entries: list[ThreadEntry] = []
         """The threads in the list: those that pass the filter."""
+        self._wanted: int | None = None
+        """Which way to a failed thread was asked for while there was no list."""
 
     def compose(self) -> ComposeResult:
         line = FilterLine("status:errored node:approve refund", id="threads-filter", complete=complete)
@@ -128,6 +130,9 @@ class ThreadsView(SteppedView):
             self.pane.say(self.table.nothing)
         if every and not entries:
             self.table.nothing = "no thread matches this filter: Esc clears it" + hint(self.filter_line.text)
+        step, self._wanted = self._wanted, None
+        if step is not None and self.display:
+            self.action_error(step)
 
     def show_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Open a thread; with a span, at the step it belongs to."""
@@ -203,6 +208,9 @@ class ThreadsView(SteppedView):
         self.filter_line.focus_input()
 
     def action_error(self, step: int) -> None:
+        if not self._entries and "threads" in self._unanswered:
+            self._wanted = step
+            return
         failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in FAILED]
         found = jump(failed, self.table.cursor, step, fresh=self.table.fresh)
         if found is None:

@@ -129,7 +129,7 @@ class View(Guarded, Vertical):
             return
         self._once_more.pop(topic, None)
         self._unanswered.add(topic)
-        if again is None:
+        if again is None or topic not in self._tokens:  # the first rows of a screen are what its key has asked for
             self._for_keys[topic] = monotonic()
         number = self._tokens.get(topic, 0) + 1
         self._tokens[topic] = number
