@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.types import Command
+from psycopg.rows import dict_row
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.approvals.databases import database_approvals
@@ -183,6 +184,24 @@ def test_a_thread_that_is_pruned(postgres_database: str) -> None:
         [step] = source.history("t").steps
         assert (step.step, step.parent_checkpoint_id, list(step.notes)) == (1, None, [])
         assert [summary.status for summary in source.threads()] == ["interrupted"]
+
+
+@pytest.mark.parametrize("small", [0, 1 << 30], ids=["large", "small"])
+def test_a_stamp_tells_of_writes(postgres_database: str, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+    """It stays while nothing is written, and is another one once something was, however large the tables are."""
+    monkeypatch.setattr(postgres, "_SMALL_BYTES", small)
+    with psycopg.connect(postgres_database, autocommit=True, row_factory=dict_row) as connection:
+        saver = PostgresSaver(connection)
+        saver.setup()
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("one"))
+        connection.execute("SELECT pg_stat_force_next_flush()")  # else it takes up to ten seconds
+        with open_source(postgres_database) as source:
+            before = source.rows.stamp()
+            assert source.rows.stamp() == before
+            graph.invoke(Command(resume="yes"), thread("one"))
+            connection.execute("SELECT pg_stat_force_next_flush()")
+            assert source.rows.stamp() != before
 
 
 def test_a_writer_beside_the_reader(postgres_database: str) -> None:

@@ -74,7 +74,7 @@ class Driven:
         return "\n".join(str(note.message) for note in self.app._notifications)
 
 
-def application(paths: Sequence[Path], checkpoints: Sequence[Path] = (), **options: Any) -> FlightlogApp:
+def application(paths: Sequence[Path], checkpoints: Sequence[Path | str] = (), **options: Any) -> FlightlogApp:
     """The viewer over some files, not started."""
     session = Session([str(path) for path in paths], [str(path) for path in checkpoints], cache=False)
     app = FlightlogApp(session, first_rows=session.excerpt(), **options)
@@ -84,7 +84,7 @@ def application(paths: Sequence[Path], checkpoints: Sequence[Path] = (), **optio
 
 @asynccontextmanager
 async def driven(
-    paths: Sequence[Path], checkpoints: Sequence[Path] = (), *, size: tuple[int, int] = (80, 24), **options: Any
+    paths: Sequence[Path], checkpoints: Sequence[Path | str] = (), *, size: tuple[int, int] = (80, 24), **options: Any
 ) -> AsyncIterator[Driven]:
     """A running viewer; fails at the end when any handler failed."""
     app = application(paths, checkpoints, **options)

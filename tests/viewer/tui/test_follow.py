@@ -3,12 +3,16 @@
 import fcntl
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 import pytest
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
 
 from flightlog.writing.span_file import SpanFile
+from flightlog_viewer.tui import server_watch
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file, support_trace
@@ -118,6 +122,28 @@ async def test_a_database_that_is_being_written_is_followed(tmp_path: Path) -> N
         with SqliteSaver.from_conn_string(str(database)) as saver:
             Writer(saver).put("second", -1, {"a": 1}, parent=None, due=None)
         await viewer.until("second")
+
+
+class Order(TypedDict, total=False):
+    answer: str
+
+
+async def test_a_database_on_a_server_is_followed(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and questions that come to a server show by themselves, without any span file that grows."""
+    monkeypatch.setattr(server_watch, "_EVERY_S", 0.2)
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        builder = StateGraph(Order).add_node("ask", lambda _: {"answer": interrupt("go on?")}).add_edge(START, "ask")
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({}, {"configurable": {"thread_id": "first"}})
+        async with driven([], [postgres_database]) as viewer:
+            await viewer.press("3")
+            await viewer.until("1 pending")
+            graph.invoke({}, {"configurable": {"thread_id": "second"}})
+            await viewer.until("2 pending")
+            await viewer.until("second")
+            graph.invoke(Command(resume="yes"), {"configurable": {"thread_id": "second"}})
+            await viewer.until("1 pending")
 
 
 async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, WriteRow
 from flightlog_viewer.safe_text import is_text
 
 PAGE = 2000
+_SMALL_BYTES = 64 * 1024 * 1024
+"""A table that is read through in a few hundredths of a second."""
 BLOBS_KEPT = 512
 BLOBS_KEPT_BYTES = 16 * 1024 * 1024
 """Channel values that are kept because the next checkpoint is likely to hold the same version of them."""
@@ -85,6 +87,22 @@ class PostgresRows:
             ):
                 found[name] = (*found.get(name, ()), table, *numbers)
         return found
+
+    def stamp(self) -> Hashable:
+        """From the counters that autovacuum lives on, which a server brings up to date within ten seconds.
+
+        Of small tables, and where nothing is counted, from the newest transaction of the whole server; a standby has
+        neither and tells how far it has come.
+        """
+        return tuple(
+            self._session.all(
+                "SELECT pg_stat_get_tuples_inserted(t), pg_stat_get_tuples_updated(t), pg_stat_get_tuples_deleted(t), "
+                "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text "
+                f"WHEN pg_relation_size(t) < {_SMALL_BYTES} OR current_setting('track_counts') = 'off' "
+                "THEN txid_snapshot_xmax(txid_current_snapshot())::text END "
+                "FROM unnest(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_writes')]::oid[]) AS t"
+            )
+        )
 
     def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""

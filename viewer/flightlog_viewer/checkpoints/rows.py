@@ -93,6 +93,13 @@ class Rows(Protocol):
         """
         ...
 
+    def stamp(self) -> Hashable | None:
+        """What is another value a moment after any row was written, found out without reading rows.
+
+        None where that has to be seen from the files.
+        """
+        ...
+
     def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads (of a few, or of all) with rows of questions, answers or updates, in order."""
         ...

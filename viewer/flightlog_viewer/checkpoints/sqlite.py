@@ -109,6 +109,9 @@ class SqliteRows:
             return {}
         return found
 
+    def stamp(self) -> None:
+        """The files tell."""
+
     def asking_threads(self, among: Collection[str] | None = None) -> list[str]:
         """Threads with rows of questions, answers or updates: one pass over the rows, their values untouched."""
         where, parameters = ("", ()) if among is None else (f"thread_id {_IN} AND ", (orjson.dumps([*among]).decode(),))

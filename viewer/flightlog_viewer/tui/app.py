@@ -20,6 +20,7 @@ from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
 from flightlog_viewer.tui.pending import PendingCount
 from flightlog_viewer.tui.screens.main import LoadProgress, MainScreen
+from flightlog_viewer.tui.server_watch import ServerWatch
 from flightlog_viewer.tui.session import Session
 from flightlog_viewer.tui.status_line import load_line, status_line
 from flightlog_viewer.tui.zones import Zones
@@ -84,6 +85,7 @@ class FlightlogApp(Guarded, DrawnApp):
         self._follower = Follower()
         self._pending = 0
         self._pending_count = PendingCount(self, session, self.set_pending)
+        self._server_watch = ServerWatch(self, session.threads, self._servers_grew)
         themes.register(self)
         if theme is not None and theme not in self.available_themes:
             raise UsageError(f"no theme is named {theme!r}; there are {', '.join(sorted(self.available_themes))}")
@@ -179,6 +181,7 @@ class FlightlogApp(Guarded, DrawnApp):
         self._follower.watch(self.session.watched())
         self._read_on(grown=False)  # what came while the rest was loaded
         self.set_interval(_FOLLOW_S, self._look_for_more)
+        self._server_watch.start()
 
     def _remember(self) -> None:
         from flightlog_viewer.tui import recent
@@ -191,6 +194,12 @@ class FlightlogApp(Guarded, DrawnApp):
         grown = self._follower.grown()
         if grown or (self._follower.overdue() and (self.session.in_flight or self.session.is_behind())):
             self._read_on(grown=grown)
+
+    def _servers_grew(self) -> None:
+        if self._follower.busy:
+            self.set_timer(_FOLLOW_S, self._servers_grew)
+        else:
+            self._read_on(grown=True)
 
     def _read_on(self, *, grown: bool) -> None:
         """Read what has come in a thread; where files have ``grown`` that changes something in any case."""

@@ -1,12 +1,15 @@
 """What the screens ask about threads: checkpoint databases, and what the spans add to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from flightlog.errors import FlightlogError
 from flightlog_viewer.analysis.trace_row import TraceRow
+from flightlog_viewer.databases import is_url
 from flightlog_viewer.tui.questions.cursors import Cursors
 from flightlog_viewer.tui.questions.spans import RunSpan, SpanQuestions
 
@@ -52,6 +55,10 @@ class ThreadQuestions:
         self._unreadable: dict[str, str] = {}
         """Databases that could not be read the last time, and why."""
         self._told: set[str] = set()
+        self._stamps: dict[str, Hashable] = {}
+        """What servers said when they were last asked for news."""
+        self.took_s = 0.0
+        """How long all databases took to answer the last question."""
         self._before: dict[tuple[str, str], list[Any]] = {}
         """What each database gave to a question the last time."""
         self._known: dict[str, KnownThreads] = {}
@@ -64,7 +71,8 @@ class ThreadQuestions:
 
         for target in list(self.checkpoints):
             try:
-                open_source(target).close()
+                with open_source(target) as source, suppress(FlightlogError):  # what only speaks Postgres may not tell
+                    self._stamps[target] = source.rows.stamp()
             except FlightlogError as error:
                 self.problems.append(str(error))
                 self.checkpoints.remove(target)
@@ -82,7 +90,21 @@ class ThreadQuestions:
 
     def files(self) -> list[Path]:
         """The files of local databases, whether they are there or not."""
-        return [Path(target + tail) for target in self.checkpoints if "://" not in target for tail in ("", "-wal")]
+        return [Path(target + tail) for target in self.checkpoints if not is_url(target) for tail in ("", "-wal")]
+
+    def servers(self) -> list[str]:
+        """The databases whose files are elsewhere."""
+        return [target for target in self.checkpoints if is_url(target)]
+
+    def have_servers_news(self) -> bool:
+        """Whether rows of a server have changed since this was last asked. One that does not answer has none."""
+        from flightlog_viewer.checkpoints import open_source
+
+        before = dict(self._stamps)
+        for target in self.servers():
+            with suppress(FlightlogError), open_source(target) as source:
+                self._stamps[target] = source.rows.stamp()
+        return self._stamps != before
 
     def listed(self) -> list[ThreadEntry]:
         """The threads of every database, newest first; the newest run of each says more of its status."""
@@ -163,6 +185,7 @@ class ThreadQuestions:
 
         found: list[T] = []
         errors = []
+        began = monotonic()
         for target in self.checkpoints:
             try:
                 with open_source(target) as source:
@@ -172,6 +195,7 @@ class ThreadQuestions:
                 errors.append(error)
                 self._unreadable[target] = f"{error}; what was read of it before is shown"
             found += self._before.get((question, target), [])
+        self.took_s = monotonic() - began
         if errors and len(errors) == len(self.checkpoints) and not found:
             raise errors[0]
         return found

@@ -1,0 +1,50 @@
+"""Databases on a server: a question every few seconds whether there is anything new."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+from textual.app import App
+
+from flightlog_viewer.tui.questions.threads import ThreadQuestions
+
+_EVERY_S: Final = 3.0
+_RESTS: Final = 10
+"""Reading what is new keeps a server busy for a tenth of the time at most."""
+
+
+class ServerWatch:
+    """``tell`` is called on the application's own thread when rows have changed."""
+
+    def __init__(self, app: App[Any], threads: ThreadQuestions, tell: Callable[[], None]) -> None:
+        self._app = app
+        self._threads = threads
+        self._tell = tell
+        self._asks = False
+        self._not_before = 0.0
+
+    def start(self) -> None:
+        """Ask from now on, if there is a server at all."""
+        if self._threads.servers():
+            self._app.set_interval(_EVERY_S, self._ask)
+
+    def _ask(self) -> None:
+        if self._asks or monotonic() < self._not_before:
+            return
+        self._asks = True
+
+        def work() -> None:
+            news = False
+            try:
+                news = self._threads.have_servers_news()
+            finally:
+                # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
+                self._app.call_later(self._answered, news)
+
+        self._app.run_worker(work, thread=True, group="servers", exit_on_error=False)
+
+    def _answered(self, news: bool) -> None:
+        self._asks = False
+        if news:
+            self._tell()
+            self._not_before = monotonic() + _RESTS * self._threads.took_s
