@@ -6,10 +6,12 @@ from time import sleep
 from typing import Any, TypedDict
 
 import orjson
+import psycopg
 import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
+from psycopg.conninfo import conninfo_to_dict
 
 from flightlog.writing.span_file import SpanFile
 from flightlog_viewer.tui import server_watch
@@ -128,8 +130,11 @@ class Order(TypedDict, total=False):
     answer: str
 
 
-async def test_a_database_on_a_server_is_followed(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads and questions that come to a server show by themselves, without any span file that grows."""
+async def test_a_database_on_a_server_is_followed(
+    postgres_url: str, postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes to a server shows by itself, without any span file that grows; so does that it is gone, and back."""
+    name = conninfo_to_dict(postgres_database)["dbname"]
     monkeypatch.setattr(server_watch, "_EVERY_S", 0.2)
     with PostgresSaver.from_conn_string(postgres_database) as saver:
         saver.setup()
@@ -144,6 +149,13 @@ async def test_a_database_on_a_server_is_followed(postgres_database: str, monkey
             await viewer.until("second")
             graph.invoke(Command(resume="yes"), {"configurable": {"thread_id": "second"}})
             await viewer.until("1 pending")
+            with psycopg.connect(postgres_url, autocommit=True) as admin:
+                admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+                await viewer.until("what was read of it before is shown")
+                assert "second" in viewer.text()
+                admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+            graph.invoke({}, {"configurable": {"thread_id": "third"}})
+            await viewer.until("third")
 
 
 async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ class ThreadQuestions:
 
         for target in list(self.checkpoints):
             try:
-                with open_source(target) as source, suppress(FlightlogError):  # what only speaks Postgres may not tell
-                    self._stamps[target] = source.rows.stamp()
+                with open_source(target) as source:
+                    self._stamps[target] = _stamp(source)
             except FlightlogError as error:
                 self.problems.append(str(error))
                 self.checkpoints.remove(target)
@@ -97,13 +97,14 @@ class ThreadQuestions:
         return [target for target in self.checkpoints if is_url(target)]
 
     def have_servers_news(self) -> bool:
-        """Whether rows of a server have changed since this was last asked. One that does not answer has none."""
+        """Whether rows of a server have changed since this was last asked, or it has gone or come back."""
         from flightlog_viewer.checkpoints import open_source
 
         before = dict(self._stamps)
         for target in self.servers():
+            self._stamps[target] = None
             with suppress(FlightlogError), open_source(target) as source:
-                self._stamps[target] = source.rows.stamp()
+                self._stamps[target] = _stamp(source)
         return self._stamps != before
 
     def listed(self) -> list[ThreadEntry]:
@@ -209,3 +210,10 @@ class ThreadQuestions:
         # Merely reading can leave an empty log beside the database: that is no write.
         times = [found.st_mtime for path in self.files() if path.exists() and (found := path.stat()).st_size]
         return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _stamp(source: "CheckpointSource") -> Hashable | None:
+    try:
+        return source.rows.stamp()
+    except FlightlogError:  # what speaks like Postgres need not count like it
+        return None
