@@ -202,6 +202,14 @@ def test_a_stamp_tells_of_writes(postgres_database: str, monkeypatch: pytest.Mon
             graph.invoke(Command(resume="yes"), thread("one"))
             connection.execute("SELECT pg_stat_force_next_flush()")
             assert source.rows.stamp() != before
+            with connection.transaction():
+                connection.execute("UPDATE checkpoints SET metadata = metadata")
+                with psycopg.connect(postgres_database, autocommit=True) as other:
+                    other.execute("CREATE TABLE later ()")
+                before = source.rows.stamp()  # its rows cannot be read yet
+            if not small:
+                connection.execute("SELECT pg_stat_force_next_flush()")
+            assert source.rows.stamp() != before
 
 
 def test_a_writer_beside_the_reader(postgres_database: str) -> None:

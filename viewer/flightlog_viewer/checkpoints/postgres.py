@@ -91,15 +91,15 @@ class PostgresRows:
     def stamp(self) -> Hashable:
         """From the counters that autovacuum lives on, which a server brings up to date within ten seconds.
 
-        Of small tables, and where nothing is counted, from the newest transaction of the whole server; a standby has
-        neither and tells how far it has come.
+        Of small tables, and where nothing is counted, from the transactions of the whole server, the open ones too; a
+        standby has neither and tells how far it has come.
         """
         return tuple(
             self._session.all(
                 "SELECT pg_stat_get_tuples_inserted(t), pg_stat_get_tuples_updated(t), pg_stat_get_tuples_deleted(t), "
                 "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text "
                 f"WHEN pg_relation_size(t) < {_SMALL_BYTES} OR current_setting('track_counts') = 'off' "
-                "THEN txid_snapshot_xmax(txid_current_snapshot())::text END "
+                "THEN txid_current_snapshot()::text END "
                 "FROM unnest(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_writes')]::oid[]) AS t"
             )
         )
