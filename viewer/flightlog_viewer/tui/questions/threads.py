@@ -71,11 +71,11 @@ class ThreadQuestions:
 
         for target in list(self.checkpoints):
             try:
-                with open_source(target) as source:
-                    self._stamps[target] = _stamp(source)
+                open_source(target).close()
             except FlightlogError as error:
                 self.problems.append(str(error))
                 self.checkpoints.remove(target)
+        self.have_servers_news()  # counts from now on
 
     def news(self) -> list[str]:
         """Problems that have not been told yet, as sentences."""
@@ -104,7 +104,7 @@ class ThreadQuestions:
         for target in self.servers():
             self._stamps[target] = None
             with suppress(FlightlogError), open_source(target) as source:
-                self._stamps[target] = _stamp(source)
+                self._stamps[target] = source.rows.stamp()
         return self._stamps != before
 
     def listed(self) -> list[ThreadEntry]:
@@ -210,10 +210,3 @@ class ThreadQuestions:
         # Merely reading can leave an empty log beside the database: that is no write.
         times = [found.st_mtime for path in self.files() if path.exists() and (found := path.stat()).st_size]
         return datetime.fromtimestamp(max(times), UTC) if times else None
-
-
-def _stamp(source: "CheckpointSource") -> Hashable | None:
-    try:
-        return source.rows.stamp()
-    except FlightlogError:  # what speaks like Postgres need not count like it
-        return None

@@ -50,6 +50,7 @@ class CompareScreen(Over, ModalScreen[None]):
         Binding("tab", "app.focus_next", "Other side", id="compare.side"),
         Binding("question_mark", "help", "Help", id="help"),
     ]
+    NAME = "Comparison"
 
     def __init__(
         self, names: tuple[str, str], trace_ids: tuple[str, str], sides: tuple[OpenTrace, OpenTrace], glyphs: Glyphs
@@ -80,11 +81,6 @@ class CompareScreen(Over, ModalScreen[None]):
         cells = [self._cells(name, sums[0].get(name, _NOTHING), sums[1].get(name, _NOTHING)) for name in names]
         self.query_one(RowList).show_rows(TableRows(cells, names))
         self.query_one("#compare-a").focus()
-
-    def action_help(self) -> None:
-        from flightlog_viewer.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.active_bindings.values(), "Comparison", self._glyphs))
 
     def _cells(self, name: str, a: Sum, b: Sum) -> list[Cell]:
         change = b.total_ms - a.total_ms

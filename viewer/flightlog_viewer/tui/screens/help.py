@@ -1,10 +1,9 @@
 """Help, made from the bindings themselves: what works here, first; then the marks."""
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from textual.app import App
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import ActiveBinding, Binding
 from textual.screen import ModalScreen, Screen
 
 from flightlog_viewer.analysis.document import Block, Document, gap, heading
@@ -19,13 +18,14 @@ _MOVING = frozenset(binding.id for binding in VirtualRows.BINDINGS if isinstance
 class HelpScreen(Overlay):
     """Every key that works in the screen it was called from."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "Back", show=False, id="help.leave")]
-    NAME = "Help"
-
     def __init__(self, bindings: Iterable[ActiveBinding], screen_name: str, glyphs: Glyphs) -> None:
         super().__init__(glyphs)
         self._keys = list(bindings)
         self._screen_name = screen_name
+
+    def action_help(self) -> None:
+        """The key that led here leads back."""
+        self.dismiss()
 
     def document(self) -> Document:
         return Document(self._blocks())

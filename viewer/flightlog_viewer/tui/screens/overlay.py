@@ -20,8 +20,6 @@ class Overlay(Over, ModalScreen[None]):
         Binding("escape,q", "dismiss", "Back", id="overlay.leave"),
         Binding("question_mark", "help", "Help", id="help"),
     ]
-    NAME: ClassVar[str]
-    """How the help calls it."""
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
@@ -40,8 +38,3 @@ class Overlay(Over, ModalScreen[None]):
         body = self.query_one(BodyView)
         body.show_document(self.document())
         body.focus()
-
-    def action_help(self) -> None:
-        from flightlog_viewer.tui.screens.help import HelpScreen
-
-        self.app.push_screen(HelpScreen(self.active_bindings.values(), self.NAME, self.glyphs))

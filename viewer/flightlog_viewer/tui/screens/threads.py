@@ -57,7 +57,7 @@ class ThreadsView(SteppedView):
         self._where: Passes | None = None
         self._entries: list[ThreadEntry] = []
         """The threads in the list: those that pass the filter."""
-        self._wanted: int | None = None
+        self._error_step: int | None = None
         """Which way to a failed thread was asked for while there was no list."""
 
     def compose(self) -> ComposeResult:
@@ -130,7 +130,7 @@ class ThreadsView(SteppedView):
             self.pane.say(self.table.nothing)
         if every and not entries:
             self.table.nothing = "no thread matches this filter: Esc clears it" + hint(self.filter_line.text)
-        step, self._wanted = self._wanted, None
+        step, self._error_step = self._error_step, None
         if step is not None and self.display:
             self.action_error(step)
 
@@ -209,7 +209,7 @@ class ThreadsView(SteppedView):
 
     def action_error(self, step: int) -> None:
         if not self._entries and "threads" in self._unanswered:
-            self._wanted = step
+            self._error_step = step
             return
         failed = [row for row, entry in enumerate(self._entries) if entry.summary.status in FAILED]
         found = jump(failed, self.table.cursor, step, fresh=self.table.fresh)
