@@ -37,9 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that is not UTF-8
-    if Path(sys.argv[0]).stem == "flightlog" or Path(sys.argv[0]).parts[-2:] == ("flightlog", "__main__.py"):
+    is_program = Path(sys.argv[0]).stem == "flightlog" or Path(sys.argv[0]).parts[-2:] == ("flightlog", "__main__.py")
+    if is_program:
         sys.meta_path.insert(0, WithoutPandas())
-    with stopping() as stopped:
+    with stopping(ends_process=is_program) as stopped:
         return _answer(list(sys.argv[1:] if argv is None else argv), stopped)
 
 

@@ -1,13 +1,18 @@
 """Signals that end a command: all of them as Ctrl-C does, so that half-written files and private copies go."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_SAME_WISH_S: Final = 1.0
+"""A signal that soon after another (Ctrl-C pressed twice, or sent to all and to each) asks for nothing new, and raised
+once more it would cut short what cleans up."""
 
 
 class Stopped:
@@ -15,9 +20,17 @@ class Stopped:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.ends_process = False
+        """Nothing is left to do but to end: what is asked now is granted at once."""
+        self._heard = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
+        now = time.monotonic()
+        if self.number is not None and now - self._heard < _SAME_WISH_S:
+            return
+        self.number, self._heard = number, now
+        if self.ends_process:
+            os._exit(self.status)
         raise KeyboardInterrupt
 
     @property
@@ -27,10 +40,11 @@ class Stopped:
 
 
 @contextmanager
-def stopping() -> Iterator[Stopped]:
-    """Raise KeyboardInterrupt in the main thread for every signal that asks to end.
+def stopping(*, ends_process: bool = False) -> Iterator[Stopped]:
+    """Raise KeyboardInterrupt in the main thread for a signal that asks to end.
 
     What somebody else has set stays: a handler of the program we are part of, and signals that ``nohup`` ignores.
+    Where the process ends with the command, a signal on its last steps shows no traceback of the interpreter.
     """
     stopped = Stopped()
     before = {}
@@ -42,6 +56,7 @@ def stopping() -> Iterator[Stopped]:
     try:
         yield stopped
     finally:
+        stopped.ends_process = ends_process
         for number, handler in before.items():
-            if signal.getsignal(number) is stopped:
+            if signal.getsignal(number) is stopped and not ends_process:
                 signal.signal(number, handler)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Final, TypeVar
 
@@ -18,16 +18,40 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) 
     """Do ``work`` on ``connection``, and cancel it on KeyboardInterrupt.
 
     Signals reach the main thread only, so that is where it matters: there the work is done in a thread beside, and
-    what it raises is raised here.
+    what it raises is raised here. Whenever the interrupt comes, and however often, the work is over on the way out:
+    a connection that still works cannot be closed, and its thread would keep the process.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
-    with ThreadPoolExecutor(1, thread_name_prefix="flightlog-sql") as beside:
-        future = beside.submit(work)
+    future: Future[T] = Future()
+    try:
+        threading.Thread(target=_run, args=(work, future), name="flightlog-sql").start()
+        return future.result()
+    except KeyboardInterrupt:
+        _cancel(connection, future)
+        raise
+    finally:
+        del future  # what it raised holds this frame, which would hold it
+
+
+def _run(work: Callable[[], T], future: "Future[T]") -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except BaseException as error:
+        future.set_exception(error)
+        del future
+    else:
+        future.set_result(result)
+
+
+def _cancel(connection: duckdb.DuckDBPyConnection, future: "Future[T]") -> None:
+    while True:
         try:
-            return future.result()
-        except KeyboardInterrupt:
-            while not future.done():
+            while not (future.cancel() or future.done()):
                 connection.interrupt()
                 wait_for([future], timeout=_AGAIN_S)
-            raise
+            return
+        except KeyboardInterrupt:  # asked again, and already at it
+            continue
