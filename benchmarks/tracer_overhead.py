@@ -147,6 +147,8 @@ def measure(subjects: dict[str, Subject], is_async: bool, history: int, blocks: 
     def one(name: str) -> None:
         handlers, close = ([], _nothing) if name == BARE else subjects[name].attach()
         block(graph, is_async, history, arms[name], handlers, close)
+        if name != BARE:
+            subjects[name].discard()
 
     names, rounds = list(arms), blocks + WARM_UP
     if all(subject.alternates for subject in subjects.values()):
@@ -194,8 +196,8 @@ def child(names: list[str], setting: str, blocks: int) -> None:
             return
         figures = measure(subjects, mode == "async", int(history), blocks)
         for name, subject in subjects.items():
-            if (size := subject.bytes_per_invoke(INVOKES * (blocks + WARM_UP))) is not None:
-                figures[name]["bytes_per_invoke"] = size
+            if subject.bytes:
+                figures[name]["bytes_per_invoke"] = subject.bytes / (INVOKES * (blocks + WARM_UP))
         print(json.dumps(figures))
 
 

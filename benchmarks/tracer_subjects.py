@@ -23,17 +23,23 @@ class Subject:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._counted = 0
+        self.bytes = 0
+        """Written to files that are gone."""
 
     def attach(self) -> Attached:
         """The handlers of a block, and what ends it."""
         raise NotImplementedError
 
-    def bytes_per_invoke(self, invokes: int) -> float | None:
-        """Bytes on disk since the last call, or None when nothing goes to disk."""
-        size = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
-        grown, self._counted = size - self._counted, size
-        return grown / invokes if grown else None
+    def discard(self) -> None:
+        """Remove the files of a block.
+
+        The next one then gets pages that have been in use. On a virtual machine the host gives a page when it is
+        first touched, which costs its writer up to ten times the copy: that is the machine's price, not a handler's.
+        """
+        for file in self.folder.rglob("*"):
+            if file.is_file():
+                self.bytes += file.stat().st_size
+                file.unlink()
 
 
 class EmptyHandler(BaseCallbackHandler):
