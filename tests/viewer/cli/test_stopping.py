@@ -1,5 +1,6 @@
 """Signals that end a command, and arguments that are not text."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -63,6 +64,17 @@ def test_what_a_library_makes_of_the_interrupt_is_one_too(
     monkeypatch.setattr(app, "_run", run)
     assert app.main([]) == 130
     assert capsys.readouterr().err == "flightlog: stopped\n"
+
+
+def test_a_second_signal_is_heard_when_the_first_came_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon after the first it leaves time to clean up, and is raised once that has passed."""
+    monkeypatch.setattr("flightlog_viewer.cli.stopping._PATIENCE_S", 0.2)
+    with stopping():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(20)
 
 
 def test_handlers_of_others_stay() -> None:

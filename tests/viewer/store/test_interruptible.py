@@ -54,6 +54,19 @@ def test_an_interrupt_before_the_work_begins(
     assert done == []
 
 
+def test_an_interrupt_that_does_not_end_the_wait(connection: duckdb.DuckDBPyConnection) -> None:
+    """It is found all the same: another thread may receive it, or it comes just before the wait."""
+
+    def work() -> None:
+        time.sleep(0.2)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        connection.execute(LONG).fetchall()
+
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(connection, work)
+    assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
 def test_an_impatient_interrupt(connection: duckdb.DuckDBPyConnection) -> None:
     """Asked again and again while it is being cancelled, the work is still over on the way out."""
     inside, over, heard = threading.Event(), threading.Event(), 0

@@ -1,5 +1,6 @@
 """Signals that end a command: all of them as Ctrl-C does, so that half-written files and private copies go."""
 
+import _thread
 import os
 import signal
 import threading
@@ -10,9 +11,9 @@ from types import FrameType
 from typing import Final
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
-_SAME_WISH_S: Final = 1.0
-"""A signal that soon after another (Ctrl-C pressed twice, or sent to all and to each) asks for nothing new, and raised
-once more it would cut short what cleans up."""
+_PATIENCE_S: Final = 1.0
+"""What has been told to end has that long to clean up, before another signal (Ctrl-C pressed twice, or sent to all and
+to each) is raised as well. It may have to be: in the middle of an import a library can make nothing of the first."""
 
 
 class Stopped:
@@ -22,16 +23,24 @@ class Stopped:
         self.number: int | None = None
         self.ends_process = False
         """Nothing is left to do but to end: what is asked now is granted at once."""
+        self.is_over = False
         self._heard = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self.number is not None and now - self._heard < _SAME_WISH_S:
+        if self.number is not None and (left := self._heard + _PATIENCE_S - now) > 0:
+            # Not a Thread: in the middle of starting another one that would wait for its own lock.
+            _thread.start_new_thread(self._again, (number, left))
             return
         self.number, self._heard = number, now
         if self.ends_process:
             os._exit(self.status)
         raise KeyboardInterrupt
+
+    def _again(self, number: int, after_s: float) -> None:
+        time.sleep(after_s)
+        if not self.is_over:
+            os.kill(os.getpid(), number)
 
     @property
     def status(self) -> int:
@@ -56,7 +65,7 @@ def stopping(*, ends_process: bool = False) -> Iterator[Stopped]:
     try:
         yield stopped
     finally:
-        stopped.ends_process = ends_process
+        stopped.is_over, stopped.ends_process = True, ends_process
         for number, handler in before.items():
             if signal.getsignal(number) is stopped and not ends_process:
                 signal.signal(number, handler)

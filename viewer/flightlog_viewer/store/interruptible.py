@@ -10,6 +10,8 @@ import duckdb
 
 _AGAIN_S: Final = 0.05
 """Between two calls of ``interrupt``: one that comes before the work has begun is lost."""
+_LOOK_S: Final = 0.1
+"""Longest wait without a look at signals: one that comes just before a thread begins to wait does not end its wait."""
 
 T = TypeVar("T")
 
@@ -26,6 +28,8 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) 
     future: Future[T] = Future()
     try:
         threading.Thread(target=_run, args=(work, future), name="flightlog-sql").start()
+        while not wait_for([future], timeout=_LOOK_S).done:
+            pass
         return future.result()
     except KeyboardInterrupt:
         _cancel(connection, future)
