@@ -16,7 +16,7 @@ from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.own_time import own_times
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
-from flightlog_viewer.store.views import TRACES
+from flightlog_viewer.store.views import TRACES, ViewsOnDemand
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,7 @@ class Derived:
         self.price_file = price_file
         """The user's own prices."""
         self._databases = databases
+        self._views = ViewsOnDemand(cursor)
         self._prices: PriceTable | None = None
         self._lock = threading.RLock()
         self._own_rows = self._cost_rows = self._trace_rows = 0
@@ -68,6 +69,8 @@ class Derived:
         ``changes`` counts how often the rows in flight were replaced.
         """
         text = _COUNT_STAR.sub("", query)
+        with self._lock:
+            self._views.prepare(query)
         tables = self._tables(query)
         everything = _ALL.search(text) is not None
         with self._lock:
@@ -140,6 +143,7 @@ class Derived:
         self.costs.ready()
         if self._cost_rows >= rows:
             return
+        self._views.prepare("llm_costs")
         if self._prices is None:
             self._prices = PriceTable(self.price_file)
         with self._cursor() as cursor:

@@ -79,13 +79,13 @@ class Store:
         return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
 
     def prepare(self, query: str) -> None:
-        """Work out the computed columns and tables that a query names, so that a cursor can run it."""
+        """Make the computed columns, tables and views that a query names, so that a cursor can run it."""
         self._derived.prepare(query, self.span_count, self._rows.started_changes)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor for the program's own queries, for use in one thread; close it. ``interrupt()`` cancels it.
 
-        ``prepare`` comes first for a query that names ``self_ms``, ``cost_usd``, ``traces`` or ``threads``.
+        ``prepare`` comes first for a query that names ``self_ms``, ``cost_usd`` or a view other than ``spans``.
         """
         return self._connection.cursor()
 

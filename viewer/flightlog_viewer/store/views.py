@@ -1,5 +1,7 @@
 """The tables and views that people write SQL against."""
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 import duckdb
@@ -118,6 +120,10 @@ FROM told
 
 _VIEWS: Final[dict[str, str]] = {
     "spans": SPANS,
+    "traces": "SELECT * FROM trace_rows",
+    "rejects": "SELECT path AS file, byte_offset, reason FROM reject_rows JOIN sources USING (file_id)",
+}
+_ON_DEMAND: Final[dict[str, str]] = {
     "llm_costs": CALLS,
     "llm_calls": "SELECT spans.*, llm_costs.* EXCLUDE (row_id, cost_usd) FROM spans JOIN llm_costs USING (row_id)",
     "tool_calls": "SELECT * FROM spans WHERE type = 'tool'",
@@ -127,14 +133,19 @@ SELECT *, run_id NOT IN (
     SELECT parent_run_id FROM spans WHERE status = 'error' AND parent_run_id IS NOT NULL) AS origin
 FROM spans WHERE status = 'error'
 """,
-    "traces": "SELECT * FROM trace_rows",
     "threads": THREADS,
-    "rejects": "SELECT path AS file, byte_offset, reason FROM reject_rows JOIN sources USING (file_id)",
 }
+"""Each after those it needs. To make them takes as long as to load a small file, so a query has to name one first."""
+
+_WORD: Final = re.compile(r"\w+")
+_ANY: Final = re.compile(
+    r"^\s*desc\b|\b(show|describe|query|query_table|information_schema|(duckdb|pg|sqlite)_\w+)\b", re.IGNORECASE
+)
+"""What a query says that asks which views there are, or that puts their names together."""
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, base_rows: int | None) -> None:
-    """Create every view over the tables of the store.
+    """Create the views over the tables of the store that nearly every query names.
 
     ``base_rows`` is the number of rows of the attached base; None when there is none.
     """
@@ -148,3 +159,25 @@ def create_views(connection: duckdb.DuckDBPyConnection, base_rows: int | None) -
     connection.execute(f"CREATE OR REPLACE VIEW all_rows AS {' UNION ALL '.join(parts)}")
     for name, query in _VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+
+class ViewsOnDemand:
+    """The other views. Not for several threads at once."""
+
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._cursor = cursor
+        self._missing = dict(_ON_DEMAND)
+
+    def prepare(self, query: str) -> None:
+        """Create what a query names, or all of them where it may be any."""
+        words = set(_WORD.findall(query.lower()))
+        if "llm_calls" in words:
+            words.add("llm_costs")
+        names = [name for name in self._missing if name in words]
+        if self._missing and _ANY.search(query):
+            names = list(self._missing)
+        if names:
+            with self._cursor() as cursor:
+                for name in names:
+                    cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._missing[name]}")
+                    del self._missing[name]
