@@ -60,7 +60,7 @@ async def test_a_list_without_room_lives_on(spans: Path) -> None:
     async with driven([spans]) as viewer:
         for opened, keys in (("colon", "help"), ("s", "")):
             await viewer.press(opened)
-            for size in (*((width, height) for width in (1, 4, 6) for height in (3, 6, 10, 20)), (80, 24)):
+            for size in ((1, 3), (1, 20), (4, 6), (6, 3), (6, 10), (80, 24)):
                 await viewer.pilot.resize_terminal(*size)
                 await viewer.pilot.press("down", "end")
             await viewer.press(*keys, "enter", "enter", "escape", "1")
