@@ -263,6 +263,21 @@ def test_a_wrong_query_is_answered_with_the_hint(store: Store, query: str, hint:
     assert "->" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("named", "meant"), [("llm_call", "llm_calls"), ("thread", "threads"), ("error", "errors")])
+def test_what_is_proposed_is_documented(tmp_path: Path, named: str, meant: str) -> None:
+    """A view that no query has named yet is proposed like one that has been."""
+    with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
+        with pytest.raises(UsageError, match=f'Did you mean "{meant}"'):
+            store.sql(f"FROM {named}")
+        assert store.sql(f"FROM {meant}").columns
+
+
+def test_a_name_put_together_is_found(tmp_path: Path) -> None:
+    """A view is there for a query in which its name does not stand."""
+    with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
+        assert store.sql("FROM query_table('thr' || 'eads')").columns[0] == "thread_id"
+
+
 @pytest.mark.parametrize("query", ["SHOW TABLES", " show\ttables ;", "DESCRIBE", "desc", "SHOW ALL TABLES", "show"])
 def test_the_tables_listed_are_those_documented(tmp_path: Path, query: str) -> None:
     """What the store keeps for itself is not among them; `DESCRIBE spans` describes one."""

@@ -82,6 +82,11 @@ class Derived:
                 self._ensure_traces(rows, changes)
             self._databases.prepare(tables, rows, changes)
 
+    def create_views(self) -> bool:
+        """Create every view that no query has named yet; whether there were any."""
+        with self._lock:
+            return self._views.create_all()
+
     def _tables(self, query: str) -> set[str]:
         """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
         if (known := self._known_tables.get(query)) is not None:

@@ -4,7 +4,7 @@ import atexit
 import contextlib
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MEMORY_LIMIT_BYTES: Final = 4 << 30
 """What DuckDB may take at most; half of the machine's memory when that is less."""
+_NO_TABLE: Final = "Catalog Error: Table"
 
 
 class Store:
@@ -67,8 +68,18 @@ class Store:
         Raises UsageError with DuckDB's own sentence when the query is wrong or not allowed.
         """
         self._check_open()
+        return self.run(self._connection.cursor, query, params)
+
+    def run(self, cursor: Callable[[], duckdb.DuckDBPyConnection], query: str, params: Any = None) -> session.Result:
+        """The same on a cursor that the result then owns; on another one if that is needed."""
         self.prepare(query)
-        return session.run(self._connection.cursor(), query, params)
+        try:
+            return session.run(cursor(), query, params)
+        except UsageError as error:
+            # A name put together in the query, or a mistake: then DuckDB has to propose the right one of all.
+            if not (str(error).startswith(_NO_TABLE) and self._derived.create_views()):
+                raise
+        return session.run(cursor(), query, params)
 
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a named query (``store.queries``). Raises UsageError for an unknown name."""

@@ -173,11 +173,19 @@ class ViewsOnDemand:
         words = set(_WORD.findall(query.lower()))
         if "llm_calls" in words:
             words.add("llm_costs")
-        names = [name for name in self._missing if name in words]
-        if self._missing and _ANY.search(query):
-            names = list(self._missing)
+        if _ANY.search(query):
+            self.create_all()
+        else:
+            self._create([name for name in self._missing if name in words])
+
+    def create_all(self) -> bool:
+        """Create those that are not there yet; whether there were any."""
+        return self._create(list(self._missing))
+
+    def _create(self, names: list[str]) -> bool:
         if names:
             with self._cursor() as cursor:
                 for name in names:
                     cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._missing[name]}")
                     del self._missing[name]
+        return bool(names)

@@ -94,11 +94,7 @@ class Cursors:
 
     def sql(self, query: str, most: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
         """A query of the user's in the locked session: columns and at most ``most`` rows. Raises UsageError."""
-        from flightlog_viewer.store.session import run
-
-        self.store.prepare(query)
-        with closing(run(self._cursor(), query)) as result:
-            self._local.cursor = None  # the result owns it now; by its topic it can still be interrupted
+        with closing(self.store.run(self._own_cursor, query)) as result:
             rows = result.fetchall() if most is None else result.fetchmany(most)
             return list(result.columns), rows
 
@@ -106,6 +102,13 @@ class Cursors:
         """Run one of the program's own queries; the rows are to be fetched in this thread."""
         self.store.prepare(query)
         return self._cursor().execute(query, list(params))
+
+    def _own_cursor(self) -> "duckdb.DuckDBPyConnection":
+        """A cursor for a result to own; by its topic it can still be interrupted."""
+        self._local.cursor = None
+        cursor = self._cursor()
+        self._local.cursor = None
+        return cursor
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         cursor = getattr(self._local, "cursor", None)
