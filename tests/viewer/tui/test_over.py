@@ -9,6 +9,9 @@ from flightlog_viewer.tui.screens.main import MainScreen
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 
+ALL_SIZES = [(width, height) for width in (1, 4, 6) for height in (3, 6, 10, 20)]
+SOME_SIZES = [(1, 3), (1, 20), (4, 6), (6, 3), (6, 10)]
+
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -55,12 +58,13 @@ async def test_a_command_of_the_palette_runs_once(spans: Path) -> None:
         assert isinstance(viewer.app.screen, MainScreen)
 
 
-async def test_a_list_without_room_lives_on(spans: Path) -> None:
+@pytest.mark.parametrize("sizes", [SOME_SIZES, pytest.param(ALL_SIZES, marks=pytest.mark.soak)], ids=["some", "all"])
+async def test_a_list_without_room_lives_on(spans: Path, sizes: list[tuple[int, int]]) -> None:
     """The palette and a menu survive a terminal of a few cells, and choose in a larger one again."""
     async with driven([spans]) as viewer:
         for opened, keys in (("colon", "help"), ("s", "")):
             await viewer.press(opened)
-            for size in ((1, 3), (1, 20), (4, 6), (6, 3), (6, 10), (80, 24)):
+            for size in (*sizes, (80, 24)):
                 await viewer.pilot.resize_terminal(*size)
                 await viewer.pilot.press("down", "end")
             await viewer.press(*keys, "enter", "enter", "escape", "1")

@@ -21,9 +21,8 @@ class Stopped:
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self.ends_process = False
-        """Nothing is left to do but to end: what is asked now is granted at once."""
         self.is_over = False
+        """Nothing is left to do but to end: what is asked now is granted at once."""
         self._heard = 0.0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -33,7 +32,7 @@ class Stopped:
             _thread.start_new_thread(self._again, (number, left))
             return
         self.number, self._heard = number, now
-        if self.ends_process:
+        if self.is_over:
             os._exit(self.status)
         raise KeyboardInterrupt
 
@@ -65,7 +64,7 @@ def stopping(*, ends_process: bool = False) -> Iterator[Stopped]:
     try:
         yield stopped
     finally:
-        stopped.is_over, stopped.ends_process = True, ends_process
+        stopped.is_over = True
         for number, handler in before.items():
-            if signal.getsignal(number) is stopped and not ends_process:
+            if not ends_process and signal.getsignal(number) is stopped:
                 signal.signal(number, handler)

@@ -45,7 +45,7 @@ def _run(work: Callable[[], T], future: "Future[T]") -> None:
         result = work()
     except BaseException as error:
         future.set_exception(error)
-        del future
+        del future  # what it raised holds this frame too
     else:
         future.set_result(result)
 

@@ -105,15 +105,15 @@ class Cursors:
 
     def _own_cursor(self) -> "duckdb.DuckDBPyConnection":
         """A cursor for a result to own; by its topic it can still be interrupted."""
-        self._local.cursor = None
-        cursor = self._cursor()
-        self._local.cursor = None
-        return cursor
+        return self._of_topic(self.store.cursor())
 
     def _cursor(self) -> "duckdb.DuckDBPyConnection":
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self.store.cursor()
+        return self._of_topic(cursor)
+
+    def _of_topic(self, cursor: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
         topic = getattr(self._local, "topic", None)
         if topic is not None:
             with self._lock:
