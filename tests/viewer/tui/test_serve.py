@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from flightlog.errors import UsageError
+from flightlog_viewer.cli.app import main
 from flightlog_viewer.tui.serving import GuardedServer
 from tests.viewer.tui.browser import chromium
 from tests.viewer.tui.recordings import support_file
@@ -73,6 +74,18 @@ async def test_without_the_token_or_from_elsewhere_there_is_nothing(tmp_path: Pa
             page = await answer.text()
         assert "default-src 'none'" in policy
         assert "googleapis" not in page
+
+
+@pytest.mark.parametrize("named", [["{}/nope.jsonl"], ["--checkpoints", "{}/nope.sqlite"], ["{}"]])
+def test_what_cannot_be_shown_is_a_sentence(
+    named: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said where the command was given, and nothing is served."""
+    assert main(["view", "--serve", *(part.format(tmp_path) for part in named)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("flightlog: ")
+    assert err.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_a_sentence() -> None:

@@ -49,7 +49,7 @@ def view(
         arguments += ["--ascii"] * ascii + ["--no-cache"] * no_cache + ["--ttl", ttl]
         arguments += ["--theme", theme] if theme else []
         arguments += ["--tz", tz] if tz else []
-        return _serve([*arguments, "--", *paths], port)
+        return _serve(paths, checkpoints, [*arguments, "--", *paths], port)
     if not interactive():
         from flightlog_viewer.cli.commands.summary import summary
         from flightlog_viewer.cli.commands.threads import threads
@@ -78,9 +78,16 @@ def view(
     )
 
 
-def _serve(arguments: list[str], port: int) -> int:
+def _serve(paths: list[str], checkpoints: list[str], arguments: list[str], port: int) -> int:
     if find_spec("textual_serve") is None:
         raise MissingExtraError("`flightlog view --serve`", "serve")
     from flightlog_viewer.tui.serving import serve
+    from flightlog_viewer.tui.session import Session
 
+    if paths or checkpoints:
+        # Here and not in the browser is who mistyped it.
+        session = Session(paths, checkpoints)
+        session.check_checkpoints()
+        session.excerpt()
+        session.close()
     return serve(arguments, port)
