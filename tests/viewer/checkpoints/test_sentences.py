@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -54,8 +55,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         graph.invoke({"amount": 1}, thread("exit"), durability="exit")
         graph.invoke(Command(resume="yes"), thread("exit"), durability="exit")
 
+        def fail(state: Refund) -> Refund:
+            # A failure ends what runs beside it: the question has to be in the database before.
+            while not (found := saver.get_tuple(thread("fails and asks"))) or not found.pending_writes:
+                sleep(0.01)
+            raise KeyError("nothing")
+
         failing: Any = StateGraph(Refund).add_node("ask", lambda state: {"decision": interrupt("sure?")})
-        failing.add_node("fail", lambda state: state["nothing"]).add_edge(START, "ask").add_edge(START, "fail")
+        failing.add_node("fail", fail).add_edge(START, "ask").add_edge(START, "fail")
         with contextlib.suppress(KeyError):
             failing.compile(checkpointer=saver).invoke({"amount": 1}, thread("fails and asks"))
         twice: Any = StateGraph(Refund).add_node("one", lambda state: {"amount": 1})

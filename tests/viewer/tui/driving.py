@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from textual import events
-from textual.keys import _character_to_key
+from textual.keys import _character_to_key, key_to_character
 from textual.pilot import Pilot
 
 from flightlog_viewer.tui.app import FlightlogApp
@@ -16,6 +16,8 @@ from flightlog_viewer.tui.screens.view import View
 from flightlog_viewer.tui.session import Session
 
 PATIENCE_S = 30.0
+A_REST_S = 0.5
+"""No timer of a view that waits for a pause is longer, and no message on the screen goes so soon."""
 
 
 class Driven:
@@ -30,8 +32,8 @@ class Driven:
         until = monotonic() + PATIENCE_S
         quiet = 0
         while quiet < 2:
-            await self.pilot.pause(0.05 if quiet else 0.02)
-            busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled
+            await self.pilot.pause(0.005)
+            busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled or self._is_resting()
             busy = busy or self.app.typed.waiting or not self.app.typed.is_quiet(answered=True)
             # What a worker found may still be on its way to the view that asked.
             busy = busy or any(view._unanswered for view in self.app.screen.query(View) if view.is_mounted)
@@ -39,11 +41,23 @@ class Driven:
             if monotonic() > until:
                 raise TimeoutError("the viewer did not come to rest")
 
+    def _is_resting(self) -> bool:
+        """Whether a view waits for a pause in what is typed or gone through."""
+        timers = [timer for node in self.app.screen.walk_children(with_self=True) for timer in node._timers]
+        once = [timer for timer in timers if timer._repeat == 0 and timer._interval < A_REST_S]
+        return any(timer._task is not None and not timer._task.done() for timer in once)
+
     async def press(self, *keys: str) -> None:
         """Press keys, waiting after each until its effect is there."""
         for key in keys:
-            await self.pilot.press(key)
+            await self._send(key)
         await self.settle()
+
+    async def _send(self, key: str) -> None:
+        """One key, as a terminal would; ``Pilot.press`` would wait 40 ms each time for the processor to be idle."""
+        named = _character_to_key(key) if len(key) == 1 else key
+        self.app.post_message(events.Key(named, key_to_character(named)))
+        await self.pilot._wait_for_screen()
 
     async def type(self, *keys: str) -> None:
         """Press keys as they come over a slow line: all in one bunch."""

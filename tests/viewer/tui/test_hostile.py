@@ -60,7 +60,7 @@ def test_nothing_foreign_reaches_the_terminal(evil: tuple[Path, Path], extra: di
         terminal.wait_for("bad lines")
         for keys in TOUR:
             terminal.send(keys)
-            terminal.settle(0.12, 5)
+            terminal.settle(0.05, 5)
         assert foreign(bytes(terminal.output)) == []
         assert terminal.running(), terminal.text()
         assert b"Traceback" not in bytes(terminal.output)

@@ -171,6 +171,12 @@ async def test_a_filter_in_a_trace_keeps_ancestors(spans: Path) -> None:
         await viewer.press("n", "n")
         assert tree.selected is not None
         assert tree.selected.name in ("refund", "gpt-4o")
+        await viewer.press("slash", "end")
+        await viewer.write(" :sql")
+        await viewer.press("enter")
+        assert "name ILIKE 'refund'" in viewer.toasts()
+        await viewer.press("Z")
+        assert tree.row_count == 5
         await viewer.press("escape")
         assert tree.row_count == 6
 

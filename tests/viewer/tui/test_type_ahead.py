@@ -9,6 +9,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadQuestions, ThreadSteps
 from flightlog_viewer.tui.screens.sql import SqlView
 from flightlog_viewer.tui.screens.threads import ThreadsView
+from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
@@ -114,3 +115,20 @@ async def test_a_key_held_down_is_not_held_up(spans: Path) -> None:
         view = viewer.app.main.view("traces")
         assert isinstance(view, TracesView)
         assert view.table.cursor == 3
+
+
+async def test_equal_keys_that_lead_on_wait_for_each_other(spans: Path) -> None:
+    """q q leaves the detail and then the trace, e e goes to the second failed trace, Down Down is one row below."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        view = viewer.app.main.view("traces")
+        assert isinstance(view, TracesView)
+        await viewer.type("enter", "enter", "q", "q")
+        assert viewer.app.main._front == "traces"
+        await viewer.type("e", "e")
+        assert view.table.cursor == 4
+        await viewer.type("g", "/", "down", "down")
+        assert view.table.cursor == 1
+        await viewer.type("enter", "tab", "tab", "j")
+        tree = viewer.app.main.view("trace")
+        assert isinstance(tree, TraceView)
+        assert tree.waterfall.cursor == 1

@@ -19,6 +19,10 @@ from textual.widgets import Input, TextArea
 from flightlog_viewer.tui.screens.view import View
 
 _LOOK_S = 0.001
+_LEADING_ON = ("enter", "escape")
+"""What no widget means as a move."""
+_STEPS = ("step.back", "step.next")
+"""Bindings of a screen that are held down."""
 MOST_LOOKS = 1000
 """A key waits a second for the one before at most, not counting what the machine does meanwhile."""
 
@@ -71,8 +75,21 @@ class TypeAhead:
         last, focused = self._last, self._focused
         if not isinstance(event, events.Key) or not isinstance(last, events.Key) or self._app.focused is not focused:
             return False
-        typed = last.is_printable and event.is_printable and isinstance(focused, Input | TextArea)
-        return typed or event.key == last.key != "enter"
+        if last.is_printable and event.is_printable and isinstance(focused, Input | TextArea):
+            return True
+        return event.key == last.key and self._moves(event.key)
+
+    def _moves(self, key: str) -> bool:
+        """Whether a key moves within the widget that has the focus, or from step to step: what keys are held down for.
+
+        Others lead somewhere else, some of them only with the next message: a second q is for what the first left.
+        """
+        chain = self._app.screen._binding_chain
+        bound = [(node, binding) for node, known in chain for binding in known.key_to_bindings.get(key, ())]
+        if not bound:
+            return False
+        node, binding = next((pair for pair in bound if pair[1].priority), bound[0])
+        return (node is self._app.focused and key not in _LEADING_ON) or binding.id in _STEPS
 
     async def _until_quiet(self) -> bool:
         """False when it did not get quiet in time."""

@@ -22,7 +22,7 @@ from flightlog_viewer.tui.questions.spans import OpenTrace
 from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.widgets.body import BodyView
 from flightlog_viewer.tui.widgets.divider import Panes
-from flightlog_viewer.tui.widgets.filter_line import FilterLine
+from flightlog_viewer.tui.widgets.filter_line import FilterLine, without_sql
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
 
@@ -53,6 +53,7 @@ class TraceView(View):
         super().__init__(id="trace")
         self.trace_id: str | None = None
         self._where: Filter | None = None
+        self._filter_text = ""
         self._tools: Mapping[str, ToolSpan] = {}
         self._span: dict[str, Any] = {}
         self._payload: dict[str, Any] = {}
@@ -128,7 +129,7 @@ class TraceView(View):
 
     def zone_changed(self) -> None:
         if self._where is not None:
-            self._filter(self.filter_line.text)
+            self._filter(self._filter_text)  # its times are meant in the zone
         self._show_tab()
 
     def _read(self, *, keep: bool) -> None:
@@ -167,8 +168,8 @@ class TraceView(View):
         elif not keep and (origin := outline.origin()) is not None:
             # Whoever opens what failed or waits wants to see where.
             self.waterfall.go_to(origin)
-        if self.filter_line.text:
-            self._filter(self.filter_line.text)
+        if self._filter_text:
+            self._filter(self._filter_text)
         if not keep:
             self._read_span()
 
@@ -247,34 +248,36 @@ class TraceView(View):
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
-        text = event.text.strip()
-        if text == ":sql":
+        text, in_sql = without_sql(event.text)
+        if (text or not in_sql) and not self._filter(text):
+            return
+        if in_sql:
             self.notify(self._sql(), title="This filter in SQL (y copies it)", markup=False, timeout=15)
-        else:
-            self._filter(text)
 
     def _sql(self) -> str:
         passes = "" if self._where is None else f" AND ({self._where.as_sql()})"
         return f"SELECT * FROM spans WHERE trace_id = {sql_text(self.trace_id or '')}{passes}"
 
-    def _filter(self, text: str) -> None:
+    def _filter(self, text: str) -> bool:
+        """False when the text is no filter."""
         from flightlog_viewer.analysis.filter import FilterError, compile_filter
 
         trace_id, session = self.trace_id, self.session
         if not text or trace_id is None:
-            self._where = None
+            self._where, self._filter_text = None, text
             self.filter_line.clear_error()
             self.waterfall.filter_rows(None)
             self.filter_line.set_count(units.plural(len(self.waterfall.outline.rows), "span"))
-            return
+            return True
         try:
             where = compile_filter(text, "spans", tz=self.zone, now=self.viewer.now())
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
-            return
-        self._where = where
+            return False
+        self._where, self._filter_text = where, text
         self.filter_line.clear_error()
         self.ask("filter", lambda: session.spans.matching_spans(trace_id, where), self._filtered)
+        return True
 
     def _filtered(self, row_ids: set[int]) -> None:
         found = self.waterfall.filter_rows(row_ids)

@@ -18,7 +18,7 @@ from flightlog_viewer.tui.lists.trace_cells import cells, columns
 from flightlog_viewer.tui.lists.traces import TraceRows
 from flightlog_viewer.tui.questions.spans import TRACE_SORTS, trace_order
 from flightlog_viewer.tui.screens.view import TraceOpened, View
-from flightlog_viewer.tui.widgets.filter_line import FilterLine
+from flightlog_viewer.tui.widgets.filter_line import FilterLine, without_sql
 from flightlog_viewer.tui.widgets.paged_rows import PagedRows
 from flightlog_viewer.tui.widgets.row_list import Cell, RowList
 
@@ -238,22 +238,25 @@ class TracesView(View):
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
-        self._filter(event.text.strip())
+        text, in_sql = without_sql(event.text)
+        if (text or not in_sql) and not self._filter(text):
+            return
+        if in_sql:
+            self._say_sql()
 
-    def _filter(self, text: str) -> None:
+    def _filter(self, text: str) -> bool:
+        """False when the text is no filter."""
         from flightlog_viewer.analysis.filter import FilterError, compile_filter
 
-        if text == ":sql":
-            self._say_sql()
-            return
         try:
             where = compile_filter(text, "traces", tz=self.zone, now=self.viewer.now()) if text else None
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
-            return
+            return False
         self.filter_line.clear_error()
         self.where, self.filter_text = where, text
         self.reload()
+        return True
 
     def on_filter_line_left(self, event: FilterLine.Left) -> None:
         event.stop()

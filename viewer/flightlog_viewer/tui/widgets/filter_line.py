@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from flightlog_viewer.tui.text import content
 
 _PAUSE_S = 0.25
+_SQL = ":sql"
 """Typing applies the filter after this pause; Enter at once."""
 
 
@@ -120,6 +121,14 @@ class FilterLine(Vertical):
         if self.text != self._sent:
             self._sent = self.text
             self.post_message(self.Changed(self, self.text))
+
+
+def without_sql(text: str) -> tuple[str, bool]:
+    """The filter in a line, and whether ``:sql`` behind it asks for it in SQL; alone it asks for the one applied."""
+    text = text.strip()
+    if text == _SQL or text.endswith(f" {_SQL}"):
+        return text.removesuffix(_SQL).strip(), True
+    return text, False
 
 
 class FieldNames(Suggester):
