@@ -50,21 +50,20 @@ class Driven:
     async def press(self, *keys: str) -> None:
         """Press keys, waiting after each until its effect is there."""
         for key in keys:
-            await self._send(key)
+            self._send(key)
+            await self.pilot._wait_for_screen()
         await self.settle()
-
-    async def _send(self, key: str) -> None:
-        """One key, as a terminal would; ``Pilot.press`` would wait 40 ms each time for the processor to be idle."""
-        named = _character_to_key(key) if len(key) == 1 else key
-        self.app.post_message(events.Key(named, key_to_character(named)))
-        await self.pilot._wait_for_screen()
 
     async def type(self, *keys: str) -> None:
         """Press keys as they come over a slow line: all in one bunch."""
         for key in keys:
-            named = _character_to_key(key) if len(key) == 1 else key
-            self.app.post_message(events.Key(named, key if len(key) == 1 else None))
+            self._send(key)
         await self.settle()
+
+    def _send(self, key: str) -> None:
+        """One key as from a terminal; ``Pilot.press`` waits 40 ms for an idle processor each time."""
+        named = _character_to_key(key) if len(key) == 1 else key
+        self.app.post_message(events.Key(named, key if len(key) == 1 else key_to_character(key)))
 
     async def write(self, text: str) -> None:
         """Put a text where the focus is, as a paste."""

@@ -1,5 +1,7 @@
 """Keys that come in a bunch, as over a slow line: each is for what the one before has led to."""
 
+import random
+import shutil
 import time
 from pathlib import Path
 
@@ -132,3 +134,26 @@ async def test_equal_keys_that_lead_on_wait_for_each_other(spans: Path) -> None:
         tree = viewer.app.main.view("trace")
         assert isinstance(tree, TraceView)
         assert tree.waterfall.cursor == 1
+
+
+SEEDS = [seed if seed < 4 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
+KEYS = [*"jjkhlgGnxtsvVzeE123456/BcRZQ[].dfiwbmay? ", *("enter", "enter", "escape", "q", "tab", "down")]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_bunch_does_what_its_keys_do_one_by_one(seed: int, spans: Path, tmp_path: Path, home: Path) -> None:
+    """However fast any keys come, the screen is the same in the end."""
+    chance = random.Random(seed)
+    keys = [chance.choice(KEYS) for _ in range(chance.randint(3, 12))]
+    database = checkpoint_file(tmp_path / "checkpoints.sqlite")
+    screens = []
+    for in_a_bunch in (False, True):
+        shutil.rmtree(home)  # bookmarks and what was filtered lately
+        async with driven([spans], [database], size=(120, 40)) as viewer:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(viewer.app, "exit", lambda *_, **__: None)
+                await (viewer.type if in_a_bunch else viewer.press)(*keys)
+            viewer.app.clear_notifications()
+            await viewer.settle()
+            screens.append((viewer.text(), str(viewer.app.focused)))
+    assert screens[0] == screens[1], keys
