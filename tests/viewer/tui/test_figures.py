@@ -8,8 +8,9 @@ from flightlog_viewer.tui.glyphs import UNICODE
 from flightlog_viewer.tui.lists.groups import GroupRows, columns
 from flightlog_viewer.tui.screens.stats import StatsView
 from flightlog_viewer.tui.session import Session
+from flightlog_viewer.tui.widgets.plots import Plot
 from tests.viewer.tui.driving import driven
-from tests.viewer.tui.recordings import span, write
+from tests.viewer.tui.recordings import span, support_file, write
 
 
 def graph(number: int, took_ms: float, **fields: Any) -> Any:
@@ -60,3 +61,15 @@ async def test_a_group_without_a_name_says_so(tmp_path: Path) -> None:
         await viewer.press("G", "enter")
         assert "this one has none" in viewer.toasts()
         assert "[5" in viewer.text()
+
+
+async def test_plots_without_room_are_none(tmp_path: Path) -> None:
+    """A terminal of any width shows the figures: on some of a few columns plotext fails."""
+    async with driven([support_file(tmp_path / "s.jsonl", 6)], size=(120, 50)) as viewer:
+        await viewer.press("5")
+        (plot, _) = viewer.app.screen.query(Plot)
+        for width in range(1, 30):
+            plot.styles.width = width
+            await viewer.settle()
+            assert plot.size.width == width
+            assert bool(str(plot.render()).strip()) == (width >= 16), width

@@ -10,7 +10,7 @@ from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
 
 ALL_SIZES = [(width, height) for width in (1, 4, 6) for height in (3, 6, 10, 20)]
-SOME_SIZES = [(1, 3), (1, 20), (4, 6), (6, 3), (6, 10)]
+SOME_SIZES = [(1, 3), (1, 20), (4, 6), (6, 3), (6, 10), (120, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ async def test_a_list_without_room_lives_on(spans: Path, sizes: list[tuple[int, 
             await viewer.press(opened)
             for size in (*sizes, (80, 24)):
                 await viewer.pilot.resize_terminal(*size)
-                await viewer.pilot.press("down", "end")
+                await viewer.press("down", "pageup", "pagedown", "end")
             await viewer.press(*keys, "enter", "enter", "escape", "1")
             await viewer.until("[1 Traces]")
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from textual.app import SystemCommand
-from textual.command import CommandPalette
+from textual.command import CommandList, CommandPalette
 from textual.screen import Screen
 
 from flightlog_viewer.tui.screens.over import Over
@@ -13,6 +13,11 @@ from flightlog_viewer.tui.screens.over import Over
 
 class Palette(Over, CommandPalette):
     """Textual's palette, in which a command is chosen once."""
+
+    def _action_command_list(self, action: str) -> None:
+        # Where the list has no room, Textual's own way to its next page fails.
+        if self.query_one(CommandList).scrollable_content_region:
+            super()._action_command_list(action)
 
 
 def commands(screen: Screen[Any]) -> Iterator[SystemCommand]:

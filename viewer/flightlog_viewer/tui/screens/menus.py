@@ -1,7 +1,7 @@
 """Short lists to choose from: sort, copy, anything with a name."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +12,14 @@ from textual.widgets.option_list import Option
 
 from flightlog_viewer.tui.screens.over import Over
 from flightlog_viewer.tui.text import content
+
+
+class Choices(OptionList):
+    """What can be chosen. Where the list has no room, Textual's own way to its next page fails."""
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        if self.scrollable_content_region:
+            super()._move_page(direction)
 
 
 class Menu(Over, ModalScreen[str | None]):
@@ -31,7 +39,7 @@ class Menu(Over, ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="menu"):
             yield Static(content((self._title, "bold")), markup=False)
-            yield OptionList(*(Option(content(label)) for label in self._labels), compact=True)
+            yield Choices(*(Option(content(label)) for label in self._labels), compact=True)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual_plotext import PlotextPlot
 
 from flightlog_viewer.tui.copying import CopyChoice, as_text
 from flightlog_viewer.tui.lists.groups import ALL, APPROVAL_COLUMNS, FIELDS, GroupRows, approval_cells, columns
 from flightlog_viewer.tui.questions.groups import GROUPS, Figures, filter_for, group_sql
 from flightlog_viewer.tui.screens.view import READING, TraceOpened, View
 from flightlog_viewer.tui.widgets.lines import TabBar
-from flightlog_viewer.tui.widgets.plots import draw_latencies, draw_tokens
+from flightlog_viewer.tui.widgets.plots import Plot, draw_latencies, draw_tokens
 from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
 
 TABS = (*GROUPS, "approvals")
@@ -53,7 +52,7 @@ class StatsView(View):
             yield TabBar([name.title() for name in TABS], id="stats-tabs")
             yield TabBar([name for name, _ in WINDOWS], id="stats-windows")
         yield RowList(columns(self._figures), id="stats-rows")
-        yield Horizontal(PlotextPlot(id="latency-plot"), PlotextPlot(id="token-plot"), id="plots")
+        yield Horizontal(Plot(id="latency-plot"), Plot(id="token-plot"), id="plots")
 
     @property
     def table(self) -> RowList:
@@ -89,7 +88,7 @@ class StatsView(View):
     def on_mount(self) -> None:
         if self.viewer.ansi_color:
             # Without a theme of our own the plots take the terminal's colours as well.
-            for plot in self.query(PlotextPlot):
+            for plot in self.query(Plot):
                 plot.theme = "clear"
         self.data_changed(appended=False)
 
@@ -126,8 +125,8 @@ class StatsView(View):
         self.table.nothing = "no span of this kind"
         self._list()
         kind = "tool" if self.group == "tool" else "model"
-        draw_latencies(self.query_one("#latency-plot", PlotextPlot), figures.latencies, f"{kind} calls by duration")
-        draw_tokens(self.query_one("#token-plot", PlotextPlot), figures.tokens, self.zone)
+        draw_latencies(self.query_one("#latency-plot", Plot), figures.latencies, f"{kind} calls by duration")
+        draw_tokens(self.query_one("#token-plot", Plot), figures.tokens, self.zone)
         # A frame without bars tells nothing.
         for plot, bins in (("#latency-plot", figures.latencies), ("#token-plot", figures.tokens)):
             self.query_one(plot).display = bool(bins)

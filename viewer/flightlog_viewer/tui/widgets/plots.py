@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
+from rich.text import Text
+from textual.app import RenderResult
 from textual_plotext import PlotextPlot
 
 from flightlog_viewer.analysis import units
@@ -11,9 +13,18 @@ from flightlog_viewer.store.queries.screens import BINS_PER_DECADE
 _BAR = (86, 180, 233)
 """Okabe-Ito sky blue; the height says the same."""
 _DAY_US = 86_400_000_000
+_LEAST = (16, 4)
+"""Columns and rows below which nothing could be read, and plotext fails on some sizes."""
 
 
-def draw_latencies(plot: PlotextPlot, bins: Sequence[tuple[int, int]], title: str) -> None:
+class Plot(PlotextPlot):
+    """A plot, where there is room for one."""
+
+    def render(self) -> RenderResult:
+        return super().render() if self.size.width >= _LEAST[0] and self.size.height >= _LEAST[1] else Text()
+
+
+def draw_latencies(plot: Plot, bins: Sequence[tuple[int, int]], title: str) -> None:
     """Bins as the query ``latency_bins`` gives them; those without a call are drawn empty."""
     _begin(plot, title)
     if bins:
@@ -25,7 +36,7 @@ def draw_latencies(plot: PlotextPlot, bins: Sequence[tuple[int, int]], title: st
     plot.refresh()
 
 
-def draw_tokens(plot: PlotextPlot, bins: Sequence[tuple[int, int | None]], tz: tzinfo) -> None:
+def draw_tokens(plot: Plot, bins: Sequence[tuple[int, int | None]], tz: tzinfo) -> None:
     """Bins as the query ``token_bins`` gives them, with wall times of ``tz``; dates where it took days."""
     _begin(plot, "tokens over time")
     if bins:
@@ -37,13 +48,13 @@ def draw_tokens(plot: PlotextPlot, bins: Sequence[tuple[int, int | None]], tz: t
     plot.refresh()
 
 
-def _begin(plot: PlotextPlot, title: str) -> None:
+def _begin(plot: Plot, title: str) -> None:
     plot.plt.clear_data()
     plot.plt.clear_figure()
     plot.plt.title(title)
 
 
-def _bars(plot: PlotextPlot, places: Sequence[str] | Sequence[int], heights: Sequence[int]) -> None:
+def _bars(plot: Plot, places: Sequence[str] | Sequence[int], heights: Sequence[int]) -> None:
     top = max(heights, default=0)
     plot.plt.bar(places, heights, color=_BAR if plot.theme == "auto" else "blue+")
     plot.plt.ylim(0, top or 1)
