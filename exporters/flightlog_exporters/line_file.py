@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, NamedTuple, Self, cast
 
 from flightlog.errors import MissingExtraError, UnreadableError
 from flightlog.reader import MAX_LINE_BYTES
+from flightlog_exporters.zstd_frames import is_cut_short
 
 BOMB: Final = "unpacks to more than 100 times its size, as no span file does: unpack it first if you trust it"
 _BOMB_RATIO: Final = 100
@@ -20,6 +21,7 @@ _BOMB_BYTES: Final = 1 << 30
 _BLOCK: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_CUT_SHORT: Final = "compressed file ended before its last frame did"
 
 
 def compression_of(head: bytes) -> str | None:
@@ -150,6 +152,8 @@ class LineFile:
         except self._errors as error:
             raise self._unreadable(error) from None
         self._at += len(data)
+        if not data and self.packing == "zstd" and is_cut_short(self._plain.fileno()):
+            raise UnreadableError(f"cannot read {self.name}: {_CUT_SHORT}")
         if self.is_packed and is_bomb(self.stat.st_size, self._at):
             raise UnreadableError(f"{self.name} {BOMB}")
         return data

@@ -166,18 +166,6 @@ def test_compressed(tmp_path: Path, kind: str) -> None:
         assert store.refresh() == 0
 
 
-def test_compressed_and_cut_short(tmp_path: Path) -> None:
-    """A compressed file that ends too early gives what came before."""
-    import gzip
-
-    plain = b"".join(orjson.dumps(span(f"r{n}", trace="r", inputs=os.urandom(99).hex())) + b"\n" for n in range(100))
-    path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(plain)[:-2000])
-    with open_store(path) as store:
-        assert 10 < store.span_count < 100
-        assert [reject["reason"].split(":")[0] for reject in store.rejects] == ["unfinished line"]
-
-
 def test_in_flight(tmp_path: Path) -> None:
     """What has started shows without a duration, outside percentiles, until it ends."""
     path = tmp_path / "a.jsonl"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flightlog_viewer import Store
 
 
+_SAID: Final = 3
+"""Damaged files that are named."""
 _DAMAGED: Final = "the index cache of these files was damaged and has been removed"
 
 
@@ -67,6 +69,12 @@ def opened(
         )
     with store:
         rejected = 0 if quiet else store.reject_count
+        damaged = store.damaged_files if rejected else []
+        for sentence in damaged[:_SAID]:
+            note(sentence)
+        if len(damaged) > _SAID:
+            note(f"{len(damaged) - _SAID:,} more compressed files cannot be read to the end")
+        rejected -= len(damaged)
         if rejected:
             lines = "1 line is not a span and was" if rejected == 1 else f"{rejected:,} lines are not spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")

@@ -17,6 +17,7 @@ from flightlog_viewer.store.files.cache import Cache
 from flightlog_viewer.store.files.opened_files import OpenedFiles
 from flightlog_viewer.store.files.source_file import SourceFile
 from flightlog_viewer.store.files.spool import Spool
+from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.loading.in_flight import Started, read_started
 from flightlog_viewer.store.loading.locations import Locations
 from flightlog_viewer.store.views import create_views
@@ -275,10 +276,10 @@ class Rows:
         with self._connection.cursor() as cursor:
             for piece in pieces:
                 if not piece.source.converted:
-                    # What was cut at the end may be whole now.
+                    # What was cut at the end may be whole now; of a copy that is known already.
                     cursor.execute(
-                        "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ?",
-                        [piece.source.file_id, piece.start],
+                        "DELETE FROM reject_rows WHERE file_id = ? AND byte_offset >= ? AND NOT starts_with(reason, ?)",
+                        [piece.source.file_id, piece.start, PACKED],
                     )
             for stretch in stretches(pieces, self.new_file):
                 loader.load(stretch)

@@ -20,6 +20,7 @@ from flightlog_viewer.store.files.cache import Cache
 from flightlog_viewer.store.files.own_folder import sweep_temporary
 from flightlog_viewer.store.files.source_file import SourceFile
 from flightlog_viewer.store.files.sources import newest, resolve
+from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.payloads import PayloadReader
 from flightlog_viewer.store.queries.by_name import statement
@@ -128,6 +129,14 @@ class Store:
         return int(self.sql("SELECT count(*) FROM rejects").fetchall()[0][0])
 
     @property
+    def damaged_files(self) -> list[str]:
+        """Which compressed files could not be read to their end, a sentence each."""
+        found = self.sql(
+            "SELECT file, byte_offset, reason FROM rejects WHERE starts_with(reason, $p) ORDER BY ALL", {"p": PACKED}
+        )
+        return [f"{file} at byte {offset:,}: {reason}" for file, offset, reason in found.fetchall()]
+
+    @property
     def sources(self) -> list[SourceFile]:
         """The files, by file id."""
         return self._rows.sources
@@ -155,6 +164,8 @@ class Store:
             return not_spans(names)
         if not count:
             return f"{names} is empty: no span has been recorded yet"
+        if (damaged := self.damaged_files) and len(damaged) == count:
+            return damaged[0]
         ((reason,),) = self.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
         if count == 1:
             return f"{names} is not a span file: its one line is not a span ({reason})"

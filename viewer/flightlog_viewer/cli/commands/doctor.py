@@ -152,7 +152,16 @@ def examine(store: "Store") -> list[Finding]:
 
 def _rejects(store: "Store") -> list[Finding]:
     found = []
-    kinds = store.query("doctor_rejects", torn=False)
+    packed = store.query("doctor_rejects", kind="packed")
+    if packed:
+        count = sum(kind["count"] for kind in packed)
+        what = f"{units.plural(count, 'compressed file')} cannot be read to the end"
+        advice = (
+            "What comes before the damage is loaded, and the rest is missing in every figure. Copy or pack the file "
+            "anew from where it came from; one that ends too early may still be being written."
+        )
+        found.append(Finding("damaged_files", True, count, what, advice, _first(packed)))
+    kinds = store.query("doctor_rejects", kind="line")
     if kinds:
         count = sum(kind["count"] for kind in kinds)
         reasons = ", ".join(f"{kind['count']:,} {kind['reason']}" for kind in kinds[:5])
@@ -162,7 +171,7 @@ def _rejects(store: "Store") -> list[Finding]:
             "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."
         )
         found.append(Finding("rejects", True, count, what, advice, _first(kinds)))
-    torn = store.query("doctor_rejects", torn=True)
+    torn = store.query("doctor_rejects", kind="torn")
     if torn:
         count = sum(kind["count"] for kind in torn)
         what = f"{units.plural(count, 'file ends', 'files end')} in an unfinished line"

@@ -13,6 +13,7 @@ from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.files.source_file import SourceFile, open_source_file
 from flightlog_viewer.store.files.sources import resolve
 from flightlog_viewer.store.files.spool import Spool
+from flightlog_viewer.store.files.unpacking import PACKED
 
 TABLE: Final = "CREATE TABLE sources (file_id INTEGER, path VARCHAR)"
 _MOST_HELD: Final = 1024
@@ -83,9 +84,11 @@ class OpenedFiles:
         except UnreadableError:
             # It is being written just now, or there is no room for it: the next time, perhaps.
             return True
-        if renewed and source.converted:
+        if renewed:
+            # Of a file that was unpacked only the end may have been damaged, and may be whole now.
+            which = "true" if source.converted else f"starts_with(reason, '{PACKED}')"
             with self._connection.cursor() as cursor:
-                cursor.execute("DELETE FROM reject_rows WHERE file_id = ?", [source.file_id])
+                cursor.execute(f"DELETE FROM reject_rows WHERE file_id = ? AND {which}", [source.file_id])
             source.rejects.write(self._connection)
         return renewed
 

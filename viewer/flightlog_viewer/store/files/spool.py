@@ -3,8 +3,6 @@
 import hashlib
 import os
 import shutil
-import zlib
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +11,20 @@ from typing import IO, TYPE_CHECKING, Final
 from flightlog.errors import UnreadableError
 from flightlog_exporters.line_file import BOMB, compression_of, is_bomb
 from flightlog_viewer.store.files.own_folder import OwnFolder, temporary_folder
+from flightlog_viewer.store.files.unpacking import DamagedError, Unpack, gunzip, unzstd
 
 if TYPE_CHECKING:
     from flightlog_viewer.store.files.cache import Cache
 
-_BLOCK: Final = 1 << 20
 _HEAD_BYTES: Final = 1 << 20
+_FORM: Final = "whole"
+"""Of unpacked copies in the cache; another name than that of earlier ones, which may lack their ends unnoticed."""
 _FREE_BYTES: Final = 1 << 30
 """Unpacking stops before the disk has less than this left: a small file can hold a huge one."""
+
+
+Damage = tuple[int, str]
+"""Bytes of a compressed file that could be unpacked, and the reason why it were not more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Readable:
     converted: bool = False
     """Whether its lines are made from another format: places in it are none of the original."""
     rejects: list[tuple[int, str]] = field(default_factory=list)
-    """Byte offset in the original and reason of what could not be converted."""
+    """Byte offset in the original, unpacked, and reason of what could not be unpacked or converted."""
 
 
 class Spool:
@@ -45,12 +49,17 @@ class Spool:
     def readable(self, path: Path, descriptor: int) -> Readable:
         """Plain span lines: the file itself, its unpacked copy, or what its spans become. Raises UnreadableError."""
         kind = compression_of(os.pread(descriptor, 4, 0))
-        plain = path if kind is None else self._copy(path, descriptor, _gunzip if kind == "gzip" else _unzstd)
-        converted = self._converted(plain)
-        if converted is None:
-            return Readable(plain)
-        self.drop(plain)
-        return converted
+        plain, damage = path, None
+        if kind is not None:
+            plain, damage = self._copy(path, descriptor, gunzip if kind == "gzip" else unzstd)
+        readable = self._converted(plain)
+        if readable is None:
+            readable = Readable(plain)
+        else:
+            self.drop(plain)
+        if damage is not None:
+            readable.rejects.append(damage)
+        return readable
 
     def _converted(self, plain: Path) -> Readable | None:
         with plain.open("rb") as file:
@@ -87,79 +96,58 @@ class Spool:
         if self._folder is not None:
             self._folder.close()
 
-    def _copy(self, path: Path, descriptor: int, unpack: Callable[[IO[bytes]], Iterator[bytes]]) -> Path:
+    def _copy(self, path: Path, descriptor: int, unpack: Unpack) -> tuple[Path, Damage | None]:
         status = os.fstat(descriptor)
         if self._cache is None:
             target = self.new_file()
-            self._unpack(path, descriptor, target, unpack)
-            return target
-        key = f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+            return target, self._unpack(path, descriptor, target, unpack)
+        key = f"{_FORM}-{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
         target = self._cache.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
         if target.exists():
             self._cache.used(target)
-            return target
+            return target, None
         try:
             with closing(self._cache.building_place()) as place:
                 built = place.path / target.name
-                self._unpack(path, descriptor, built, unpack)
-                os.replace(built, target)
+                damage = self._unpack(path, descriptor, built, unpack)
+                if damage is None:
+                    os.replace(built, target)
+                else:
+                    target = self.new_file()  # from the cache it would come without its damage
+                    shutil.move(built, target)
         except OSError as error:
             raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
-        return target
+        return target, damage
 
-    def _unpack(
-        self, path: Path, descriptor: int, target: Path, unpack: Callable[[IO[bytes]], Iterator[bytes]]
-    ) -> None:
+    def _unpack(self, path: Path, descriptor: int, target: Path, unpack: Unpack) -> Damage | None:
+        """Write what a file holds up to where it is damaged: whole lines then."""
         packed_size = os.fstat(descriptor).st_size
+        damage = None
         try:
             with open(os.dup(descriptor), "rb") as packed, _private(target) as file:
                 free = shutil.disk_usage(target.parent).free
-                unpacked = 0
-                for block in unpack(packed):
-                    unpacked += len(block)
-                    if is_bomb(packed_size, unpacked):
-                        raise UnreadableError(f"{path} {BOMB}")
-                    if free - unpacked < _FREE_BYTES:
-                        raise UnreadableError(f"{path} is too large to unpack on this disk")
-                    file.write(block)
+                unpacked = whole = 0
+                try:
+                    for block in unpack(packed):
+                        newline = block.rfind(b"\n")
+                        whole = whole if newline < 0 else unpacked + newline + 1
+                        unpacked += len(block)
+                        if is_bomb(packed_size, unpacked):
+                            raise UnreadableError(f"{path} {BOMB}")
+                        if free - unpacked < _FREE_BYTES:
+                            raise UnreadableError(f"{path} is too large to unpack on this disk")
+                        file.write(block)
+                except DamagedError as error:
+                    file.truncate(whole)
+                    damage = whole, str(error)
         except OSError as error:
             target.unlink(missing_ok=True)
             raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+        return damage
 
 
 def _private(path: Path) -> IO[bytes]:
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-
-
-def _gunzip(packed: IO[bytes]) -> Iterator[bytes]:
-    """What a gzip file holds, member after member, up to where it is damaged or cut short."""
-    packed.seek(0)
-    member = zlib.decompressobj(wbits=31)
-    data = b""
-    while data := data or packed.read(_BLOCK):
-        try:
-            if block := member.decompress(data, _BLOCK):
-                yield block
-        except zlib.error:
-            return
-        data = member.unconsumed_tail
-        if member.eof:
-            data = member.unused_data
-            member = zlib.decompressobj(wbits=31)
-    if rest := member.flush():
-        yield rest
-
-
-def _unzstd(packed: IO[bytes]) -> Iterator[bytes]:
-    import zstandard
-
-    packed.seek(0)
-    with zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(packed, read_across_frames=True) as stream:
-        try:
-            while block := stream.read(_BLOCK):
-                yield block
-        except zstandard.ZstdError:
-            return

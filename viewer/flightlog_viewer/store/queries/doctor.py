@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.queries.named_query import Statement, named
 
 _EXAMPLES: Final = 3
@@ -21,13 +22,20 @@ def _found(example: str, source: str) -> Statement:
 
 
 @named
-def doctor_rejects(torn: bool) -> Statement:
-    """Lines that are not spans by the kind of reason, the most frequent first, with the first of each: ``places``."""
+def doctor_rejects(kind: str) -> Statement:
+    """Rejects by the kind of reason, the most frequent first, with the first of each: ``places``.
+
+    ``kind``: ``torn`` for lines without an end, ``packed`` for compressed files that could not be read to theirs,
+    ``line`` for all others.
+    """
     return (
         f"""SELECT split_part(reason, ':', 1) AS reason, count(*) AS count,
                 min({{'file': file, 'byte_offset': byte_offset, 'reason': reason}}, {_EXAMPLES}) AS places
-            FROM rejects WHERE starts_with(reason, 'unfinished line') = ? GROUP BY 1 ORDER BY count DESC, 1""",
-        [torn],
+            FROM rejects
+            WHERE CASE WHEN starts_with(reason, 'unfinished line') THEN 'torn'
+                       WHEN starts_with(reason, '{PACKED}') THEN 'packed' ELSE 'line' END = ?
+            GROUP BY 1 ORDER BY count DESC, 1""",
+        [kind],
     )
 
 
