@@ -99,6 +99,8 @@ def state_path(folder: Path, settings: Settings) -> Path:
 @contextmanager
 def locked(path: Path) -> Iterator[ShipState]:
     """The state, for this process alone. Raises UsageError when another one is at it, or it cannot be written."""
+    if path.is_dir():
+        raise UsageError(f"cannot save offsets in {path}: it is a folder; --state names another file")
     lock = path.with_name(path.name + ".lock")
     try:
         descriptor = _locked_file(lock)

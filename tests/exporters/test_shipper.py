@@ -132,6 +132,13 @@ def test_two_exports_to_one_place_do_not_run_at_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("folder", [".", "/", ""])
+def test_a_state_file_that_is_a_folder_is_refused(folder: str) -> None:
+    """A path without a name is none for a file."""
+    with pytest.raises(UsageError, match="is a folder"), locked(Path(folder)):
+        raise AssertionError("it was opened")
+
+
 def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
     """Saved offsets that cannot be read stop the export instead of sending from anywhere."""
     state = tmp_path / "state.json"
