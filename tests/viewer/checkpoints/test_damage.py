@@ -102,6 +102,18 @@ def test_a_broken_index_is_read_around(whole: bytes, tmp_path: Path, capsys: pyt
     assert "is damaged" in partial
 
 
+@pytest.mark.parametrize("broken", [b"thread_\xc2d", b"thread_\x1bd", b"t\xffread_id"])
+def test_a_schema_that_is_no_text(
+    broken: bytes, whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite quotes what it cannot read of the schema; that may be no UTF-8."""
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(whole.replace(b"thread_id", broken, 1))
+    for status, _, err in look(path, capsys):
+        assert status in (0, 2)
+        assert "is damaged: malformed database schema" in err
+
+
 def test_a_missing_parent(whole: bytes, tmp_path: Path) -> None:
     """A checkpoint whose parent has been pruned says so, and is shown."""
     path = tmp_path / "x.sqlite"

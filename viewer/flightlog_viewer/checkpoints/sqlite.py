@@ -226,6 +226,8 @@ class SqliteRows:
         }
         for table, names in wanted.items():
             if missing := sorted(names - columns[table]):
+                if self._file.damage is not None:  # what is missing is in the part that is broken
+                    raise self._file.damage
                 what = f"its table {table} has no column {missing[0]}" if columns[table] else f"it has no table {table}"
                 raise UnreadableError(f"{self.name} is not a LangGraph checkpoint database: {what}")
         # Databases of 2024 have no such column.

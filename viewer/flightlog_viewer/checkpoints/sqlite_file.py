@@ -107,6 +107,9 @@ class SqliteFile:
             if cut:  # SQLite opens a file that is shorter than its header says in this mode only; nothing is written
                 connection.execute("PRAGMA writable_schema = ON")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except UnicodeDecodeError as error:  # of SQLite's own message, which quotes a broken schema
+            connection.close()
+            raise sqlite3.DatabaseError(error.object.decode("utf-8", "backslashreplace")) from None
         except BaseException:
             connection.close()
             raise
