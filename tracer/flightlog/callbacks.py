@@ -13,6 +13,7 @@ from flightlog.events import usage
 from flightlog.events.failure import tool_message_error
 from flightlog.events.kinds import chain_kind
 from flightlog.events.names import run_name
+from flightlog.payloads.plain import text_of
 from flightlog.recorder import NOTHING, Recorder
 from flightlog.span import Kind
 
@@ -117,9 +118,13 @@ class Callbacks(BaseCallbackHandler):
         invocation = kwargs.get("invocation_params")
         invocation = invocation if isinstance(invocation, dict) else {}
         about = metadata or _NO_METADATA
-        fields = usage.request_fields(invocation, about)
-        if tools := invocation.get("tools"):
-            inputs["tools"] = tools
+        fields: dict[str, Any] = {}
+        try:
+            fields = usage.request_fields(invocation, about)
+            if tools := invocation.get("tools"):
+                inputs["tools"] = tools
+        except Exception as error:
+            self._caught("a model's parameters", error)
         name = run_name(serialized, kwargs.get("name") or fields.get("request_model"), "llm")
         self._recorder.start("llm", run_id, parent_run_id, name, inputs, about, tags, None, fields)
 
@@ -148,8 +153,7 @@ class Callbacks(BaseCallbackHandler):
     def on_llm_end(self, response: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         now = self._now()
         try:
-            fields = usage.response_fields(response)
-            output = usage.output(response)
+            output, fields = self._answer(response)
             self._recorder.end(run_id, "ok", now, output, fields, type_="llm", parent_key=parent_run_id)
         except Exception as error:
             self._caught("on_llm_end", error)
@@ -185,15 +189,19 @@ class Callbacks(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         now = self._now()
         try:
-            failed = tool_message_error(output)
-            status = "ok" if failed is None else "error"
-            fields: dict[str, Any] = {} if failed is None else {"error": failed}
-            run = self._runs.open.get(run_id.int)
-            if run is None or "tool_call_id" not in run.record:
-                # Before langchain-core 1.2 only the answer says to which call it belongs.
-                call = getattr(output, "tool_call_id", None)
-                if isinstance(call, str):
-                    fields["tool_call_id"] = call
+            fields: dict[str, Any] = {}
+            try:
+                if (failed := tool_message_error(output)) is not None:
+                    fields["error"] = failed
+                run = self._runs.open.get(run_id.int)
+                if run is None or "tool_call_id" not in run.record:
+                    # Before langchain-core 1.2 only the answer says to which call it belongs.
+                    call = getattr(output, "tool_call_id", None)
+                    if isinstance(call, str):
+                        fields["tool_call_id"] = call
+            except Exception as error:  # an object that cannot even be asked has been answered all the same
+                self._caught("on_tool_end", error)
+            status = "error" if "error" in fields else "ok"
             self._recorder.end(run_id, status, now, output, fields, type_="tool", parent_key=parent_run_id)
         except Exception as error:
             self._caught("on_tool_end", error)
@@ -248,7 +256,8 @@ class Callbacks(BaseCallbackHandler):
         try:
             # It carries its parent's run_id, and is a span of its own without duration.
             own = uuid4()
-            self._recorder.start("event", own, run_id, name, data, metadata or _NO_METADATA, tags)
+            named = name if isinstance(name, str) else text_of(name)
+            self._recorder.start("event", own, run_id, named, data, metadata or _NO_METADATA, tags)
             self._recorder.end(own, "ok", self._now())
         except Exception as error:
             self._caught("on_custom_event", error)
@@ -267,6 +276,14 @@ class Callbacks(BaseCallbackHandler):
         except Exception as error:
             self._caught("on_resume", error)
 
+    def _answer(self, response: Any) -> tuple[Any, dict[str, Any] | None]:
+        """What to record of a model's answer; all of it where it is none that can be read."""
+        try:
+            return usage.output(response), usage.response_fields(response)
+        except Exception as error:
+            self._caught("on_llm_end", error)
+            return response, None
+
     def _failed(
         self, type_: str, error: BaseException, run_id: UUID, parent_run_id: UUID | None, response: Any = None
     ) -> None:
@@ -274,7 +291,7 @@ class Callbacks(BaseCallbackHandler):
         try:
             output, fields = NOTHING, None
             if response is not None:
-                output, fields = usage.output(response), usage.response_fields(response)
+                output, fields = self._answer(response)
             self._recorder.fail(run_id, error, now, output, fields, type_=type_, parent_key=parent_run_id)
         except Exception as fault:
             self._caught(f"on_{type_}_error", fault)

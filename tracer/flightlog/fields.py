@@ -51,8 +51,11 @@ class Fields:
         """The user's metadata, which most runs of a trace share: encoded when it differs from the last."""
         root = run.root
         known = root.metadata
-        if known is not None and known[0] == own:
-            return known[1]
+        try:
+            if known is not None and known[0] == own:
+                return known[1]
+        except Exception:  # an array, say, that has no answer to whether it equals a number
+            root.metadata = None
         json = self.payload(run, "metadata", own, "all", self.quick(own, root.memo))
         root.metadata = (own, json) if json is not None and run.unusual is None and is_flat(own) else None
         return json

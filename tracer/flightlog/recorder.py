@@ -354,15 +354,11 @@ class Recorder:
                 self.finish(child, "abandoned", since, NOTHING, None)
 
     def close_all(self) -> None:
-        """Write every open run as abandoned."""
+        """Write every open run as abandoned, newest first."""
         now = self.now()
-        for run in sorted(self.runs.open.values(), key=lambda run: -run.seq):
-            older: OpenRun | None = run
-            while older is not None:
-                behind = older.previous
-                if self.runs.discard(older):
-                    self.finish(older, "abandoned", now, NOTHING, None)
-                older = behind
+        for run in sorted(self.runs.all_open(), key=lambda run: -run.seq):
+            if self.runs.discard(run):  # not ended with its parent
+                self.finish(run, "abandoned", now, NOTHING, None)
 
     def _who_writes(self) -> bytes:
         """Fields that are the same on every line of this process."""

@@ -172,6 +172,14 @@ class Runs:
         self.release(run)
         return True
 
+    def all_open(self) -> Iterator[OpenRun]:
+        """The open runs, those behind others of their id too."""
+        for newest in list(self.open.values()):
+            run: OpenRun | None = newest
+            while run is not None:
+                yield run
+                run = run.previous
+
     def trace_of(self, key: UUID) -> Identity | None:
         """The trace_id of a run that ended lately."""
         return self._new.get(key.int) or self._old.get(key.int)
