@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from rich.text import Text
 from textual.app import RenderResult
 from textual_plotext import PlotextPlot
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.store.queries.screens import BINS_PER_DECADE
+from flightlog_viewer.tui.text import content
 
 _BAR = (86, 180, 233)
 """Okabe-Ito sky blue; the height says the same."""
@@ -21,7 +21,7 @@ class Plot(PlotextPlot):
     """A plot, where there is room for one."""
 
     def render(self) -> RenderResult:
-        return super().render() if self.size.width >= _LEAST[0] and self.size.height >= _LEAST[1] else Text()
+        return super().render() if self.size.width >= _LEAST[0] and self.size.height >= _LEAST[1] else content()
 
 
 def draw_latencies(plot: Plot, bins: Sequence[tuple[int, int]], title: str) -> None:
