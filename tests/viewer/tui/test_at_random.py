@@ -1,15 +1,18 @@
 """Whatever keys, clicks, pastes and sizes come, over whatever data: no handler fails, and the viewer comes to rest."""
 
+import gzip
+import os
 import random
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 from textual.pilot import OutOfBounds
 
 from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.hostile import hostile_database, hostile_file
-from tests.viewer.tui.recordings import support_file
-from tests.viewer.tui.threads import checkpoint_file
+from tests.viewer.tui.recordings import support_file, support_trace, write
+from tests.viewer.tui.threads import Writer, checkpoint_file
 
 SEEDS = [seed if seed < 3 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(150)]
 LETTERS = "jjkkhlgGnNxtsSvVzeE123456/:BcCRZQF[]{}.,dfPiwWbmMpayoOrLHuX\"'?%* "
@@ -45,6 +48,61 @@ async def test_nothing_that_is_done_fails(
             for _ in range(chance.randint(5, 25)):
                 done = await anything(viewer, chance)
                 assert not viewer.app.faults, done
+
+
+@pytest.mark.parametrize("seed", SEEDS[1:])
+async def test_nothing_fails_while_files_change(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans are appended, torn, rotated, cut, deleted and packed, and threads written, between what is done."""
+    monkeypatch.chdir(tmp_path)
+    chance = random.Random(seed)
+    changes = Changes(tmp_path, chance)
+    async with driven([chance.choice([changes.spans, changes.folder])], [changes.database], size=(120, 40)) as viewer:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(viewer.app, "exit", lambda *_, **__: None)
+            for _ in range(chance.randint(8, 25)):
+                if chance.random() < 0.5:
+                    done: object = changes.one()
+                    viewer.app._look_for_more()
+                else:
+                    done = await anything(viewer, chance)
+                assert not viewer.app.faults, done
+            await viewer.settle()
+
+
+class Changes:
+    """A span file in a folder, and a checkpoint database, that others are at."""
+
+    def __init__(self, place: Path, chance: random.Random) -> None:
+        self.chance = chance
+        self.folder = place / "runs"
+        self.folder.mkdir()
+        self.spans = support_file(self.folder / "s.jsonl", 6, failing=(1, 4))
+        self.database = checkpoint_file(place / "c.sqlite")
+        self._new = place / "new"
+        self._count = 100
+
+    def one(self) -> str:
+        """Make one change; what it was."""
+        self._count += 1
+        lines = write(self._new, support_trace(self._count)).read_bytes()
+        kind = self.chance.choice(["appended", "appended", "torn", "rotated", "cut", "deleted", "packed", "a thread"])
+        if kind in ("appended", "torn"):
+            with self.spans.open("ab") as file:
+                file.write(lines if kind == "appended" else lines[: len(lines) // 2])
+        elif kind == "rotated" and self.spans.exists():
+            self.spans.rename(self.folder / f"s.20261121T{self._count % 24:02}0000Z.jsonl")
+            self.spans.write_bytes(lines)
+        elif kind == "cut" and self.spans.exists():
+            os.truncate(self.spans, self.chance.randrange(self.spans.stat().st_size + 1))
+        elif kind == "deleted":
+            self.spans.unlink(missing_ok=True)
+        elif kind == "packed":
+            packed = gzip.compress(lines)[: self.chance.choice([None, -50, 10])]
+            (self.folder / f"o{self._count}.jsonl.gz").write_bytes(packed)
+        else:
+            with SqliteSaver.from_conn_string(str(self.database)) as saver:
+                Writer(saver).put(f"new{self._count}", -1, {"topic": "x"}, parent=None, due=None, source="input")
+        return kind
 
 
 async def anything(viewer: Driven, chance: random.Random) -> object:
