@@ -78,6 +78,7 @@ class LineFile:
         self.packing: Final = compression_of(head) or "none"
         """How the file is compressed."""
         self._stream = self._unpacked()
+        self._is_whole = False  # as far as was looked
         self._at = 0
         """Bytes of the unpacked file that were read."""
 
@@ -152,8 +153,10 @@ class LineFile:
         except self._errors as error:
             raise self._unreadable(error) from None
         self._at += len(data)
-        if not data and self.packing == "zstd" and is_cut_short(self._plain.fileno()):
-            raise UnreadableError(f"cannot read {self.name}: {_CUT_SHORT}")
+        if not data and self.packing == "zstd" and not self._is_whole:
+            if is_cut_short(self._plain.fileno()):
+                raise UnreadableError(f"cannot read {self.name}: {_CUT_SHORT}")
+            self._is_whole = True
         if self.is_packed and is_bomb(self.stat.st_size, self._at):
             raise UnreadableError(f"{self.name} {BOMB}")
         return data

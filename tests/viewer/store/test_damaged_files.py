@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from flightlog.errors import UnreadableError
+from flightlog_exporters import zstd_frames
 from flightlog_exporters.line_file import LineFile
 from flightlog_viewer import open_store
 from flightlog_viewer.cli.app import main
@@ -162,6 +163,16 @@ def test_a_file_that_is_still_being_packed_becomes_whole(tmp_path: Path, monkeyp
         path.write_bytes(packed)
         store.refresh()
         assert (store.span_count, store.rejects, store.damaged_files) == (50, [], [])
+
+
+def test_a_file_of_empty_blocks_is_not_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three bytes a block: a hostile file would be walked for minutes; of such a one the end is not known."""
+    monkeypatch.setattr(zstd_frames, "_MOST", 10)
+    head = zstandard.compress(b"x")[:5] + bytes(1)
+    for count, said in ((5, "ends too early"), (20, None)):
+        found, why = unpacked(unzstd, head + bytes(3 * count))
+        assert found == b""
+        assert said in (why or "") if said else why is None
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, with_checksum])

@@ -24,7 +24,7 @@ _FREE_BYTES: Final = 1 << 30
 
 
 Damage = tuple[int, str]
-"""Bytes of a compressed file that could be unpacked, and the reason why it were not more."""
+"""Bytes of a compressed file that could be unpacked, and why there is no more."""
 
 
 @dataclass(frozen=True, slots=True)
