@@ -149,7 +149,7 @@ def check(plan: Plan) -> None:
         assert asyncio.run(work(Path(folder) / "x.sqlite")) == []
 
 
-@settings(max_examples=30, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(plans())
 def test_random_graphs_agree(plan: Plan) -> None:
     """Random nodes, branches, joins, Sends, questions, answers, updates and forks are read as LangGraph reads them."""

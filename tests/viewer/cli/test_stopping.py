@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flightlog_viewer.cli import app
-from flightlog_viewer.cli.stopping import stopping
+from flightlog_viewer.cli.stopping import stopping, undisturbed
 from tests.viewer.span_lines import story
 
 LONG = "SELECT max(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b"
@@ -75,6 +75,52 @@ def test_a_second_signal_is_heard_when_the_first_came_to_nothing(monkeypatch: py
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_being_started_is_known_before_it_is_ended(number: int) -> None:
+    """A signal in the middle of a start is heard behind it; one that comes later is heard at once."""
+    reached = []
+
+    def start() -> None:
+        with undisturbed():
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            reached.append("the end of the block")
+
+    def wait() -> None:
+        with undisturbed():
+            reached.append("another")
+        os.kill(os.getpid(), number)
+        time.sleep(1)
+        reached.append("too far")
+
+    for work in (start, wait):
+        with stopping() as stopped:
+            with pytest.raises(KeyboardInterrupt):
+                work()
+            assert stopped.status == 128 + number
+    with undisturbed():  # nobody listens: the process is somebody else's
+        reached.append("a third")
+    assert reached == ["the end of the block", "another", "a third"]
+
+
+def test_a_recording_that_is_just_being_started_ends_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C between the start of `demo`'s process and the moment at which its number is known."""
+    begin, started = subprocess._fork_exec, []  # type: ignore[attr-defined]
+
+    def begin_and_stop(*arguments: object) -> int:
+        started.append(begin(*arguments))
+        os.kill(os.getpid(), signal.SIGINT)
+        return int(started[0])
+
+    monkeypatch.setattr(subprocess, "_fork_exec", begin_and_stop)
+    assert app.main(["demo", "--no-view", "-o", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err == "flightlog: stopped\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
 
 
 def test_handlers_of_others_stay() -> None:

@@ -24,8 +24,13 @@ class Stopped:
         self.is_over = False
         """Nothing is left to do but to end: what is asked now is granted at once."""
         self._heard = 0.0
+        self.is_held_back = False
+        self._held_back: int | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.is_held_back:
+            self._held_back = number
+            return
         now = time.monotonic()
         if self.number is not None and (left := self._heard + _PATIENCE_S - now) > 0:
             # Not a Thread: in the middle of starting another one that would wait for its own lock.
@@ -40,6 +45,13 @@ class Stopped:
         time.sleep(after_s)
         if not self.is_over:
             os.kill(os.getpid(), number)
+
+    def let_through(self) -> None:
+        """Raise what was held back, if anything was."""
+        self.is_held_back = False
+        number, self._held_back = self._held_back, None
+        if number is not None:
+            self(number, None)
 
     @property
     def status(self) -> int:
@@ -68,3 +80,18 @@ def stopping(*, ends_process: bool = False) -> Iterator[Stopped]:
         for number, handler in before.items():
             if not ends_process and signal.getsignal(number) is stopped:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Raise KeyboardInterrupt behind the block instead of in it: what is begun there must be known to be ended."""
+    handlers = [signal.getsignal(getattr(signal, name)) for name in _NAMES if hasattr(signal, name)]
+    stopped = next((handler for handler in handlers if isinstance(handler, Stopped)), None)
+    if stopped is None:
+        yield
+        return
+    stopped.is_held_back = True
+    try:
+        yield
+    finally:
+        stopped.let_through()

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,8 +14,10 @@ import typer
 
 from flightlog.errors import FlightlogError, MissingExtraError
 from flightlog_viewer.cli.output import line
+from flightlog_viewer.cli.stopping import undisturbed
 from flightlog_viewer.cli.terminal import interactive
 
+_LOOK_S: Final = 0.5
 _SAMPLE_MODULES: Final = (
     "langchain",
     "langgraph",
@@ -79,14 +82,20 @@ def program() -> str:
 def _record(arguments: list[str]) -> int:
     sys.stdout.flush()
     command = [sys.executable, "-m", "flightlog_samples", *arguments]
+    recording = None
     try:
-        # In a session of its own, so that Ctrl-C comes to us alone: it would answer with a traceback.
-        recording = subprocess.Popen(command, start_new_session=os.name == "posix")
+        with undisturbed():
+            # In a session of its own, so that Ctrl-C comes to us alone: it would answer with a traceback.
+            recording = subprocess.Popen(command, start_new_session=os.name == "posix")
+        while recording.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                # Not for ever at once: a signal that comes just before a wait begins does not end it.
+                recording.wait(_LOOK_S)
+        return recording.returncode
     except OSError as error:
         raise FlightlogError(f"the samples cannot be run: {error.strerror}") from None
-    try:
-        return recording.wait()
     except KeyboardInterrupt:
-        recording.terminate()
-        recording.wait()
+        if recording is not None:
+            recording.terminate()
+            recording.wait()
         raise
