@@ -189,18 +189,7 @@ class Callbacks(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         now = self._now()
         try:
-            fields: dict[str, Any] = {}
-            try:
-                if (failed := tool_message_error(output)) is not None:
-                    fields["error"] = failed
-                run = self._runs.open.get(run_id.int)
-                if run is None or "tool_call_id" not in run.record:
-                    # Before langchain-core 1.2 only the answer says to which call it belongs.
-                    call = getattr(output, "tool_call_id", None)
-                    if isinstance(call, str):
-                        fields["tool_call_id"] = call
-            except Exception as error:  # an object that cannot even be asked has been answered all the same
-                self._caught("on_tool_end", error)
+            fields = self._tool_answer(output, run_id)
             status = "error" if "error" in fields else "ok"
             self._recorder.end(run_id, status, now, output, fields, type_="tool", parent_key=parent_run_id)
         except Exception as error:
@@ -283,6 +272,22 @@ class Callbacks(BaseCallbackHandler):
         except Exception as error:
             self._caught("on_llm_end", error)
             return response, None
+
+    def _tool_answer(self, output: Any, run_id: UUID) -> dict[str, Any]:
+        """What a tool's answer says of the call; nothing where it cannot be asked."""
+        fields: dict[str, Any] = {}
+        try:
+            if (failed := tool_message_error(output)) is not None:
+                fields["error"] = failed
+            run = self._runs.open.get(run_id.int)
+            if run is None or "tool_call_id" not in run.record:
+                # Before langchain-core 1.2 only the answer says to which call it belongs.
+                call = getattr(output, "tool_call_id", None)
+                if isinstance(call, str):
+                    fields["tool_call_id"] = call
+        except Exception as error:
+            self._caught("on_tool_end", error)
+        return fields
 
     def _failed(
         self, type_: str, error: BaseException, run_id: UUID, parent_run_id: UUID | None, response: Any = None

@@ -125,7 +125,7 @@ def test_spans_before_the_damage_and_what_is_missing(
         assert said in err
         assert "line is not a span" not in err
     assert main(["doctor", str(path)]) == 1
-    assert "problem: 1 compressed file cannot be read to the end" in capsys.readouterr().out
+    assert "problem: 1 compressed file lacks its end" in capsys.readouterr().out
     path.write_bytes(packed[:20])
     assert main(["traces", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"flightlog: {path} at byte 0: the compressed file ends too early")
@@ -139,7 +139,7 @@ def test_many_damaged_files_are_named_in_part(tmp_path: Path, capsys: pytest.Cap
     assert main(["summary", str(tmp_path)]) == 0
     err = capsys.readouterr().err
     assert err.count("ends too early") == 3
-    assert "2 more compressed files cannot be read to the end" in err
+    assert "2 more compressed files lack their end" in err
 
 
 def test_a_file_that_is_still_being_packed_becomes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Driven:
         return any(timer._task is not None and not timer._task.done() for timer in once)
 
     async def press(self, *keys: str) -> None:
-        """Press keys, waiting after each until its effect is there."""
+        """Press keys one by one: each is handled before the next, and all have had their effect at the end."""
         for key in keys:
             self._send(key)
             await self.pilot._wait_for_screen()

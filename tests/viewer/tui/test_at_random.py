@@ -86,13 +86,15 @@ class Changes:
         self._count += 1
         lines = write(self._new, support_trace(self._count)).read_bytes()
         kind = self.chance.choice(["appended", "appended", "torn", "rotated", "cut", "deleted", "packed", "a thread"])
+        if kind in ("rotated", "cut"):
+            self.spans.touch()
         if kind in ("appended", "torn"):
             with self.spans.open("ab") as file:
                 file.write(lines if kind == "appended" else lines[: len(lines) // 2])
-        elif kind == "rotated" and self.spans.exists():
+        elif kind == "rotated":
             self.spans.rename(self.folder / f"s.20261121T{self._count % 24:02}0000Z.jsonl")
             self.spans.write_bytes(lines)
-        elif kind == "cut" and self.spans.exists():
+        elif kind == "cut":
             os.truncate(self.spans, self.chance.randrange(self.spans.stat().st_size + 1))
         elif kind == "deleted":
             self.spans.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ def opened(
         for sentence in damaged[:_SAID]:
             note(sentence)
         if len(damaged) > _SAID:
-            note(f"{len(damaged) - _SAID:,} more compressed files cannot be read to the end")
+            note(f"{len(damaged) - _SAID:,} more compressed files lack their end")
         rejected -= len(damaged)
         if rejected:
             lines = "1 line is not a span and was" if rejected == 1 else f"{rejected:,} lines are not spans and were"

@@ -24,11 +24,12 @@ class Stopped:
         self.is_over = False
         """Nothing is left to do but to end: what is asked now is granted at once."""
         self._heard = 0.0
-        self.is_held_back = False
+        self.holds_back = False
+        """Signals wait for ``let_through``."""
         self._held_back: int | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.is_held_back:
+        if self.holds_back:
             self._held_back = number
             return
         now = time.monotonic()
@@ -48,7 +49,7 @@ class Stopped:
 
     def let_through(self) -> None:
         """Raise what was held back, if anything was."""
-        self.is_held_back = False
+        self.holds_back = False
         number, self._held_back = self._held_back, None
         if number is not None:
             self(number, None)
@@ -90,7 +91,7 @@ def undisturbed() -> Iterator[None]:
     if stopped is None:
         yield
         return
-    stopped.is_held_back = True
+    stopped.holds_back = True
     try:
         yield
     finally:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look for: a named query that gives a count and examples."""
+    """One thing to look for."""
 
-    query: str
+    kind: str
+    """Of the finding. The named query that counts it is called ``doctor_`` and this, but for rejects."""
     problem: bool
     """False for what is worth knowing and no fault."""
     one: str
@@ -106,6 +107,25 @@ _CHECKS: Final = (
 )  # fmt: skip
 
 
+_REJECTS: Final = {
+    "packed": Check(
+        "damaged_files", True, "compressed file lacks its end", "compressed files lack their end",
+        "What comes before the damage is loaded, and the rest is missing in every figure. Copy or pack the file anew "
+        "from where it came from; one that ends too early may still be being written.",
+    ),
+    "line": Check(
+        "rejects", True, "line is not a span", "lines are not spans",
+        "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the tracer: "
+        "`flightlog sql 'FROM rejects'` lists all with their byte offsets.",
+    ),
+    "torn": Check(
+        "unfinished_line", False, "file ends in an unfinished line", "files end in an unfinished line",
+        "A process is writing just now, or was killed while it wrote; no other line is lost.",
+    ),
+}  # fmt: skip
+"""Those of which one named query, ``doctor_rejects``, tells: by the kind it is asked for."""
+
+
 def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -> int:
     """Examine span files: lines that are not spans, spans that do not fit together, what is missing, what to do.
 
@@ -142,41 +162,25 @@ def examine(store: "Store") -> list[Finding]:
     """Everything found, problems first."""
     found = [*_rejects(store), *_wrong(store)]
     for check in _CHECKS:
-        row = store.query(f"doctor_{check.query}")[0]
+        row = store.query(f"doctor_{check.kind}")[0]
         if row["count"]:
-            what = f"{row['count']:,} {check.one if row['count'] == 1 else check.many}"
+            what = units.plural(row["count"], check.one, check.many)
             advice = check.advice.replace("{prices}", str(override_place()))
-            found.append(Finding(check.query, check.problem, row["count"], what, advice, list(row["examples"] or ())))
+            found.append(Finding(check.kind, check.problem, row["count"], what, advice, list(row["examples"] or ())))
     return sorted(found, key=lambda finding: not finding.problem)
 
 
 def _rejects(store: "Store") -> list[Finding]:
     found = []
-    packed = store.query("doctor_rejects", kind="packed")
-    if packed:
-        count = sum(kind["count"] for kind in packed)
-        what = f"{units.plural(count, 'compressed file')} cannot be read to the end"
-        advice = (
-            "What comes before the damage is loaded, and the rest is missing in every figure. Copy or pack the file "
-            "anew from where it came from; one that ends too early may still be being written."
-        )
-        found.append(Finding("damaged_files", True, count, what, advice, _first(packed)))
-    kinds = store.query("doctor_rejects", kind="line")
-    if kinds:
-        count = sum(kind["count"] for kind in kinds)
-        reasons = ", ".join(f"{kind['count']:,} {kind['reason']}" for kind in kinds[:5])
-        what = f"{units.plural(count, 'line is not a span', 'lines are not spans')} ({reasons})"
-        advice = (
-            "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the "
-            "tracer: `flightlog sql 'FROM rejects'` lists all with their byte offsets."
-        )
-        found.append(Finding("rejects", True, count, what, advice, _first(kinds)))
-    torn = store.query("doctor_rejects", kind="torn")
-    if torn:
-        count = sum(kind["count"] for kind in torn)
-        what = f"{units.plural(count, 'file ends', 'files end')} in an unfinished line"
-        advice = "A process is writing just now, or was killed while it wrote; no other line is lost."
-        found.append(Finding("unfinished_line", False, count, what, advice, _first(torn)))
+    for kind, check in _REJECTS.items():
+        reasons = store.query("doctor_rejects", kind=kind)
+        if reasons:
+            count = sum(reason["count"] for reason in reasons)
+            what = units.plural(count, check.one, check.many)
+            if kind == "line":
+                listed = ", ".join(f"{reason['count']:,} {reason['reason']}" for reason in reasons[:5])
+                what = f"{what} ({listed})"
+            found.append(Finding(check.kind, check.problem, count, what, check.advice, _first(reasons)))
     return found
 
 

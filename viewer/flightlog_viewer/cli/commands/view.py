@@ -1,5 +1,6 @@
 """``flightlog view``: the viewer in this terminal."""
 
+from contextlib import closing
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -86,8 +87,7 @@ def _serve(paths: list[str], checkpoints: list[str], arguments: list[str], port:
 
     if paths or checkpoints:
         # Here and not in the browser is who mistyped it.
-        session = Session(paths, checkpoints)
-        session.check_checkpoints()
-        session.excerpt()
-        session.close()
+        with closing(Session(paths, checkpoints)) as session:
+            session.check_checkpoints()
+            session.excerpt()
     return serve(arguments, port)
