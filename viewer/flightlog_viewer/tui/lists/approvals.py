@@ -9,7 +9,7 @@ from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
-from flightlog_viewer.tui.widgets.row_list import Cell, Column
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, Rows
 
 COLUMNS = (
     Column("status", "St", 2),
@@ -27,8 +27,8 @@ def late_mark(glyphs: Glyphs) -> str:
     return glyphs.status["interrupted"] + "!"
 
 
-class ApprovalRows:
-    """Implements ``Rows``; a row is made when it is drawn, for the list is made anew with every write to a database."""
+class ApprovalRows(Rows):
+    """A row is made when it is drawn, for the list is made anew with every write to a database."""
 
     def __init__(self, approvals: Mapping[str, Approval], glyphs: Glyphs, now: datetime, ttl_seconds: float) -> None:
         self._approvals = list(approvals.values())
@@ -42,9 +42,6 @@ class ApprovalRows:
 
     def key(self, row: int) -> Hashable:
         return self._keys[row]
-
-    def find(self, key: Hashable) -> int | None:
-        return next((row for row, other in enumerate(self._keys) if other == key), None)
 
     def cells(self, row: int) -> Sequence[Cell]:
         approval = self._approvals[row]

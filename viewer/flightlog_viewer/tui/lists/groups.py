@@ -6,7 +6,7 @@ from typing import Any, Final
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.questions.groups import Before, Figures
-from flightlog_viewer.tui.widgets.row_list import Cell, Column
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, Rows
 
 COLUMNS = (
     Column("key", "Name", 14, share=True),
@@ -56,8 +56,8 @@ def columns(figures: Figures) -> list[Column]:
     return [column for column in COLUMNS if figures.since is not None or column.key not in _BEFORE]
 
 
-class GroupRows:
-    """Implements ``Rows``; a row is made when it is drawn, for there may be a hundred thousand threads."""
+class GroupRows(Rows):
+    """A row is made when it is drawn, for there may be a hundred thousand threads."""
 
     def __init__(self, figures: Figures, rows: Sequence[dict[str, Any]], group: str, glyphs: Glyphs) -> None:
         self._figures = figures
@@ -70,9 +70,6 @@ class GroupRows:
 
     def key(self, row: int) -> Hashable:
         return ALL if row == 0 and self._figures.total is not None else self._rows[row]["key"]
-
-    def find(self, key: Hashable) -> int | None:
-        return next((row for row in range(len(self._rows)) if self.key(row) == key), None)
 
     def cells(self, row: int) -> Sequence[Cell]:
         found, key = self._rows[row], self.key(row)

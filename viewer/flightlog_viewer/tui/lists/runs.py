@@ -6,7 +6,7 @@ from datetime import tzinfo
 from flightlog_viewer.analysis import units
 from flightlog_viewer.tui.glyphs import Glyphs, letter
 from flightlog_viewer.tui.questions.spans import RunSpan
-from flightlog_viewer.tui.widgets.row_list import Cell, Column
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, Rows
 
 COLUMNS = (
     Column("here", "", 1),
@@ -18,8 +18,8 @@ COLUMNS = (
 _TONES = {"error": "error", "unfinished": "error", "interrupted": "wait", "running": "wait"}
 
 
-class RunRows:
-    """Implements ``Rows``; a row is made when it is drawn."""
+class RunRows(Rows):
+    """A row is made when it is drawn."""
 
     def __init__(self, spans: Sequence[RunSpan], marked: frozenset[int], glyphs: Glyphs, tz: tzinfo) -> None:
         self._spans = spans
@@ -53,9 +53,6 @@ class RunRows:
 
     def key(self, row: int) -> Hashable:
         return self._spans[row].row_id
-
-    def find(self, key: Hashable) -> int | None:
-        return next((row for row, span in enumerate(self._spans) if span.row_id == key), None)
 
     def span(self, row: int) -> RunSpan:
         """The span on a row."""

@@ -10,7 +10,7 @@ from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.questions.threads import ThreadEntry
-from flightlog_viewer.tui.widgets.row_list import Cell, Column
+from flightlog_viewer.tui.widgets.row_list import Cell, Column, Rows
 
 COLUMNS = (
     Column("status", "St", 2),
@@ -34,8 +34,8 @@ def counted(every: Sequence[ThreadEntry], passing: Sequence[ThreadEntry] | None,
     return "  ".join([plural(len(every), "thread"), *(f"{glyphs.status[mark]}{n:,}" for mark, n in marked if n)])
 
 
-class ThreadRows:
-    """Implements ``Rows``; a row is made when it is drawn, for the list is made anew with every write to a database."""
+class ThreadRows(Rows):
+    """A row is made when it is drawn, for the list is made anew with every write to a database."""
 
     def __init__(self, entries: Sequence[ThreadEntry], glyphs: Glyphs, tz: tzinfo) -> None:
         self._entries = entries
@@ -47,9 +47,6 @@ class ThreadRows:
 
     def key(self, row: int) -> Hashable:
         return self._entries[row].summary.thread_id
-
-    def find(self, key: Hashable) -> int | None:
-        return next((row for row, entry in enumerate(self._entries) if entry.summary.thread_id == key), None)
 
     def cells(self, row: int) -> Sequence[Cell]:
         thread = self._entries[row].summary

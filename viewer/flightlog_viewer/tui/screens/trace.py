@@ -15,7 +15,7 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.messages import ToolSpan
 from flightlog_viewer.analysis.span_document import TABS, document
 from flightlog_viewer.analysis.trace_row import TraceRow
-from flightlog_viewer.analysis.tree import Outline
+from flightlog_viewer.analysis.tree import Outline, SpanRow
 from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
 from flightlog_viewer.tui.questions.spans import OpenTrace
@@ -308,7 +308,7 @@ class TraceView(View):
         choices = [
             CopyChoice("run id", lambda: row.run_id),
             CopyChoice("trace id", lambda: self.trace_id or ""),
-            *self._known(),
+            *self._known(row),
             CopyChoice("SQL of these spans", self._sql),
             CopyChoice("SQL of this span", lambda: f"SELECT * FROM spans WHERE run_id = {sql_text(row.run_id)}"),
             CopyChoice("JSON of this span", self._json),
@@ -318,10 +318,10 @@ class TraceView(View):
             choices.insert(0, CopyChoice("value under the cursor", lambda: as_text(block.value)))
         return choices
 
-    def _known(self) -> list[CopyChoice]:
+    def _known(self, row: SpanRow) -> list[CopyChoice]:
         """What a report about the span under the cursor names, where it has it."""
         thread, error = self._span.get("thread_id"), self._span.get("error")
-        if self._span.get("row_id") != getattr(self.waterfall.selected, "row_id", None):
+        if self._span.get("row_id") != row.row_id:
             return []
         choices = [CopyChoice("thread id", lambda: as_text(thread))] if thread else []
         if isinstance(error, Mapping):

@@ -60,12 +60,11 @@ class BodyView(VirtualRows):
         line = self._line(self._cursor)
         return self._document.visible[line][0] if line < len(self._document.visible) else None
 
-    def show_document(self, document: Document, *, keep: bool = False) -> None:
-        """Show another document, from its top unless ``keep``."""
+    def show_document(self, document: Document) -> None:
+        """Show another document, from its top."""
         self._document = document
-        if not keep:
-            self._cursor = 0
-            self.scroll_to(y=0, animate=False, immediate=True, force=True)
+        self._cursor = 0
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
         self._measure()
 
     def draw_row(self, row: int, width: int, selected: bool) -> list[Segment]:

@@ -14,8 +14,8 @@ from textual.widgets import Input, Static
 from flightlog_viewer.tui.text import content
 
 _PAUSE_S = 0.25
-_SQL = ":sql"
 """Typing applies the filter after this pause; Enter at once."""
+_SQL = ":sql"
 
 
 class FilterLine(Vertical):
@@ -32,25 +32,12 @@ class FilterLine(Vertical):
     class Changed(Message):
         """Another filter is wanted."""
 
-        def __init__(self, sender: "FilterLine", text: str) -> None:
+        def __init__(self, text: str) -> None:
             super().__init__()
-            self.sender = sender
             self.text = text
-
-        @property
-        def control(self) -> "FilterLine":
-            return self.sender
 
     class Left(Message):
         """The focus is to go back to the rows."""
-
-        def __init__(self, sender: "FilterLine") -> None:
-            super().__init__()
-            self.sender = sender
-
-        @property
-        def control(self) -> "FilterLine":
-            return self.sender
 
     def __init__(
         self, placeholder: str, *, id: str | None = None, complete: Callable[[str], list[str]] | None = None
@@ -104,15 +91,15 @@ class FilterLine(Vertical):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self._send()
-        self.post_message(self.Left(self))
+        self.post_message(self.Left())
 
     def action_clear(self) -> None:
         self.query_one(Input).value = ""
         self._send()
-        self.post_message(self.Left(self))
+        self.post_message(self.Left())
 
     def action_leave(self) -> None:
-        self.post_message(self.Left(self))
+        self.post_message(self.Left())
 
     def _send(self) -> None:
         if self._pause is not None:
@@ -120,7 +107,7 @@ class FilterLine(Vertical):
             self._pause = None
         if self.text != self._sent:
             self._sent = self.text
-            self.post_message(self.Changed(self, self.text))
+            self.post_message(self.Changed(self.text))
 
 
 def without_sql(text: str) -> tuple[str, bool]:
@@ -134,7 +121,7 @@ def without_sql(text: str) -> tuple[str, bool]:
 class FieldNames(Suggester):
     """Completes the name of a field of the filter language."""
 
-    def __init__(self, complete: Callable[[str], list[str]] | None = None) -> None:
+    def __init__(self, complete: Callable[[str], list[str]] | None) -> None:
         super().__init__(use_cache=True, case_sensitive=True)
         self._complete = complete
 

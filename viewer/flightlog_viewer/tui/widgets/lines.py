@@ -23,10 +23,6 @@ class TabBar(Static):
             self.sender = sender
             self.index = index
 
-        @property
-        def control(self) -> "TabBar":
-            return self.sender
-
     def __init__(self, labels: Sequence[str], *, id: str | None = None) -> None:
         super().__init__(markup=False, id=id)
         self._labels = list(labels)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import TYPE_CHECKING
 
-from flightlog_viewer.tui.widgets.row_list import Cell
+from flightlog_viewer.tui.widgets.row_list import Cell, Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,8 @@ Page = Sequence[tuple[Hashable, Sequence[Cell]]]
 """Key and cells of every row, in the order of the ids."""
 
 
-class PagedRows:
-    """Implements ``Rows``. ``fetch`` is called in ``pool``; ``arrived`` from there when a late page has come."""
+class PagedRows(Rows):
+    """``fetch`` is called in ``pool``; ``arrived`` from there when a late page has come."""
 
     def __init__(
         self,

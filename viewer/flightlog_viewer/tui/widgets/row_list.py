@@ -47,25 +47,10 @@ class Rows(Protocol):
 
     def find(self, key: Hashable) -> int | None:
         """Where that row is now."""
+        return next((row for row in range(len(self)) if self.key(row) == key), None)
 
 
-class NoRows:
-    """An empty list."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def cells(self, row: int) -> Sequence[Cell] | None:
-        return None
-
-    def key(self, row: int) -> Hashable:
-        return row
-
-    def find(self, key: Hashable) -> int | None:
-        return None
-
-
-class TableRows:
+class TableRows(Rows):
     """Rows that are all in memory."""
 
     def __init__(self, rows: Sequence[Sequence[Cell]], keys: Sequence[Hashable]) -> None:
@@ -81,9 +66,6 @@ class TableRows:
     def key(self, row: int) -> Hashable:
         return self._keys[row]
 
-    def find(self, key: Hashable) -> int | None:
-        return next((row for row, other in enumerate(self._keys) if other == key), None)
-
 
 class RowList(VirtualRows):
     """Rows under a line of titles."""
@@ -93,19 +75,14 @@ class RowList(VirtualRows):
     class HeaderClicked(Message):
         """A click on a title."""
 
-        def __init__(self, sender: "RowList", column: str) -> None:
+        def __init__(self, column: str) -> None:
             super().__init__()
-            self.sender = sender
             self.column = column
-
-        @property
-        def control(self) -> "RowList":
-            return self.sender
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._columns = columns
-        self._rows: Rows = NoRows()
+        self._rows: Rows = TableRows((), ())
         self._sorted: tuple[str, bool] | None = None
         self._fitted: tuple[int, list[tuple[int, Column, int]]] = (-1, [])
 
@@ -197,5 +174,5 @@ class RowList(VirtualRows):
         for _, column, cells in self.layout_for(self.size.width):
             at += cells + 1
             if x < at:
-                self.post_message(self.HeaderClicked(self, column.key))
+                self.post_message(self.HeaderClicked(column.key))
                 return

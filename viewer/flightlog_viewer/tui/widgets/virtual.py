@@ -59,10 +59,6 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.sender = sender
             self.row = row
 
-        @property
-        def control(self) -> "VirtualRows":
-            return self.sender
-
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, VirtualRows.Moved) and message.sender is self.sender
 
@@ -74,12 +70,8 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self.sender = sender
             self.row = row
 
-        @property
-        def control(self) -> "VirtualRows":
-            return self.sender
-
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
         self._cursor = 0
         self.fresh = True
         """Nobody has put the cursor where it stands."""
