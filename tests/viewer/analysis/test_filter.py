@@ -74,10 +74,9 @@ def rows() -> Iterator[duckdb.DuckDBPyConnection]:
 def found(rows: duckdb.DuckDBPyConnection, text: str, table: Table = "traces") -> str:
     """The ids that match, in order; with its values written out the condition finds the same."""
     compiled = compile_filter(text, table, now=NOW)
-    where, params = compiled
     key = "trace_id" if table == "traces" else "run_id"
     result: list[tuple[Any, ...]] = rows.execute(
-        f"SELECT {key} FROM {table} WHERE {where} ORDER BY 1", params
+        f"SELECT {key} FROM {table} WHERE {compiled.where} ORDER BY 1", compiled.params
     ).fetchall()
     assert rows.execute(f"SELECT {key} FROM {table} WHERE {compiled.as_sql()} ORDER BY 1").fetchall() == result
     return " ".join(row[0] for row in result)
@@ -229,12 +228,12 @@ _PIECES = st.sampled_from(
 def test_any_text_is_a_filter_or_an_error_with_a_place(rows_text: str) -> None:
     """Nothing typed raises anything but a FilterError, and values never become SQL."""
     try:
-        where, params = compile_filter(rows_text, now=NOW)
+        compiled = compile_filter(rows_text, now=NOW)
     except FilterError as error:
         place = error.position
     else:
         place = 0
-        assert where.count("?") == len(params)
+        assert compiled.where.count("?") == len(compiled.params)
     assert 0 <= place <= len(rows_text)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.analysis.excerpt import excerpt
-from flightlog_viewer.analysis.filter import Filter, compile_filter
+from flightlog_viewer.analysis.filter import EVERYTHING, Filter, compile_filter
 from flightlog_viewer.store.queries.screens import BINS_PER_DECADE, latency_bins, token_bins
 from flightlog_viewer.tui.questions.cursors import Cursors
 from flightlog_viewer.tui.questions.groups import GroupQuestions, filter_for
@@ -22,7 +22,6 @@ from tests.viewer.store.records import write
 
 RECORDS = forest(5, traces=20, most=25)
 FIGURES = Figures(RECORDS)
-EVERYTHING = Filter("true", [])
 
 
 @pytest.fixture(scope="module")

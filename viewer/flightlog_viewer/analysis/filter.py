@@ -6,10 +6,9 @@ span (``status:error model:gpt*`` is a failed call of that model), and a negatio
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter_fields import Field, field, guess
@@ -26,20 +25,17 @@ from flightlog_viewer.analysis.filter_syntax import (
 )
 from flightlog_viewer.analysis.times import milliseconds, point
 
-__all__ = ["Filter", "FilterError", "compile_filter"]
+__all__ = ["EVERYTHING", "Filter", "FilterError", "compile_filter"]
 
 Table = Literal["traces", "spans"]
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition for WHERE, with its parameters in order; iterates as ``where, params``."""
+    """A condition for WHERE, with its parameters in order."""
 
     where: str
     params: list[Any]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.where, self.params))
 
     def as_sql(self) -> str:
         """The condition with its values written out, for people to read and to run."""
@@ -48,17 +44,20 @@ class Filter:
         return "".join(piece + value for piece, value in zip(pieces, values, strict=True))
 
 
+EVERYTHING: Final = Filter("true", [])
+"""What a blank filter means."""
+
+
 def compile_filter(text: str, table: Table = "traces", *, tz: tzinfo = UTC, now: datetime | None = None) -> Filter:
-    """The condition that a filter means for rows of ``table``; a blank filter is ``true``.
+    """The condition that a filter means for rows of ``table``.
 
     Times without an offset are meant in ``tz``, times ago before ``now`` (default: the clock). Raises FilterError.
     """
     tree = parse(text)
     if tree is None:
-        return Filter("true", [])
+        return EVERYTHING
     compiler = _Compiler(text, tz, now)
-    sql = compiler.span(tree) if table == "spans" else compiler.trace(tree)
-    return Filter(sql[0], sql[1])
+    return Filter(*(compiler.span(tree) if table == "spans" else compiler.trace(tree)))
 
 
 def _literal(value: Any) -> str:

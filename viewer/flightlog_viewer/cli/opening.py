@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_viewer.analysis.filter import Filter, Table, compile_filter
+from flightlog_viewer.analysis.filter import EVERYTHING, Filter, Table, compile_filter
 from flightlog_viewer.analysis.times import point, zone
 from flightlog_viewer.cli.output import note, printed
 from flightlog_viewer.cli.progress import Progress
@@ -42,9 +42,9 @@ class Selection:
         parts = [compile_filter(self.text or "", table, tz=self.zone), *self.more]
         if self.since is not None:
             parts.append(Filter("start_time >= ?", [point(self.since, tz=self.zone)]))
-        parts = [part for part in parts if part.where != "true"]
+        parts = [part for part in parts if part != EVERYTHING]
         if not parts:
-            return Filter("true", [])
+            return EVERYTHING
         return Filter(" AND ".join(f"({p.where})" for p in parts), [value for p in parts for value in p.params])
 
 

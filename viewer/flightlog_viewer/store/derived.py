@@ -103,12 +103,12 @@ class Derived:
         self._known_tables[query] = found
         return found
 
-    def prepare_all(self, rows: int, changes: int) -> None:
-        """Work out all that comes from spans."""
+    def prepare_all(self, rows: int) -> None:
+        """Work out all that comes from spans, when none was ever in flight."""
         with self._lock:
             self._ensure_own(rows)
             self._ensure_costs(rows)
-            self._ensure_traces(rows, changes)
+            self._ensure_traces(rows, 0)
 
     def start_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Forget what was worked out of rows that are gone."""

@@ -200,7 +200,7 @@ class Rows:
         for source, (file, _) in zip(self.sources, found, strict=False):
             source.end = file.end
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
-            self._connection.execute("DETACH base")
+            base.detach(self._connection)
             self._files.forget()
             self._start_over()
             return False
@@ -236,7 +236,7 @@ class Rows:
             create_table(connection, "span_rows")
             create_views(connection, len(self.locations))
             if kept is not None:
-                derived.prepare_all(len(self.locations), 0)
+                derived.prepare_all(len(self.locations))
                 base.write_derived(connection, derived)
                 write_answers(connection)
             base.write_places(connection, self.locations, files, self.duplicates)
@@ -244,8 +244,7 @@ class Rows:
             if self._cache is not None and kept is not None:
                 self._cache.publish(building, kept)
         except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                connection.execute("DETACH base")
+            base.detach(connection)
             building.unlink(missing_ok=True)
             building.with_name(f"{building.name}.wal").unlink(missing_ok=True)
             raise

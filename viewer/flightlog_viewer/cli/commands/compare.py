@@ -10,6 +10,7 @@ import typer
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import opened
@@ -55,7 +56,7 @@ def compare(
     with ExitStack() as stack:
         if files[0]:
             stores = [stack.enter_context(opened([side], cache=not no_cache)) for side in (a, b)]
-            names, where = [a, b], [Condition("true", [])] * 2
+            names, where = [a, b], [EVERYTHING] * 2
         else:
             stores = [stack.enter_context(opened(paths, cache=not no_cache))] * 2
             names = [find(stores[0], side) for side in (a, b)]

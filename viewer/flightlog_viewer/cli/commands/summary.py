@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flightlog_viewer.analysis import units
+from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter_fields import status_hint
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
@@ -63,7 +64,7 @@ def summary(
                 line(text)
             line()
         table(columns(by), groups, shape)
-        if not groups and where.where != "true":
+        if not groups and where != EVERYTHING:
             note(f"no span matches{status_hint(filter or '')}")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from flightlog.errors import UsageError
+from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.analysis.filter_fields import STATUSES, hint
 from flightlog_viewer.analysis.times import milliseconds
@@ -73,7 +74,7 @@ def traces(
         else:
             table(_columns(rows, selection.zone), rows, shape)
         if not rows:
-            note(f"no trace matches{hint(filter or '')}" if where.where != "true" else "no trace has a root span yet")
+            note(f"no trace matches{hint(filter or '')}" if where != EVERYTHING else "no trace has a root span yet")
         elif shape == "table" and len(rows) == shown:
             total = store.query("trace_count", where=where)[0]["traces"]
             if total > shown:

@@ -91,7 +91,7 @@ class CloserLook:
         # Sorting is faster than a union, and hardly any file has deep lines.
         self._one_by_one(batch, np.union1d(left, suspects.deep) if len(suspects.deep) else np.sort(left))
 
-    def _find(self, batch: Batch) -> "_Suspects":
+    def _find(self, batch: Batch) -> _Suspects:
         found = self._connection.execute(
             f"SELECT rowid AS id, coalesce({suspicious_values()}, false) AS odd_value, run_id IS NOT NULL AS was_read "
             f"FROM {self._table} WHERE {f'rowid >= {batch.first} AND ' if batch.first else ''}"
@@ -102,7 +102,7 @@ class CloserLook:
         deep = np.asarray([index for index in long if _may_be_deep(batch, index)], np.int64)
         return _Suspects(ids, np.asarray(found["odd_value"]), np.asarray(found["was_read"]), deep)
 
-    def _by_types(self, batch: Batch, suspects: "_Suspects", types: JsonTypes) -> NDArray[np.int64]:
+    def _by_types(self, batch: Batch, suspects: _Suspects, types: JsonTypes) -> NDArray[np.int64]:
         """Judge by the JSON types of the fields; the lines that they leave open."""
         indices = suspects.indices
         verdicts, containers = types.verdicts[indices], types.containers[indices]

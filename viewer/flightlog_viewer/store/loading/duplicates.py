@@ -28,13 +28,13 @@ def duplicates_within(connection: duckdb.DuckDBPyConnection, table: str) -> NDAr
     return np.asarray(found["id"], np.int64)
 
 
-def duplicates_of(connection: duckdb.DuckDBPyConnection, table: str, others: str) -> NDArray[np.int64]:
-    """The rows of ``table`` (named by its column ``id``) that are in ``others`` already."""
+def duplicates_of_stored(connection: duckdb.DuckDBPyConnection) -> NDArray[np.int64]:
+    """The rows of ``staged_rows``, by their ``id``, that the store has already."""
     # The times first: rows lie in the order of time, more or less, so that most need not be looked at.
-    ((first, last),) = connection.execute(f"SELECT min(start_time), max(start_time) FROM {table}").fetchall()
+    ((first, last),) = connection.execute("SELECT min(start_time), max(start_time) FROM staged_rows").fetchall()
     same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM b.{name}" for name in _SAME.split(", ")[1:])
     found = connection.execute(
-        f"SELECT DISTINCT a.id FROM {table} AS a JOIN {others} AS b ON a.run_id = b.run_id AND {same} "
+        f"SELECT DISTINCT a.id FROM staged_rows AS a JOIN all_rows AS b ON a.run_id = b.run_id AND {same} "
         "WHERE b.start_time BETWEEN ? AND ? ORDER BY a.id",
         [first, last],
     ).fetchnumpy()

@@ -157,17 +157,8 @@ class Loader:
 
     def _read(self, path: Path, file_id: int) -> int:
         """Let DuckDB read lines; the number of rows, 0 when it gives them up for the length of one."""
-        return (
-            read_json(
-                self._connection,
-                path,
-                read_columns(),
-                f"{kept_columns()}, {file_id}",
-                lambda result: int(result.fetchall()[0][0]),
-                into=f"INSERT INTO {self._table}",
-            )
-            or 0
-        )
+        select = f"{kept_columns()}, {file_id}"
+        return read_json(self._connection, path, read_columns(), select, into=f"INSERT INTO {self._table}") or 0
 
     def _set_files(self, first: int, file_ids: NDArray[np.int32]) -> None:
         """Write the file of each row from ``first`` on."""

@@ -76,13 +76,7 @@ def read_types(connection: duckdb.DuckDBPyConnection, path: Path) -> JsonTypes |
     import numpy as np
 
     # By way of a table: only what is inserted keeps the order of the file, what is selected need not.
-    count = read_json(
-        connection,
-        path,
-        *selection(),
-        lambda result: int(result.fetchall()[0][0]),
-        into="CREATE OR REPLACE TEMP TABLE json_types AS",
-    )
+    count = read_json(connection, path, *selection(), into="CREATE OR REPLACE TEMP TABLE json_types AS")
     if count is None:
         return None
     found = connection.execute("SELECT rowid AS id, verdict, containers FROM json_types").fetchnumpy()

@@ -46,14 +46,8 @@ class Locations:
         self._read = read
         self._count = count
 
-    def append(self, file_id: int, starts: "NDArray[np.int64]", sizes: "NDArray[np.int64]") -> None:
-        """Add the lines of one file, in the order of their rows."""
-        import numpy as np
-
-        self.extend(np.full(len(starts), file_id, np.int32), starts, sizes)
-
     def extend(self, file_ids: "NDArray[np.int32]", starts: "NDArray[np.int64]", sizes: "NDArray[np.int64]") -> None:
-        """Add lines of several files, in the order of their rows."""
+        """Add lines, in the order of their rows."""
         import numpy as np
 
         # Readers in other threads ask by the length, so it is set last.

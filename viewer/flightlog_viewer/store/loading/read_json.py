@@ -1,16 +1,12 @@
 """DuckDB's reader of JSON lines as the store uses it: one row a non-blank line, NULL for what is odd."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog_viewer.store.interruptible import interruptible
-
-T = TypeVar("T")
 
 
 def read_json(
@@ -18,11 +14,10 @@ def read_json(
     path: Path,
     columns: str,
     select: str,
-    fetch: Callable[[duckdb.DuckDBPyConnection], T],
     *,
-    into: str = "",
-) -> T | None:
-    """Run ``INTO SELECT ...`` over the lines of a plain file; None when DuckDB gives it up for the length of a line.
+    into: str,
+) -> int | None:
+    """Put the lines of a plain file ``into`` a table; how many, None when DuckDB gives it up for the length of a line.
 
     ``columns`` is the argument of ``read_json``: always given, because detection of types fails a whole file for one
     odd line. Ctrl-C cancels. Raises duckdb.Error when there is no room for the result.
@@ -33,8 +28,8 @@ def read_json(
             f"ignore_errors = true, compression = 'uncompressed'{options})"
         )
 
-        def run(query: str = query) -> T:
-            return fetch(connection.execute(query, [_literal(path)]))
+        def run(query: str = query) -> int:
+            return int(connection.execute(query, [_literal(path)]).fetchall()[0][0])
 
         # More room for a line is more memory for each thread, so it comes second.
         with contextlib.suppress(duckdb.InvalidInputException):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from flightlog_viewer.store.columns import LIGHT, kept_columns, read_columns
-from flightlog_viewer.store.loading.duplicates import duplicates_of
+from flightlog_viewer.store.loading.duplicates import duplicates_of_stored
 from flightlog_viewer.store.loading.in_flight import Started
 from flightlog_viewer.store.loading.ingest import Loader
 from flightlog_viewer.store.loading.locations import Locations
@@ -56,7 +56,7 @@ class Staging:
         places = loader.locations
         file_ids, starts, sizes = places.file_ids, places.starts, places.sizes
         cursor.register("staged_rows", staged)
-        again = duplicates_of(cursor, "staged_rows", "all_rows")
+        again = duplicates_of_stored(cursor)
         if len(again):
             loader.duplicates += len(again)
             kept = np.ones(len(staged), np.bool_)

@@ -93,14 +93,8 @@ def _doubtful(connection: duckdb.DuckDBPyConnection, path: Path, count: int) -> 
     columns = "{" + ", ".join(f"'{column.name}': 'JSON'" for column in _OPTIONAL) + "}"
     usable = " AND ".join(_usable(column.name, column.type) for column in _OPTIONAL)
     try:
-        rows = read_json(
-            connection,
-            path,
-            columns,
-            f"NOT ({usable}) AS doubtful",
-            lambda result: int(result.fetchall()[0][0]),
-            into="CREATE OR REPLACE TEMP TABLE doubts AS",
-        )
+        select = f"NOT ({usable}) AS doubtful"
+        rows = read_json(connection, path, columns, select, into="CREATE OR REPLACE TEMP TABLE doubts AS")
     except duckdb.IOException:
         rows = None
     if rows is None or rows < count:

@@ -8,11 +8,9 @@ from datetime import tzinfo
 from typing import Final
 
 from flightlog.errors import UsageError
-from flightlog_viewer.analysis.filter import Filter
+from flightlog_viewer.analysis.filter import EVERYTHING, Filter
 from flightlog_viewer.store.public import PUBLIC
 from flightlog_viewer.store.queries.named_query import Statement, named
-
-EVERYTHING: Final = Filter("true", [])
 
 _TIMED: Final = "status NOT IN ('interrupted', 'running', 'unfinished')"
 _MEASURES: Final = f"""
@@ -113,7 +111,7 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
         key = _TRACE_GROUPS[by]
     else:
         raise UsageError(f"cannot sum up by {by!r}: choose one of {', '.join(BY)}")
-    among = "true" if where.where == "true" else f"trace_id IN (SELECT trace_id FROM spans WHERE {where.where})"
+    among = "true" if where == EVERYTHING else f"trace_id IN (SELECT trace_id FROM spans WHERE {where.where})"
     return (
         f"""SELECT {key} AS key, 'trace' AS type, {_MEASURES},
             sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
@@ -191,12 +189,12 @@ def trace_count(where: Filter = EVERYTHING) -> Statement:
 
 
 @named
-def find_trace(prefix: str, limit: int = 4) -> Statement:
-    """The ids of the traces that begin so, or that have a run whose id begins so."""
+def find_trace(prefix: str) -> Statement:
+    """The ids of the first few traces that begin so, or that have a run whose id begins so."""
     return (
         """SELECT DISTINCT trace_id FROM spans WHERE starts_with(trace_id, ?) OR starts_with(run_id, ?)
-           ORDER BY trace_id LIMIT ?""",
-        [prefix, prefix, limit],
+           ORDER BY trace_id LIMIT 4""",
+        [prefix, prefix],
     )
 
 

@@ -60,10 +60,10 @@ class GroupQuestions:
 
     def figures(self, group: str, tz: tzinfo, length: timedelta | None) -> Figures:
         """The groups, in the last stretch of so much time; days are those of ``tz``."""
-        from flightlog_viewer.analysis.filter import Filter
+        from flightlog_viewer.analysis.filter import EVERYTHING, Filter
 
         since = self._since(length)
-        within = Filter("true", []) if since is None else Filter("start_time >= ?", [since])
+        within = EVERYTHING if since is None else Filter("start_time >= ?", [since])
         rows = self._groups(group, tz, within)
         before: dict[str | None, Before] = {}
         if since is not None:
