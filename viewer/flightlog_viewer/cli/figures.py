@@ -1,7 +1,7 @@
 """How figures look in tables for people: durations, counts, money, times."""
 
-from datetime import UTC, datetime, tzinfo
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime, tzinfo
 
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.cli.output import unicode
@@ -37,13 +37,13 @@ def some(value: int | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """Dollars; ``?`` when unknown, four digits after the point for small amounts."""
+    """Dollars, four digits after the point for small amounts; empty when unknown."""
     if value is None:
-        return "?"
+        return ""
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
 
 
-def moment(tz: tzinfo = UTC) -> Any:
+def moment(tz: tzinfo) -> Callable[[datetime | None], str]:
     """A function that shows a time of the store (naive, UTC) in a zone, to the second."""
 
     def show(value: datetime | None) -> str:

@@ -77,7 +77,7 @@ def _argument(parameter: Any, *, in_usage: bool = False) -> str:
 
 def _option(parameter: Any) -> tuple[str, str]:
     # The shortest name and the first long one; others are there for who is used to them.
-    names = sorted((name for name in parameter.opts), key=lambda name: name.startswith("--"))
+    names = sorted(parameter.opts, key=lambda name: name.startswith("--"))
     shown = ", ".join(names[:2] if names[0].startswith("-") and not names[0].startswith("--") else names[:1])
     text = parameter.help or ""
     if parameter.is_flag:

@@ -1,11 +1,10 @@
 """What commands print: a table for people, JSON and CSV for programs, all of it safe on a terminal.
 
-Nothing in ``cli/`` writes to stdout or stderr but through this module, so that no control character of the data passes.
+No command writes to stdout or stderr but through this module, so that no control character of the data passes.
 """
 
 import csv
 import io
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ import orjson
 
 from flightlog_viewer.analysis.cell_text import csv_cell, dumps, plain_cell
 from flightlog_viewer.cli.column_widths import TEXT_MINIMUM, fit
+from flightlog_viewer.cli.terminal import is_terminal
 from flightlog_viewer.safe_text import safe_json, safe_text
 
 Form = Literal["table", "json", "csv"]
@@ -70,7 +70,7 @@ def lines(text: str) -> None:
 
 def wrapped(text: str, lead: str) -> str:
     """A sentence behind ``lead``, in lines as wide as the terminal; one line for anything else."""
-    if not _is_terminal():
+    if not is_terminal(sys.stdout):
         return lead + text
     width = max(TEXT_MINIMUM * 2, get_terminal_size().columns)
     return textwrap.fill(
@@ -81,10 +81,6 @@ def wrapped(text: str, lead: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def note(text: str) -> None:
@@ -118,6 +114,12 @@ def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         _write(("[\n " if first else ",\n ") + text)
         first = False
     _write("[]\n" if first else "\n]\n")
+
+
+def json_parts(parts: Iterable[str]) -> None:
+    """The pieces of a JSON document on stdout, written as they come."""
+    for part in parts:
+        _write(safe_json(part))
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -154,7 +156,7 @@ def grid(
 
     safe = [[safe_text(text) for text in row] for row in (titles, *cells)]
     widths = [max(cell_len(row[index]) for row in safe) for index in range(len(titles))]
-    terminal = _is_terminal()
+    terminal = is_terminal(sys.stdout)
     left_out: list[int] = []
     if terminal:
         room = get_terminal_size().columns

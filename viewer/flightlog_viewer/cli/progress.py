@@ -1,9 +1,10 @@
 """A progress bar on stderr for anything that takes over a second, when stderr is a terminal."""
 
-import os
 import sys
 import time
 from typing import Self
+
+from flightlog_viewer.cli.terminal import is_terminal
 
 _AFTER_SECONDS = 1.0
 _EVERY_SECONDS = 0.1
@@ -16,7 +17,7 @@ class Progress:
     """Called with bytes done, bytes in all and rows so far; silent in the first second and when nobody watches."""
 
     def __init__(self) -> None:
-        self._watched = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._watched = is_terminal(sys.stderr)
         self._started = time.monotonic()
         self._shown_at = 0.0
 

@@ -78,7 +78,7 @@ def compare(
         line(
             f"{letter}: {name}  {units.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
             f"{figures.count(total['total_tokens'])} tokens, "
-            f"cost {'unknown' if total['cost_usd'] is None else figures.money(total['cost_usd'])}"
+            f"cost {figures.money(total['cost_usd']) or 'unknown'}"
         )
     line()
     _print(by, groups)

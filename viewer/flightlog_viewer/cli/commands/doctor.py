@@ -1,6 +1,6 @@
 """``flightlog doctor``: what is wrong with span files, and what to do about each."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flightlog.errors import UnreadableError
@@ -31,7 +31,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that was found."""
+    """Something that was found; its fields are those of ``--json``."""
 
     kind: str
     problem: bool
@@ -145,7 +145,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
         findings = examine(store)
     problems = [finding for finding in findings if finding.problem]
     if json:
-        json_value({"ok": not problems, "spans": spans, "findings": [_record(finding) for finding in findings]})
+        json_value({"ok": not problems, "spans": spans, "findings": list(map(asdict, findings))})
         return 1 if problems else 0
     for finding in findings:
         line(f"{'problem' if finding.problem else 'note'}: {finding.what}")
@@ -204,14 +204,3 @@ def _wrong(store: "Store") -> list[Finding]:
         "(`flightlog schema`)."
     )
     return [Finding("wrong_fields", True, total, what, advice, found.examples)]
-
-
-def _record(finding: Finding) -> dict[str, Any]:
-    return {
-        "kind": finding.kind,
-        "problem": finding.problem,
-        "count": finding.count,
-        "what": finding.what,
-        "advice": finding.advice,
-        "examples": finding.examples,
-    }

@@ -1,7 +1,5 @@
 """``flightlog replay``: one thread step by step, from its checkpoints alone."""
 
-import sys
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -10,7 +8,6 @@ from flightlog.errors import UsageError
 from flightlog_viewer.analysis.times import zone
 from flightlog_viewer.cli import output
 from flightlog_viewer.cli.options import Checkpoints, Json, Tz, targets
-from flightlog_viewer.safe_text import safe_json
 
 Thread = Annotated[
     str, typer.Argument(metavar="THREAD", help="Thread id; the beginning of one is enough.", show_default=False)
@@ -61,7 +58,7 @@ def replay(
         if diff is not None:
             run.show_diff(*diff, json=json)
         elif json:
-            _stream(run.json_parts())
+            output.json_parts(run.json_parts())
         else:
             run.show()
         return output.missing(source.problems)
@@ -91,8 +88,3 @@ def _find(databases: list[str], given: str) -> tuple[str, str]:
     if len(begun) > 1:
         raise UsageError(f"{given!r} is the beginning of {len(begun)} or more threads, {', '.join(list(begun)[:3])}")
     return _find(databases, next(iter(begun)))
-
-
-def _stream(parts: Iterator[str]) -> None:
-    for part in parts:
-        sys.stdout.write(safe_json(part))

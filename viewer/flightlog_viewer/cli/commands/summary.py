@@ -97,7 +97,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     tokens = figures.count(row["total_tokens"])
     second = f"{units.plural(row['llm_calls'], 'model call')}, {tokens} tokens"
     second += f" ({figures.count(row['input_tokens'])} in, {figures.count(row['output_tokens'])} out)"
-    second += ", cost unknown" if row["cost_usd"] is None else f", {figures.money(row['cost_usd'])}"
+    second += f", {figures.money(row['cost_usd']) or 'cost unknown'}"
     if row["cost_usd"] is not None and row["unknown_costs"]:
         second += f" and {units.plural(row['unknown_costs'], 'call')} of unknown price"
     if row["missing_usage"]:
@@ -127,7 +127,7 @@ def columns(by: str) -> list[Column]:
         Column("input_tokens", "in", right=True, show=figures.some, drop=6),
         Column("output_tokens", "out", right=True, show=figures.some, drop=7),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=4),
-        Column("cost_usd", "cost", right=True, show=lambda usd: "" if usd is None else figures.money(usd), drop=1),
+        Column("cost_usd", "cost", right=True, show=figures.money, drop=1),
     ]
 
 

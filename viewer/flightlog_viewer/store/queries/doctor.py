@@ -8,6 +8,8 @@ from flightlog_viewer.store.queries.named_query import Statement, named
 _EXAMPLES: Final = 3
 _JUMP: Final = "INTERVAL 250 MILLISECONDS"
 """Threads start spans in an order a little other than that of their numbers; a clock set back is more."""
+_SPAN: Final = "name || ' ' || run_id"
+"""How an example names a span."""
 
 
 def _found(example: str, source: str) -> Statement:
@@ -19,6 +21,11 @@ def _found(example: str, source: str) -> Statement:
             FROM found""",
         [],
     )
+
+
+def _spans(condition: str) -> Statement:
+    """Likewise, the spans of which a condition is true."""
+    return _found(_SPAN, f"SELECT name, run_id, start_time FROM spans WHERE {condition}")
 
 
 @named
@@ -43,7 +50,7 @@ def doctor_rejects(kind: str) -> Statement:
 def doctor_orphans() -> Statement:
     """Spans whose parent is in no file."""
     return _found(
-        "name || ' ' || run_id",
+        _SPAN,
         """SELECT s.name, s.run_id, s.start_time FROM spans s
            WHERE s.parent_run_id IS NOT NULL AND NOT EXISTS (
                SELECT 1 FROM spans p WHERE p.run_id = s.parent_run_id AND p.trace_id = s.trace_id)""",
@@ -64,7 +71,7 @@ def doctor_missing_roots() -> Statement:
 def doctor_cycles() -> Statement:
     """Spans that have their parents and never reach a root: they are below themselves."""
     return _found(
-        "name || ' ' || run_id",
+        _SPAN,
         """WITH RECURSIVE reached AS (
                SELECT s.run_id, s.trace_id FROM spans s
                WHERE s.parent_run_id IS NULL OR NOT EXISTS (
@@ -79,13 +86,13 @@ def doctor_cycles() -> Statement:
 @named
 def doctor_recorded_twice() -> Statement:
     """Runs recorded by two tracers: the same id twice, started together."""
-    return _found("name || ' ' || run_id", _twice("<="))
+    return _found(_SPAN, _twice("<="))
 
 
 @named
 def doctor_duplicated_ids() -> Statement:
     """Ids used for runs at different times."""
-    return _found("name || ' ' || run_id", _twice(">"))
+    return _found(_SPAN, _twice(">"))
 
 
 def _twice(comparison: str) -> str:
@@ -97,7 +104,7 @@ def _twice(comparison: str) -> str:
 def doctor_nested_calls() -> Statement:
     """Model calls directly inside a model call with the same usage: two instrumentations of one call."""
     return _found(
-        "name || ' ' || run_id",
+        _SPAN,
         """SELECT s.name, s.run_id, s.start_time FROM spans s
            JOIN spans p ON p.run_id = s.parent_run_id AND p.trace_id = s.trace_id
            WHERE s.type = 'llm' AND p.type = 'llm' AND s.token_usage.total_tokens = p.token_usage.total_tokens""",
@@ -107,19 +114,19 @@ def doctor_nested_calls() -> Statement:
 @named
 def doctor_unfinished() -> Statement:
     """Spans whose process died before they ended."""
-    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'unfinished'")
+    return _spans("status = 'unfinished'")
 
 
 @named
 def doctor_running() -> Statement:
     """Spans that have not ended and whose process lives."""
-    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'running'")
+    return _spans("status = 'running'")
 
 
 @named
 def doctor_abandoned() -> Statement:
     """Runs that never told their end, though their process went on."""
-    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE status = 'abandoned'")
+    return _spans("status = 'abandoned'")
 
 
 @named
@@ -143,7 +150,7 @@ def doctor_missing_usage() -> Statement:
 def doctor_clock() -> Statement:
     """Where the wall clock of a process was set back: a span that started before the one numbered before it."""
     return _found(
-        "name || ' ' || run_id || ': ' || (epoch_ms(before) - epoch_ms(start_time)) || ' ms back'",
+        f"{_SPAN} || ': ' || (epoch_ms(before) - epoch_ms(start_time)) || ' ms back'",
         f"""SELECT name, run_id, start_time, lag(start_time) OVER (PARTITION BY writer_id ORDER BY seq) AS before
             FROM spans WHERE writer_id IS NOT NULL AND seq IS NOT NULL QUALIFY before - start_time > {_JUMP}""",
     )
@@ -153,8 +160,8 @@ def doctor_clock() -> Statement:
 def doctor_losses() -> Statement:
     """Spans that a tracer could not write, as it recorded itself when it could write again."""
     return (
-        """SELECT coalesce(sum((metadata->>'lost')::BIGINT), 0)::BIGINT AS count,
-               list(concat_ws(' ', host, start_time, error.message) ORDER BY start_time)[1:3] AS examples
+        f"""SELECT coalesce(sum((metadata->>'lost')::BIGINT), 0)::BIGINT AS count,
+               list(concat_ws(' ', host, start_time, error.message) ORDER BY start_time)[1:{_EXAMPLES}] AS examples
            FROM spans WHERE type = 'event' AND name = 'flightlog.loss'""",
         [],
     )
@@ -163,7 +170,7 @@ def doctor_losses() -> Statement:
 @named
 def doctor_truncated() -> Statement:
     """Spans of which a payload was cut."""
-    return _found("name || ' ' || run_id", "SELECT name, run_id, start_time FROM spans WHERE truncated IS NOT NULL")
+    return _spans("truncated IS NOT NULL")
 
 
 @named
