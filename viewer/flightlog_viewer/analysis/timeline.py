@@ -197,7 +197,7 @@ def critical_path(outline: Outline) -> set[int]:
     while stack:
         node, until = stack.pop()
         path.add(node)
-        for child in sorted(_span_children(outline, node), key=lambda c: _end(outline, c), reverse=True):
+        for child in sorted(outline.span_children(node), key=lambda c: _end(outline, c), reverse=True):
             end = min(_end(outline, child), until)
             if outline.rows[child].start_us < until and _end(outline, child) <= until + _SLACK_US:
                 stack.append((child, end))
@@ -242,16 +242,6 @@ _SLACK_US = 1000
 def _end(outline: Outline, node: int) -> int:
     row = outline.rows[node]
     return row.start_us if row.end_us is None else row.end_us
-
-
-def _span_children(outline: Outline, node: int) -> list[int]:
-    found = []
-    for child in outline.children[node]:
-        if outline.is_span(child):
-            found.append(child)
-        else:
-            found.extend(outline.children[child])
-    return found
 
 
 def _round_step(raw: float) -> float:

@@ -82,6 +82,13 @@ class Outline:
             node = self.children[node][0]
         return node
 
+    def span_children(self, node: int) -> list[int]:
+        """The spans right below a node, those in its groups among them."""
+        found: list[int] = []
+        for child in self.children[node]:
+            found.extend((child,) if self.is_span(child) else self.children[child])
+        return found
+
     def ancestors(self, node: int) -> list[int]:
         """From the direct parent to the top."""
         found = []
@@ -139,9 +146,7 @@ class Outline:
         node, below = tops[0], [tops[0]]
         while below:
             node = max(below, key=lambda child: (self.rows[child].end_us is None, self.rows[child].end_us or 0))
-            inside = [c for c in self.children[node] if self.is_span(c)]
-            inside += [c for group in self.children[node] if not self.is_span(group) for c in self.children[group]]
-            below = [child for child in inside if self.rows[child].status in fates]
+            below = [child for child in self.span_children(node) if self.rows[child].status in fates]
         return node
 
     def next_in(self, marks: Sequence[int], node: int, step: int) -> Jump | None:

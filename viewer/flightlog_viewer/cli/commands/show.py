@@ -61,23 +61,16 @@ def _row(span: dict[str, Any]) -> SpanRow:
 
 def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
     """Every span depth first with its depth and the lines that draw the tree; groups are opened."""
-
-    def below(node: int) -> list[int]:
-        found: list[int] = []
-        for child in outline.children[node]:
-            found.extend([child] if outline.is_span(child) else below(child))
-        return found
-
     fork, last_fork, passing = ("├─ ", "└─ ", "│  ") if unicode() else ("|- ", "`- ", "|  ")
     tops: list[int] = []
     for root in outline.roots:
-        tops.extend([root] if outline.is_span(root) else below(root))
+        tops.extend([root] if outline.is_span(root) else outline.span_children(root))
     stack = [(node, 0, "", "") for node in reversed(tops)]
     while stack:
         node, depth, lead, branch = stack.pop()
         yield node, depth, lead + branch
         under = lead + ("" if not branch else "   " if branch == last_fork else passing)
-        children = below(node)
+        children = outline.span_children(node)
         last = children[-1] if children else None
         stack.extend((child, depth + 1, under, last_fork if child == last else fork) for child in reversed(children))
 
@@ -115,7 +108,7 @@ def _print(
                 figures.duration(row.duration_ms),
                 span["status"],
                 figures.some(row.total_tokens),
-                "" if row.cost is None else figures.money(row.cost),
+                figures.money(row.cost),
                 remark(span),
             ]
         )
