@@ -13,23 +13,8 @@ from flightlog_exporters.semconv import genai, names
 _TOKEN_BOUNDS: Final = [4**exponent for exponent in range(14)]
 _SECOND_BOUNDS: Final = [0.01 * 2**exponent for exponent in range(14)]
 _FIRST_CHUNK_BOUNDS: Final = [
-    0.001,
-    0.005,
-    0.01,
-    0.02,
-    0.04,
-    0.06,
-    0.08,
-    0.1,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-]
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+]  # fmt: skip
 
 
 class LiveMetrics:

@@ -18,6 +18,7 @@ from flightlog.errors import MissingExtraError, UnreadableError, UsageError
 from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span import STATUSES, TYPES, Span
 from flightlog_exporters.line_file import LineFile
+from flightlog_exporters.otel_span import INT64
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.semconv.json_text import encode
 from flightlog_exporters.span_source import SpanSource
@@ -81,7 +82,6 @@ COLUMNS: Final[dict[str, str]] = {
 """The record's fields, in its order, beside ``start_time`` (UTC), ``start_ns`` and ``extra`` (unknown fields, JSON).
 ``start_ns`` is NULL before 1677 and after 2262, where 64 bits end."""
 
-_INT64: Final = range(-(2**63), 2**63)
 _REQUIRED: Final = ("type", "name", "run_id", "trace_id", "status", "duration_ms")
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 _TO: Final = "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, FILENAME_PATTERN 'spans_{uuid}')"
@@ -267,12 +267,12 @@ def _append_unusual(connection: Any, texts: list[str | None], draft: Path, writt
         return
     import pyarrow as pa
 
-    names = ("start_us", "start_ns", *COLUMNS, "extra")
-    types = {INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_(), "start_us": pa.int64()}
-    schema = pa.schema([(name, _arrow_type(name, types)) for name in names])
+    kinds = {"start_us": INTEGER, "start_ns": INTEGER, **COLUMNS, "extra": TEXT}
+    types = {INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}
+    schema = pa.schema([(name, types.get(kind, pa.string())) for name, kind in kinds.items()])
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
     connection.register("unusual", pa.Table.from_arrays(columns, schema=schema))
-    ordered = ", ".join(f"{_folder_name(name)} AS {name}" if name == "service" else name for name in names[1:])
+    ordered = ", ".join(f"{_folder_name(name)} AS {name}" if name == "service" else name for name in schema.names[1:])
     connection.execute(
         f"COPY (SELECT make_timestamp(start_us) AS start_time, {ordered}, "
         f"strftime(make_timestamp(start_us), '%Y-%m-%d') AS day FROM unusual) TO '{_quoted(draft)}' {_TO}"
@@ -281,26 +281,18 @@ def _append_unusual(connection: Any, texts: list[str | None], draft: Path, writt
 
 
 def _row(span: Span) -> tuple[Any, ...]:
-    values: list[Any] = [span.start_ns // 1000, span.start_ns if span.start_ns in _INT64 else None]
+    values: list[Any] = [span.start_ns // 1000, span.start_ns if span.start_ns in INT64 else None]
     for name, kind in COLUMNS.items():
         value = getattr(span, name)
         if value is not None and kind in (OBJECT, LIST, ANY):
             value = encode(value)
-        elif kind == INTEGER and value is not None and value not in _INT64:
+        elif kind == INTEGER and value is not None and value not in INT64:
             value = None
         elif kind == NUMBER and value is not None:
             value = float(value)
         values.append(value)
     values.append(encode(span.extra) if span.extra else None)
     return tuple(values)
-
-
-def _arrow_type(name: str, types: dict[str, Any]) -> Any:
-    import pyarrow as pa
-
-    if name in ("start_us", "start_ns"):
-        return pa.int64()
-    return types.get(COLUMNS.get(name, TEXT), pa.string())
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -17,18 +17,16 @@ class ResumeLinks:
     def __init__(self) -> None:
         self._waiting: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
 
-    def remember(self, span: Span, context: tuple[bytes, bytes] | None = None) -> None:
-        """Take note of a root span that ended with questions. ``context`` is its (trace id, span id), if it has one
-        that its record does not say.
-        """
+    def remember(self, span: Span) -> None:
+        """Take note of a root span that ended with questions."""
         if span.parent_run_id is not None or span.status != "interrupted":
             return
-        trace_id, span_id = context if context is not None else context_of(span)[:2]
+        context = context_of(span)
         keys = [("interrupt", interrupt["id"]) for interrupt in span.interrupts or () if _has(interrupt, "id")]
         if span.thread_id is not None:
             keys.append(("thread", span.thread_id))
         for key in keys:
-            self._waiting[key] = (trace_id, span_id)
+            self._waiting[key] = (context.trace_id, context.span_id)
             self._waiting.move_to_end(key)
         while len(self._waiting) > _KEPT:
             self._waiting.popitem(last=False)

@@ -8,6 +8,7 @@ SDK, so that one environment means the same for both.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -46,7 +47,8 @@ def resolve(
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings out of options and environment. ``headers`` are ``NAME=VALUE``. Raises UsageError."""
-    get = _Variables(os.environ if environment is None else environment).get
+    environ = os.environ if environment is None else environment
+    get = partial(_variable, environ)
     chosen = protocol or get("PROTOCOL") or "http/protobuf"
     if chosen not in ("http/protobuf", "grpc"):
         raise UsageError(f"the protocol is http/protobuf or grpc, not {chosen!r}")
@@ -66,7 +68,6 @@ def resolve(
     if chosen == "grpc":
         host, secure = _grpc_target(endpoint or get("ENDPOINT") or "http://localhost:4317", get("INSECURE"))
         return replace(common, endpoint=host, protocol="grpc", secure=secure)
-    environ = os.environ if environment is None else environment
     url = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") if endpoint is None else None
     if not url:
         base = _checked_url(endpoint or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318")
@@ -74,35 +75,30 @@ def resolve(
     return replace(common, endpoint=_checked_url(url))
 
 
-def resource_attributes(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+def resource_attributes() -> dict[str, str]:
     """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say of a process that does not say it itself.
 
     A service always has a name, since some servers refuse spans without. Raises UsageError.
     """
-    environ = os.environ if environment is None else environment
     attributes = {names.SERVICE: "unknown_service"}
-    for item in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+    for item in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, equals, value = (unquote(part.strip()) for part in item.partition("="))
         if not item.strip():
             continue
         if not equals or not name:
             raise UsageError(f"OTEL_RESOURCE_ATTRIBUTES is NAME=VALUE,NAME=VALUE, not {item!r}")
         attributes[name] = value
-    if service := environ.get("OTEL_SERVICE_NAME"):
+    if service := os.environ.get("OTEL_SERVICE_NAME"):
         attributes[names.SERVICE] = service
     return attributes
 
 
-class _Variables:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def get(self, name: str) -> str | None:
-        """The variable for traces, else the general one; empty is unset."""
-        for prefix in ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"):
-            if value := self._environment.get(prefix + name, "").strip():
-                return value
-        return None
+def _variable(environment: Mapping[str, str], name: str) -> str | None:
+    """The variable for traces, else the general one; empty is unset."""
+    for prefix in ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"):
+        if value := environment.get(prefix + name, "").strip():
+            return value
+    return None
 
 
 def shown(url: str) -> str:

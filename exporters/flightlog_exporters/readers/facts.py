@@ -75,6 +75,12 @@ def put_usage(record: Record, usage: dict[str, int | None], read: dict[str, int 
     put(record, "token_usage", known)
 
 
+def put_messages(record: Record, asked: list[Record], answered: list[Record]) -> None:
+    """What a model was asked and answered; a single answer stands by itself."""
+    put(record, "inputs", {"messages": asked} if asked else None)
+    put(record, "output", answered[0] if len(answered) == 1 else {"messages": answered} if answered else None)
+
+
 def take_langgraph(record: Record, metadata: Attributes, *, chain: bool) -> Attributes:
     """Move LangGraph's metadata keys to the record's fields and answer what is left.
 

@@ -1,6 +1,7 @@
 """One OpenTelemetry span of anybody -> one span record. What the span does not say stays absent."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from flightlog.errors import UnreadableError
@@ -84,6 +85,15 @@ def to_span(otel: OtelSpan) -> Span:
     span = Span.from_record(record)
     span.start_ns = otel.start_ns
     return span
+
+
+def to_spans(found: Iterable[OtelSpan], reject: Callable[[str], None]) -> Iterator[Span]:
+    """The records of spans; why one cannot be one goes to ``reject``."""
+    for otel in found:
+        try:
+            yield to_span(otel)
+        except UnreadableError as error:
+            reject(str(error))
 
 
 def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:

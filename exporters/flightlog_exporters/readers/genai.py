@@ -7,9 +7,18 @@ Older names are taken where the newer ones are missing: ``gen_ai.system`` (1.36)
 from typing import Any
 
 from flightlog_exporters.otel_span import Attributes, OtelSpan
-from flightlog_exporters.readers.facts import Record, count, message_type, put, put_provider, put_usage, text
+from flightlog_exporters.readers.facts import (
+    Record,
+    count,
+    message_type,
+    put,
+    put_messages,
+    put_provider,
+    put_usage,
+    text,
+)
 from flightlog_exporters.semconv import names
-from flightlog_exporters.semconv.json_text import decode
+from flightlog_exporters.semconv.json_text import opened
 
 _TYPES = {
     "chat": "llm",
@@ -46,13 +55,13 @@ def fill(record: Record, span: OtelSpan) -> None:
             if name := text(attributes, names.TOOL_NAME):
                 record["name"] = name
             put(record, "tool_call_id", text(attributes, names.TOOL_CALL_ID))
-            put(record, "inputs", _payload(attributes.get(names.TOOL_ARGUMENTS)))
-            put(record, "output", _payload(attributes.get(names.TOOL_RESULT)))
+            put(record, "inputs", opened(attributes.get(names.TOOL_ARGUMENTS)))
+            put(record, "output", opened(attributes.get(names.TOOL_RESULT)))
         case "retriever":
             if name := text(attributes, names.DATA_SOURCE):
                 record["name"] = name
             put(record, "inputs", text(attributes, names.RETRIEVAL_QUERY))
-            documents = _payload(attributes.get(names.RETRIEVAL_DOCUMENTS))
+            documents = opened(attributes.get(names.RETRIEVAL_DOCUMENTS))
             put(record, "output", documents)
             put(record, "document_count", len(documents) if isinstance(documents, list) else None)
         case _:
@@ -103,12 +112,10 @@ def _fill_llm(record: Record, span: OtelSpan) -> None:
         count(attributes, names.REASONING_TOKENS, "gen_ai.usage.reasoning_tokens"),
     )
     asked = _messages(_content(span, names.INPUT_MESSAGES))
-    system = _parts_text(_payload(_content(span, names.SYSTEM_INSTRUCTIONS)))
+    system = _parts_text(opened(_content(span, names.SYSTEM_INSTRUCTIONS)))
     if system:
         asked = [{"type": "system", "content": system}, *asked]
-    put(record, "inputs", _wrapped(asked))
-    answered = _messages(_content(span, names.OUTPUT_MESSAGES))
-    put(record, "output", answered[0] if len(answered) == 1 else _wrapped(answered))
+    put_messages(record, asked, _messages(_content(span, names.OUTPUT_MESSAGES)))
 
 
 def _content(span: OtelSpan, name: str) -> Any:
@@ -118,18 +125,13 @@ def _content(span: OtelSpan, name: str) -> Any:
     return next((event.attributes[name] for event in span.events if name in event.attributes), None)
 
 
-def _payload(value: Any) -> Any:
-    """Structured values come as JSON texts or as they are."""
-    return decoded if (decoded := decode(value)) is not None else value
-
-
 def _wrapped(messages: list[dict[str, Any]]) -> dict[str, Any] | None:
     return {"messages": messages} if messages else None
 
 
 def _messages(value: Any) -> list[dict[str, Any]]:
     """Messages in parts -> messages as LangChain dumps them."""
-    decoded = _payload(value)
+    decoded = opened(value)
     if not isinstance(decoded, list):
         return []
     return [_message(item) for item in decoded if isinstance(item, dict)]
@@ -145,7 +147,7 @@ def _message(item: Attributes) -> dict[str, Any]:
         texts = [{"type": "text", "text": part.get("content")} for part in parts if part.get("type") == "text"]
         message["content"] = [*others, *texts]
     calls = [
-        {"name": part.get("name"), "args": _payload(part.get("arguments")), "id": part.get("id"), "type": "tool_call"}
+        {"name": part.get("name"), "args": opened(part.get("arguments")), "id": part.get("id"), "type": "tool_call"}
         for part in parts
         if part.get("type") == "tool_call"
     ]

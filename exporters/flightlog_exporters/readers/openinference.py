@@ -9,13 +9,14 @@ from flightlog_exporters.readers.facts import (
     count,
     message_type,
     put,
+    put_messages,
     put_provider,
     put_usage,
     take_langgraph,
     text,
 )
 from flightlog_exporters.semconv import names
-from flightlog_exporters.semconv.json_text import decode
+from flightlog_exporters.semconv.json_text import decode, opened
 
 _TYPES = {"LLM": "llm", "EMBEDDING": "llm", "TOOL": "tool", "RETRIEVER": "retriever"}
 _INDEXED = re.compile(r"(\d{1,6})\.message\.(.+)")
@@ -71,15 +72,15 @@ def _fill_llm(record: Record, attributes: Attributes) -> None:
         },
         count(attributes, names.OI_REASONING),
     )
-    if asked := _messages(attributes, names.OI_INPUT_MESSAGES + "."):
-        put(record, "inputs", {"messages": asked})
-    if answered := _messages(attributes, names.OI_OUTPUT_MESSAGES + "."):
-        put(record, "output", answered[0] if len(answered) == 1 else {"messages": answered})
+    asked, answered = (
+        _messages(attributes, f"{side}.") for side in (names.OI_INPUT_MESSAGES, names.OI_OUTPUT_MESSAGES)
+    )
+    put_messages(record, asked, answered)
 
 
 def _value(attributes: Attributes, name: str, mime: str) -> Any:
     value = attributes.get(name)
-    return decode(value) if attributes.get(mime) == names.JSON_MIME and decode(value) is not None else value
+    return opened(value) if attributes.get(mime) == names.JSON_MIME else value
 
 
 def _messages(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ def _messages(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
         elif part := _CALL.fullmatch(field):
             call = calls.setdefault(index, {}).setdefault(int(part[1]), {"type": "tool_call"})
             if part[2] == "function.arguments":
-                call["args"] = arguments if (arguments := decode(value)) is not None else value
+                call["args"] = opened(value)
             else:
                 call[part[2].removeprefix("function.")] = value
     for index, made in calls.items():

@@ -4,9 +4,17 @@ import re
 from typing import Any
 
 from flightlog_exporters.otel_span import Attributes, OtelSpan
-from flightlog_exporters.readers.facts import Record, message_type, put, put_provider, take_langgraph, text
+from flightlog_exporters.readers.facts import (
+    Record,
+    message_type,
+    put,
+    put_messages,
+    put_provider,
+    take_langgraph,
+    text,
+)
 from flightlog_exporters.semconv import names
-from flightlog_exporters.semconv.json_text import decode
+from flightlog_exporters.semconv.json_text import decode, opened
 
 _PROPERTY = "traceloop.association.properties."
 _INDEXED = re.compile(
@@ -75,15 +83,11 @@ def _fill_indexed(record: Record, attributes: Attributes) -> None:
         elif call := _CALL.fullmatch(field):
             calls = message.setdefault("tool_calls", {})
             name = "args" if call[2] == "arguments" else call[2]
-            arguments = decode(value) if name == "args" else None
-            calls.setdefault(int(call[1]), {"type": "tool_call"})[name] = value if arguments is None else arguments
+            part = calls.setdefault(int(call[1]), {"type": "tool_call"})
+            part[name] = opened(value) if name == "args" else value
         else:
             message[field] = value
-    asked, answered = (_ordered(found[side]) for side in ("prompt", "completion"))
-    if asked:
-        put(record, "inputs", {"messages": asked})
-    if answered:
-        put(record, "output", answered[0] if len(answered) == 1 else {"messages": answered})
+    put_messages(record, _ordered(found["prompt"]), _ordered(found["completion"]))
 
 
 def _ordered(messages: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:

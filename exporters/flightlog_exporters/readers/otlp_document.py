@@ -5,6 +5,7 @@ older versions it answers ``{"batches": [...]}``.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -14,7 +15,7 @@ import orjson
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_json
-from flightlog_exporters.readers.foreign import to_span
+from flightlog_exporters.readers.foreign import to_spans
 
 NAME: Final = "an OTLP JSON document"
 
@@ -29,20 +30,17 @@ _MOST_BYTES: Final = 1 << 28
 
 def recognises(head: bytes) -> bool:
     """Whether the first line is that of a document of several, or wraps an export request."""
-    return _HEAD.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+    return _HEAD.match(head.removeprefix(BOM_UTF8)) is not None
 
 
 def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
     """The spans of the document, in its order."""
+    broken = partial(reject, 0)
     try:
         for message in _messages(_document(lines)):
-            for span in otlp_json.from_message(message, partial(reject, 0)):
-                try:
-                    yield to_span(span)
-                except UnreadableError as error:
-                    reject(0, str(error))
+            yield from to_spans(otlp_json.from_message(message, broken), broken)
     except UnreadableError as error:
-        reject(0, str(error))
+        broken(str(error))
 
 
 def _document(lines: Iterable[bytes]) -> Any:
@@ -53,7 +51,7 @@ def _document(lines: Iterable[bytes]) -> Any:
         if size > _MOST_BYTES:
             raise UnreadableError(f"a document over {_MOST_BYTES >> 20} MB: write one export request a line instead")
     try:
-        return orjson.loads(b"".join(parts).removeprefix(b"\xef\xbb\xbf"))
+        return orjson.loads(b"".join(parts).removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise UnreadableError(f"not JSON: {error}") from None
 

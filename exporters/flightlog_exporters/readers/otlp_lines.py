@@ -1,6 +1,7 @@
 """OTLP JSON lines, as the Collector's file exporter writes them."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_json
-from flightlog_exporters.readers.foreign import to_span
+from flightlog_exporters.readers.foreign import to_spans
 
 NAME: Final = "OTLP JSON lines"
 
@@ -17,7 +18,7 @@ _HEAD: Final = re.compile(rb'\s*\{\s*"resource_?[sS]pans"\s*:')
 
 def recognises(head: bytes) -> bool:
     """Whether the first line begins as an export request does."""
-    return _HEAD.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+    return _HEAD.match(head.removeprefix(BOM_UTF8)) is not None
 
 
 def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
@@ -25,15 +26,11 @@ def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator
     offset = 0
     for line in lines:
         if not line.isspace():
+            broken = partial(reject, offset)
             try:
-                line_alone = line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
-                spans = otlp_json.decode(line_alone, partial(reject, offset))
+                spans = otlp_json.decode(line.removeprefix(BOM_UTF8) if offset == 0 else line, broken)
             except UnreadableError as error:
-                reject(offset, str(error))
-                spans = []
-            for span in spans:
-                try:
-                    yield to_span(span)
-                except UnreadableError as error:
-                    reject(offset, str(error))
+                broken(str(error))
+            else:
+                yield from to_spans(spans, broken)
         offset += len(line)

@@ -25,3 +25,8 @@ def decode(text: Any) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+def opened(value: Any) -> Any:
+    """A structured value, which may come as JSON text; anything else as it is."""
+    return value if (found := decode(value)) is None else found
