@@ -1,12 +1,15 @@
 """Pictures of the screen as SVG, without the web fonts that Textual names in them."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.S)
 
+NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
+"""When the pictures are taken."""
 WAYS: dict[str, list[str]] = {
     "traces": [],
     "trace": ["e", "enter", "e"],

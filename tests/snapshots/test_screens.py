@@ -1,25 +1,12 @@
-"""Pictures of the screens at three sizes, and of what is not the usual."""
+"""Pictures of the screens at three sizes."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.snapshots.pictures import SCREENS, WAYS, Svg, picture
+from tests.snapshots.pictures import NOW, SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
-from tests.viewer.tui.recordings import support_file
-from tests.viewer.tui.threads import checkpoint_file
 
-NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
 SIZES = [(80, 24), (120, 40), (200, 50)]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Span file and checkpoint database."""
-    folder = tmp_path_factory.mktemp("flights")
-    return support_file(folder / "support.jsonl"), checkpoint_file(folder / "checkpoints.sqlite")
 
 
 async def test_screens(files: tuple[Path, Path], snapshot: Any) -> None:

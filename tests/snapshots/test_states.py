@@ -2,7 +2,6 @@
 
 import re
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,15 @@ from flightlog.errors import UnreadableError
 from flightlog_viewer.tui.app import FlightlogApp
 from flightlog_viewer.tui.session import Progress, Session
 from flightlog_viewer.tui.widgets.query_editor import QueryEditor
-from tests.snapshots.pictures import SCREENS, WAYS, Svg, picture
+from tests.snapshots.pictures import NOW, SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
-from tests.viewer.tui.recordings import support_file
-from tests.viewer.tui.threads import checkpoint_file
 
-NOW = datetime(2025, 11, 20, 14, 30, tzinfo=UTC)
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"theme": "flightlog-light"},
     "ansi": {"theme": "ansi-dark"},
     "ascii": {"ascii_only": True},
     "no-colour": {},
 }
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Span file and checkpoint database."""
-    folder = tmp_path_factory.mktemp("flights")
-    return support_file(folder / "support.jsonl"), checkpoint_file(folder / "checkpoints.sqlite")
 
 
 @pytest.mark.parametrize(

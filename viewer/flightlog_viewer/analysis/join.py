@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from flightlog_viewer.approvals.approval import parse_time
@@ -117,8 +117,9 @@ def _candidates(span: SpanRef, places: _Places, shared: Mapping[tuple[str, str],
     if span.node is not None and span.step is not None and (found := places.steps.get((span.node, span.step - 1))):
         yield _nearest(found, span, places), None, "step", False
     if span.start_time is not None:
-        begun, before = _first_within(span, places.inputs), _at_time(span.start_time, places)
-        if (place := begun or before or _first_within(span, places.times)) is not None:
+        start, end = span.start_time, span.end_time
+        begun, before = _first_within(start, end, places.inputs), _at_time(start, places)
+        if (place := begun or before or _first_within(start, end, places.times)) is not None:
             yield place, None, "time", False
 
 
@@ -169,16 +170,21 @@ def _nearest(found: Sequence[tuple[str, str]], span: SpanRef, places: _Places) -
 
 
 def _at_time(moment: datetime, places: _Places) -> tuple[str, str] | None:
-    known = parse_time(moment.isoformat())
-    at = bisect_right(places.times, known.timestamp(), key=lambda item: item[0]) if known is not None else 0
+    at = bisect_right(places.times, _seconds(moment), key=lambda item: item[0])
     return places.times[at - 1][1] if at else None
 
 
-def _first_within(span: SpanRef, times: Sequence[tuple[float, tuple[str, str]]]) -> tuple[str, str] | None:
-    """The first of some checkpoints that was written while the span ran."""
-    start, end = (parse_time(moment and moment.isoformat()) for moment in (span.start_time, span.end_time))
-    at = bisect_left(times, start.timestamp(), key=lambda item: item[0]) if start is not None else len(times)
-    return times[at][1] if at < len(times) and (end is None or times[at][0] <= end.timestamp()) else None
+def _first_within(
+    start: datetime, end: datetime | None, times: Sequence[tuple[float, tuple[str, str]]]
+) -> tuple[str, str] | None:
+    """The first of some checkpoints that was written while a span ran."""
+    at = bisect_left(times, _seconds(start), key=lambda item: item[0])
+    return times[at][1] if at < len(times) and (end is None or times[at][0] <= _seconds(end)) else None
+
+
+def _seconds(moment: datetime) -> float:
+    """Since the epoch; a store keeps UTC and does not say so."""
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def span_refs(rows: Iterable[Mapping[str, Any]]) -> list[SpanRef]:

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from flightlog_viewer.approvals.approval import parse_time
 from flightlog_viewer.approvals.decisions import said_in
 
 
@@ -74,41 +73,36 @@ def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
         list(span_questions(query("questions"))),
         list(span_answers(query("answers"))),
         list(span_pauses(query("pauses"))),
-        {row["thread_id"]: start for row in query("went_on") if (start := _time(row["start_time"])) is not None},
+        {row["thread_id"]: _utc(row["start_time"]) for row in query("went_on")},
     )
 
 
 def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
     """The questions in the rows of the named query `questions`; malformed ones are passed over."""
     for row in rows:
-        asked_at = _time(row["end_time"])
+        asked_at = _utc(row["end_time"])
         for item in _items(row["interrupts"]):
             name = item.get("id")
-            if isinstance(name, str) and asked_at is not None:
-                yield SpanQuestion(
-                    name, row["thread_id"], row["node"], _around(row["checkpoint_ns"]), item.get("value"), asked_at
-                )
+            if isinstance(name, str):
+                around = _around(row["checkpoint_ns"])
+                yield SpanQuestion(name, row["thread_id"], row["node"], around, item.get("value"), asked_at)
 
 
 def span_answers(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanAnswer]:
     """The answers in the rows of the named query `answers`."""
     for row in rows:
-        answered_at = _time(row["start_time"])
+        answered_at = _utc(row["start_time"])
         for item in _items(row["resumes"]):
             name = item.get("interrupt_id")
-            if answered_at is not None:
-                yield SpanAnswer(
-                    name if isinstance(name, str) else None, row["thread_id"], item.get("value"), answered_at
-                )
+            yield SpanAnswer(name if isinstance(name, str) else None, row["thread_id"], item.get("value"), answered_at)
 
 
 def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:
-    """The pauses in the rows of the named query `pauses`; malformed ones are passed over."""
+    """The pauses in the rows of the named query `pauses`."""
     for row in rows:
-        asked_at = _time(row["end_time"])
-        if asked_at is not None:
-            said = said_in(_object(row["next_metadata"]))
-            yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, _time(row["next_start"]), said)
+        asked_at, went_on, metadata = _utc(row["end_time"]), row["next_start"], _read(row["next_metadata"])
+        said = said_in(metadata) if isinstance(metadata, dict) else {}
+        yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, went_on and _utc(went_on), said)
 
 
 def _around(checkpoint_ns: str | None) -> str:
@@ -116,21 +110,19 @@ def _around(checkpoint_ns: str | None) -> str:
     return (checkpoint_ns or "").rpartition("|")[0]
 
 
-def _items(text: Any) -> Iterator[dict[str, Any]]:
+def _items(text: str) -> list[dict[str, Any]]:
+    items = _read(text)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _read(text: str | None) -> Any:
+    """The value of a column of JSON; None for one that is nested too deep, too."""
     try:
-        items = json.loads(text) if isinstance(text, str) else text
+        return json.loads(text or "null")
     except (ValueError, RecursionError):
-        return
-    yield from (item for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
+        return None
 
 
-def _object(text: Any) -> Mapping[Any, Any]:
-    try:
-        value = json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, Mapping) else {}
-
-
-def _time(value: Any) -> Any:
-    return parse_time(value.isoformat()) if hasattr(value, "isoformat") else parse_time(value)
+def _utc(moment: datetime) -> datetime:
+    """A time out of a store, which keeps UTC and does not say so."""
+    return moment.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,7 +15,7 @@ from textual.screen import Screen
 from flightlog.errors import FlightlogError, UnreadableError, UsageError
 from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.tui import handover, keymap, palette, themes
-from flightlog_viewer.tui.background import gently
+from flightlog_viewer.tui.background import ask_behind, gently
 from flightlog_viewer.tui.drawn_app import DrawnApp
 from flightlog_viewer.tui.faults import Faulted, Guarded, record
 from flightlog_viewer.tui.following import Follower
@@ -204,26 +205,21 @@ class FlightlogApp(Guarded, DrawnApp):
     def _read_on(self, *, grown: bool) -> None:
         """Read what has come in a thread; where files have ``grown`` that changes something in any case."""
         self._follower.begin()
+        ask_behind(self, "follow", self._refreshed, partial(self._show_more, grown=grown))
 
-        def work() -> None:
-            error: Exception | None = None
-            changed = grown
-            try:
-                changed = self.session.refresh() or grown
-            except Exception as caught:
-                error = caught
-            # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
-            self.call_later(self._grown, error, changed)
+    def _refreshed(self) -> bool | Exception:
+        try:
+            return self.session.refresh()
+        except Exception as error:
+            return error
 
-        self.run_worker(work, thread=True, group="follow", exit_on_error=False)
-
-    def _grown(self, error: Exception | None, changed: bool) -> None:
+    def _show_more(self, changed: bool | Exception, *, grown: bool) -> None:
         self._follower.end()
-        if error is not None:
-            self.fault(error)
+        if isinstance(changed, Exception):
+            self.fault(changed)
             return
         self._follower.read(self.session.watched())
-        if changed:
+        if changed or grown:
             self._show_status()
             self._pending_count.ask()
             self.main.data_changed(appended=True)

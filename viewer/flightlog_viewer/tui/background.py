@@ -5,6 +5,11 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from textual.app import App
+
+Answer = TypeVar("Answer")
 
 _NICER = 4
 """Steps of Unix niceness."""
@@ -31,6 +36,12 @@ def gently(work: Callable[[], None]) -> None:
     thread.join()
     if raised:
         raise raised[0]
+
+
+def ask_behind(app: App[Any], group: str, ask: Callable[[], Answer], tell: Callable[[Answer], None]) -> None:
+    """Call ``ask`` in a thread, and ``tell`` with its answer on the application's own."""
+    # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
+    app.run_worker(lambda: app.call_later(tell, ask()), thread=True, group=group, exit_on_error=False)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from textual.app import App
 
+from flightlog_viewer.tui.background import ask_behind
 from flightlog_viewer.tui.session import Session
 
 
@@ -21,19 +22,15 @@ class PendingCount:
     def ask(self) -> None:
         """Count again."""
         self._asked += 1
-        if self._asked > 1:
-            return
+        if self._asked == 1:
+            ask_behind(self._app, "pending", self._count, self._counted)
 
-        def work() -> None:
-            try:
-                approvals, _ = self._session.threads.approvals()
-                pending = sum(approval.status == "pending" for approval in approvals)
-            except Exception:  # the inbox says what is wrong
-                pending = None
-            # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
-            self._app.call_later(self._counted, pending)
-
-        self._app.run_worker(work, thread=True, group="pending", exit_on_error=False)
+    def _count(self) -> int | None:
+        try:
+            approvals, _ = self._session.threads.approvals()
+        except Exception:  # the inbox says what is wrong
+            return None
+        return sum(approval.status == "pending" for approval in approvals)
 
     def _counted(self, pending: int | None) -> None:
         again, self._asked = self._asked > 1, 0

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from textual.app import App
 
+from flightlog_viewer.tui.background import ask_behind
 from flightlog_viewer.tui.questions.threads import ThreadQuestions
 
 _EVERY_S: Final = 3.0
@@ -32,16 +33,13 @@ class ServerWatch:
         if self._asks or monotonic() < self._not_before:
             return
         self._asks = True
+        ask_behind(self._app, "servers", self._news, self._answered)
 
-        def work() -> None:
-            news = False
-            try:
-                news = self._threads.have_servers_news()
-            finally:
-                # Not call_from_thread: a loop that was ended by a signal meanwhile never answers.
-                self._app.call_later(self._answered, news)
-
-        self._app.run_worker(work, thread=True, group="servers", exit_on_error=False)
+    def _news(self) -> bool:
+        try:
+            return self._threads.have_servers_news()
+        except Exception:  # who reads the threads says what is wrong
+            return False
 
     def _answered(self, news: bool) -> None:
         self._asks = False
