@@ -197,6 +197,16 @@ async def test_the_detail_shows_messages_raw_arguments_and_costs(spans: Path) ->
         assert "temperature" in viewer.text()
 
 
+async def test_the_pane_that_keys_go_to_is_in_view(spans: Path) -> None:
+    """Who has come back from the detail stands in the tree, and in a terminal that is made small then, too."""
+    async with driven([spans], size=(120, 40)) as viewer:
+        await viewer.press("enter", "enter", "escape")
+        await viewer.pilot.resize_terminal(60, 20)
+        await viewer.settle()
+        assert trace(viewer).waterfall.has_focus
+        assert trace(viewer).waterfall.display
+
+
 async def test_searching_in_a_text(spans: Path) -> None:
     """^f looks for words in the text with the focus, n and N go on; what is not there is said."""
     async with driven([spans], size=(120, 40)) as viewer:

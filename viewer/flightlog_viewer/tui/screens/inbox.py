@@ -20,8 +20,8 @@ from flightlog_viewer.tui.screens.threads import NO_DATABASE
 from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.body import BodyView
-from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.panes import Panes
 from flightlog_viewer.tui.widgets.row_list import RowList
 
 TABS = ("Pending", "Answered", "All")
@@ -71,8 +71,7 @@ class InboxView(View):
         self.data_changed(appended=False)
 
     def shown(self) -> None:
-        self.panes.bring("first")
-        self.table.focus()
+        self.panes.enter("first")
 
     def data_changed(self, *, appended: bool) -> None:
         self.table.nothing = self.waiting or READING
@@ -128,8 +127,7 @@ class InboxView(View):
         event.stop()
         if event.sender is self.table:
             self._show()
-            self.panes.bring("second")
-            self.body.focus()
+            self.panes.enter("second")
 
     def on_tab_bar_chosen(self, event: TabBar.Chosen) -> None:
         event.stop()
@@ -169,11 +167,7 @@ class InboxView(View):
             self.viewer.open_thread(approval.thread_id)
 
     def action_other_pane(self) -> None:
-        if self.body.has_focus:
-            self.shown()
-        else:
-            self.panes.bring("second")
-            self.body.focus()
+        self.panes.change()
 
     def action_zoom_pane(self) -> None:
-        self.panes.zoom("second" if self.body.has_focus else "first")
+        self.panes.zoom()

@@ -1,6 +1,6 @@
 """Screen 3: the threads of checkpoint databases, and one of them step by step."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,8 +16,8 @@ from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadSteps
 from flightlog_viewer.tui.screens.stepped import SteppedView
 from flightlog_viewer.tui.screens.steps import StepsPane
 from flightlog_viewer.tui.screens.view import READING, TraceOpened
-from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine
+from flightlog_viewer.tui.widgets.panes import Panes
 from flightlog_viewer.tui.widgets.row_list import RowList
 
 NO_DATABASE = (
@@ -142,13 +142,11 @@ class ThreadsView(SteppedView):
         if not self.table.go_to(thread_id) and self.filter_line.text:
             self.filter_line.set_text("")
         self._open(thread_id, span=span)
-        self.panes.bring("second")
-        self.body.focus()
+        self.panes.enter("second")
 
     def look(self) -> None:
         if self.panes.alone and not self.body.has_focus:
-            self.panes.bring("second")
-            self.body.focus()
+            self.panes.enter("second")
 
     def step_shown(self, steps: ThreadSteps) -> None:
         marked = frozenset(link.row_id for link in self._step_links())
@@ -162,8 +160,7 @@ class ThreadsView(SteppedView):
         event.stop()
         if event.sender is self.table:
             self._open(str(self.table.key))
-            self.panes.bring("second")
-            self.body.focus()
+            self.panes.enter("second")
         elif event.sender is self.runs and isinstance(rows := self.runs.rows, RunRows):
             span = rows.span(event.row)
             self.post_message(TraceOpened(span.trace_id, span.row_id))
@@ -177,8 +174,7 @@ class ThreadsView(SteppedView):
         if self._player.stop():
             return True
         if (self.body.has_focus or self.runs.has_focus) and self.session.checkpoints:
-            self.panes.bring("first")
-            self.table.focus()
+            self.panes.enter("first")
             return True
         if self.filter_line.text:
             self.filter_line.set_text("")
@@ -224,10 +220,8 @@ class ThreadsView(SteppedView):
     def action_other_pane(self) -> None:
         if self.table.has_focus and self.runs.display and self.runs.region.height:
             self.runs.focus()
-            return
-        front: Literal["first", "second"] = "first" if self.body.has_focus else "second"
-        self.panes.bring(front)
-        (self.table if front == "first" else self.body).focus()
+        else:
+            self.panes.change()
 
     def action_zoom_pane(self) -> None:
-        self.panes.zoom("second" if self.body.has_focus else "first")
+        self.panes.zoom()

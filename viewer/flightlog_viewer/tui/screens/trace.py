@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,9 +21,9 @@ from flightlog_viewer.tui.copying import CopyChoice, as_text, sql_text
 from flightlog_viewer.tui.questions.spans import OpenTrace
 from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.widgets.body import BodyView
-from flightlog_viewer.tui.widgets.divider import Panes
 from flightlog_viewer.tui.widgets.filter_line import FilterLine, without_sql
 from flightlog_viewer.tui.widgets.lines import TabBar
+from flightlog_viewer.tui.widgets.panes import Panes
 from flightlog_viewer.tui.widgets.waterfall import Waterfall
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ class TraceView(View):
             self.body.show_document(Document([Block("nothing is chosen", "dim")]))
 
     def shown(self) -> None:
-        self.panes.bring("first")
-        self.waterfall.focus()
+        self.panes.enter("first")
 
     def show_trace(self, trace_id: str, row_id: int | None = None) -> None:
         """Open a trace: where its failure or question began, or at its root; or at the span with this row id."""
@@ -177,8 +176,7 @@ class TraceView(View):
         """Go to a span that was asked for by itself: where only one pane has room, its detail is what is wanted."""
         found = self.waterfall.go_to_row(row_id)
         if found and self.panes.alone:
-            self.panes.bring("second")
-            self.body.focus()
+            self.panes.enter("second")
         return found
 
     @staticmethod
@@ -234,15 +232,13 @@ class TraceView(View):
     def on_virtual_rows_opened(self, event: Waterfall.Opened) -> None:
         event.stop()
         if event.sender is self.waterfall:
-            self.panes.bring("second")
-            self.body.focus()
+            self.panes.enter("second")
 
     def on_body_view_link_opened(self, event: BodyView.LinkOpened) -> None:
         event.stop()
         if event.kind == "span":
             self.waterfall.go_to_row(event.target)
-            self.panes.bring("first")
-            self.waterfall.focus()
+            self.panes.enter("first")
         else:
             self.action_checkpoint()
 
@@ -289,12 +285,8 @@ class TraceView(View):
         self.waterfall.focus()
 
     def back(self) -> bool:
-        if self.panes.alone and self.body.has_focus:
-            self.panes.bring("first")
-            self.waterfall.focus()
-            return True
         if self.body.has_focus:
-            self.waterfall.focus()
+            self.panes.enter("first")
             return True
         if self.filter_line.text:
             self.filter_line.set_text("")
@@ -348,12 +340,10 @@ class TraceView(View):
             self.viewer.open_sql(f"{self._sql()}\nORDER BY start_time")
 
     def action_other_pane(self) -> None:
-        front: Literal["first", "second"] = "first" if self.body.has_focus else "second"
-        self.panes.bring(front)
-        (self.waterfall if front == "first" else self.body).focus()
+        self.panes.change()
 
     def action_zoom_pane(self) -> None:
-        self.panes.zoom("second" if self.body.has_focus else "first")
+        self.panes.zoom()
 
     def action_next_tab(self, step: int = 1) -> None:
         self.tabs.active = (self.tabs.active + step) % len(TABS)

@@ -1,4 +1,4 @@
-"""The line between two panes: it can be dragged, and panes lie beside or above each other as the room allows."""
+"""Two panes beside or above each other as the room allows, and the line between them, which can be dragged."""
 
 from typing import Literal
 
@@ -8,7 +8,11 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-Arrangement = Literal["beside", "above", "first", "second"]
+from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.virtual import VirtualRows
+
+Front = Literal["first", "second"]
+Arrangement = Literal["beside", "above", Front]
 
 
 class Divider(Static):
@@ -33,7 +37,10 @@ class Divider(Static):
 
 
 class Panes(Container):
-    """Two panes: side by side from 120 columns, stacked from 80 when it is high enough, else one at a time."""
+    """Rows and a body that tells of one of them.
+
+    Side by side from 120 columns, stacked from 80 when it is high enough, else one at a time.
+    """
 
     def __init__(self, first: Widget, second: Widget, *, share: int = 55, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -41,7 +48,7 @@ class Panes(Container):
         self._second = second
         self._share = share
         self._zoomed = False
-        self._front: Literal["first", "second"] = "first"
+        self._front: Front = "first"
 
     def compose(self) -> ComposeResult:
         yield self._first
@@ -69,16 +76,28 @@ class Panes(Container):
         """Whether only one pane is shown."""
         return self.arrangement in ("first", "second")
 
-    def bring(self, front: Literal["first", "second"]) -> None:
+    def bring(self, front: Front) -> None:
         """The pane that is shown when there is room for one only."""
         self._front = front
         self.lay_out()
 
-    def zoom(self, front: Literal["first", "second"]) -> None:
+    def enter(self, front: Front) -> None:
+        """Show a pane, and have the keys go to its rows or its body."""
+        self.bring(front)
+        (self.query(VirtualRows).first() if front == "first" else self.query_one(BodyView)).focus()
+
+    def change(self) -> None:
+        """Enter the other pane."""
+        self.enter("first" if self._in_body else "second")
+
+    def zoom(self) -> None:
         """One pane over everything, and back."""
         self._zoomed = not self._zoomed
-        self._front = front
-        self.lay_out()
+        self.bring("second" if self._in_body else "first")
+
+    @property
+    def _in_body(self) -> bool:
+        return self.query_one(BodyView).has_focus
 
     def drag(self, x: int, y: int) -> None:
         """Put the divider at a place of this container."""
