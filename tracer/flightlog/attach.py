@@ -128,13 +128,10 @@ class _Slot:
 
 
 def _with_blocks(tracers: tuple[JsonlTracer, ...]) -> tuple[JsonlTracer, ...]:
-    found: list[JsonlTracer] = []
-    block = _here()
-    while block is not None:
-        if block.open and block.tracer not in tracers and block.tracer not in found:
-            found.append(block.tracer)
-        block = block.outer
-    return tracers + tuple(found)
+    for block in _outwards(_here()):
+        if block.open and block.tracer not in tracers:
+            tracers = (*tracers, block.tracer)
+    return tracers
 
 
 def _here() -> _Block | None:
@@ -145,15 +142,17 @@ def _here() -> _Block | None:
     return next((block for block in reversed(_blocks) if thread not in block.older_threads), None)
 
 
+def _outwards(block: _Block | None) -> Iterator[_Block]:
+    """A block and those around it."""
+    while block is not None:
+        yield block
+        block = block.outer
+
+
 def _enter(path: str | os.PathLike[str], options: TracerOptions) -> _Block:
     global _blocks
     outer = _here()
-    enclosing = []
-    around = outer
-    while around is not None:
-        if around.open:
-            enclosing.append(around.tracer)
-        around = around.outer
+    enclosing = [block.tracer for block in _outwards(outer) if block.open]
     with _lock:
         tracer = _tracer_of(path, (*enclosing, *_installed)) or JsonlTracer(path, **options)
         block = _Block(tracer, outer)
@@ -174,13 +173,7 @@ def _leave(block: _Block) -> None:
 
 def _depth() -> int:
     """How many blocks can hold at one place."""
-    deepest = 0
-    for block in _blocks:
-        depth, around = 1, block.outer
-        while around is not None:
-            depth, around = depth + 1, around.outer
-        deepest = max(deepest, depth)
-    return deepest
+    return max((sum(1 for _ in _outwards(block)) for block in _blocks), default=0)
 
 
 def _tracer_of(path: str | os.PathLike[str], tracers: tuple[JsonlTracer, ...]) -> JsonlTracer | None:

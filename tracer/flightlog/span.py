@@ -151,9 +151,8 @@ class Span:
             elif (value := getattr(self, name)) is not None:
                 record[name] = value
         if self.extra:
-            record = {**{k: v for k, v in record.items() if k not in _PAYLOADS}, **self.extra} | {
-                k: v for k, v in record.items() if k in _PAYLOADS
-            }
+            payloads = {name: record.pop(name) for name in _PAYLOADS if name in record}
+            record |= self.extra | payloads
         return record
 
     def to_json(self) -> bytes:
