@@ -15,7 +15,7 @@ from langgraph.types import Command
 from flightlog_viewer.approvals.approval import Approval, parse_time
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.approvals.merge import merge
-from flightlog_viewer.approvals.span_side import SpanAnswer, SpanQuestion
+from flightlog_viewer.approvals.span_side import SpanAnswer, SpanQuestion, SpanSide
 from flightlog_viewer.checkpoints import open_source
 from tests.conformance.replay.human import asking
 from tests.conformance.replay.nested import around
@@ -211,7 +211,7 @@ def test_spans_bring_exact_times_and_lost_questions(tmp_path: Path) -> None:
         for approval, text, seconds in zip(recorded, ("first?", "second?"), (0, 9), strict=True)
     ]
     answers = [SpanAnswer(None, "t", "yes", start + timedelta(seconds=7))]
-    first, second = merge(recorded, [*asked, *asked], answers)
+    first, second = merge(recorded, SpanSide([*asked, *asked], answers))
     assert (first.question, first.origin, first.exact, first.lag_min_ms) == ("first?", "both", True, 7000)
     assert (second.question, second.status, second.exact) == ("second?", "pending", True)
 
@@ -243,5 +243,5 @@ def test_an_answer_without_a_name_goes_to_the_newest_question(unscoped: bool) ->
         for name, second in (("one", 0), ("two", 5))
     ]
     answer = SpanAnswer(None if unscoped else "one", "t", "yes", start + timedelta(seconds=8))
-    statuses = {approval.interrupt_id: approval.status for approval in merge([], asked, [answer])}
+    statuses = {approval.interrupt_id: approval.status for approval in merge([], SpanSide(asked, [answer]))}
     assert statuses == ({"one": "pending", "two": "answered"} if unscoped else {"one": "answered", "two": "pending"})

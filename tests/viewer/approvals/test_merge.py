@@ -7,7 +7,7 @@ import pytest
 
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
 from flightlog_viewer.approvals.merge import merge
-from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion
+from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -16,7 +16,7 @@ def moment(seconds: int) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def question(name: str, seconds: int, ns: str | None = "", thread: str = "t") -> SpanQuestion:
+def question(name: str, seconds: int, ns: str = "", thread: str = "t") -> SpanQuestion:
     return SpanQuestion(name, thread, "review", ns, f"{name}?", moment(seconds))
 
 
@@ -45,7 +45,7 @@ def test_a_question_counts_where_it_was_asked() -> None:
     """Of the graphs that end with one question the innermost asked it, in whatever order they come."""
     around = [question("q", 3, ""), question("q", 1, "outer:1|inner:2"), question("q", 2, "outer:1")]
     for spans in (around, around[::-1]):
-        [merged] = merge([], spans, [])
+        [merged] = merge([], SpanSide(spans))
         assert (merged.checkpoint_ns, merged.asked) == ("outer:1|inner:2", at(moment(1)))
 
 
@@ -53,7 +53,7 @@ def test_the_first_answer_counts() -> None:
     """A question that was answered twice by its id has the answer of the first, in whatever order they come."""
     answers = [answer("q", 20, "no"), answer("q", 10, "yes")]
     for given in (answers, answers[::-1]):
-        [merged] = merge([], [question("q", 0)], given)
+        [merged] = merge([], SpanSide([question("q", 0)], given))
         assert (merged.answer, merged.answered) == ("yes", at(moment(10)))
 
 
@@ -65,26 +65,26 @@ def test_an_unnamed_answer_is_one_of_its_thread_and_after_its_question() -> None
         answer(None, 30, "second"),
         answer(None, 20, "first"),
     ]
-    [merged] = merge([], [question("q", 10)], answers)
+    [merged] = merge([], SpanSide([question("q", 10)], answers))
     assert (merged.status, merged.answer) == ("answered", "first")
-    assert merge([], [question("q", 40)], answers)[0].status == "pending"
+    assert merge([], SpanSide([question("q", 40)], answers))[0].status == "pending"
 
 
 def test_an_unnamed_answer_is_that_of_the_newest_question_before_it() -> None:
     """Of two questions of one thread the older one, passed over, stays without the answer of the newer."""
     answers = [answer(None, 30, "to the newer"), answer(None, 50, "to the third")]
     questions = [question("third", 40), question("older", 10), question("newer", 20), question("other", 25, "", "u")]
-    merged = {item.interrupt_id: item.answer for item in merge([], questions, answers)}
+    merged = {item.interrupt_id: item.answer for item in merge([], SpanSide(questions, answers))}
     assert merged == {"older": None, "newer": "to the newer", "third": "to the third", "other": None}
 
 
 def test_spans_bring_times_and_the_database_keeps_what_it_knows() -> None:
     """Times come from spans; a question and an answer that the database holds are not replaced."""
     known = recorded("q", status="answered", answer="from the database", answer_recorded=True)
-    [merged] = merge([known], [question("q", 1)], [answer("q", 9, "from the span")])
+    [merged] = merge([known], SpanSide([question("q", 1)], [answer("q", 9, "from the span")]))
     assert (merged.question, merged.answer, merged.origin) == ("q in the database", "from the database", "both")
     assert (merged.lag_min_ms, merged.lag_max_ms, merged.exact) == (8_000, 8_000, True)
-    [lost] = merge([recorded("q", question=None, question_recorded=False)], [question("q", 1)], [])
+    [lost] = merge([recorded("q", question=None, question_recorded=False)], SpanSide([question("q", 1)]))
     assert (lost.question, lost.status) == ("q?", "pending")
 
 
@@ -101,7 +101,7 @@ def test_a_pause_that_a_run_ended(known: dict[str, Any] | None, status: str, sai
     """The run that went on answers a breakpoint, unless the thread left it; an update in the database says more."""
     name = breakpoint_id("c")
     pause = SpanPause("t", "c", moment(1), moment(4), {"decision": "approve"})
-    [merged] = merge([] if known is None else [recorded(name, breakpoint=True, **known)], [], [], [pause])
+    [merged] = merge([] if known is None else [recorded(name, breakpoint=True, **known)], SpanSide(pauses=[pause]))
     assert (merged.status, merged.answer, merged.asked) == (status, said, at(moment(1)))
     assert merged.answered == (Moment() if status == "abandoned" else at(moment(4)))
 
@@ -109,7 +109,7 @@ def test_a_pause_that_a_run_ended(known: dict[str, Any] | None, status: str, sai
 def test_the_oldest_question_comes_first() -> None:
     """Whatever tells of them, questions are in the order in which they were asked."""
     spans = [question("late", 50), question("early", 10)]
-    assert [item.interrupt_id for item in merge([recorded("middle", asked=at(moment(30)))], spans, [])] == [
+    assert [item.interrupt_id for item in merge([recorded("middle", asked=at(moment(30)))], SpanSide(spans))] == [
         "early",
         "middle",
         "late",
@@ -120,7 +120,7 @@ def test_a_question_asked_again_for_the_sake_of_others_is_one() -> None:
     """Without an answer in between it is the same question, asked when it was asked first."""
     asked = [question("q", 0), question("q", 20), question("other", 1)]
     other = answer("other", 10, "yes")
-    merged = {item.interrupt_id: item for item in merge([], asked, [other, answer("q", 30, "no")])}
+    merged = {item.interrupt_id: item for item in merge([], SpanSide(asked, [other, answer("q", 30, "no")]))}
     assert len(merged) == 2
     assert (merged["q"].asked, merged["q"].answered) == (at(moment(0)), at(moment(30)))
 
@@ -129,7 +129,7 @@ def test_what_is_asked_after_the_answer_is_another_question() -> None:
     """Older writers gave all questions of a task one id: each one has the answer that followed it."""
     asked = [question("q", 0), question("q", 20), question("q", 21, "outer:1"), question("q", 40)]
     for answers in ([answer("q", 10, "a"), answer("q", 30, "b")], [answer(None, 10, "a"), answer(None, 30, "b")]):
-        merged = merge([recorded("q"), recorded("q", turn=2)], asked, answers)
+        merged = merge([recorded("q"), recorded("q", turn=2)], SpanSide(asked, answers))
         assert [(item.turn, item.answer, item.origin) for item in merged] == [
             (0, "a", "both"),
             (1, "b", "spans"),
@@ -142,7 +142,7 @@ def test_an_answer_without_a_name_is_that_of_what_still_waits() -> None:
     """Of questions asked at one time, all but one were answered by name; the run that took those asked it again."""
     asked = [question("one", 0), question("two", 1), question("three", 2), question("one", 20)]
     answers = [answer("two", 10, "b"), answer("three", 10, "c"), answer(None, 30, "a")]
-    merged = {item.interrupt_id: item for item in merge([], asked, answers)}
+    merged = {item.interrupt_id: item for item in merge([], SpanSide(asked, answers))}
     assert {name: item.answer for name, item in merged.items()} == {"one": "a", "two": "b", "three": "c"}
     assert (merged["one"].asked, merged["one"].answered) == (at(moment(0)), at(moment(30)))
 
@@ -160,5 +160,5 @@ def test_an_answer_without_a_name_is_that_of_what_still_waits() -> None:
 )
 def test_a_question_that_no_later_run_asked_again(went_on: dict[str, datetime], known: bool, status: str) -> None:
     """A thread that went on without an answer left its question, unless the database has it."""
-    [merged] = merge([recorded("q")] if known else [], [question("q", 0), question("q", 20)], [], [], went_on)
+    [merged] = merge([recorded("q")] if known else [], SpanSide([question("q", 0), question("q", 20)], went_on=went_on))
     assert merged.status == status

@@ -8,7 +8,7 @@ import pytest
 
 from flightlog_viewer import open_store
 from flightlog_viewer.approvals.merge import merge
-from flightlog_viewer.approvals.span_side import SpanPause, span_answers, span_pauses
+from flightlog_viewer.approvals.span_side import SpanPause, SpanSide, span_answers, span_pauses
 from tests.viewer.span_lines import SpanLines
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -61,7 +61,7 @@ def test_without_a_database_the_spans_are_enough(
     answered: datetime | None, said: dict[str, str], expected: tuple[str, str | None, float | None]
 ) -> None:
     """A pause that only spans know is an approval, and its decision is unknown unless the metadata says it."""
-    (approval,) = merge([], [], [], [SpanPause("t", "c1", NOON, answered, said)])
+    (approval,) = merge([], SpanSide(pauses=[SpanPause("t", "c1", NOON, answered, said)]))
     assert (approval.status, approval.decision, approval.lag_min_ms) == expected
     assert (approval.interrupt_id, approval.breakpoint, approval.origin) == ("breakpoint:c1", True, "spans")
 

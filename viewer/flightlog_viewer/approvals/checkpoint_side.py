@@ -8,7 +8,7 @@ from flightlog_viewer.approvals.decisions import risk_score, said_in
 from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.sameness import same
-from flightlog_viewer.checkpoints.tasks import question_id
+from flightlog_viewer.checkpoints.tasks import depth, question_id
 
 
 @dataclass(slots=True)
@@ -274,10 +274,11 @@ def _innermost(approvals: Iterable[Approval]) -> list[Approval]:
         named.setdefault(approval.interrupt_id, []).append((place, approval))
     found: list[tuple[int, Approval]] = []
     for several in named.values():
-        several.sort(key=lambda item: _depth(item[1]), reverse=True)
+        several.sort(key=lambda item: depth(item[1].checkpoint_ns), reverse=True)
+        innermost = depth(several[0][1].checkpoint_ns)
         turns: dict[int, tuple[int, Approval]] = {}
         for place, approval in several:
-            inner = _depth(approval) == _depth(several[0][1])
+            inner = depth(approval.checkpoint_ns) == innermost
             turn = approval.turn if inner else max(turns)
             if turn in turns:
                 first, known = turns[turn]
@@ -297,10 +298,6 @@ def _with_outer(inner: Approval, outer: Approval) -> Approval:
     if outer.answered.exact and not inner.answered.exact:
         inner = replace(inner, answered=outer.answered)
     return inner
-
-
-def _depth(approval: Approval) -> int:
-    return approval.checkpoint_ns.count("|") + bool(approval.checkpoint_ns)
 
 
 def _exactly(committed_at: str | None, otherwise: Moment) -> Moment:

@@ -46,7 +46,7 @@ def whole_picture(
                 if regret:
                     picture.regretted.add(approval.interrupt_id)
             picture.problems += source.problems
-    picture.approvals = merge(picture.approvals, spans.asked, spans.answers, spans.pauses, spans.went_on)
+    picture.approvals = merge(picture.approvals, spans)
     return picture
 
 

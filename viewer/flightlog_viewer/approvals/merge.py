@@ -4,40 +4,31 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from types import MappingProxyType
-from typing import Final
 
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
-from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion
+from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
+from flightlog_viewer.checkpoints.tasks import depth
 
-NOWHERE: Final[Mapping[str, datetime]] = MappingProxyType({})
 
-
-def merge(
-    recorded: Iterable[Approval],
-    asked: Iterable[SpanQuestion],
-    answers: Iterable[SpanAnswer],
-    pauses: Iterable[SpanPause] = (),
-    went_on: Mapping[str, datetime] = NOWHERE,
-) -> list[Approval]:
+def merge(recorded: Iterable[Approval], spans: SpanSide) -> list[Approval]:
     """The questions of a database and of spans as one list, oldest first; spans give the exact times.
 
     A question that stands in several spans counts once. One that is in no database and that a later run of its thread
     (`SpanSide.went_on`) did not ask again was left.
     """
     found = {approval.key: approval for approval in recorded}
-    for pause in pauses:
+    for pause in spans.pauses:
         key = (breakpoint_id(pause.checkpoint_id), 0)
         found[key] = _with_pause(found.get(key), pause)
-    asked = sorted(asked, key=lambda question: question.asked_at)
+    asked = sorted(spans.asked, key=lambda question: question.asked_at)
     by_name: dict[str, list[SpanQuestion]] = {}
     for question in asked:
         by_name.setdefault(question.interrupt_id, []).append(question)
-    by_question = _answers_by_question(answers, asked)
+    by_question = _answers_by_question(spans.answers, asked)
     for name, askings in by_name.items():
         for turn, (question, answer) in enumerate(_turns(askings, by_question.get(name, ()))):
             known = found.get((name, turn))
-            newest = went_on.get(question.thread_id or "")
+            newest = spans.went_on.get(question.thread_id or "")
             left = known is None and answer is None and newest is not None and newest > askings[-1].asked_at
             known = _with_span(known, question, turn, answer)
             found[name, turn] = replace(known, status="abandoned") if left else known
@@ -61,7 +52,7 @@ def _turns(
         until = answer.answered_at if answer is not None else None
         same = [one for one in askings if one is first or until is None or one.asked_at < until]
         # Each graph around a question ends with it too: it counts where it was asked.
-        yield max(same, key=_depth), answer
+        yield max(same, key=lambda question: depth(question.checkpoint_ns)), answer
         askings, answer = askings[len(same) :], None
 
 
@@ -71,7 +62,7 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
             interrupt_id=question.interrupt_id,
             thread_id=question.thread_id or "",
             node=question.node or "",
-            checkpoint_ns=question.checkpoint_ns or "",
+            checkpoint_ns=question.checkpoint_ns,
             checkpoint_id=None,
             question=question.question,
             question_recorded=True,
@@ -139,10 +130,6 @@ def _answers_by_question(
         if name is not None:
             found.setdefault(name, []).append(answer)
     return found
-
-
-def _depth(question: SpanQuestion) -> int:
-    return (question.checkpoint_ns or "").count("|") + bool(question.checkpoint_ns)
 
 
 def _order(moment: datetime | None) -> float:

@@ -16,7 +16,7 @@ class SpanQuestion:
     interrupt_id: str
     thread_id: str | None
     node: str | None
-    checkpoint_ns: str | None
+    checkpoint_ns: str
     question: Any
     asked_at: datetime
 

@@ -117,18 +117,21 @@ class HistoryReader:
         """A task whose question is closed, and with it the question's id, which is that of a subgraph's question."""
         if not task.interrupts or task.task_id not in inner.get(task.node, ()):
             return task
-        namespace = task_namespace(key.checkpoint_ns, task.node, task.task_id)
-        for below in reversed(self._keys):
-            if below.checkpoint_ns == namespace or numbered_of(below.checkpoint_ns) == namespace:
-                for row in self._rows.fetch([below]):
-                    opened = open_row(row, self._decoder, outline=True)
-                    inside = self._step_rows(opened, self._known[below.checkpoint_ns]).tasks
-                    asked = [question for other in inside for question in other.interrupts]
-                    if asked:
-                        # Whether an answer was to this question or to one before it is told inside as well.
-                        waits = task.status == "pending" and any(other.pending for other in inside)
-                        return replace(task, interrupts=asked, status="interrupted" if waits else task.status)
+        for opened in self._inside(task_namespace(key.checkpoint_ns, task.node, task.task_id)):
+            inside = self._step_rows(opened, self._known[opened.row.key.checkpoint_ns]).tasks
+            asked = [question for other in inside for question in other.interrupts]
+            if asked:
+                # Whether an answer was to this question or to one before it is told inside as well.
+                waits = task.status == "pending" and any(other.pending for other in inside)
+                return replace(task, interrupts=asked, status="interrupted" if waits else task.status)
         return task
+
+    def _inside(self, namespace: str) -> Iterator[Opened]:
+        """The checkpoints of the subgraphs that a task called, the newest first."""
+        for key in reversed(self._keys):
+            if namespace in (key.checkpoint_ns, numbered_of(key.checkpoint_ns)):
+                for row in self._rows.fetch([key]):
+                    yield open_row(row, self._decoder, outline=True)
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:
         """The names of `@task` calls stand in the next checkpoint of the namespace only."""

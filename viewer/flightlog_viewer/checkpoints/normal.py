@@ -148,14 +148,9 @@ def _object_form(value: Any, depth: int) -> Any:
         return array_form(value.dtype.str, list(value.shape), "F" if fortran else "C", value.tobytes("A"))
     if isinstance(value, int):  # IntEnum and the like are caught above
         return int(value)
-    return (
-        {TYPE: "re.Pattern", "pattern": value.pattern, "flags": value.flags}
-        if isinstance(value, Pattern)
-        else {
-            TYPE: kind,
-            **_scalar(value),
-        }
-    )
+    if isinstance(value, Pattern):
+        return {TYPE: "re.Pattern", "pattern": value.pattern, "flags": value.flags}
+    return {TYPE: kind, **_scalar(value)}
 
 
 def _scalar(value: Any) -> dict[str, Any]:

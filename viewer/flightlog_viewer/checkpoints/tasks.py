@@ -143,6 +143,11 @@ def task_namespace(checkpoint_ns: str, node: str, task_id: str) -> str:
     return f"{checkpoint_ns}|{node}:{task_id}" if checkpoint_ns else f"{node}:{task_id}"
 
 
+def depth(checkpoint_ns: str) -> int:
+    """How many graphs are around one with this namespace."""
+    return checkpoint_ns.count("|") + 1 if checkpoint_ns else 0
+
+
 def numbered_of(checkpoint_ns: str) -> str:
     """The namespace of a task without the number that a second subgraph called in it has."""
     before, _, number = checkpoint_ns.rpartition("|")

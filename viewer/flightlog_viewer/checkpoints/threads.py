@@ -13,6 +13,7 @@ from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import CheckpointRow, Head, Key, Rows, batches
 from flightlog_viewer.checkpoints.tasks import (
     StepRows,
+    depth,
     numbered_of,
     pulled_nodes,
     step_rows,
@@ -161,7 +162,7 @@ def _below(thread: _Thread, tasks: Collection[str]) -> list[Key]:
         first = head.key.checkpoint_ns.partition("|")[0]
         if first and (":" not in first or task_of_namespace(first) in tasks):
             keys.append(head.key)
-    return sorted(keys, key=lambda key: key.checkpoint_ns.count("|"))
+    return sorted(keys, key=lambda key: depth(key.checkpoint_ns))
 
 
 def _innermost(

@@ -17,6 +17,7 @@ from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
 from flightlog_viewer.checkpoints.inert import closed
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints.tasks import depth
 from flightlog_viewer.cli import output
 
 _SHOWN = 100
@@ -118,7 +119,7 @@ def _no_step(thread_id: str, wanted: str) -> str:
 
 def _show_step(step: Step, before: str | None, time: str) -> None:
     """One step; `before` is the step printed before it in its namespace: another parent makes it a branch."""
-    indent = "  " * (step.checkpoint_ns.count("|") + 1 if step.checkpoint_ns else 0)
+    indent = "  " * depth(step.checkpoint_ns)
     number = "?" if step.step is None else step.step
     resumed = ", resumed" if step.resumed_from_parent and step.source == "loop" else ""
     namespace = f"  in {step.checkpoint_ns}" if step.checkpoint_ns else ""

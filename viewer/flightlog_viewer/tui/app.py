@@ -80,6 +80,8 @@ class FlightlogApp(Guarded, DrawnApp):
         """The frame, whatever lies over it; still there for a thread that outlives the application."""
         self._clock = clock
         self._started = clock()
+        self.mouse_given_away = False
+        """Whether the terminal has it, so that it selects text."""
         self._cancelled = False
         self._loading = True
         self._furthest = 0

@@ -68,10 +68,8 @@ def show(app: Any, text: str, variable: str, otherwise: str) -> None:
 
 def toggle_mouse(app: Any) -> str:
     """Turn the mouse reporting of the terminal off or on."""
-    driver = app._driver
-    on = not getattr(app, "mouse_given_away", False)
-    app.mouse_given_away = on
-    turn = getattr(driver, "_disable_mouse_support" if on else "_enable_mouse_support", None)
+    on = app.mouse_given_away = not app.mouse_given_away
+    turn = getattr(app._driver, "_disable_mouse_support" if on else "_enable_mouse_support", None)
     if turn is None:
         return "this terminal has no mouse"
     turn()

@@ -140,6 +140,7 @@ def open_source_file(file_id: int, path: Path, spool: Spool, *, hold: bool) -> S
     """Open a file, unpacking or converting it first if need be, and ``hold`` it open. Raises UnreadableError."""
     began = time.monotonic()
     descriptor = _open(path)
+    held = None
     try:
         status = os.fstat(descriptor)
         readable = spool.readable(path, descriptor)
@@ -151,13 +152,9 @@ def open_source_file(file_id: int, path: Path, spool: Spool, *, hold: bool) -> S
         read_identity = _identity(os.fstat(descriptor))
         held = descriptor if hold else None
     except OSError as error:
-        hold = False
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
-    except BaseException:
-        hold = False
-        raise
     finally:
-        if not hold and descriptor >= 0:
+        if held is None and descriptor >= 0:
             os.close(descriptor)
     source = SourceFile(file_id, path, _identity(status), _state(status), copy, readable.converted, held, read_identity)
     source.rests_until = time.monotonic() + _REST * (time.monotonic() - began)

@@ -151,7 +151,7 @@ class ThreadQuestions:
         recorded = self._of_all(
             "approvals", lambda target, source: self._known_of(target).approvals(source, spans.paused)
         )
-        return merge(recorded, spans.asked, spans.answers, spans.pauses, spans.went_on), self._last_written()
+        return merge(recorded, spans), self._last_written()
 
     def approval_figures(self, now: datetime, ttl_seconds: float) -> list[dict[str, Any]]:
         """How approvals went, by node and in all: lag percentiles in ms, agreement from 0 to 1, what waits."""
