@@ -105,16 +105,13 @@ def iter_updates(
 
 
 def iter_modes(
-    graph: CompiledStateGraph[Any, Any, Any, Any],
-    inputs: Any,
-    config: RunnableConfig | None = None,
-    modes: Sequence[StreamMode] = MODES,
+    graph: CompiledStateGraph[Any, Any, Any, Any], inputs: Any, config: RunnableConfig | None = None
 ) -> Iterator[tuple[StreamMode, Any]]:
-    """Run the graph once and yield (mode, chunk) of several stream modes, in the order they happen.
+    """Run the graph once and yield (mode, chunk) of every stream mode, in the order they happen.
 
     `checkpoints` and `debug` show checkpoints only of a graph that has a checkpointer.
     """
-    for chunk in graph.stream(inputs, config, stream_mode=list(modes)):
+    for chunk in graph.stream(inputs, config, stream_mode=list(MODES)):
         mode, payload = chunk
         yield cast(StreamMode, mode), payload
 

@@ -7,7 +7,6 @@ Each pause is named by the checkpoint at which the run stands. An answer belongs
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -41,7 +40,6 @@ class AgentExecutionManager:
         decisions: DecisionLog,
         tracer: JsonlTracer | None = None,
         ttl_s: float | None = None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         """`ttl_s`: seconds after which a pause is too old to be answered; None means never."""
         self._agent = agent
@@ -49,7 +47,6 @@ class AgentExecutionManager:
         self._decisions = decisions
         self._tracer = tracer
         self._ttl_s = ttl_s
-        self._clock = clock
 
     async def start_and_pause(self, question: str, session_id: str) -> dict[str, Any]:
         """Ask the agent, in a new session or the next turn of one. Raises BusyError when it still waits or runs.
@@ -111,9 +108,8 @@ class AgentExecutionManager:
         """Where a session stands: complete, blocked, pending_approval, needs_clarification, failed or running."""
         return _standing(await self._find(session_id), session_id)
 
-    async def recover(self) -> int:
-        """Apply the answers that a server that died had taken and not applied; returns how many."""
-        count = 0
+    async def recover(self) -> None:
+        """Apply the answers that a server that died had taken and not applied."""
         for decision in await asyncio.to_thread(self._decisions.unapplied):
             try:
                 snapshot = await self._agent.aget_state(self._config(decision.thread_id))
@@ -125,8 +121,6 @@ class AgentExecutionManager:
                 log.exception("session %s could not go on", decision.thread_id)
                 continue
             await asyncio.to_thread(self._decisions.applied, decision)
-            count += 1
-        return count
 
     async def _apply(self, snapshot: StateSnapshot, action: dict[str, Any], session_id: str) -> dict[str, Any]:
         late = self._late(snapshot)
@@ -153,8 +147,9 @@ class AgentExecutionManager:
         return await self.standing(session_id)
 
     def _late(self, snapshot: StateSnapshot) -> bool:
-        asked = self._ttl_s is not None and _asks(snapshot)
-        return asked and self._clock() - paused_since(snapshot) > (self._ttl_s or 0.0)
+        if self._ttl_s is None or not _asks(snapshot):
+            return False
+        return time.time() - paused_since(snapshot) > self._ttl_s
 
     async def _run(self, snapshot: StateSnapshot, action: dict[str, Any], session_id: str) -> None:
         """Bring one answer into the graph and let it run to its next pause or end."""

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from flightlog import JsonlTracer
-from flightlog_samples.report_service import reports as errors
-from flightlog_samples.report_service.reports import Entry, ReportError, Reports
+from flightlog_samples.report_service import errors
+from flightlog_samples.report_service.errors import ReportError
+from flightlog_samples.report_service.reports import Entry, Reports
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["reports"])

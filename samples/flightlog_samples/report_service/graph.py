@@ -1,10 +1,9 @@
 """The graph: search the web, write, ask a person, and write again until the answer is yes."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from langchain_core.documents import Document
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -34,15 +33,14 @@ class ReportState(BaseModel):
 
 
 Graph = CompiledStateGraph[ReportState, None, ReportState, ReportState]
-Search = Runnable[str, Sequence[Document]]
 
 
-def build_graph(checkpointer: BaseCheckpointSaver[Any], search: Search | None = None) -> Graph:
-    """`web_search`, `report_generation`, `human_review`. `search` may be any retriever; the offline corpus if none."""
-    find, write = search or Corpus(), writer()
+def build_graph(checkpointer: BaseCheckpointSaver[Any]) -> Graph:
+    """`web_search`, `report_generation`, `human_review`."""
+    search, write = Corpus(), writer()
 
     def web_search(state: ReportState, config: RunnableConfig) -> dict[str, Any]:
-        return {"web_search_results": list(find.invoke(state.theme, config))}
+        return {"web_search_results": list(search.invoke(state.theme, config))}
 
     def report_generation(state: ReportState, config: RunnableConfig) -> dict[str, Any]:
         given = {

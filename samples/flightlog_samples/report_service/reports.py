@@ -3,7 +3,6 @@
 import logging
 import time
 import uuid
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,42 +14,11 @@ from flightlog import JsonlTracer
 from flightlog_samples.decision_log import Decision, DecisionLog
 from flightlog_samples.pause import failed, pause_of, paused_since
 from flightlog_samples.recording import sqlite_saver
+from flightlog_samples.report_service import errors
 from flightlog_samples.report_service.graph import Review, build_graph
 
 log = logging.getLogger(__name__)
 Status = Literal["interrupted", "finished", "expired", "failed", "running"]
-
-
-class ReportError(Exception):
-    """A request that cannot be met; the subclass says why.
-
-    ReportError
-    ├── NotFoundError         there is no such report
-    ├── NotWaitingError       the report asks nothing (any more)
-    ├── FeedbackMissingError  a no without a reason gives the writer nothing to go by
-    ├── AlreadyAnsweredError  another answer to the same question came first
-    └── ExpiredError          the question was open for too long
-    """
-
-
-class NotFoundError(ReportError):
-    """There is no such report."""
-
-
-class NotWaitingError(ReportError):
-    """The report asks nothing (any more)."""
-
-
-class FeedbackMissingError(ReportError):
-    """A no without a reason."""
-
-
-class AlreadyAnsweredError(ReportError):
-    """Another answer to the same question came first."""
-
-
-class ExpiredError(ReportError):
-    """The question was open for too long."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +35,7 @@ class Reports:
 
     def __init__(self, database: Path, tracer: JsonlTracer | None = None, ttl_s: float | None = None) -> None:
         """`ttl_s`: seconds after which an open question is too old; None means never."""
-        self._stack = ExitStack()
         self._saver = sqlite_saver(database)
-        self._stack.callback(self._saver.conn.close)
         # The same connection, under the saver's own lock.
         self._decisions = DecisionLog(self._saver.conn, self._saver.lock)
         self._graph = build_graph(self._saver)
@@ -78,7 +44,7 @@ class Reports:
 
     def close(self) -> None:
         """Close the database."""
-        self._stack.close()
+        self._saver.conn.close()
 
     def generate(self, theme: str) -> str:
         """Write the first version and return the thread's id; the report then waits for an answer."""
@@ -93,13 +59,13 @@ class Reports:
         """Answer the open question. Raises one of the ReportErrors."""
         snapshot = self._find(thread_id)
         if not snapshot.interrupts:
-            raise NotWaitingError("Report is not awaiting feedback.")
+            raise errors.NotWaitingError("Report is not awaiting feedback.")
         if not approved and not (feedback or "").strip():
-            raise FeedbackMissingError("Feedback is required when report is not approved.")
+            raise errors.FeedbackMissingError("Feedback is required when report is not approved.")
         if self._ttl_s is not None and time.time() - paused_since(snapshot) > self._ttl_s:
             late = Review(approved=False, expired=True, decided_by="policy:ttl", feedback="no answer in time")
             self._answer(snapshot, late)
-            raise ExpiredError("The question was open for too long; the report is closed.")
+            raise errors.ExpiredError("The question was open for too long; the report is closed.")
         self._answer(snapshot, Review(approved=approved, feedback=feedback or None, decided_by=decided_by))
 
     def entries(self, max_results: int) -> list[Entry]:
@@ -118,9 +84,8 @@ class Reports:
         report: str = self._find(thread_id).values.get("report", "")
         return report
 
-    def recover(self) -> int:
-        """Apply the answers that a server that died had taken and not applied; returns how many."""
-        count = 0
+    def recover(self) -> None:
+        """Apply the answers that a server that died had taken and not applied."""
         for decision in self._decisions.unapplied():
             config = self._config(decision.thread_id)
             try:
@@ -134,14 +99,12 @@ class Reports:
                 log.exception("the answer to report %s could not be applied", decision.thread_id)
                 continue
             self._decisions.applied(decision)
-            count += 1
-        return count
 
     def _answer(self, snapshot: StateSnapshot, review: Review) -> None:
         thread_id = snapshot.config["configurable"]["thread_id"]
         decision = Decision(thread_id, pause_of(snapshot), review.model_dump(exclude_none=True))
         if not self._decisions.take(decision):
-            raise AlreadyAnsweredError("This question has been answered already.")
+            raise errors.AlreadyAnsweredError("This question has been answered already.")
         try:
             self._graph.invoke(Command(resume=decision.decision), self._config(thread_id))
         except Exception:
@@ -160,7 +123,7 @@ class Reports:
     def _find(self, thread_id: str) -> StateSnapshot:
         snapshot = self._graph.get_state(self._config(thread_id))
         if not snapshot.values:
-            raise NotFoundError("Report not found")
+            raise errors.NotFoundError("Report not found")
         return snapshot
 
     def _config(self, thread_id: str) -> RunnableConfig:

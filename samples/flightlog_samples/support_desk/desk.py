@@ -18,7 +18,7 @@ from flightlog.errors import UnreadableError
 from flightlog_samples.pause import pause_of
 from flightlog_samples.support_desk.graph import build_graph
 from flightlog_samples.support_desk.review_queue import Answer, OnExpiry, Pool, Question, Reviewer, ReviewQueue
-from flightlog_samples.support_desk.risk import THRESHOLD, priority, skill
+from flightlog_samples.support_desk.risk import priority, skill
 from flightlog_samples.support_desk.state import Action, Decision, SupportState, Tier, migrate
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,6 @@ class Desk:
         tracer: JsonlTracer | None = None,
         *,
         reviewers: Sequence[Reviewer] = REVIEWERS,
-        threshold: float = THRESHOLD,
         ttl: timedelta = timedelta(hours=24),
         on_expiry: OnExpiry = "escalate",
         clock: Callable[[], datetime] = now,
@@ -77,7 +76,7 @@ class Desk:
             connection.execute(_ACTIONS)
         self.reviewers = reviewers
         self.queue = ReviewQueue(pool, reviewers, clock, ttl, on_expiry)
-        self.graph = build_graph(self.saver, self._act, self.queue.examples, threshold)
+        self.graph = build_graph(self.saver, self._act, self.queue.examples)
 
     def open(self, ticket_id: str, message: str, tier: Tier = "standard") -> str:
         """Take a ticket in; returns the answer, or a holding reply while it waits. Raises ValueError for a known id."""

@@ -231,12 +231,12 @@ class ReviewQueue:
             ).fetchall()
         return [Answer(**row) for row in rows]
 
-    def examples(self, intent: str, limit: int = 3) -> list[str]:
+    def examples(self, intent: str) -> list[str]:
         """The newest decisions about an intent with the reviewers' words, for the planner to learn from."""
         with self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT decision, notes FROM desk_approvals WHERE decision IS NOT NULL AND notes <> '' AND intent = %s "
-                "ORDER BY decided_at DESC LIMIT %s",
-                (intent, limit),
+                "ORDER BY decided_at DESC LIMIT 3",
+                (intent,),
             ).fetchall()
         return [f"{row['decision']}: {row['notes']}" for row in rows]
