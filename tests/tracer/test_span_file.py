@@ -11,32 +11,9 @@ import pytest
 from flightlog import read_open_spans, read_spans
 from flightlog.errors import UnreadableError, UsageError
 from flightlog.rotation import prune, rotated_files
-from flightlog.span import Span
 from flightlog.writing.in_flight import LINE_END
 from flightlog.writing.span_file import LOSS_NAME, SpanFile
-
-
-def span(seq: int, *, writer_id: str = "w", size: int = 0) -> Span:
-    return Span(
-        type="chain",
-        name="n",
-        run_id=f"r{seq}",
-        trace_id="t",
-        writer_id=writer_id,
-        seq=seq,
-        start_ns=1_763_600_000_000_000_000 + seq,
-        duration_ms=1.5,
-        status="ok",
-        inputs="x" * size if size else None,
-    )
-
-
-def line(seq: int, *, size: int = 0) -> bytes:
-    return span(seq, size=size).to_json()
-
-
-def seqs(path: Path) -> list[int | None]:
-    return [one.seq for one in read_spans(path)]
+from tests.faults.lines import line, numbers
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
@@ -45,7 +22,7 @@ def test_lines_come_back_in_order(tmp_path: Path) -> None:
     file = SpanFile(path)
     assert [file.write(line(n)) for n in range(3)] == [True] * 3
     assert path.read_bytes() == b"".join(line(n) + b"\n" for n in range(3))
-    assert seqs(path) == [0, 1, 2]
+    assert numbers(path) == [0, 1, 2]
     assert file.stats()["written"] == 3
     file.close()
 
@@ -69,7 +46,7 @@ def test_torn_tail_takes_no_line_along(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     path.write_bytes(line(0) + b"\n" + line(1)[:40])
     SpanFile(path).write(line(2))
-    assert seqs(path) == [0, 2]
+    assert numbers(path) == [0, 2]
 
 
 def test_symlink_is_not_followed(tmp_path: Path) -> None:
@@ -116,8 +93,8 @@ def test_renamed_file_keeps_its_lines_and_a_new_one_starts(tmp_path: Path) -> No
     path.rename(tmp_path / "trace.jsonl.1")
     time.sleep(0.002)
     file.write(line(1))
-    assert seqs(path) == [1]
-    assert seqs(tmp_path / "trace.jsonl.1") == [0]
+    assert numbers(path) == [1]
+    assert numbers(tmp_path / "trace.jsonl.1") == [0]
 
 
 def test_lines_in_quick_succession_around_a_rename_are_there_once(tmp_path: Path) -> None:
@@ -128,8 +105,8 @@ def test_lines_in_quick_succession_around_a_rename_are_there_once(tmp_path: Path
     path.rename(renamed)
     for seq in range(1, 4):
         file.write(line(seq))
-    assert seqs(renamed) + seqs(path) == [0, 1, 2, 3]
-    assert set(seqs(path)) >= {2, 3}
+    assert numbers(renamed) + numbers(path) == [0, 1, 2, 3]
+    assert set(numbers(path)) >= {2, 3}
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
@@ -142,7 +119,7 @@ def test_deleted_file_is_created_again(tmp_path: Path, what: str) -> None:
     if what == "folder":
         path.parent.rmdir()
     assert file.write(line(1))
-    assert seqs(path) == [1]
+    assert numbers(path) == [1]
     assert file.stats()["lost"] == 0
 
 
@@ -156,7 +133,7 @@ def test_rotation_loses_nothing(tmp_path: Path) -> None:
     assert len(rotated) == file.stats()["rotations"] > 3
     assert all(one.stat().st_size <= 2000 for one in [*rotated, path])
     assert all(one.name.startswith("trace.2") and one.suffix == ".jsonl" for one in rotated)
-    assert seqs(path) == list(range(50))
+    assert numbers(path) == list(range(50))
 
 
 def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
@@ -165,7 +142,7 @@ def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
     files = [SpanFile(path, max_bytes=2000) for _ in range(2)]
     for n in range(60):
         assert files[n % 2].write(line(n))
-    assert seqs(path) == list(range(60))
+    assert numbers(path) == list(range(60))
     assert sum(file.stats()["rotations"] for file in files) == len(rotated_files(path))
 
 
@@ -189,7 +166,7 @@ def test_total_is_bounded_oldest_first(tmp_path: Path) -> None:
     for n in range(200):
         assert file.write(line(n))
         assert sum(one.stat().st_size for one in [*rotated_files(path), path]) <= 5000
-    kept = seqs(path)
+    kept = numbers(path)
     assert kept == list(range(200 - len(kept), 200))
     assert other.exists()
 
@@ -205,14 +182,14 @@ def test_compressed_rotated_files_are_read(tmp_path: Path) -> None:
     oldest.unlink()
     next_oldest = rotated_files(path)[1]
     next_oldest.rename(tmp_path / "trace.20240101T000000Z.jsonl")
-    assert sorted(seq or 0 for seq in seqs(path)) == list(range(12))
+    assert sorted(numbers(path)) == list(range(12))
 
 
 def test_reader_passes_over_what_is_no_span(tmp_path: Path) -> None:
     """Broken lines and exact repeats are passed over, and a last line without a newline counts if it is whole."""
     path = tmp_path / "trace.jsonl"
     path.write_bytes(b"\n".join([line(0), b"{", b"", b"[" * 5000, b"\xff", line(0), line(1)]))
-    assert seqs(path) == [0, 1]
+    assert numbers(path) == [0, 1]
 
 
 def test_reader_names_a_missing_file(tmp_path: Path) -> None:
@@ -231,7 +208,7 @@ def test_write_after_close_still_lands(tmp_path: Path) -> None:
     before = len(os.listdir("/dev/fd"))
     assert file.write(line(1))
     assert len(os.listdir("/dev/fd")) == before
-    assert seqs(path) == [0, 1]
+    assert numbers(path) == [0, 1]
     assert file.stats()["written"] == 2
 
 
@@ -251,7 +228,7 @@ def test_descriptor_taken_by_the_application_is_left_alone(tmp_path: Path) -> No
         for one in (fd, theirs):
             with contextlib.suppress(OSError):
                 os.close(one)
-    assert seqs(path) == [0, 1]
+    assert numbers(path) == [0, 1]
 
 
 def test_relative_path_survives_chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +238,7 @@ def test_relative_path_survives_chdir(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     file.write(line(0))
-    assert seqs(tmp_path / "trace.jsonl") == [0]
+    assert numbers(tmp_path / "trace.jsonl") == [0]
 
 
 def test_fsync_failure_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +310,7 @@ def test_name_that_is_not_text(tmp_path: Path) -> None:
     file = SpanFile(os.fsdecode(path))
     assert file.write(line(0))
     assert SpanFile(path).write(line(1))  # type: ignore[arg-type]  # what os.walk of bytes gives
-    assert seqs(Path(os.fsdecode(path))) == [0, 1]
+    assert numbers(Path(os.fsdecode(path))) == [0, 1]
 
 
 @pytest.mark.parametrize(
