@@ -58,12 +58,11 @@ def threads(
     from flightlog_viewer.checkpoints import open_source
 
     paths, checkpoints = told_apart(paths, checkpoints)
-    place = zone(tz)
+    shape, place = form(json, csv), zone(tz)
     passes = compile_thread_filter(filter or "", tz=place)
     known = 0
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
     rows: list[dict[str, Any]] = []
-    open_parts: list[str] = []
     problems: list[str] = []
     names: list[str] = []
     for target in targets(checkpoints):
@@ -72,20 +71,17 @@ def threads(
             for found in source.threads():
                 known += 1
                 thread = refined(found, runs.get(found.thread_id), breakpoint or ())
-                if not passes(thread):
-                    continue
-                rows.append(thread_form(thread) | {"database": source.name})
-                open_parts.append(_open(thread))
+                if passes(thread):
+                    more = {"open": _open(thread)} if shape == "table" else {}
+                    rows.append({**thread_form(thread), "database": source.name, **more})
             problems += source.problems
     if not known and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
     elif known and not rows:
         output.note(f"none of {plural(known, 'thread')} matches{hint(filter or '')}")
-    if form(json, csv) != "table":
-        output.table([output.Column(key) for key in rows[0]] if rows else [], rows, form(json, csv))
+    if shape != "table":
+        output.table([output.Column(key) for key in rows[0]] if rows else [], rows, shape)
         return output.missing(problems)
-    for row, text in zip(rows, open_parts, strict=True):
-        row["open"] = text
     columns = [
         output.Column("thread_id", "thread"),
         output.Column("status"),

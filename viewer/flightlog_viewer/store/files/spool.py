@@ -97,16 +97,16 @@ class Spool:
             self._folder.close()
 
     def _copy(self, path: Path, descriptor: int, unpack: Unpack) -> tuple[Path, Damage | None]:
-        status = os.fstat(descriptor)
-        if self._cache is None:
-            target = self.new_file()
-            return target, self._unpack(path, descriptor, target, unpack)
-        key = f"{_FORM}-{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-        target = self._cache.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
-        if target.exists():
-            self._cache.used(target)
-            return target, None
         try:
+            if self._cache is None:
+                target = self.new_file()
+                return target, self._unpack(path, descriptor, target, unpack)
+            status = os.fstat(descriptor)
+            key = f"{_FORM}-{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+            target = self._cache.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.jsonl"
+            if target.exists():
+                self._cache.used(target)
+                return target, None
             with closing(self._cache.building_place()) as place:
                 built = place.path / target.name
                 damage = self._unpack(path, descriptor, built, unpack)
@@ -140,9 +140,6 @@ class Spool:
                 except DamagedError as error:
                     file.truncate(whole)
                     damage = whole, str(error)
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            raise UnreadableError(f"{path} cannot be unpacked: {error}") from None
         except BaseException:
             target.unlink(missing_ok=True)
             raise
