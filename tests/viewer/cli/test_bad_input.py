@@ -134,6 +134,15 @@ def test_a_zone_that_is_none(command: list[str], tmp_path: Path, capsys: pytest.
     assert "no time zone 'Nowhere/Land'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["summary", "traces", "sql", "compare", "threads", "approvals"])
+def test_two_forms_at_once(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That is said before anything is read."""
+    missing = str(tmp_path / "missing.jsonl")
+    first = {"sql": ["SELECT 1"], "compare": [missing]}.get(command, [])
+    assert main([command, *first, missing, "--json", "--csv"]) == 2
+    assert capsys.readouterr().err == "flightlog: --json and --csv exclude each other\n"
+
+
 def test_a_file_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A loop of links is a sentence as well."""
     loop = tmp_path / "loop.jsonl"

@@ -69,10 +69,10 @@ def approvals(
     from flightlog_viewer.approvals.metrics import measure
     from flightlog_viewer.approvals.span_side import SpanSide
 
+    shape, place = form(json, csv), zone(tz)
     paths, checkpoints = told_apart(paths, checkpoints)
     if not checkpoints and not paths:
         raise UsageError("give span files, a checkpoint database, or both")
-    place = zone(tz)
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     spans = _from_spans(paths, cache=not no_cache) if paths else SpanSide()
     picture = whole_picture(checkpoints, spans, breakpoints=breakpoint or (), regret_path=regret_path)
@@ -82,7 +82,6 @@ def approvals(
     advice = (
         None if threshold is None else advise(picture.approvals, threshold, picture.regretted if regret_path else None)
     )
-    shape = form(json, csv)
     if shape == "json":
         output.json_value(
             {

@@ -45,6 +45,7 @@ def compare(
       flightlog compare yesterday.jsonl today.jsonl --by node
       flightlog compare last slowest flightlog-demo/spans.jsonl --json
     """
+    shape = form(json, csv)
     if by not in _BY:
         raise UsageError(f"cannot compare by {by!r}: choose one of {', '.join(_BY)}")
     files = [_is_file(side) for side in (a, b)]
@@ -64,10 +65,10 @@ def compare(
         totals = [store.query("overview", where=w)[0] for store, w in zip(stores, where, strict=True)]
         sides = [store.query("summary", by=by, where=w) for store, w in zip(stores, where, strict=True)]
     groups = pair(*sides)
-    if form(json, csv) == "csv":
+    if shape == "csv":
         _print_csv(by, groups)
         return
-    if json:
+    if shape == "json":
         about = [
             {"name": name} | {key: total[key] for key in ("spans", "traces", "errors", "total_tokens", "cost_usd")}
             for name, total in zip(names, totals, strict=True)

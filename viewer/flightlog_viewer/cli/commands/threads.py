@@ -57,8 +57,8 @@ def threads(
     from flightlog_viewer.analysis.thread_status import refined
     from flightlog_viewer.checkpoints import open_source
 
-    paths, checkpoints = told_apart(paths, checkpoints)
     shape, place = form(json, csv), zone(tz)
+    paths, checkpoints = told_apart(paths, checkpoints)
     passes = compile_thread_filter(filter or "", tz=place)
     known = 0
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
