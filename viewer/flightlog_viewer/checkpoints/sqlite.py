@@ -193,7 +193,7 @@ class SqliteRows:
         if self._salvaged is None:
             self._lost(error)
             self._file.read_any_text()
-            rows = readable_rows(self._file.connection, "checkpoints", "thread_id, checkpoint_ns, checkpoint_id")
+            rows = readable_rows(self._file.connection)
             self._salvaged = {Key(*(_text(part) for part in row)): number for number, row in rows.items()}
         return self._salvaged
 

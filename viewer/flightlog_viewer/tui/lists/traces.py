@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class TraceRows:
+class TraceLister:
     """Makes rows, and knows again which trace a row of a list stands for."""
 
     def __init__(

@@ -15,7 +15,7 @@ from flightlog_viewer.tui import bookmarks
 from flightlog_viewer.tui.comparing import Comparison
 from flightlog_viewer.tui.copying import CopyChoice, sql_text
 from flightlog_viewer.tui.lists.trace_cells import cells, columns
-from flightlog_viewer.tui.lists.traces import TraceRows
+from flightlog_viewer.tui.lists.traces import TraceLister
 from flightlog_viewer.tui.questions.spans import TRACE_SORTS, trace_order
 from flightlog_viewer.tui.screens.view import TraceOpened, View
 from flightlog_viewer.tui.widgets.filter_line import FilterLine, without_sql
@@ -61,7 +61,7 @@ class TracesView(View):
         self.filter_text = ""
         self._came_with = ""
         """The filter that another screen has set."""
-        self._rows = TraceRows(self.session, self._line, self._arrived)
+        self._lister = TraceLister(self.session, self._line, self._arrived)
         self._newer = 0
         """Traces that wait until they are asked for."""
         self._above = 0
@@ -93,12 +93,12 @@ class TracesView(View):
     def show_excerpt(self, rows: list[TraceRow]) -> None:
         """Rows read from the file itself, until the store is there."""
         self.table.set_columns(columns(services=len({row.service for row in rows}) > 1))
-        self.table.show_rows(self._rows.excerpt(rows), sort=_NEWEST_FIRST)
+        self.table.show_rows(self._lister.excerpt(rows), sort=_NEWEST_FIRST)
         self.filter_line.set_count(f"{len(rows)} so far")
 
     def selected(self) -> TraceRow | None:
         """The trace under the cursor."""
-        return self._rows.at_cursor(self.table)
+        return self._lister.at_cursor(self.table)
 
     def data_changed(self, *, appended: bool) -> None:
         self.reload(appended=appended)
@@ -118,7 +118,7 @@ class TracesView(View):
 
         def work() -> tuple[PagedRows, dict[str, Any]]:
             ids, summary = session.spans.trace_ids(where, sort, descending), session.spans.trace_summary(where)
-            rows = self._rows.paged(ids, summary["p95_ms"])
+            rows = self._lister.paged(ids, summary["p95_ms"])
             # What will be in view is fetched here: else placeholders would be drawn first, and all a second time.
             for row in {0, rows.find(stands) or 0}:
                 rows.have(row)
@@ -147,7 +147,7 @@ class TracesView(View):
         if waits:
             if self._newest_first:
                 # What is new stands above; of what was there some may have ended, and got another row id.
-                self._put(self._rows.paged(rows.ids[newer:], summary["p95_ms"]), self.table.cursor)
+                self._put(self._lister.paged(rows.ids[newer:], summary["p95_ms"]), self.table.cursor)
             return
         if was is not None and (not isinstance(shown, PagedRows) or (was.status == "running" and moved)):
             # Known again by its trace id only: the excerpt has no row ids, and what ends gets another.
