@@ -26,6 +26,16 @@ def test_unknown_money_is_not_zero(dollars: float | None, text: str) -> None:
     assert units.money(dollars) == text
 
 
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [(None, "?"), (0, "$0+"), (0.0042, "$.0042+"), (12.4, "$12.40+"), (123.4, "$123+"), (4321, "$4,321+")],
+)
+def test_money_with_more_behind_it(dollars: float | None, text: str) -> None:
+    """What is known of it is said, in the seven places that a column has."""
+    assert units.money(dollars, more=True) == text
+    assert len(text) <= 7
+
+
 def test_counts_sizes_ages_and_clocks() -> None:
     """Large numbers are rounded to a letter; times out of range do not fail."""
     assert [units.count(n) for n in (999, 1200, 12_400, 3_400_000)] == ["999", "1.2k", "12k", "3.4M"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flightlog_viewer.cli.app import main
-from tests.viewer.span_lines import SpanLines, story
+from tests.viewer.span_lines import SpanLines, story, usage
 
 Run = Callable[..., str]
 
@@ -129,6 +129,39 @@ def test_a_summary_in_words(run: Run, spans: str) -> None:
     assert "2 model calls, 120 tokens (100 in, 20 out), " in shown
     assert "1 call without usage (set stream_usage=True)" in shown
     assert "\x1b" not in shown
+
+
+def test_what_is_known_of_a_cost_is_shown(run: Run, tmp_path: Path) -> None:
+    """With a plus where the cost of some call is unknown, and a question mark where that of all is."""
+    lines = SpanLines()
+    for run_id, known in (("a", True), ("b", False)):
+        lines.add(run_id, None, 0, kind="graph", thread_id=run_id)
+        failed: dict[str, Any] = {"status": "error", "error": {"type": "RateLimitError", "message": "429"}}
+        lines.add(f"{run_id}1", run_id, 1, type="llm", model="gpt-4o", provider="openai", **failed)
+        if known:
+            fields: dict[str, Any] = {"model": "gpt-4o", "provider": "openai", "token_usage": usage(1_000_000, 0)}
+            lines.add(f"{run_id}2", run_id, 2, type="llm", **fields)
+    path = str(lines.write(tmp_path / "s.jsonl"))
+    shown = run("summary", path, "--by", "thread")
+    assert "$2.50 and 2 calls of unknown cost" in shown
+    assert [row.split()[-1] for row in shown.splitlines()[-2:]] == ["$2.50+", "?"]
+    assert [row.split()[-2] for row in run("traces", path).splitlines()[1:]] == ["$2.50+", "?"]
+
+
+def test_what_could_not_be_written_is_said_by_all(run: Run, tmp_path: Path) -> None:
+    """Every command that reads spans says on stderr how many are missing, whatever a tracer wrote as their number."""
+    lines = SpanLines().add("root", None, 0)
+    for lost in (7, "many", -3, 2):
+        fields: dict[str, Any] = {
+            "type": "event",
+            "name": "flightlog.loss",
+            "status": "error",
+            "metadata": {"lost": lost},
+        }
+        lines.add(f"loss {lost}", None, 1, **fields)
+    path = str(lines.write(tmp_path / "s.jsonl"))
+    for command in (["summary"], ["traces"], ["sql", "FROM traces"]):
+        run(*command, path, err="9 spans could not be written (`flightlog doctor` says when and why)")
 
 
 def test_csv_of_a_summary_is_safe(run: Run, spans: str) -> None:

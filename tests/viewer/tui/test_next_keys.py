@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import support_file
@@ -30,6 +31,26 @@ async def test_the_next_error_of_the_list(tmp_path: Path) -> None:
         await viewer.press("enter")
         await viewer.press("e")
         assert "no trace in this list failed or died" in viewer.toasts()
+
+
+async def test_a_trace_opens_at_what_its_list_was_filtered_for(tmp_path: Path) -> None:
+    """At the innermost span that passes, n goes on to the next; a filter that all spans pass changes nothing."""
+    async with driven([support_file(tmp_path / "spans.jsonl", 2, failing=(1,))], size=(120, 40)) as viewer:
+        trace = viewer.app.main.view("trace")
+        assert isinstance(trace, TraceView)
+        seen = []
+        for text in ("node:tools", "output:found", "status:error dur<1s", "root:status:error", "thread:t-1"):
+            await viewer.press("1", "slash", "ctrl+u")
+            await viewer.write(text)
+            await viewer.press("enter", "enter")
+            found = []
+            for _ in range(2):
+                assert trace.waterfall.selected is not None
+                found.append(trace.waterfall.selected.run_id.removeprefix("trace-001"))
+                await viewer.press("n")
+            seen.append(found)
+        assert seen == [["-t", "-t"], ["-s0", "-s1"], ["-r", "-r"], ["", ""], ["", ""]]
+        assert "no filter: / sets one" in viewer.toasts()
 
 
 async def test_the_next_of_something_in_a_trace_says_where_it_went(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from textual.binding import Binding
 
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from tests.viewer.tui.driving import driven
-from tests.viewer.tui.recordings import support_file
+from tests.viewer.tui.recordings import span, support_file, support_trace, write
 
 
 async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> None:
@@ -21,6 +21,18 @@ async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> N
             await viewer.pilot.press("3", key, *(["escape"] if key == "slash" else []))
         await viewer.settle()
         assert "no step to mark" in viewer.toasts()
+
+
+async def test_what_could_not_be_written_is_missing(tmp_path: Path) -> None:
+    """The line at the top says how many spans are lost, and R when and why."""
+    error = {"type": "SpansLost", "message": "12 spans could not be written: the disk was full"}
+    loss = span("flightlog.loss", "l", trace="l", at_ms=1, took_ms=0, type="event", status="error", host="vm",
+                metadata={"lost": 12}, error=error)  # fmt: skip
+    path = write(tmp_path / "s.jsonl", [*support_trace(1), loss])
+    async with driven([path], size=(120, 40)) as viewer:
+        assert "12 lost (R)" in viewer.text().splitlines()[0]
+        await viewer.press("R")
+        assert "2025-11-20 12:00:00  vm: 12 spans could not be written: the disk was full" in viewer.text()
 
 
 async def test_no_tab_of_a_span_without_a_span(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ class Folding:
         self.outline = outline
         self.matches: list[int] | None = None
         """The spans that pass the filter, depth first; None without one."""
+        self.found: list[int] = []
+        """The innermost spans that the filter of the list found this trace by, depth first."""
         self.failures = outline.failures()
         """The spans where an error began."""
         self._expanded = outline.everything_open()
@@ -93,6 +95,18 @@ class Folding:
         self.matches = None if row_ids is None else [n for n in self.outline.order if rows[n].row_id in row_ids]
         self._relist()
         return len(self.matches or ())
+
+    def lead(self, row_ids: set[int]) -> None:
+        """Mark what the list was filtered for: the spans that have none of these inside. Nothing when all are meant."""
+        rows = self.outline.rows
+        meant = {node for node in self.outline.order if rows[node].row_id in row_ids}
+        around = {above for node in meant for above in self.outline.ancestors(node)}
+        self.found = [] if len(meant) == len(rows) else [n for n in self.outline.order if n in meant - around]
+
+    def beginning(self) -> int | None:
+        """Where whoever opens the trace wants to be: at what they looked for, or where it failed or asks."""
+        origin = self.outline.origin()
+        return self.found[0] if self.found and origin not in self.found else origin
 
     def _relist(self) -> None:
         self.lines = self.outline.lines(self._expanded, None if self.matches is None else set(self.matches))

@@ -16,5 +16,8 @@ class TraceRow(NamedTuple):
     error_count: int
     total_tokens: int | None
     cost_usd: float | None
+    """Of the calls whose cost is known; None when that is none of them."""
     thread_id: str | None
     service: str | None = None
+    unknown_costs: int = 0
+    """Model calls whose cost is not known."""

@@ -66,10 +66,12 @@ def attempt(number: int | None) -> str:
     return f" (attempt {number})" if number is not None and number > 1 else ""
 
 
-def money(dollars: float | None) -> str:
-    """US dollars: ``$.0042``, ``$.08``, ``$12.40``."""
+def money(dollars: float | None, *, more: bool = False) -> str:
+    """US dollars: ``$.0042``, ``$.08``, ``$12.40``; ``$12.40+`` when there is ``more``, which is not known."""
     if dollars is None:
         return UNKNOWN
+    if more:
+        return f"${dollars:,.0f}+" if dollars >= 100 else f"{money(dollars)}+"
     if dollars == 0:
         return "$0"
     if dollars < 0.01:

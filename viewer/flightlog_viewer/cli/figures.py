@@ -1,7 +1,8 @@
 """How figures look in tables for people: durations, counts, money, times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from typing import Any
 
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.cli.output import unicode
@@ -41,6 +42,17 @@ def money(value: float | None) -> str:
     if value is None:
         return ""
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}" if value >= 0.0001 else "<$0.0001"
+
+
+def cost(row: Mapping[str, Any]) -> str:
+    """The ``cost_usd`` of a row of sums: a ``+`` says that some calls' cost is unknown, ``?`` that every one's is.
+
+    Empty where no model was called.
+    """
+    known, unknown = row["cost_usd"], row.get("unknown_costs")
+    if known is None:
+        return "?" if unknown else ""
+    return money(known) + ("+" if unknown else "")
 
 
 def moment(tz: tzinfo) -> Callable[[datetime | None], str]:

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.filter import EVERYTHING, Filter, Table, compile_filter
 from flightlog_viewer.analysis.times import point, zone
 from flightlog_viewer.cli.output import note, printed
@@ -57,7 +58,8 @@ def opened(
     allow_empty: bool = False,
     quiet: bool = False,
 ) -> Iterator["Store"]:
-    """The store over PATHS, closed at the end. Says on stderr how many lines are not spans, unless ``quiet``.
+    """The store over PATHS, closed at the end. Says on stderr what is missing in them, unless ``quiet``: lines that
+    are not spans, spans that could not be written.
 
     Raises StartOverError when the index cache turns out to be damaged before anything was printed.
     """
@@ -78,6 +80,8 @@ def opened(
         if rejected:
             lines = "1 line is not a span and was" if rejected == 1 else f"{rejected:,} lines are not spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")
+        if not quiet and (lost := store.lost):
+            note(f"{units.plural(lost, 'span')} could not be written (`flightlog doctor` says when and why)")
         if store.cache_was_damaged:
             note(_DAMAGED)
         before = printed()

@@ -34,6 +34,8 @@ class Column:
     """Heading; the key when None."""
     show: Callable[[Any], str] | None = None
     """How a value looks in a table for people; JSON and CSV get the value itself."""
+    show_row: Callable[[Mapping[str, Any]], str] | None = None
+    """The same where other values of the row say more of it."""
     right: bool = False
     drop: int = 0
     """On a narrow terminal the column with the highest goes first; 0 stays."""
@@ -144,7 +146,7 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Fo
         csv_rows([column.key for column in columns], ([row.get(column.key) for column in columns] for row in rows))
     else:
         titles = [column.title if column.title is not None else column.key for column in columns]
-        cells = [[_cell(column, row.get(column.key)) for column in columns] for row in rows]
+        cells = [[_cell(column, row) for column in columns] for row in rows]
         grid(titles, cells, right=[c.right for c in columns], drop=[c.drop for c in columns])
 
 
@@ -188,7 +190,8 @@ def _json(value: Any, option: int) -> str:
     return safe_json(dumps(value, option))
 
 
-def _cell(column: Column, value: Any) -> str:
-    if column.show is not None:
-        return column.show(value)
-    return plain_cell(value)
+def _cell(column: Column, row: Mapping[str, Any]) -> str:
+    if column.show_row is not None:
+        return column.show_row(row)
+    value = row.get(column.key)
+    return column.show(value) if column.show is not None else plain_cell(value)

@@ -129,6 +129,11 @@ class Store:
         return int(self.sql("SELECT count(*) FROM rejects").fetchall()[0][0])
 
     @property
+    def lost(self) -> int:
+        """Spans that a tracer could not write, as it says itself."""
+        return int(self.query("doctor_losses")[0]["count"])
+
+    @property
     def damaged_files(self) -> list[str]:
         """Which compressed files could not be read to their end, a sentence each."""
         found = self.sql(

@@ -27,6 +27,7 @@ from flightlog_viewer.tui.status_line import load_line, status_line
 from flightlog_viewer.tui.zones import Zones
 
 if TYPE_CHECKING:
+    from flightlog_viewer.analysis.filter import Filter
     from flightlog_viewer.tui.screens.sql import SqlView
     from flightlog_viewer.tui.screens.threads import ThreadsView
     from flightlog_viewer.tui.screens.trace import TraceView
@@ -258,10 +259,10 @@ class FlightlogApp(Guarded, DrawnApp):
             self.main.go_newest()
         self.main.data_changed(appended=True)
 
-    def open_trace(self, trace_id: str, row_id: int | None = None) -> None:
-        """Show a trace."""
+    def open_trace(self, trace_id: str, row_id: int | None = None, found_by: "Filter | None" = None) -> None:
+        """Show a trace; ``found_by`` is the filter over spans of the list that led to it."""
         view = cast("TraceView", self.main.bring("trace"))
-        view.call_after_refresh(view.show_trace, trace_id, row_id)
+        view.call_after_refresh(view.show_trace, trace_id, row_id, found_by)
 
     def open_thread(self, thread_id: str, span: dict[str, Any] | None = None) -> None:
         """Show a thread, at the step a span belongs to where that is known."""

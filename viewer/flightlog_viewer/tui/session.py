@@ -34,6 +34,8 @@ class Session:
         self.threads = ThreadQuestions(list(checkpoints), self.cursors, self.spans)
         self.reject_count = 0
         """Lines that are not spans."""
+        self.lost = 0
+        """Spans that a tracer could not write."""
         self._unended: list[tuple[str, str]] = []
 
     @property
@@ -104,6 +106,7 @@ class Session:
 
     def _look(self) -> None:
         self.reject_count = self.spans.reject_count()
+        self.lost = self.cursors.store.lost
         self._unended = self.spans.unended() if self.cursors.store.in_flight else []
 
     @property

@@ -25,9 +25,10 @@ def status_line(
         parts.append(("not loaded; r tries again", "bold $warning"))
     else:
         parts.append(units.plural(session.span_count, "span"))
-        rejects = session.reject_count
-        if rejects:
-            parts += ["  ", (f"{units.plural(rejects, 'bad line')} (R)", "bold $warning")]
+        gaps = [units.plural(session.reject_count, "bad line")] if session.reject_count else []
+        gaps += [f"{session.lost:,} lost"] if session.lost else []
+        if gaps:
+            parts += ["  ", (f"{', '.join(gaps)} (R)", "bold $warning")]
         if pending:
             parts += ["  ", (f"{glyphs.status['interrupted']} {pending} pending", "bold $warning")]
     if following:

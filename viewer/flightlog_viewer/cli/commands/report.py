@@ -89,7 +89,7 @@ def _groups(by: str, groups: Sequence[dict[str, Any]]) -> list[str]:
                 figures.duration(group["p95_ms"]),
                 figures.duration(group["total_ms"]),
                 figures.some(group["total_tokens"]),
-                figures.money(group["cost_usd"]),
+                figures.cost(group),
             )
             for group in groups
         ],
@@ -112,7 +112,7 @@ def _waste(groups: Sequence[dict[str, Any]]) -> list[str]:
             figures.count(group["count"]),
             figures.duration(group["total_ms"]),
             figures.some(group["total_tokens"]),
-            figures.money(group["cost_usd"]),
+            figures.cost(group),
         )
         for group in groups
     ]

@@ -41,8 +41,8 @@ def summary(
 ) -> None:
     """Show counts, errors, percentiles, tokens and cost of the spans, by a key.
 
-    Percentiles leave out what waited for a human or never ended. Tokens and cost come from the model calls alone; `?`
-    means that some are unknown.
+    Percentiles leave out what waited for a human or never ended. Tokens and cost come from the model calls alone;
+    `+` behind a cost means that some calls' is unknown: no price is known, or they told no usage.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     second += f" ({figures.count(row['input_tokens'])} in, {figures.count(row['output_tokens'])} out)"
     second += f", {figures.money(row['cost_usd']) or 'cost unknown'}"
     if row["cost_usd"] is not None and row["unknown_costs"]:
-        second += f" and {units.plural(row['unknown_costs'], 'call')} of unknown price"
+        second += f" and {units.plural(row['unknown_costs'], 'call')} of unknown cost"
     if row["missing_usage"]:
         second += f"; {units.plural(row['missing_usage'], 'call')} without usage (set stream_usage=True)"
     return [first, second]
@@ -127,7 +127,7 @@ def columns(by: str) -> list[Column]:
         Column("input_tokens", "in", right=True, show=figures.some, drop=6),
         Column("output_tokens", "out", right=True, show=figures.some, drop=7),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=4),
-        Column("cost_usd", "cost", right=True, show=figures.money, drop=1),
+        Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=1),
     ]
 
 

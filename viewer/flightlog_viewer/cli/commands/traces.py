@@ -91,7 +91,7 @@ def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
         Column("span_count", "spans", right=True, show=figures.count, drop=1),
         Column("error_count", "errors", right=True, show=figures.some, drop=2),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=3),
-        Column("cost_usd", "cost", right=True, show=figures.money, drop=5),
+        Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=5),
         Column("thread_id", "thread", drop=4),
     ]
 

@@ -6,6 +6,7 @@ from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.queries.named_query import Statement, named
 
 _EXAMPLES: Final = 3
+_MOST: Final = 2**63 - 1
 _JUMP: Final = "INTERVAL 250 MILLISECONDS"
 """Threads start spans in an order a little other than that of their numbers; a clock set back is more."""
 _SPAN: Final = "name || ' ' || run_id"
@@ -160,7 +161,7 @@ def doctor_clock() -> Statement:
 def doctor_losses() -> Statement:
     """Spans that a tracer could not write, as it recorded itself when it could write again."""
     return (
-        f"""SELECT coalesce(sum((metadata->>'lost')::BIGINT), 0)::BIGINT AS count,
+        f"""SELECT least(coalesce(sum(TRY_CAST(metadata->>'lost' AS UBIGINT)), 0), {_MOST})::BIGINT AS count,
                list(concat_ws(' ', host, start_time, error.message) ORDER BY start_time)[1:{_EXAMPLES}] AS examples
            FROM spans WHERE type = 'event' AND name = 'flightlog.loss'""",
         [],

@@ -99,7 +99,7 @@ def _cells(row: dict[str, Any], name: str, before: Before | None, glyphs: Glyphs
         Cell(_share(rate) + ("!" if rose else "") if row["errors"] else "", "error" if rose else ""),
         Cell("" if before is None else _share(before.rate), "dim"),
         Cell("" if free else units.count(row["total_tokens"])),
-        Cell("" if free else units.money(None if row["unknown_costs"] else row["cost_usd"])),
+        Cell("" if free else units.money(row["cost_usd"], more=bool(row["unknown_costs"]))),
     ]
 
 

@@ -50,7 +50,7 @@ def cells(row: TraceRow, glyphs: Glyphs, p95_ms: float | None, tz: tzinfo, *, ma
         Cell(bar, "llm", drawn=True),
         Cell(f"{row.span_count:,}" if row.span_count < 100_000 else units.count(row.span_count)),
         Cell("" if free else units.count(row.total_tokens)),
-        Cell("" if free else units.money(row.cost_usd)),
+        Cell("" if free else units.money(row.cost_usd, more=row.unknown_costs > 0)),
         Cell(row.thread_id or "", "dim"),
         Cell(row.service or "", "dim"),
     ]

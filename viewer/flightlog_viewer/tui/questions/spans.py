@@ -32,11 +32,11 @@ TRACE_SORTS: dict[str, str] = {
     "thread": "thread_id",
     "service": "service",
 }
-_COST = "CASE WHEN unknown_costs = 0 THEN coalesce(cost_usd, 0) END"
+_COST = "CASE WHEN unknown_costs = 0 THEN coalesce(cost_usd, 0) ELSE cost_usd END"
 _TOKENS = "CASE WHEN llm_count = 0 THEN 0 ELSE total_tokens END"
 _TRACE_FIELDS = (
     "row_id, trace_id, name, status, epoch_us(start_time), duration_ms, span_count, error_count, "
-    f"{_TOKENS}, {_COST}, thread_id, service"
+    f"{_TOKENS}, {_COST}, thread_id, service, unknown_costs"
 )
 _SPAN_FIELDS = (
     "row_id, run_id, parent_run_id, type, kind, name, status, epoch_us(start_time), duration_ms, node, step, "
@@ -102,7 +102,7 @@ class SpanQuestions:
         return {row[0]: TraceRow._make(row[1:]) for row in rows}
 
     def trace_summary(self, where: "Filter | None") -> dict[str, Any]:
-        """Sums over the traces that pass: count, errors, died, p95_ms, tokens, cost (None: some price is unknown).
+        """Sums over the traces that pass: count, errors, died, p95_ms, tokens, cost, unknown_costs.
 
         Of all traces: ``total``, and whether there are several ``services``.
         """
@@ -111,13 +111,18 @@ class SpanQuestions:
             "SELECT count(*), count(*) FILTER (status = 'error'), count(*) FILTER (status = 'unfinished'), "
             "quantile_cont(duration_ms, 0.95) FILTER (status <> 'interrupted'), "
             "CASE WHEN coalesce(sum(llm_count), 0) = 0 THEN 0 ELSE sum(total_tokens) END, "
-            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) END, "
+            "CASE WHEN sum(unknown_costs) = 0 THEN coalesce(sum(cost_usd), 0) ELSE sum(cost_usd) END, "
+            "coalesce(sum(unknown_costs), 0), "
             "(SELECT count(*) FROM traces), (SELECT count(DISTINCT service) > 1 FROM traces) "
             f"FROM traces WHERE {condition}",
             params,
         )[0]
         return dict(
-            zip(("traces", "errors", "died", "p95_ms", "tokens", "cost", "total", "services"), row, strict=True)
+            zip(
+                ("traces", "errors", "died", "p95_ms", "tokens", "cost", "unknown_costs", "total", "services"),
+                row,
+                strict=True,
+            )
         )
 
     def failed_rows(self, ids: "NDArray[np.int64]") -> list[int]:
@@ -141,8 +146,13 @@ class SpanQuestions:
         with uncollected(len(found) > _LARGE):
             return list(map(SpanRow._make, found))
 
-    def open_trace(self, trace_id: str, until_us: int, folded: "Container[Key]" = ()) -> OpenTrace:
-        """A trace ready to be drawn: unended spans run ``until_us`` then, and ``folded`` is closed."""
+    def open_trace(
+        self, trace_id: str, until_us: int, folded: "Container[Key]" = (), found_by: "Filter | None" = None
+    ) -> OpenTrace:
+        """A trace ready to be drawn: unended spans run ``until_us`` then, and ``folded`` is closed.
+
+        ``found_by`` is a filter over spans: what the list that it was found in was filtered by.
+        """
         from flightlog_viewer.analysis.folding import Folding
         from flightlog_viewer.analysis.timeline import measure
         from flightlog_viewer.analysis.tree import build
@@ -151,6 +161,8 @@ class SpanQuestions:
         with uncollected(len(rows) > _LARGE):
             folding = Folding(build(rows), folded)
             spread = measure(folding.outline, until_us)
+        if found_by is not None:
+            folding.lead(self.matching_spans(trace_id, found_by))
         return OpenTrace(folding, spread, self.tool_spans(trace_id))
 
     def matching_spans(self, trace_id: str, where: "Filter") -> set[int]:
@@ -208,6 +220,13 @@ class SpanQuestions:
     def reject_count(self) -> int:
         """Lines that are not spans."""
         return int(self._cursors.rows("SELECT count(*) FROM rejects")[0][0])
+
+    def losses(self) -> list[tuple[Any, ...]]:
+        """Time and sentence of each time that spans could not be written, the first thousand."""
+        return self._cursors.rows(
+            "SELECT epoch_us(start_time), concat_ws(': ', host, error.message) FROM spans "
+            "WHERE type = 'event' AND name = 'flightlog.loss' ORDER BY start_time LIMIT 1000"
+        )
 
     def rejects(self) -> list[tuple[Any, ...]]:
         """Path, byte offset and reason of lines that are not spans, the first thousand."""

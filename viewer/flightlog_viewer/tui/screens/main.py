@@ -182,7 +182,7 @@ class MainScreen(Guarded, Screen[None]):
 
     def on_trace_opened(self, event: TraceOpened) -> None:
         event.stop()
-        self.viewer.open_trace(event.trace_id, event.row_id)
+        self.viewer.open_trace(event.trace_id, event.row_id, event.found_by)
 
     def action_view(self, name: str) -> None:
         self.go(name)
@@ -256,7 +256,8 @@ class MainScreen(Guarded, Screen[None]):
         from flightlog_viewer.tui.screens.rejects import RejectsScreen
 
         if self.viewer.session.loaded:
-            self.app.push_screen(RejectsScreen(self.viewer.session.spans.rejects(), self.viewer.glyphs))
+            spans = self.viewer.session.spans
+            self.app.push_screen(RejectsScreen(spans.rejects(), spans.losses(), self.viewer.glyphs, self.viewer.zone))
 
     def action_load_again(self) -> None:
         self.viewer.load_again()

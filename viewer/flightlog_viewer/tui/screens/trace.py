@@ -61,6 +61,7 @@ class TraceView(View):
         self._wanted_row: int | None = None
         self._settle: Timer | None = None
         self._moved_at = 0.0
+        self._found_by: Filter | None = None
         self._missing = False
         """The trace that is asked for is in none of the files."""
 
@@ -99,13 +100,13 @@ class TraceView(View):
     def shown(self) -> None:
         self.panes.enter("first")
 
-    def show_trace(self, trace_id: str, row_id: int | None = None) -> None:
-        """Open a trace: where its failure or question began, or at its root; or at the span with this row id."""
+    def show_trace(self, trace_id: str, row_id: int | None = None, found_by: "Filter | None" = None) -> None:
+        """Open a trace at the span of this row id, at what it was found by, where it failed or asks, or at its top."""
         if trace_id == self.trace_id and row_id is not None and self._stand_on(row_id):
             return
         self.trace_id = trace_id
         self._missing = False
-        self._wanted_row = row_id
+        self._wanted_row, self._found_by = row_id, found_by
         self._say_nothing()
         self._read(keep=False)
 
@@ -136,10 +137,10 @@ class TraceView(View):
         if trace_id is None or not session.loaded:
             return
 
-        folded = self.waterfall.folded() if keep else frozenset()
+        folded, found_by = self.waterfall.folded() if keep else frozenset(), self._found_by
 
         def work() -> OpenTrace:
-            return session.spans.open_trace(trace_id, round(time() * 1e6), folded)
+            return session.spans.open_trace(trace_id, round(time() * 1e6), folded, found_by)
 
         self.ask(
             "trace",
@@ -164,9 +165,8 @@ class TraceView(View):
         if self._wanted_row is not None:
             self._stand_on(self._wanted_row)
             self._wanted_row = None
-        elif not keep and (origin := outline.origin()) is not None:
-            # Whoever opens what failed or waits wants to see where.
-            self.waterfall.go_to(origin)
+        elif not keep and (first := opened.folding.beginning()) is not None:
+            self.waterfall.go_to(first)
         if self._filter_text:
             self._filter(self._filter_text)
         if not keep:

@@ -210,7 +210,7 @@ class TracesView(View):
             return
         parts.append(f"p95 {units.duration(summary['p95_ms'])}")
         if summary["tokens"] or summary["tokens"] is None or summary["cost"]:  # otherwise no model was called
-            cost = units.money(summary["cost"])
+            cost = units.money(summary["cost"], more=summary["unknown_costs"] > 0)
             parts += [f"{units.count(summary['tokens'])} tok", f"cost {cost}" if summary["cost"] is None else cost]
         if self._newer or (self._above and self.viewer.following):
             parts.insert(0, f"{self._newer} newer (a)" if self._newer else f"{self._above} newer (g)")
@@ -229,8 +229,14 @@ class TracesView(View):
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()
         trace = self.selected()
-        if trace is not None:
-            self.post_message(TraceOpened(trace.trace_id))
+        if trace is None:
+            return
+        found_by = None
+        if self.where is not None:
+            from flightlog_viewer.analysis.filter import compile_filter
+
+            found_by = compile_filter(self.filter_text, "spans", tz=self.zone, now=self.viewer.now())
+        self.post_message(TraceOpened(trace.trace_id, found_by=found_by))
 
     def on_row_list_header_clicked(self, event: RowList.HeaderClicked) -> None:
         event.stop()

@@ -14,6 +14,7 @@ from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 if TYPE_CHECKING:
+    from flightlog_viewer.analysis.filter import Filter
     from flightlog_viewer.tui.app import FlightlogApp
     from flightlog_viewer.tui.session import Session
 
@@ -40,11 +41,13 @@ class Answered(Message):
 class TraceOpened(Message):
     """A trace is to be shown."""
 
-    def __init__(self, trace_id: str, row_id: int | None = None) -> None:
+    def __init__(self, trace_id: str, row_id: int | None = None, found_by: "Filter | None" = None) -> None:
         super().__init__()
         self.trace_id = trace_id
         self.row_id = row_id
-        """The span to stand on; None for the root."""
+        """The span to stand on; None for the beginning of what it is opened for."""
+        self.found_by = found_by
+        """What the list of traces was filtered by, as a filter over spans."""
 
 
 class View(Guarded, Vertical):

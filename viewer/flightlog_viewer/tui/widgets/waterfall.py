@@ -293,7 +293,7 @@ class Waterfall(VirtualRows):
         self._jump(failures, step, f"no span of this {'filter' if filtered else 'trace'} failed")
 
     def action_match(self, step: int) -> None:
-        matches = self._folding.matches
+        matches = self._folding.found or None if self._folding.matches is None else self._folding.matches
         nothing = "no filter: / sets one" if matches is None else "no span matches this filter"
         self._jump(matches or [], step, nothing)
 
