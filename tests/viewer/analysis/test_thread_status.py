@@ -24,6 +24,8 @@ def run(status: str, start: int = -5, end: int | None = 5) -> NewestRun:
         (run("ok"), (), ("interrupted", True)),
         (run("interrupted"), (), ("interrupted", True)),
         (run("error"), (), ("errored", True)),
+        (replace(run("ok"), in_vain=True), (), ("errored", True)),
+        (replace(run("ok", end=-1), in_vain=True), (), ("interrupted", True)),
         (None, ("pay",), ("interrupted", True)),
         (None, ("ship",), ("paused_or_running", False)),
     ],

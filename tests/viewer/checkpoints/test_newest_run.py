@@ -11,9 +11,13 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
 
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
+from flightlog_viewer.analysis.step_document import document
+from flightlog_viewer.analysis.trace_row import TraceRow
+from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
 
 
@@ -72,6 +76,45 @@ def test_a_thread_repaired_by_hand_waits(tmp_path: Path, capsys: pytest.CaptureF
     assert {row[0]: row[1:] for row in rows} == {
         name: (row["status"], row["inferred"], row["source"]) for name, row in found.items()
     }
+
+
+def test_an_answer_after_which_nothing_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where its node was renamed, the thread did not go on: it failed; where it was given twice, nothing is wrong."""
+
+    def ask(state: Count) -> Count:
+        return {"n": interrupt("pay?")}
+
+    paths = [str(tmp_path / "s.jsonl"), str(tmp_path / "db.sqlite"), "--no-cache"]
+    for node, threads, given in (
+        ("review", ("renamed", "twice", "waits"), {"n": 0}),
+        ("review", ("twice",), Command(resume=5)),
+        ("human_review", ("renamed", "twice"), Command(resume=6)),
+    ):
+        graph = StateGraph(Count).add_node(node, ask).add_edge(START, node)
+        with SqliteSaver.from_conn_string(paths[1]) as saver, JsonlTracer(paths[0]) as tracer:
+            compiled: Any = graph.compile(checkpointer=saver)
+            for thread in threads:
+                compiled.invoke(given, {"configurable": {"thread_id": thread}, "callbacks": [tracer]})
+    found = _folder_threads(tmp_path, capsys)
+    statuses = {name: (row["status"], row["inferred"]) for name, row in found.items()}
+    assert statuses == {"renamed": ("errored", True), "twice": ("finished", False), "waits": ("interrupted", False)}
+    assert found["renamed"]["error"] == "answered, but review did not run: still in the graph?"
+    with open_store(paths[0], checkpoints=paths[1], cache=False) as store:
+        rows = store.sql("SELECT thread_id, status, inferred FROM threads").fetchall()
+    assert {row[0]: row[1:] for row in rows} == statuses
+    step = list(open_source(paths[1]).history("renamed").steps)[-1]
+    last = TraceRow("t", "g", "ok", 2**52, 1.0, 1, 0, None, None, "renamed")
+    shown = {tab: document(tab, step, (), "parent", [last], {}, newest=True) for tab in ("Changes", "Interrupts")}
+    assert "answered, but review did not run" in shown["Changes"].blocks[0].text
+    assert [block.text for block in shown["Interrupts"].blocks if block.key == "answer"] == ["6"]
+    assert main(["approvals", *paths]) == 0
+    said = capsys.readouterr().out.partition("2 answers came and nothing ran: ")[2].splitlines()
+    assert [line.split()[0] for line in said[1:3]] == ["renamed", "twice"]
+    assert said[2].endswith("answered 6")
+    assert main(["approvals", *paths, "--json"]) == 0
+    assert [run["thread_id"] for run in json.loads(capsys.readouterr().out)["in_vain"]] == ["renamed", "twice"]
+    assert main(["show", "last", paths[0], "--no-cache"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("answered 6, and nothing ran")
 
 
 def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
 from flightlog_viewer.analysis.message_line import message_line, short_path
-from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun
+from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun, answered_in_vain
 from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -72,6 +72,8 @@ def _end(step: Step, last: TraceRow, marks: Mapping[str, str]) -> list[Block]:
         said = f"{marks.get('crashed', '!')} its process died from here, with {due} due: x shows what it was doing"
     elif last.status == "error":
         said = f"{marks.get('errored', '!')} its run failed from here, with {due} due: Runs leads to it"
+    elif last.status == "ok" and any(task.interrupts and not task.pending for task in step.tasks):
+        said = f"{marks.get('errored', '!')} {answered_in_vain(step.next)}"
     else:
         return []
     return [Block(said, "error")]
@@ -189,7 +191,8 @@ def _interrupts(step: Step) -> list[Block]:
             blocks.append(heading(f"{task.node} {'waits' if waits else 'asked'}", "wait" if waits else "strong"))
             blocks += open_within(json_blocks(normal_form(interrupt.value), "question"), 60)
             blocks.append(Block(interrupt.id, "dim", "id", value=interrupt.id))
-        for answer in task.resumes:
+        unnamed = [step.null_resume] if task.interrupts and not (task.pending or task.resumes) else []
+        for answer in [*task.resumes, *unnamed]:
             blocks += open_within(json_blocks(normal_form(answer), "answer"), 60)
         if task.interrupts:
             blocks.append(gap())

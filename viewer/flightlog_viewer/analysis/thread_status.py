@@ -23,6 +23,8 @@ class NewestRun:
     error: str | None = None
     in_flight: Sequence[str] = ()
     """Names of its innermost spans that have not ended."""
+    in_vain: bool = False
+    """It brought an answer, and no node ran."""
 
     def before(self, updated_at: str | None, source: str | None) -> bool:
         """Whether it was over when the newest checkpoint was written, so that it does not tell why nodes are due.
@@ -38,11 +40,16 @@ class NewestRun:
         return self.end_us is not None and at_us > self.end_us
 
 
+def answered_in_vain(due: Sequence[str]) -> str:
+    """What is wrong with a thread that got its answer and did not go on."""
+    return f"answered, but {', '.join(due)} did not run: still in the graph?"
+
+
 def newest_runs(rows: Iterable[Mapping[str, Any]]) -> dict[str, NewestRun]:
     """The rows of the named query `newest_runs` by thread."""
     return {
         str(row["thread_id"]): NewestRun(
-            row["status"], row["start_us"], row["end_us"], row["error"], row["in_flight"] or ()
+            row["status"], row["start_us"], row["end_us"], row["error"], row["in_flight"] or (), row["in_vain"]
         )
         for row in rows
     }
@@ -52,7 +59,8 @@ def refined(thread: ThreadSummary, run: NewestRun | None, breakpoints: Collectio
     """The thread with what its newest run adds: its status, what it failed with, what it was doing.
 
     A run that ended well while nodes are due stopped at a static breakpoint: it waits for a human. One that failed did
-    so without a word in the database: at the recursion limit, say. Where the state was changed by hand after the run
+    so without a word in the database: at the recursion limit, say. One that ended well without running any node after
+    an answer found none to run: the graph has been changed. Where the state was changed by hand after the run
     failed or died, the thread waits for somebody to run it. `breakpoints` are nodes before which a pause is a wait for
     a human, spans or not.
     """
@@ -64,6 +72,8 @@ def refined(thread: ThreadSummary, run: NewestRun | None, breakpoints: Collectio
     if run is not None and status in ("running", "unfinished"):
         known: ThreadStatus = "running" if status == "running" else "crashed"
         return replace(thread, status=known, in_flight=run.in_flight)
+    if run is not None and run.in_vain and not run.before(thread.updated_at, thread.source):
+        return replace(thread, status="errored", inferred=True, error=answered_in_vain(thread.next))
     if run is not None and status == "error":
         return replace(thread, status="errored", inferred=True, error=run.error)
     if status in ("ok", "interrupted") or any(node in breakpoints for node in thread.next):

@@ -42,14 +42,14 @@ def microseconds(moment: datetime) -> int:
     return (moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
-def remark(span: dict[str, Any]) -> str:
-    """What explains the status in one line: the error, the question, the answer."""
+def remark(span: dict[str, Any], *, alone: bool = False) -> str:
+    """What explains the status in one line: the error, the question, the answer; ``alone``: nothing ran inside."""
     if span["error"]:
         return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
     if span["interrupts"]:
         return f"asks {_each(span['interrupts'], asked)}"
     if span["resumes"]:
-        return f"answered {_each(span['resumes'], answered)}"
+        return f"answered {_each(span['resumes'], answered)}" + (", and nothing ran" if alone else "")
     return ""
 
 

@@ -21,6 +21,9 @@ UNION ALL SELECT * FROM spans AS root
 """
 """Those spans, and the roots of traces in which a thread has no graph."""
 
+IN_VAIN: Final = "resumes IS NOT NULL AND status = 'ok' AND kind = 'graph' AND span_count = 1"
+"""`traces` that brought an answer after which no node ran: nothing waited, or the graph has that node no more."""
+
 TRACE_RUNS: Final = f"""
 SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM ({GRAPH_RUNS})
 UNION ALL SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM traces AS root

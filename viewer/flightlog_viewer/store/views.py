@@ -8,7 +8,7 @@ import duckdb
 
 from flightlog_viewer.store.columns import LIGHT
 from flightlog_viewer.store.prices import CALLS
-from flightlog_viewer.store.thread_runs import TRACE_RUNS
+from flightlog_viewer.store.thread_runs import IN_VAIN, TRACE_RUNS
 
 _NAMES: Final = [c.name for c in LIGHT]
 _LIGHT: Final = ", ".join(name for name in _NAMES if name != "metadata")
@@ -84,8 +84,8 @@ spent AS (
     GROUP BY thread_id),
 timed AS (
     SELECT thread_id, count(*) AS runs,
-        arg_max({{'status': status, 'start_time': start_time, 'end_time': end_time}}, (start_time, row_id))
-            AS newest_run,
+        arg_max({{'trace_id': trace_id, 'status': status, 'start_time': start_time, 'end_time': end_time}},
+            (start_time, row_id)) AS newest_run,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
         sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')
@@ -107,6 +107,8 @@ SELECT coalesce(known_id, seen_id) AS thread_id,
         WHEN newest = 'running' THEN 'running'
         WHEN newest = 'unfinished' THEN 'crashed'
         WHEN newest = 'error' THEN 'errored'
+        WHEN newest = 'ok' AND newest_run.end_time >= updated_at
+            AND newest_run.trace_id IN (SELECT trace_id FROM traces WHERE {IN_VAIN}) THEN 'errored'
         WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
         ELSE told.status END AS status,
     coalesce(told.inferred, true) OR (

@@ -74,7 +74,7 @@ def approvals(
     if not checkpoints and not paths:
         raise UsageError("give span files, a checkpoint database, or both")
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
-    spans = _from_spans(paths, cache=not no_cache) if paths else SpanSide()
+    spans, in_vain = _from_spans(paths, cache=not no_cache) if paths else (SpanSide(), [])
     picture = whole_picture(checkpoints, spans, breakpoints=breakpoint or (), regret_path=regret_path)
     now = datetime.now(UTC)
     rows = [row(approval, now) for approval in picture.approvals]
@@ -86,6 +86,7 @@ def approvals(
         output.json_value(
             {
                 "approvals": rows,
+                "in_vain": in_vain,
                 "metrics": _metrics(metrics),
                 "advice": None if advice is None else asdict(advice),
             }
@@ -93,7 +94,7 @@ def approvals(
     elif shape == "csv":
         output.table([output.Column(name) for name in _COLUMNS], rows, shape)
     else:
-        _show(rows, metrics, advice, place)
+        _show(rows, metrics, in_vain, advice, place)
     return output.missing(picture.problems)
 
 
@@ -113,12 +114,17 @@ _COLUMNS = (
 )
 
 
-def _from_spans(paths: list[str], *, cache: bool) -> "SpanSide":
+_IN_VAIN_SHOWN = 5
+"""The newest of them."""
+
+
+def _from_spans(paths: list[str], *, cache: bool) -> tuple["SpanSide", list[dict[str, Any]]]:
+    """What spans tell, and the answers after which no node ran."""
     from flightlog_viewer.approvals.span_side import span_side
     from flightlog_viewer.cli.opening import opened
 
     with neither_is_told(), opened(paths, cache=cache) as store:
-        return span_side(store.query)
+        return span_side(store.query), store.query("in_vain")
 
 
 def _metrics(metrics: "ApprovalMetrics") -> dict[str, Any]:
@@ -133,7 +139,13 @@ def _agreement(group: "Agreement") -> dict[str, Any]:
     return asdict(group) | {"n": group.n, "rate": group.rate}
 
 
-def _show(rows: list[dict[str, Any]], metrics: "ApprovalMetrics", advice: "Advice | None", tz: tzinfo) -> None:
+def _show(
+    rows: list[dict[str, Any]],
+    metrics: "ApprovalMetrics",
+    in_vain: list[dict[str, Any]],
+    advice: "Advice | None",
+    tz: tzinfo,
+) -> None:
     from flightlog_viewer.analysis.question_line import asked, cut
     from flightlog_viewer.analysis.times import shown
 
@@ -154,6 +166,7 @@ def _show(rows: list[dict[str, Any]], metrics: "ApprovalMetrics", advice: "Advic
             f"lag at most p50 {figures.duration(lag.p50_ms)}, p95 {figures.duration(lag.p95_ms)} (n={lag.n}, windows)"
         )
     _show_agreement(metrics)
+    _show_in_vain(in_vain, tz)
     output.line()
     columns = [
         output.Column("thread_id", "thread"),
@@ -186,6 +199,17 @@ def _show_agreement(metrics: "ApprovalMetrics") -> None:
             if group.rate is not None:
                 name = "agreement" if kind == "all" else f"  {kind} {group.key}"
                 output.line(f"{name}: {group.rate:.0%} (n={group.n})")
+
+
+def _show_in_vain(runs: list[dict[str, Any]], tz: tzinfo) -> None:
+    if not runs:
+        return
+    from flightlog_viewer.cli.span_rows import remark
+
+    output.line(f"{plural(len(runs), 'answer')} came and nothing ran: given twice, or the graph has that node no more")
+    for run in runs[-_IN_VAIN_SHOWN:]:
+        said = remark({"error": None, "interrupts": None, "resumes": run["resumes"]})
+        output.line(f"  {run['thread_id'] or run['trace_id']}  {figures.moment(tz)(run['start_time'])}  {said}")
 
 
 def _show_advice(advice: "Advice") -> None:

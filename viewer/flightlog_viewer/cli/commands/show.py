@@ -109,7 +109,7 @@ def _print(
                 span["status"],
                 figures.some(row.total_tokens),
                 figures.money(row.cost),
-                remark(span),
+                remark(span, alone=len(spans) == 1),
             ]
         )
     grid(

@@ -1,7 +1,7 @@
 """Named queries about threads: questions that spans ended with, answers that runs brought, each thread's newest run."""
 
 from flightlog_viewer.store.queries.named_query import Statement, named
-from flightlog_viewer.store.thread_runs import THREAD_RUNS
+from flightlog_viewer.store.thread_runs import IN_VAIN, THREAD_RUNS
 
 
 @named
@@ -79,10 +79,21 @@ def went_on() -> Statement:
 
 
 @named
+def in_vain() -> Statement:
+    """Answers after which no node ran: ``thread_id``, ``start_time``, ``resumes`` (JSON), ``trace_id``."""
+    return (
+        f"""SELECT thread_id, start_time, resumes::VARCHAR AS resumes, trace_id FROM traces
+        WHERE {IN_VAIN} ORDER BY start_time, row_id""",
+        [],
+    )
+
+
+@named
 def newest_runs() -> Statement:
     """The newest run of each thread: ``thread_id``, ``status``, ``start_us``, ``end_us``, ``error``, ``in_flight``.
 
-    ``error`` is its type and message; ``in_flight`` the names of its innermost spans that have not ended, or None.
+    ``error`` is its type and message; ``in_flight`` the names of its innermost spans that have not ended, or None;
+    ``in_vain`` says that it brought an answer and no node ran.
     """
     return (
         f"""WITH newest AS (
@@ -100,7 +111,8 @@ def newest_runs() -> Statement:
             WHERE run_id NOT IN (SELECT parent_run_id FROM live WHERE parent_run_id IS NOT NULL) GROUP BY trace_id
         )
         SELECT thread_id, run.status AS status, run.start_us AS start_us, run.end_us AS end_us,
-            nullif(run.error, '') AS error, in_flight
+            nullif(run.error, '') AS error, in_flight,
+            run.trace_id IN (SELECT trace_id FROM traces WHERE {IN_VAIN}) AS in_vain
         FROM newest LEFT JOIN innermost ON innermost.trace_id = newest.run.trace_id ORDER BY thread_id""",
         [],
     )
