@@ -67,13 +67,30 @@ def test_a_summary_counts_everything_once(run: Run, spans: str) -> None:
         ("day", {"2026-11-20": (2, 0, 120)}),
         ("week", {"2026-W47": (2, 0, 120)}),
         ("service", {"desk": (2, 0, 120)}),
+        ("version", {None: (2, 0, 120)}),
         ("waste", {"useful": (8, 0, 120), "retried": (2, 2, None)}),
     ],
 )
-def test_a_summary_by_any_key(run: Run, spans: str, by: str, expected: dict[str, tuple[int, int, int | None]]) -> None:
+def test_a_summary_by_any_key(
+    run: Run, spans: str, by: str, expected: dict[str | None, tuple[int, int, int | None]]
+) -> None:
     """Nodes count each node run once, threads, days and services whole runs, waste what was done in vain."""
     found = groups(run, spans, "--by", by)
     assert {key: (g["count"], g["errors"], g["total_tokens"]) for key, g in found.items()} == expected
+
+
+def test_a_summary_by_what_the_metadata_says(run: Run, tmp_path: Path) -> None:
+    """Whole runs by what their root was started with, a member inside another too, whatever its name."""
+    lines = SpanLines()
+    runs: tuple[Any, ...] = ({"tenant": "acme"}, {"tenant": "acme"}, {"a": {'b"c\\': 7}}, None)
+    for number, metadata in enumerate(runs):
+        lines.add(f"r{number}", None, 0, **({} if metadata is None else {"metadata": metadata}))
+        lines.add(f"c{number}", f"r{number}", 1, type="llm", token_usage=usage(5, 1), metadata={"tenant": "inner"})
+    path = str(lines.write(tmp_path / "s.jsonl"))
+    for key, expected in (("tenant", {"acme": (2, 12), None: (2, 12)}), ('a.b"c\\', {"7": (1, 6), None: (3, 18)})):
+        found = groups(run, path, "--by", f"metadata.{key}")
+        assert {name: (group["count"], group["total_tokens"]) for name, group in found.items()} == expected
+    assert main(["summary", path, "--by", "metadata."]) == 2
 
 
 def test_what_waits_stands_outside_percentiles(run: Run, spans: str) -> None:
@@ -178,6 +195,8 @@ def test_csv_of_a_summary_is_safe(run: Run, spans: str) -> None:
         (["--min-duration", "1s"], ["aroot"]),
         (["--since", "2026-11-20T12:00:30"], ["broot"]),
         (["--since", "2026-11-20T13:00:30", "--tz", "Europe/Paris"], ["broot"]),
+        (["--until", "2026-11-20T12:00:30"], ["aroot"]),
+        (["--since", "2026-11-20T12:00:30", "--until", "2026-11-20T12:01:01"], ["broot"]),
         (["--filter", "status:error"], ["aroot"]),
         (["--status", "ok", "--filter", "model:gpt*"], ["aroot"]),
         (["-n", "1"], ["broot"]),

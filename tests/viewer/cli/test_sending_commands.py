@@ -151,6 +151,19 @@ def test_two_traces_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "8.40 s -> 500 ms (-94%)" in capsys.readouterr().out
 
 
+def test_what_two_filters_leave_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before and after a time of the zone, of the same files."""
+    source = str(story().write(tmp_path / "spans.jsonl"))
+    sides = ["start<2026-11-20T13:00:30", "start>=2026-11-20T13:00:30"]
+    assert main(["compare", *sides, source, "--tz", "Europe/Paris", "--by", "type", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["a"]["name"], found["a"]["spans"], found["b"]["spans"]) == (sides[0], 7, 3)
+    assert main(["compare", "status:error", "NOT status:error", source, "--by", "tool"]) == 0
+    assert " ".join(capsys.readouterr().out.splitlines()[-1].split()) == (
+        "search 1 1 -> 0 (-100%) 28 ms -> 38 ms (+36%) 28 ms -> 38 ms (+36%)"
+    )
+
+
 def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Files are compared whole, by any key of spans."""
     first = (
@@ -174,6 +187,8 @@ def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["{spans}", "{spans}", "{spans}"], "compared whole"),
         (["{spans}", "{spans}", "--by", "day"], "cannot compare by"),
         (["{spans}", "{folder}/none.jsonl"], "does not exist"),
+        (["start<12:00", "last", "{spans}"], "'last' is no filter"),
+        (["start<12:00", "foo:1", "{spans}"], "no field 'foo'"),
     ],
 )
 def test_what_cannot_be_compared(argv: list[str], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,7 @@ def _span(chance: random.Random, name: str, trace: str, start: str) -> Record:
         "attempt": chance.randint(1, 3),
         "tags": chance.sample(["x", "retry:attempt:1", "retry:attempt:2"], 1),
         "service": f"s{chance.randrange(2)}",
+        "service_version": f"{chance.randrange(2)}.1",
     }
     if kind == "chain":
         maybe["kind"] = chance.choice(["graph", "node", "node", "task", "runnable"])

@@ -117,7 +117,10 @@ class Figures:
         earliest = min(in_threads, key=lambda r: (start_us(r), r["seq"]), default={})
         return {
             "trace_id": name,
-            **{key: root.get(key) for key in ("name", "type", "kind", "status", "duration_ms", "service")},
+            **{
+                key: root.get(key)
+                for key in ("name", "type", "kind", "status", "duration_ms", "service", "service_version")
+            },
             "start_time": moment(start_us(root)),
             "end_time": moment(end_us(root)),
             "span_count": len(members),
@@ -160,7 +163,7 @@ class Figures:
 
     def summary(self, by: str, tz: tzinfo = UTC) -> dict[tuple[Any, str], Record]:
         """Groups by key and type."""
-        if by in ("thread", "status", "service", "day", "week"):
+        if by in ("thread", "status", "service", "version", "day", "week"):
             return self._runs(by, tz)
         groups: dict[tuple[Any, str], list[Record]] = defaultdict(list)
         for record in self.records:
@@ -212,6 +215,8 @@ class Figures:
                     groups["{}-W{:02}".format(*local.isocalendar())].append(trace)
                 case "thread":
                     groups[trace["thread_id"]].append(trace)
+                case "version":
+                    groups[trace["service_version"]].append(trace)
                 case _:
                     groups[trace[by]].append(trace)
         sums = ("input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs")

@@ -254,7 +254,13 @@ def _payload(column: str, name: str) -> tuple[str, list[Any]]:
     key = name.partition(".")[2]
     if not key:
         return f"CAST({column} AS VARCHAR)", []
-    return f"json_extract_string({column}, ?)", ["$." + ".".join(f'"{part}"' for part in key.split("."))]
+    return f"json_extract_string({column}, ?)", [member_path(key)]
+
+
+def member_path(key: str) -> str:
+    """A key of the metadata, or one inside another (``a.b``), as DuckDB's path, whatever stands in its name."""
+    parts = (part.replace("\\", "\\\\").replace('"', '\\"') for part in key.split("."))
+    return "$." + ".".join(f'"{part}"' for part in parts)
 
 
 def _cheap_first(items: tuple[Node, ...]) -> list[Node]:

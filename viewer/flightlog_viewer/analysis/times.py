@@ -72,7 +72,8 @@ def point(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> dateti
         pass
     try:
         if ":" in word[:3]:
-            return _utc(datetime.combine(here.date(), time.fromisoformat(word)), tz)
+            clock = f"0{word}" if word[1] == ":" else word
+            return _utc(datetime.combine(here.date(), time.fromisoformat(clock)), tz)
         return _utc(datetime.fromisoformat(text.strip().upper()), tz)
     except (ValueError, OverflowError):
         raise UsageError(

@@ -25,11 +25,12 @@ _DAMAGED: Final = "the index cache of these files was damaged and has been remov
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What ``--filter``, ``--since`` and their like leave over, for spans or for traces."""
+    """What ``--filter``, ``--since``, ``--until`` and their like leave over, for spans or for traces."""
 
     text: str | None = None
     since: str | None = None
     tz: str | None = None
+    until: str | None = None
     more: list[Filter] = field(default_factory=list)
     """Further conditions, over columns that both tables have."""
 
@@ -43,6 +44,8 @@ class Selection:
         parts = [compile_filter(self.text or "", table, tz=self.zone), *self.more]
         if self.since is not None:
             parts.append(Filter("start_time >= ?", [point(self.since, tz=self.zone)]))
+        if self.until is not None:
+            parts.append(Filter("start_time < ?", [point(self.until, tz=self.zone)]))
         parts = [part for part in parts if part != EVERYTHING]
         if not parts:
             return EVERYTHING

@@ -49,6 +49,7 @@ Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Only what started since: 2026-11-20, 12:00, today, 2h (ago)."),
 ]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only what started before that.")]
 Filter = Annotated[
     str | None,
     typer.Option(

@@ -13,8 +13,8 @@ from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.cli import figures
-from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import Csv, Json, NoCache, Paths, form
+from flightlog_viewer.cli.opening import Selection, opened
+from flightlog_viewer.cli.options import Csv, Json, NoCache, Paths, Tz, form
 from flightlog_viewer.cli.output import csv_rows, grid, json_value, line
 from flightlog_viewer.cli.trace_argument import find
 
@@ -26,23 +26,27 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="A trace (id, its beginning, last, slowest, failed, interrupted), file, folder or glob."
+            metavar="A",
+            help="A trace (id, its beginning, last, slowest, failed, interrupted), file, folder, glob, or filter.",
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same sort.")],
     paths: Paths = None,
     by: Annotated[str, typer.Option("--by", metavar="KEY", help="name, type, model, tool or node.")] = "name",
+    tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
 ) -> None:
-    """Compare two traces, or two files: p50, p95, tokens and cost of each group, and the difference of B to A.
+    """Compare two traces, two files, or what two filters leave: p50, p95, tokens and cost of each group, and B to A.
 
-    When A and B are files, all their spans are compared; else they are traces, looked for in PATHS.
+    When A and B are files, all their spans are compared; else they are traces of PATHS, or filters over the spans of
+    PATHS: what was before and after a time, two versions, two customers.
 
     \b
     Example:
       flightlog compare yesterday.jsonl today.jsonl --by node
+      flightlog compare version:1.4.2 version:1.5.0 runs/ --by tool
       flightlog compare last slowest flightlog-demo/spans.jsonl --json
     """
     shape = form(json, csv)
@@ -53,11 +57,17 @@ def compare(
         wrong = b if files[0] else a
         raise UsageError(f"give two files or two traces: {wrong!r} is not a file")
     if files[0] and paths:
-        raise UsageError("PATHS are for two traces; files are compared whole")
+        raise UsageError("PATHS are for two traces or two filters; files are compared whole")
+    filters = [not files[0] and _is_filter(side) for side in (a, b)]
+    if filters[0] != filters[1]:
+        raise UsageError(f"give two filters or two traces: {b if filters[0] else a!r} is no filter")
     with ExitStack() as stack:
         if files[0]:
             stores = [stack.enter_context(opened([side], cache=not no_cache)) for side in (a, b)]
             names, where = [a, b], [EVERYTHING] * 2
+        elif filters[0]:
+            names, where = [a, b], [Selection(side, tz=tz).over("spans") for side in (a, b)]
+            stores = [stack.enter_context(opened(paths, cache=not no_cache))] * 2
         else:
             stores = [stack.enter_context(opened(paths, cache=not no_cache))] * 2
             names = [find(stores[0], side) for side in (a, b)]
@@ -79,7 +89,7 @@ def compare(
         line(
             f"{letter}: {name}  {units.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
             f"{figures.count(total['total_tokens'])} tokens, "
-            f"cost {figures.money(total['cost_usd']) or 'unknown'}"
+            f"cost {figures.cost(total) or 'unknown'}"
         )
     line()
     _print(by, groups)
@@ -87,6 +97,10 @@ def compare(
 
 def _is_file(side: str) -> bool:
     return Path(side).exists() or has_magic(side) or side.endswith((".jsonl", ".gz", ".zst"))
+
+
+def _is_filter(side: str) -> bool:
+    return any(mark in side for mark in ":<>")
 
 
 def pair(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -112,6 +126,7 @@ def pair(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> list[dict[str, Any
 def _print(by: str, groups: list[dict[str, Any]]) -> None:
     shows = {
         "count": figures.count,
+        "errors": figures.count,
         "p50_ms": figures.duration,
         "p95_ms": figures.duration,
         "total_tokens": figures.count,
@@ -122,12 +137,12 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
         row = [str(group["key"]), group["type"]] if by == "name" else [str(group["key"])]
         for name, show in shows.items():
             first, second = ((group[side] or {}).get(name) for side in "ab")
-            row.append(_change(first, second, show))
+            row.append("" if name == "errors" and not (first or second) else _change(first, second, show))
         cells.append(row)
-    titles = [by, *(["type"] if by == "name" else []), "count A -> B", "p50", "p95", "tokens", "cost"]
+    titles = [by, *(["type"] if by == "name" else []), "count A -> B", "errors", "p50", "p95", "tokens", "cost"]
     names = len(titles) - len(shows)
     # Figures are never cut; on a narrow terminal the last ones go.
-    grid(titles, cells, right=[False] * names + [True] * len(shows), drop=[0] * names + [4, 0, 3, 2, 1])
+    grid(titles, cells, right=[False] * names + [True] * len(shows), drop=[0] * names + [5, 2, 4, 0, 3, 1])
 
 
 def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.commands.doctor import examine
 from flightlog_viewer.cli.commands.summary import headline, totals
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Overwrite, Paths, Since, Tz
+from flightlog_viewer.cli.options import Filter, NoCache, OutFileOrStdout, Overwrite, Paths, Since, Tz, Until
 from flightlog_viewer.cli.output import lines, note
 from flightlog_viewer.safe_text import safe_text
 
@@ -25,6 +25,7 @@ def report(
     overwrite: Overwrite = False,
     filter: Filter = None,
     since: Since = None,
+    until: Until = None,
     tz: Tz = None,
     no_cache: NoCache = False,
 ) -> None:
@@ -36,7 +37,7 @@ def report(
     Example:
       flightlog report runs/ --since today -o report.md
     """
-    selection = Selection(filter, since, tz)
+    selection = Selection(filter, since, tz, until)
     with opened(paths, cache=not no_cache, quiet=True) as store:
         page = "\n".join(_page(store, selection))
     if output is None:
@@ -66,7 +67,7 @@ def _page(store: "Store", selection: Selection) -> list[str]:
     lost = [group for group in store.query("summary", by="waste", where=where) if group["key"] != "useful"]
     if lost:
         page += ["## Lost work", "", *_waste(lost), ""]
-    asked = Selection("root:status:interrupted", selection.since, selection.tz)
+    asked = Selection("root:status:interrupted", selection.since, selection.tz, selection.until)
     waiting = store.query("trace_rows", where=asked.over("traces"))
     if waiting:
         page += ["## Stopped to ask a human", "", *_waiting(waiting[:_ROWS], selection), *_more(len(waiting)), ""]

@@ -9,7 +9,7 @@ from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter_fields import status_hint
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, Until, form
 from flightlog_viewer.cli.output import Column, json_value, line, note, table
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ def summary(
         typer.Option(
             "--by",
             metavar="KEY",
-            help="name, type, model, tool, node (spans); thread, day, week, status, service (whole runs); "
-            "waste (where work was lost).",
+            help="name, type, model, tool, node (spans); thread, day, week, status, service, "
+            "version, metadata.KEY (whole runs); waste (where work was lost).",
         ),
     ] = "name",
     filter: Filter = None,
     since: Since = None,
+    until: Until = None,
     tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
@@ -50,7 +51,7 @@ def summary(
       flightlog summary runs/ --by node --since 2h --json
     """
     shape = form(json, csv)
-    selection = Selection(filter, since, tz)
+    selection = Selection(filter, since, tz, until)
     where = selection.over("spans")
     with opened(paths, cache=not no_cache) as store:
         groups = store.query("summary", by=by, where=where, tz=selection.zone)

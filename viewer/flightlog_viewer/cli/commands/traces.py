@@ -12,7 +12,7 @@ from flightlog_viewer.analysis.filter_fields import STATUSES, hint
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, form
+from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, Until, form
 from flightlog_viewer.cli.output import Column, json_value, note, table
 
 _SHOWN = 50
@@ -27,6 +27,7 @@ def traces(
         ),
     ] = None,
     since: Since = None,
+    until: Until = None,
     min_duration: Annotated[
         str | None,
         typer.Option("--min-duration", metavar="LENGTH", help="Only runs at least this long: 250ms, 2s, 1m30s."),
@@ -64,7 +65,7 @@ def traces(
         more.append(Condition(f"status IN ({', '.join('?' * len(wanted))})", wanted))
     if min_duration is not None:
         more.append(Condition("duration_ms >= ?", [milliseconds(min_duration)]))
-    selection = Selection(filter, since, tz, more)
+    selection = Selection(filter, since, tz, until, more)
     where = selection.over("traces")
     shown = limit if limit is not None else _SHOWN if shape == "table" else 0
     with opened(paths, cache=not no_cache) as store:

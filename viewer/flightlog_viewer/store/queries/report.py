@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import Final
 
 from flightlog.errors import UsageError
-from flightlog_viewer.analysis.filter import EVERYTHING, Filter
+from flightlog_viewer.analysis.filter import EVERYTHING, Filter, member_path
 from flightlog_viewer.store.public import PUBLIC
 from flightlog_viewer.store.queries.named_query import Statement, named
 
@@ -45,7 +45,7 @@ _SPAN_GROUPS: Final = {
     "model": ("type = 'llm'", "coalesce(model, request_model, name)", "'llm'"),
     "tool": ("type = 'tool'", "name", "'tool'"),
 }
-_TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service"}
+_TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service", "version": "service_version"}
 
 _LIGHT: Final = "* EXCLUDE (inputs, output, raw, payload_gone)"
 
@@ -53,6 +53,8 @@ _PERIODS: Final = {"day": "%Y-%m-%d", "week": "%G-W%V"}
 
 BY: Final = (*_SPAN_GROUPS, "node", *_TRACE_GROUPS, *_PERIODS, "waste")
 """What spans can be summed up by."""
+METADATA: Final = "metadata."
+"""And by a key of the metadata that a run was started with, named behind this."""
 
 
 @named
@@ -80,10 +82,11 @@ def overview(where: Filter = EVERYTHING) -> Statement:
 
 @named
 def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = None) -> Statement:
-    """Groups by one of ``BY``, longest total first.
+    """Groups by one of ``BY`` or ``metadata.KEY``, longest total first.
 
-    ``where`` is a filter over spans. A group by thread, status, service, day or (ISO) week is of whole runs, each
-    counted once: of the traces that have a span that matches. Raises UsageError when there is no such grouping.
+    ``where`` is a filter over spans. A group by thread, status, service, version, day, (ISO) week or metadata is of
+    whole runs, each counted once: of the traces that have a span that matches. Raises UsageError when there is no such
+    grouping.
     """
     if by in _SPAN_GROUPS:
         which, key, kind = _SPAN_GROUPS[by]
@@ -103,21 +106,25 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
         )
     if by == "waste":
         return waste(where)
-    params = list(where.params)
+    params, runs = list(where.params), "traces"
     if by in _PERIODS:
         key = f"strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '{_PERIODS[by]}')"
         params.insert(0, str(tz) if tz is not None else "UTC")
     elif by in _TRACE_GROUPS:
         key = _TRACE_GROUPS[by]
+    elif by.startswith(METADATA) and by != METADATA:
+        runs = "(SELECT traces.*, metadata FROM traces JOIN (SELECT row_id, metadata FROM spans) USING (row_id))"
+        key = "json_extract_string(metadata, ?)"
+        params.insert(0, member_path(by.removeprefix(METADATA)))
     else:
-        raise UsageError(f"cannot sum up by {by!r}: choose one of {', '.join(BY)}")
+        raise UsageError(f"cannot sum up by {by!r}: choose one of {', '.join(BY)}, {METADATA}KEY")
     among = "true" if where == EVERYTHING else f"trace_id IN (SELECT trace_id FROM spans WHERE {where.where})"
     return (
         f"""SELECT {key} AS key, 'trace' AS type, {_MEASURES},
             sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
             sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
             sum(unknown_costs)::BIGINT AS unknown_costs
-            FROM traces WHERE {among} GROUP BY ALL {"ORDER BY key" if by in _PERIODS else _ORDER}""",
+            FROM {runs} WHERE {among} GROUP BY ALL {"ORDER BY key" if by in _PERIODS else _ORDER}""",
         params,
     )
 
