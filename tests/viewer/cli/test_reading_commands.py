@@ -210,7 +210,7 @@ def test_traces_are_chosen(run: Run, spans: str, options: list[str], ids: list[s
 def test_a_cut_list_says_so(run: Run, spans: str) -> None:
     """A table that shows fewer traces than there are says how many there are."""
     run("traces", spans, "-n", "1", err="1 of 2 traces shown")
-    run("traces", spans, "--filter", "nothing", err="no trace matches")
+    run("traces", spans, "--filter", "nothing", err="no trace matches; a word is sought in names and ids, inputs:WORD")
 
 
 def test_a_filter_that_leaves_nothing_says_so(run: Run, spans: str) -> None:

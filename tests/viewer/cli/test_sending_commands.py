@@ -27,6 +27,11 @@ SECRETS = [
     "postgres://ann:hunter2@db/x",
     "redis://:hunter2@cache:6379",
     "ann@example.org",
+    "4111 1111 1111 1111",
+    "5500000000000004",
+    "3782-822463-10005",
+    "DE89 3704 0044 0532 0130 00",
+    "GB82WEST12345698765432",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
 ]
 
@@ -136,6 +141,15 @@ def test_a_bundle_that_cannot_be_written(
     assert main(["bundle", "aroot", str(source), *filled]) == 2
     assert why in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+def test_ids_and_times_are_no_numbers_of_cards(tmp_path: Path) -> None:
+    """Digits that are a part of an id, or count microseconds, stay."""
+    said = "run 01a1fefe-4111-7111-8111-411111111111 of x4111111111111111 at 1795176010000000, order 41111"
+    source = SpanLines().add("r", None, 0, output=said).write(tmp_path / "spans.jsonl")
+    assert main(["bundle", "last", str(source), "-o", str(tmp_path / "bundle.jsonl")]) == 0
+    (root,) = read_spans(tmp_path / "bundle.jsonl")
+    assert root.output == said
 
 
 def test_two_traces_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

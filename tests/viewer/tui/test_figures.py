@@ -73,3 +73,15 @@ async def test_plots_without_room_are_none(tmp_path: Path) -> None:
             await viewer.settle()
             assert plot.size.width == width
             assert bool(str(plot.render()).strip()) == (width >= 16), width
+
+
+async def test_the_times_of_the_plot_tell_days_and_hours_apart(tmp_path: Path) -> None:
+    """Within a day hours are enough, over some days both are said, over months the day is."""
+    for hours, first in ((1, "12:00:00"), (50, "11-20 12:00"), (24 * 90, "2025-11-20")):
+        calls = [
+            span("m", f"m{hour}", trace=f"m{hour}", at_ms=hour * 3_600_000, took_ms=5, type="llm", model="m",
+                 token_usage={"total_tokens": 5}) for hour in (0, hours)
+        ]  # fmt: skip
+        async with driven([write(tmp_path / f"{hours}.jsonl", calls)], size=(120, 40)) as viewer:
+            await viewer.press("5")
+            assert first in viewer.text()

@@ -122,7 +122,12 @@ def status_hint(text: str, statuses: Iterable[str] = STATUSES) -> str:
 
 
 def hint(text: str) -> str:
-    """What may be wrong with a filter that leaves no trace: an unknown status, or a sum that is asked of one span."""
+    """What may be wrong with a filter that leaves no trace.
+
+    An unknown status, a sum that is asked of one span, or a word of what was said.
+    """
     if not (said := status_hint(text)) and (summed := _SUMMED.search(text.lower())):
         return f"; {summed[1]} is that of one span, root:{summed[1]} that of the trace"
+    if not said and text.strip() and not re.search("[:<>=]", text):
+        return "; a word is sought in names and ids, inputs:WORD and output:WORD in what was said"
     return said

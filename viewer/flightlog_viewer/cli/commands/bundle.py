@@ -29,6 +29,10 @@ SECRETS: Final = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     re.compile(r"(?<=://)[^\s/:@]*:[^\s/@]+@"),  # user and password in a URL, or the password alone
     re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}\b"),  # mail addresses
+    # Numbers of payment cards and bank accounts; a dash around them says that they are a part of some id.
+    re.compile(r"(?<![\w-])(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6\d{3})(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w-])"),
+    re.compile(r"(?<![\w-])3[47]\d\d[ -]?\d{6}[ -]?\d{5}(?![\w-])"),
+    re.compile(r"(?<![\w-])[A-Z]{2}\d\d ?(?:[A-Z0-9]{4} ?){2,7}[A-Z0-9]{1,4}(?![\w-])"),
 )
 """Texts that are hidden wherever they stand, beside the keys that the tracer hides.
 
@@ -62,7 +66,8 @@ def bundle(
     """Write one trace to one redacted span file that a colleague can open.
 
     Values of keys like password and authorization are hidden, and so is text that looks like an API key, a token, a
-    password in a URL, a private key or a mail address. Host and process are left out. Read it before you send it.
+    password in a URL, a private key, a mail address, or the number of a payment card or bank account. Host and process
+    are left out. Read it before you send it.
 
     \b
     Example:

@@ -13,6 +13,7 @@ from flightlog_viewer.tui.text import content
 _BAR = (86, 180, 233)
 """Okabe-Ito sky blue; the height says the same."""
 _DAY_US = 86_400_000_000
+_LONG_US = 60 * _DAY_US
 _LEAST = (16, 4)
 """Columns and rows below which nothing could be read, and plotext fails on some sizes."""
 
@@ -37,11 +38,12 @@ def draw_latencies(plot: Plot, bins: Sequence[tuple[int, int]], title: str) -> N
 
 
 def draw_tokens(plot: Plot, bins: Sequence[tuple[int, int | None]], tz: tzinfo) -> None:
-    """Bins as the query ``token_bins`` gives them, with wall times of ``tz``; dates where it took days."""
+    """Bins as the query ``token_bins`` gives them, with wall times of ``tz``, and dates where it took days."""
     _begin(plot, "tokens over time")
     if bins:
-        day = bins[-1][0] - bins[0][0] > _DAY_US
-        labels = [units.clock(at, tz, date=day)[: 10 if day else None] for at, _ in bins]
+        took = bins[-1][0] - bins[0][0]
+        part = slice(10) if took > _LONG_US else slice(5, 16) if took > _DAY_US else slice(11, None)
+        labels = [units.clock(at, tz, date=True)[part] for at, _ in bins]
         _bars(plot, list(range(len(bins))), [tokens or 0 for _, tokens in bins])
         marks = sorted({0, len(bins) // 2, len(bins) - 1})
         plot.plt.xticks([float(i) for i in marks], [labels[i] for i in marks])
