@@ -74,7 +74,15 @@ def run(command: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/commands.md", "docs/filter.md", "docs/checkpoints.md", "docs/viewer.md"]
+    "page",
+    [
+        "README.md",
+        "docs/commands.md",
+        "docs/filter.md",
+        "docs/checkpoints.md",
+        "docs/viewer.md",
+        "docs/incidents.md",
+    ],
 )
 def test_every_command_of_a_page_runs(page: str, folder: Path) -> None:
     """Each line of a shell block succeeds, one after the other, in a folder with the demo's recording."""

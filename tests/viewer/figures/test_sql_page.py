@@ -179,6 +179,44 @@ def test_where_errors_begin(store: Store) -> None:
     }
 
 
+def test_growing_prompts(store: Store) -> None:
+    """The input tokens of the first and the last counted call of each thread, what grew most first."""
+    found = ask(store, "Whose prompts grow")
+    wanted = []
+    for thread, calls in grouped(filter(FIGURES.counted, RECORDS), "thread_id").items():
+        told = [call for call in sorted(calls, key=start_us) if "input_tokens" in call.get("token_usage", {})]
+        tokens = [call["token_usage"]["input_tokens"] for call in told]
+        ends = (tokens[0], tokens[-1]) if tokens else (None, None)
+        if thread is not None:
+            wanted.append((thread, len(calls), *ends, known_sum(map(cost, calls))))
+    agree(found, wanted)
+    grown = [row[3] - row[2] for row in found if row[2] is not None]
+    assert grown == sorted(grown, reverse=True)
+
+
+def test_errors_by_the_minute(store: Store) -> None:
+    """Errors with no failed span inside, by the minute they started in and their type, the last first."""
+    found = ask(store, "Errors by the minute")
+    groups: dict[Any, list[Record]] = defaultdict(list)
+    for record in origins():
+        minute = moment(start_us(record) // 60_000_000 * 60_000_000)
+        groups[minute, record.get("error", {}).get("type")].append(record)
+    assert {row[:2]: row[2:] for row in found} == {
+        key: (len(group), len({record["trace_id"] for record in group})) for key, group in groups.items()
+    }
+    assert [row[0] for row in found] == sorted((row[0] for row in found), reverse=True)
+
+
+def test_running_in_circles(store: Store) -> None:
+    """Calls of one tool with the same arguments in one trace, the most first."""
+    found = ask(store, "Agents that run in circles")
+    groups = grouped(of_kind("tool"), "trace_id", "name", "inputs")
+    times = sorted((len(calls) for calls in groups.values() if len(calls) > 1), reverse=True)
+    assert [row[4] for row in found] == times[: len(found)]
+    assert len(found) == min(20, len(times)) > 0
+    assert all(len(groups[trace, name, inputs]) == n for trace, _, name, inputs, n in found)
+
+
 def test_what_ran_before_an_error(store: Store) -> None:
     """Three at most of each error's trace, and nothing else that ended before it ended later."""
     found = Counter(row[:2] for row in ask(store, "What ran before an error"))
