@@ -260,6 +260,16 @@ def test_reading_changes_no_byte(database: Path, run: Run) -> None:
     assert database.read_bytes() == before
 
 
+def test_questions_of_one_status(database: Path, run: Run) -> None:
+    """`--status` chooses what is listed; the figures are of all."""
+    for name, threads in (("pending", ["waits"]), ("answered", ["answered"]), ("abandoned", [])):
+        found = json.loads(run("approvals", database, "--status", name, "--json")[1])
+        assert [row["thread_id"] for row in found["approvals"]] == threads
+        assert found["metrics"]["questions"] == 2
+    status, _, err = run("approvals", database, "--status", "open")
+    assert (status, "pending" in err) == (2, True)
+
+
 def test_times_are_shown_in_a_zone(database: Path, run: Run) -> None:
     """`--tz` moves what the tables and the replay show; the JSON keeps UTC."""
     stored = json.loads(run("threads", "--checkpoints", database, "--json")[1])[0]["updated_at"]

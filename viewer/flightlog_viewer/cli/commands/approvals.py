@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -29,6 +29,10 @@ SpanPaths = Annotated[
 def approvals(
     paths: SpanPaths = None,
     checkpoints: Checkpoints = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="List only these: pending, answered, abandoned."),
+    ] = None,
     ttl: Annotated[
         str | None,
         typer.Option(
@@ -60,10 +64,11 @@ def approvals(
 
     \b
     Example:
-      flightlog approvals checkpoints.sqlite --ttl 24h
+      flightlog approvals checkpoints.sqlite --status pending --ttl 24h
       flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
     """
     from flightlog_viewer.analysis.times import milliseconds, zone
+    from flightlog_viewer.approvals.approval import QuestionStatus
     from flightlog_viewer.approvals.calibration import advise
     from flightlog_viewer.approvals.databases import whole_picture
     from flightlog_viewer.approvals.metrics import measure
@@ -73,11 +78,13 @@ def approvals(
     paths, checkpoints = told_apart(paths, checkpoints)
     if not checkpoints and not paths:
         raise UsageError("give span files, a checkpoint database, or both")
+    if status not in (None, *get_args(QuestionStatus)):
+        raise UsageError(f"no status {status!r}: there are {', '.join(get_args(QuestionStatus))}")
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     spans, in_vain = _from_spans(paths, cache=not no_cache) if paths else (SpanSide(), [])
     picture = whole_picture(checkpoints, spans, breakpoints=breakpoint or (), regret_path=regret_path)
     now = datetime.now(UTC)
-    rows = [row(approval, now) for approval in picture.approvals]
+    rows = [row(approval, now) for approval in picture.approvals if status in (None, approval.status)]
     metrics = measure(picture.approvals, now, limit, place)
     advice = (
         None if threshold is None else advise(picture.approvals, threshold, picture.regretted if regret_path else None)
@@ -122,9 +129,11 @@ def _from_spans(paths: list[str], *, cache: bool) -> tuple["SpanSide", list[dict
     """What spans tell, and the answers after which no node ran."""
     from flightlog_viewer.approvals.span_side import span_side
     from flightlog_viewer.cli.opening import opened
+    from flightlog_viewer.cli.span_rows import json_text
 
     with neither_is_told(), opened(paths, cache=cache) as store:
-        return span_side(store.query), store.query("in_vain")
+        in_vain = [run | {"resumes": json_text(run["resumes"])} for run in store.query("in_vain")]
+        return span_side(store.query), in_vain
 
 
 def _metrics(metrics: "ApprovalMetrics") -> dict[str, Any]:
