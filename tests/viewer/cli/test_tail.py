@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from flightlog.writing.span_file import SpanFile
 from flightlog_viewer.cli.app import main
+from flightlog_viewer.cli.commands import tail
+from flightlog_viewer.store import store
 from tests.viewer.span_lines import SpanLines, story
 
 
@@ -103,3 +107,73 @@ def test_nothing_is_waited_for_without_following(tmp_path: Path, capsys: pytest.
         f"flightlog: {path} does not exist",
         f"flightlog: {path} is empty: no span has been recorded yet",
     ]
+
+
+class Writer:
+    """Writes so many spans whenever `tail` waits, in rotated files, and ends it after so many times."""
+
+    def __init__(self, folder: Path, times: int, spans: int) -> None:
+        self.file = SpanFile(folder / "s.jsonl", max_bytes=spans * 100, max_total_bytes=spans * 1_000)
+        self.left = times
+        self.spans = spans
+        self.written = 0
+        self.most_rows = self.most_files = 0
+        self.waits: list[float] = []
+
+    def write(self) -> None:
+        """The next spans."""
+        lines = SpanLines(f"w{self.written}")
+        for number in range(self.written, self.written + self.spans):
+            lines.add(f"run-{number}", None, number, trace_id=f"trace-{number}")
+        for line in lines.lines:
+            self.file.write(line)
+        self.written += self.spans
+
+    def sleep(self, seconds: float) -> None:
+        """In the place of the wait for more."""
+        self.waits.append(seconds)
+        (opened,) = store._OPEN
+        self.most_rows = max(self.most_rows, opened.span_count)
+        self.most_files = max(self.most_files, len(opened.sources))
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.write()
+
+
+def tail_for_long(folder: Path, monkeypatch: pytest.MonkeyPatch, times: int, spans: int) -> Writer:
+    """Let `tail` follow what is written; each look seems to take ten seconds of a processor."""
+    writer = Writer(folder, times, spans)
+    writer.write()
+    ticks = iter(range(0, 10**9, 10))
+    monkeypatch.setattr(tail, "time", SimpleNamespace(sleep=writer.sleep, process_time=lambda: float(next(ticks))))
+    assert main(["tail", str(folder), "--filter", "-root:status:error self>=0ms"]) == 0
+    writer.file.close_span(0)
+    return writer
+
+
+def test_what_was_printed_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every span is printed once, in order, and only the newest are kept, however long that goes on; what comes too
+    fast for the budget waits for seconds, not for as long as it has taken."""
+    monkeypatch.setattr(tail, "_KEPT", 20)
+    monkeypatch.setattr(tail, "_AT_ONCE", 5_000)
+    monkeypatch.setattr(tail, "_ROWS_AT_ONCE", 7)
+    writer = tail_for_long(tmp_path, monkeypatch, times=5, spans=40)
+    printed = [int(line.split("run-")[1].split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert printed == list(range(30, writer.written))
+    assert writer.most_rows <= 40 + 2 * 40
+    assert writer.most_files <= 14
+    assert writer.waits == [0.25, *[3.0] * 5]
+
+
+@pytest.mark.soak
+def test_a_million_spans_are_printed_and_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred rotations later there are as many rows as after the first."""
+    writer = tail_for_long(tmp_path, monkeypatch, times=100, spans=10_000)
+    printed = [int(line.split("run-")[1].split()[0]) for line in capsys.readouterr().out.splitlines()]
+    assert printed == list(range(10_000 - 10, writer.written))
+    assert writer.most_rows <= 2 * tail._KEPT + 10_000

@@ -5,7 +5,6 @@ built under a name of its own and never changed; what comes later stays in memor
 """
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from flightlog_viewer.store.derived import Derived
+from flightlog_viewer.store.files.fingerprint import fingerprint
 from flightlog_viewer.store.files.source_file import SourceFile
 from flightlog_viewer.store.loading.locations import Locations
 
 if TYPE_CHECKING:
     from flightlog_viewer.store.loading.locations import Arrays
 
-_SAMPLES: Final = 16
-_SAMPLE_BYTES: Final = 4096
 _DERIVED_TABLES: Final = ("trace_rows", "llm_wrappers", "prices")
 _DAMAGE: Final = re.compile(
     'Corrupt database file: |IO Error: (Could not read enough bytes|The file ".*" exists, but it is not a valid DuckDB)'
@@ -149,8 +147,8 @@ def write_derived(connection: duckdb.DuckDBPyConnection, derived: Derived) -> No
 
 def _describe(source: SourceFile) -> BaseFile:
     with source.reading() as descriptor:
-        fingerprint = _fingerprint(descriptor, source.end)
-    return BaseFile(source.file_id, *source.identity, source.end, source.copy is None, *source.state, fingerprint)
+        found = fingerprint(descriptor, source.end)
+    return BaseFile(source.file_id, *source.identity, source.end, source.copy is None, *source.state, found)
 
 
 def _matches(file: BaseFile, path: Path) -> bool:
@@ -165,18 +163,9 @@ def _matches(file: BaseFile, path: Path) -> bool:
     except OSError:
         return False
     try:
-        return _fingerprint(descriptor, file.end) == file.fingerprint
+        return fingerprint(descriptor, file.end) == file.fingerprint
     finally:
         os.close(descriptor)
-
-
-def _fingerprint(descriptor: int, end: int) -> str:
-    digest = hashlib.sha256()
-    last = max(0, end - _SAMPLE_BYTES)
-    for index in range(_SAMPLES):
-        at = last * index // (_SAMPLES - 1)
-        digest.update(os.pread(descriptor, min(_SAMPLE_BYTES, end - at), at))
-    return digest.hexdigest()
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:

@@ -115,6 +115,8 @@ class Derived:
         with self._lock:
             for table in ("llm_wrappers", "prices", "trace_rows"):
                 connection.execute(f"DELETE FROM {table}")
+            self.own_times.forget()
+            self.costs.forget()
             self._prices = None
             self._own_rows = self._cost_rows = self._trace_rows = self._open_seen = self._base_traces = 0
 

@@ -34,6 +34,10 @@ class RowValues:
         """Take the values from ``read``, when they are needed."""
         self._read = read
 
+    def forget(self) -> None:
+        """Have no values again."""
+        self._read = _none
+
     def ready(self) -> None:
         """Have the values at hand: the SQL function must not ask the database in the middle of a query."""
         if self._read is not None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from flightlog.errors import UnreadableError
 from flightlog_viewer.store import base
 from flightlog_viewer.store.answers import kept_answers, write_answers
 from flightlog_viewer.store.columns import create_table
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.files import rejects
 from flightlog_viewer.store.files.cache import Cache
+from flightlog_viewer.store.files.fingerprint import ReadBefore
 from flightlog_viewer.store.files.opened_files import OpenedFiles
 from flightlog_viewer.store.files.source_file import SourceFile
 from flightlog_viewer.store.files.spool import Spool
@@ -35,6 +37,10 @@ REBUILT_BYTES: Final = 64 << 20
 FILE_BACKED_BYTES: Final = 1 << 30
 FILE_BACKED_LINES: Final = 1_200_000
 """More spans are kept in a file of their own, cached or not, to bound the memory."""
+_FULL: Final = (
+    "the memory for spans is full, and what comes from now on is not read: open the files again, "
+    "which forgets the spans of deleted ones"
+)
 
 
 class Rows:
@@ -59,10 +65,18 @@ class Rows:
         self.duplicates = 0
         self._base: tuple[Path, tuple[int, int]] | None = None
         """The base in the cache that is attached, with its device and inode."""
+        self._private_base: Path | None = None
+        """The one that is attached, when there is no cache to have it."""
         self.was_damaged = False
         """Whether a base was, and has been deleted."""
         self._answers: frozenset[str] = frozenset()
         self._answered_rows = 0
+        self._is_full = False
+        self._read_before = ReadBefore()
+        self._rejects = 0
+        """Listed since the last ``forget``."""
+        self.has_more = False
+        """Whether the last ``refresh`` left something for the next one."""
         connection.execute(rejects.TABLE)
         create_table(connection, "open_rows")
 
@@ -97,16 +111,61 @@ class Rows:
         self._fill("span_rows", files, progress)
         create_views(self._connection, None)
 
-    def refresh(self) -> int:
-        """Load what came since; the number of new rows."""
+    def refresh(self, most: int | None = None) -> int:
+        """Load what came since, about ``most`` bytes of it; the number of new rows.
+
+        Raises UnreadableError when the memory has no room for it, once: nothing more is read then.
+        """
         with self._lock:
-            if self._closed:
+            if self._closed or self._is_full:
                 return 0
             # Sidecars before files: a span that ends meanwhile is then in both, not in none.
             started = read_started([(source.file_id, source.path) for source in self.sources if source.followed])
-            new = self._grow()
-            self._show(started)
+            try:
+                new = self._grow(most)
+                self._show(started)
+            except duckdb.OutOfMemoryException:
+                self._is_full = True
+                raise UnreadableError(_FULL) from None
             return new
+
+    def forget(self, keep: int, derived: Derived) -> bool:
+        """Keep the newest ``keep`` rows, with other row ids, once there are twice as many; whether that was done.
+
+        Rejects are forgotten, and so are files that can bring nothing more. What comes again of the spans that are gone
+        is known by the files that it was read from, not span by span.
+        """
+        with self._lock:
+            rows = len(self.locations)
+            if self._closed or max(rows, self._rejects) < 2 * keep:
+                return False
+            import numpy as np
+
+            for source in self.sources:
+                self._read_before.note(source)
+            first = max(0, rows - keep)
+            self.locations.drop(np.arange(first))
+            file_ids = self._files.keep(set(np.unique(self.locations.file_ids).tolist()))
+            self.locations.renumber(np.asarray(file_ids, np.int32))
+            with self._connection.cursor() as cursor:
+                cursor.execute(
+                    "CREATE TABLE kept_rows AS SELECT * EXCLUDE row_id REPLACE (?[file_id + 1]::INTEGER AS file_id) "
+                    "FROM all_rows WHERE row_id >= ? ORDER BY row_id",
+                    [file_ids, first],
+                )
+                cursor.execute("DROP TABLE span_rows")
+                cursor.execute("ALTER TABLE kept_rows RENAME TO span_rows")
+                cursor.execute(f"DROP TABLE reject_rows; {rejects.TABLE}")
+                cursor.execute("DELETE FROM open_rows")
+            # What is in flight comes back with the next refresh.
+            self.started, self._rejects = (), 0
+            self.started_changes += 1
+            create_views(self._connection, None)
+            base.detach(self._connection)
+            self._spool.drop(self._private_base)
+            self._base, self._private_base, self._answers = None, None, frozenset()
+            derived.start_over(self._connection)
+            return True
 
     @property
     def sources(self) -> list[SourceFile]:
@@ -254,6 +313,8 @@ class Rows:
         base.attach(connection, building if kept is None else kept)
         if kept is not None:
             self._note_base(kept)
+        else:
+            self._private_base = building
 
     def _start_over(self) -> None:
         """Forget what was loaded, not what is open."""
@@ -265,10 +326,15 @@ class Rows:
             source.rejects.write(self._connection)
             source.end = 0
 
-    def _grow(self) -> int:
-        from flightlog_viewer.store.loading.stretch import Piece, stretches
+    def _grow(self, most: int | None) -> int:
+        from flightlog_viewer.store.loading.stretch import Piece, first_part, stretches
 
-        pieces = [Piece(source, source.end, source.size()) for source in self._files.changed()]
+        changed = self._files.changed()
+        for source in changed:
+            source.end = source.end or self._read_before.end_of(source)
+        grown = [Piece(source, source.end, size) for source in changed if (size := source.size()) > source.end]
+        pieces = grown if most is None else first_part(grown, most)
+        self.has_more = pieces != grown
         if not pieces:
             return 0
         loader = self._staging.loader()
@@ -307,4 +373,5 @@ class Rows:
 
     def _note(self, loader: "Loader") -> None:
         self.duplicates += loader.duplicates
+        self._rejects += len(loader.rejects)
         loader.rejects.write(self._connection)

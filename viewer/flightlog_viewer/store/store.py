@@ -197,14 +197,31 @@ class Store:
         """Records that repeated another one, and were dropped."""
         return self._rows.duplicates
 
-    def refresh(self) -> int:
+    def refresh(self, most: int | None = None) -> int:
         """Load what came since: lines, files, starts; the number of new finished spans. Row ids stay as they are.
+
+        With ``most`` it is about so many bytes at a time, and ``has_more`` says whether there are others.
 
         Rotation, truncation and deletion of a file are followed. A line that is still being written waits. Checkpoint
         databases that have changed are read again when a query names their tables.
+
+        Raises UnreadableError when the memory has no room for more, once: what is there stays as it is.
         """
         self._databases.refresh()
-        return self._rows.refresh()
+        return self._rows.refresh(most)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last ``refresh`` left something for the next one."""
+        return self._rows.has_more
+
+    def forget(self, keep: int) -> bool:
+        """Keep the newest ``keep`` spans, as soon as there are twice as many; whether that was done.
+
+        For those who follow without an end. Row ids are other ones then, what is in flight comes back with the next
+        ``refresh``, and rejects are forgotten. Nobody else may be asking the store meanwhile.
+        """
+        return self._rows.forget(keep, self._derived)
 
     def interrupt(self) -> None:
         """Cancel what runs on the store's own connection; a load then raises duckdb.InterruptException."""

@@ -127,9 +127,10 @@ class Session:
         """The files and folders whose change is worth a look: spans, what is in flight, checkpoint databases."""
         from flightlog_viewer.store.loading.in_flight import files_with_sidecars
 
-        files = [source.path for source in self.cursors.store.sources]
+        sources = self.cursors.store.sources
+        files = [source.path for source in sources if source.followed]
         sidecars = [sidecar for beside in files_with_sidecars(files).values() for sidecar in beside]
-        return [*files, *{path.parent for path in files}, *sidecars, *self.threads.files()]
+        return [*files, *{source.path.parent for source in sources}, *sidecars, *self.threads.files()]
 
     def close(self) -> None:
         """Let go of files and threads."""

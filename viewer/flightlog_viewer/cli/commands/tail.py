@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 _EVERY_SECONDS: Final = 0.25
 _RESTS: Final = 7
 """A file that grows without end costs an eighth of one core: the wait for more, in times of what the last look used."""
+_LONGEST_SECONDS: Final = 3.0
+"""Of a wait: what comes so fast that it costs more is shown all the same."""
+_AT_ONCE: Final = 16 << 20
+"""Bytes that are read, and rows that are printed, before the next ones: what a pause has left may be anything."""
+_ROWS_AT_ONCE: Final = 5_000
+_KEPT: Final = 20_000
+"""Spans that are kept for what asks about more than one: own times, whole traces. Up to twice as many are there."""
 _MARKS: Final = {"ok": " ", "error": "x", "interrupted": "?", "handoff": ">", "cancelled": "-", "abandoned": "-"}
 
 
@@ -62,9 +69,12 @@ def tail(
             after = store.span_count - 1
             used = 0.0
             while follow:
-                time.sleep(max(_EVERY_SECONDS, _RESTS * used))
+                if store.forget(_KEPT):
+                    after = store.span_count - 1
+                if not store.has_more:
+                    time.sleep(min(max(_EVERY_SECONDS, _RESTS * used), _LONGEST_SECONDS))
                 began = time.process_time()
-                if store.refresh():
+                if store.refresh(_AT_ONCE):
                     after = _print_new(store, after, selection, json=json)
                 used = time.process_time() - began
     except KeyboardInterrupt:
@@ -110,8 +120,10 @@ def _say_waiting(names: str) -> None:
 def _print_new(store: "Store", after: int, selection: Selection, *, json: bool) -> int:
     """Print the spans behind row ``after``; returns the last row there is."""
     last = store.span_count - 1
-    rows = store.query("spans_between", after=after, last=last, where=selection.over("spans"))
-    _print(rows, selection.zone, json=json)
+    where = selection.over("spans")
+    for first in range(after, last, _ROWS_AT_ONCE):
+        until = min(first + _ROWS_AT_ONCE, last)
+        _print(store.query("spans_between", after=first, last=until, where=where), selection.zone, json=json)
     return last
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,8 @@ from flightlog_viewer.store.files.unpacking import PACKED
 
 TABLE: Final = "CREATE TABLE sources (file_id INTEGER, path VARCHAR)"
 _MOST_HELD: Final = 1024
+DELETED_BYTES: Final = 1 << 30
+"""Of deleted files that are held for their payloads, the newest first: until they are let go the disk is not free."""
 _SPARE: Final = 64
 """Descriptors that are left in any case to DuckDB, the terminal and the rest of the process."""
 
@@ -36,9 +38,11 @@ class OpenedFiles:
     def open(self, paths: Sequence[Path]) -> list[SourceFile]:
         """Open files. Raises UnreadableError, and then holds those before the one that cannot be read."""
         first = len(self.all)
+        held = sum(source.held is not None for source in self.all)
         for path in paths:
-            file_id = len(self.all)
-            self.all.append(open_source_file(file_id, path, self._spool, hold=file_id < self._may_hold))
+            source = open_source_file(len(self.all), path, self._spool, hold=held < self._may_hold)
+            held += source.held is not None
+            self.all.append(source)
         opened = self.all[first:]
         with self._connection.cursor() as cursor:
             cursor.execute(
@@ -55,6 +59,8 @@ class OpenedFiles:
             change = source.change()
             if change == "truncated" or (change == "rewritten" and not self._renew(source)):
                 source.followed = False
+            if change == "truncated":
+                source.close()  # it has its name: what is left of it is read by that
         # Before the next look, because a file that was rotated is still itself, under its new name.
         new = self._discover()
         grown: list[SourceFile] = []
@@ -62,9 +68,42 @@ class OpenedFiles:
             change = source.change()
             if change == "grown":
                 grown.append(source)
-            elif change == "replaced":
+            elif change in ("replaced", "deleted"):
                 source.followed = False
+        self._let_go()
         return grown + new
+
+    def _let_go(self) -> None:
+        room = DELETED_BYTES
+        for source in reversed(self.all):
+            room -= source.deleted_bytes()
+            if room < 0 and source.deleted_bytes():
+                source.close()
+                self._spool.drop(source.copy)
+
+    def keep(self, used: Collection[int]) -> list[int]:
+        """Drop the files that cannot grow any more, but for those ``used``.
+
+        Returns the new ids by the old ones, -1 for what was dropped.
+        """
+        kept = [source for source in self.all if source.followed or source.file_id in used]
+        new_ids = [-1] * len(self.all)
+        for file_id, source in enumerate(kept):
+            new_ids[source.file_id] = file_id
+        for source in self.all:
+            if new_ids[source.file_id] < 0:
+                source.close()
+                self._spool.drop(source.copy)
+            else:
+                source.file_id = new_ids[source.file_id]
+        self.all[:] = kept
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE OR REPLACE TABLE sources AS "
+                "SELECT unnest(?::INTEGER[]) AS file_id, unnest(?::VARCHAR[]) AS path",
+                [[source.file_id for source in kept], [name_text(source.path) for source in kept]],
+            )
+        return new_ids
 
     def forget(self) -> None:
         """Close all, as if none had been opened."""

@@ -26,6 +26,9 @@ class Rejects:
         self._reasons: list[str] = []
         self._alike: list[tuple[NDArray[np.int32], NDArray[np.int64], str]] = []
 
+    def __len__(self) -> int:
+        return LISTED - self._room
+
     def add(self, file_id: int, byte_offset: int, reason: str) -> None:
         """One line."""
         if not self._room:

@@ -12,7 +12,7 @@ from flightlog.errors import UnreadableError
 from flightlog_viewer.store.files.rejects import Rejects
 from flightlog_viewer.store.files.spool import Spool
 
-Change = Literal["none", "grown", "truncated", "replaced", "rewritten"]
+Change = Literal["none", "grown", "truncated", "replaced", "deleted", "rewritten"]
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _REST: Final = 20
 """A file that has to be unpacked or converted anew rests so many times as long as that took."""
@@ -93,11 +93,21 @@ class SourceFile:
         try:
             there = os.stat(self.path)
         except OSError:
-            return "none"
+            return "deleted" if self._has_no_name() else "none"
         if _identity(there) != self.identity:
             return "replaced"
         is_stale = self.copy is not None and _state(there) != self.state
         return "rewritten" if is_stale and time.monotonic() >= self.rests_until else "none"
+
+    def _has_no_name(self) -> bool:
+        """Whether the file that is held was deleted, and not only renamed; of one read by its copy that is unknown."""
+        return self.held is not None and (self.copy is not None or os.fstat(self.held).st_nlink == 0)
+
+    def deleted_bytes(self) -> int:
+        """What the disk still has of the file for our sake alone: it was deleted and is held."""
+        if self.followed or self.held is None or not self._has_no_name():
+            return 0
+        return os.fstat(self.held).st_size
 
     def is_behind(self) -> bool:
         """Whether the file has changed since it was copied, and rests."""

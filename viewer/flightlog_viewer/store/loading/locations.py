@@ -74,6 +74,11 @@ class Locations:
         self._arrays = (file_ids[kept], starts[kept], sizes[kept])
         self._count = len(self._arrays[2])
 
+    def renumber(self, file_ids: "NDArray[np.int32]") -> None:
+        """Files have new ids: ``file_ids`` by the old ones."""
+        old, starts, sizes = self._all()
+        self._arrays = (file_ids[old], starts, sizes)
+
     def _all(self) -> "Arrays":
         with self._lock:
             if self._read is not None:

@@ -66,8 +66,13 @@ class Staging:
             cursor.register("staged_rows", staged)
         if len(staged):
             # Places first: a reader in another thread may see the rows at once.
+            first = len(locations)
             locations.extend(file_ids, starts, sizes)
-            cursor.execute(f"INSERT INTO span_rows SELECT {_TYPED} FROM staged_rows ORDER BY id")
+            try:
+                cursor.execute(f"INSERT INTO span_rows SELECT {_TYPED} FROM staged_rows ORDER BY id")
+            except duckdb.Error:
+                locations.drop(np.arange(first, first + len(staged)))
+                raise
         cursor.unregister("staged_rows")
         return len(staged)
 

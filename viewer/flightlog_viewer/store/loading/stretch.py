@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -79,6 +79,31 @@ class Stretch:
         if self.in_place:
             return np.asarray([len(lines) - 1] if lines.unfinished and len(lines) else [], np.int64)
         return np.flatnonzero(np.isin(lines.starts + lines.sizes, self.cut_ends))
+
+
+def first_part(pieces: Iterable[Piece], most: int) -> list[Piece]:
+    """The first pieces, about ``most`` bytes together: the last of them up to the end of a line, one line at least."""
+    part: list[Piece] = []
+    for piece in pieces:
+        if piece.stop - piece.start > most and (stop := _last_line_end(piece, piece.start + most)):
+            return [*part, piece._replace(stop=stop)]
+        part.append(piece)
+        most -= piece.stop - piece.start
+        if most <= 0:
+            break
+    return part
+
+
+def _last_line_end(piece: Piece, stop: int) -> int:
+    """Where the last whole line before ``stop`` ends; 0 when none does, or nothing can be read."""
+    with suppress(OSError), piece.source.reading() as descriptor:
+        while stop > piece.start:
+            start = max(piece.start, stop - _BLOCK)
+            newline = os.pread(descriptor, stop - start, start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            stop = start
+    return 0
 
 
 def stretches(pieces: Iterable[Piece], new_file: Callable[[], Path]) -> Iterator[Stretch]:
