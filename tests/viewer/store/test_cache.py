@@ -268,3 +268,18 @@ def test_unpacked_copies_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         found.unlink()
     cache.Cache.open()
     assert list(folder.iterdir()) == [copies[2]]
+
+
+def test_copies_of_what_is_followed_stay_within_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder whose files are packed one by one does not fill the cache of whoever follows it for days."""
+    folder = tmp_path / "spans"
+    folder.mkdir()
+    write(folder / "0.jsonl", span("r0"))
+    with open_store(folder) as store:
+        for number in range(1, 5):
+            line = orjson.dumps(span(f"r{number}", inputs={"n": number})) + b"\n"
+            (folder / f"{number}.jsonl.gz").write_bytes(gzip.compress(line))
+            monkeypatch.setattr(cache, "LIMIT_BYTES", 2 * len(line))
+            assert store.refresh() == 1
+        assert len(list((tmp_path / "cache" / "flightlog" / "index").glob("*.jsonl"))) == 2
+        assert [store.payload(number) for number in range(1, 5)] == [{"inputs": {"n": n}} for n in range(1, 5)]

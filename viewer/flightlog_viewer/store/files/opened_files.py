@@ -71,6 +71,8 @@ class OpenedFiles:
             elif change in ("replaced", "deleted"):
                 source.followed = False
         self._let_go()
+        if any(source.copy is not None for source in new):
+            self._spool.prune()
         return grown + new
 
     def _let_go(self) -> None:

@@ -91,6 +91,11 @@ class Spool:
         if path is not None and self._folder is not None and path.parent == self._folder.path:
             path.unlink(missing_ok=True)
 
+    def prune(self) -> None:
+        """Keep the cache within its limit, which copies are part of."""
+        if self._cache is not None:
+            self._cache.prune()
+
     def close(self) -> None:
         """Delete the private folder; harmless when repeated."""
         if self._folder is not None:
