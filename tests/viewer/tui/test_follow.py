@@ -13,6 +13,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from psycopg.conninfo import conninfo_to_dict
 
+from flightlog.errors import UnreadableError
 from flightlog.writing.span_file import SpanFile
 from flightlog_viewer.tui import server_watch
 from flightlog_viewer.tui.screens.traces import TracesView
@@ -284,3 +285,25 @@ async def test_a_view_behind_is_brought_up_to_date_when_it_comes_to_the_front(
         assert asked == []
         await viewer.press("5")
         assert asked == [True]
+
+
+async def test_what_fails_at_every_look_is_not_kept_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The banner says it, the last faults are kept, and what came meanwhile is read once it works again."""
+    path = support_file(tmp_path / "s.jsonl", 2)
+    async with driven([path]) as viewer:
+
+        def fail(*_: object) -> int:
+            raise UnreadableError("the disk is gone")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(viewer.app.session.cursors.store, "refresh", fail)
+            viewer.app.faults.clear()
+            for number in range(25):
+                append(path, 40 + number)
+                viewer.app._read_on(grown=True)
+                while viewer.app._follower.busy:
+                    await viewer.pilot.pause(0.01)
+            assert "the disk is gone" in viewer.text()
+            assert len(viewer.app.faults) == 20
+            viewer.app.faults.clear()
+        await viewer.until("243 spans")

@@ -1,6 +1,7 @@
 """The viewer as an application: options, loading, following, and the ways between the screens."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from flightlog_viewer.tui.screens.traces import TracesView
 
 _FOLLOW_S = 0.25
+_FAULTS = 20
+"""An error that comes back with every look must not be kept each time, with all that its traceback holds."""
 
 
 class LoadEnded(Message):
@@ -76,7 +79,8 @@ class FlightlogApp(Guarded, DrawnApp):
         self.ttl_seconds = ttl_seconds
         self._zones = Zones(zone)
         self.now = now
-        self.faults: list[Exception] = []
+        self.faults: deque[Exception] = deque(maxlen=_FAULTS)
+        """The last ones."""
         self.main = MainScreen()
         """The frame, whatever lies over it; still there for a thread that outlives the application."""
         self._clock = clock
