@@ -148,7 +148,7 @@ def tail_for_long(folder: Path, monkeypatch: pytest.MonkeyPatch, times: int, spa
     ticks = iter(range(0, 10**9, 10))
     monkeypatch.setattr(tail, "time", SimpleNamespace(sleep=writer.sleep, process_time=lambda: float(next(ticks))))
     assert main(["tail", str(folder), "--filter", "-root:status:error self>=0ms"]) == 0
-    writer.file.close_span(0)
+    writer.file.close()
     return writer
 
 
