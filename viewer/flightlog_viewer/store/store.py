@@ -16,6 +16,7 @@ from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, prices, session
 from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
+from flightlog_viewer.store.chosen_rows import of_chosen_rows
 from flightlog_viewer.store.files.cache import Cache
 from flightlog_viewer.store.files.own_folder import sweep_temporary
 from flightlog_viewer.store.files.source_file import SourceFile
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _MEMORY_LIMIT_BYTES: Final = 4 << 30
 """What DuckDB may take at most; half of the machine's memory when that is less."""
 _NO_TABLE: Final = "Catalog Error: Table"
+_NOT_BOUND: Final = ("Binder Error", "Catalog Error")
 
 
 class Store:
@@ -74,6 +76,12 @@ class Store:
     def run(self, cursor: Callable[[], duckdb.DuckDBPyConnection], query: str, params: Any = None) -> session.Result:
         """The same on a cursor that the result then owns; on another one if that is needed."""
         self.prepare(query)
+        if params is None and (chosen := self._of_chosen_rows(query)) is not None:
+            try:
+                return session.run(cursor(), chosen)
+            except UsageError as error:
+                if not str(error).startswith(_NOT_BOUND):
+                    raise
         try:
             return session.run(cursor(), query, params)
         except UsageError as error:
@@ -81,6 +89,10 @@ class Store:
             if not (str(error).startswith(_NO_TABLE) and self._derived.create_views()):
                 raise
         return session.run(cursor(), query, params)
+
+    def _of_chosen_rows(self, query: str) -> str | None:
+        with self._connection.cursor() as cursor:
+            return of_chosen_rows(cursor, query)
 
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a named query (``store.queries``). Raises UsageError for an unknown name."""
