@@ -52,7 +52,10 @@ def _span(chance: random.Random, name: str, trace: str, start: str) -> Record:
         "attempt": chance.randint(1, 3),
         "tags": chance.sample(["x", "retry:attempt:1", "retry:attempt:2"], 1),
         "service": f"s{chance.randrange(2)}",
-        "service_version": f"{chance.randrange(2)}.1",
+        "service_version": f"1.{chance.randrange(2)}",
+        "environment": f"e{chance.randrange(2)}",
+        # The second is too large to be kept with the row.
+        "metadata": {"tenant": chance.choice(["acme", "b/c"]), "long/er": "x" * chance.choice([1, 2000])},
     }
     if kind == "chain":
         maybe["kind"] = chance.choice(["graph", "node", "node", "task", "runnable"])

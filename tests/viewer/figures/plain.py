@@ -121,6 +121,8 @@ class Figures:
                 key: root.get(key)
                 for key in ("name", "type", "kind", "status", "duration_ms", "service", "service_version")
             },
+            "environment": root.get("environment"),
+            "metadata": root.get("metadata"),
             "start_time": moment(start_us(root)),
             "end_time": moment(end_us(root)),
             "span_count": len(members),
@@ -163,7 +165,7 @@ class Figures:
 
     def summary(self, by: str, tz: tzinfo = UTC) -> dict[tuple[Any, str], Record]:
         """Groups by key and type."""
-        if by in ("thread", "status", "service", "version", "day", "week"):
+        if by in ("thread", "status", "service", "version", "environment", "day", "week") or "." in by:
             return self._runs(by, tz)
         groups: dict[tuple[Any, str], list[Record]] = defaultdict(list)
         for record in self.records:
@@ -217,6 +219,8 @@ class Figures:
                     groups[trace["thread_id"]].append(trace)
                 case "version":
                     groups[trace["service_version"]].append(trace)
+                case "metadata.long/er":
+                    groups[(trace["metadata"] or {}).get("long/er")].append(trace)
                 case _:
                     groups[trace[by]].append(trace)
         sums = ("input_tokens", "output_tokens", "total_tokens", "cost_usd", "unknown_costs")

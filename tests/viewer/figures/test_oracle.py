@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 
 from flightlog import read_spans
@@ -35,8 +36,10 @@ def compare(path: Path, records: list[Record], zone: str) -> None:
     names = ("run_id", "self_ms", "cost_usd", "counted", "end_time")
     with open_store(path, cache=False) as store:
         spans = {row[0]: row[1:] for row in store.sql(f"SELECT {', '.join(names)} FROM spans").fetchall()}
-        traces = {row["trace_id"]: row for row in store.query("trace_rows")}
-        groups = {by: store.query("summary", by=by, tz=ZoneInfo(zone)) for by in BY}
+        answer = store.sql("FROM traces")
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.fetchall()]
+        traces = {row["trace_id"]: row for row in rows}
+        groups = {by: store.query("summary", by=by, tz=ZoneInfo(zone)) for by in (*BY, "metadata.long/er")}
         (total,) = store.query("overview")
     assert spans.keys() == {record["run_id"] for record in records}
     for record in records:
@@ -44,8 +47,10 @@ def compare(path: Path, records: list[Record], zone: str) -> None:
         wanted = (figures.own_ms(record), price, figures.counted(record), moment(end_us(record)))
         for name, found, value in zip(names[1:], spans[record["run_id"]], wanted, strict=True):
             same(found, value, f"{name} of {record}")
-    rows = figures.traces()
-    same({name: {key: traces[name][key] for key in row} for name, row in rows.items()}, rows, "traces")
+    for row in traces.values():
+        row["metadata"] = row["metadata"] and orjson.loads(row["metadata"])
+    trees = figures.traces()
+    same({name: {key: traces[name][key] for key in row} for name, row in trees.items()}, trees, "traces")
     for by, found in groups.items():
         keyed = {(group.pop("key"), group.pop("type")): group for group in found}
         same(keyed, figures.summary(by, ZoneInfo(zone)), by)

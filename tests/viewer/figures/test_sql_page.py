@@ -101,6 +101,25 @@ def test_where_the_time_goes(store: Store) -> None:
     }
 
 
+def test_cost_per_tenant(store: Store) -> None:
+    """Runs, failed ones and dollars by what the metadata of the root says, large metadata too."""
+    groups: dict[Any, list[Record]] = defaultdict(list)
+    for trace in FIGURES.traces().values():
+        groups[(trace["metadata"] or {}).get("tenant"), trace["start_time"].date()].append(trace)
+    wanted = []
+    for key, traces in groups.items():
+        failed = round(100 * sum(trace["status"] == "error" for trace in traces) / len(traces), 1)
+        wanted.append((*key, len(traces), failed, known_sum(trace["cost_usd"] for trace in traces)))
+    agree(ask(store, "Cost per tenant"), wanted)
+
+
+def test_the_slowest_calls(store: Store) -> None:
+    """The ten calls that took longest."""
+    slowest = sorted(of_kind("llm"), key=lambda call: -call["duration_ms"])[:10]
+    found = ask(store, "The slowest model calls")
+    assert [row[2] for row in found] == [call["duration_ms"] for call in slowest]
+
+
 def test_by_model(store: Store) -> None:
     """Percentiles and tokens of counted calls."""
     calls = grouped(filter(FIGURES.counted, RECORDS), "model")
@@ -282,7 +301,7 @@ def test_threads_by_waiting(store: Store) -> None:
             max(0, after[0] - run[1]) / 1000 for run, after in pairwise(runs) if run[2]["status"] == "interrupted"
         ]
         wall = (max(end for _, end, _ in runs) - runs[0][0]) / 1000
-        wanted.append((thread, known_sum(waited), sum(run["duration_ms"] for _, _, run in runs), wall))
+        wanted.append((thread, sum(waited), sum(run["duration_ms"] for _, _, run in runs), wall))
     found = ask(store, "Threads by the time")
     agree([(thread, *times) for thread, _, *times in found], wanted)
 

@@ -76,7 +76,7 @@ def test_a_run_inside_a_chain(tmp_path: Path) -> None:
             "SELECT thread_id, status, runs, active_ms, waiting_ms, span_count FROM threads ORDER BY ALL"
         ).fetchall()
         newest = {row["thread_id"]: row["status"] for row in store.query("newest_runs")}
-    assert rows == [("t", "interrupted", 2, 2000, 30000, 3), ("u", "errored", 1, 100, None, 2)]
+    assert rows == [("t", "interrupted", 2, 2000, 30000, 3), ("u", "errored", 1, 100, 0, 2)]
     assert newest == {"t": "interrupted", "u": "error"}
 
 

@@ -16,7 +16,7 @@ from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.own_time import own_times
 from flightlog_viewer.store.prices import COSTS, PriceTable
 from flightlog_viewer.store.row_values import RowValues
-from flightlog_viewer.store.views import TRACES, ViewsOnDemand
+from flightlog_viewer.store.views import TRACE_COLUMNS, TRACES, ViewsOnDemand
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,16 +29,7 @@ _COST: Final = re.compile(r"cost|\bcounted\b", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"\?|\$\w+")
 """A parameter of a query. Something like it within quotes or a comment is replaced too, which changes no table."""
 _KNOWN_QUERIES: Final = 256
-# The types are spelled out: asking DuckDB for those of TRACES would be a tenth of opening a small file.
-_TRACE_ROWS: Final = """
-    row_id BIGINT, trace_id VARCHAR, name VARCHAR, type VARCHAR, kind VARCHAR, status VARCHAR, start_time TIMESTAMP,
-    end_time TIMESTAMP, duration_ms DOUBLE, span_count BIGINT, error_count BIGINT, open_count BIGINT, llm_count BIGINT,
-    tool_count BIGINT, input_tokens BIGINT, output_tokens BIGINT, total_tokens BIGINT, cost_usd DOUBLE,
-    unknown_costs BIGINT, thread_id VARCHAR, error STRUCT(type VARCHAR, message VARCHAR, stacktrace VARCHAR),
-    tags VARCHAR[], service VARCHAR, service_version VARCHAR, environment VARCHAR, host VARCHAR, pid BIGINT,
-    resumes JSON, orphaned BOOLEAN, file VARCHAR
-"""
-_TABLES: Final = f"CREATE TABLE llm_wrappers (run_id VARCHAR); CREATE TABLE trace_rows ({_TRACE_ROWS})"
+_TABLES: Final = f"CREATE TABLE llm_wrappers (run_id VARCHAR); CREATE TABLE trace_rows ({TRACE_COLUMNS})"
 
 
 class Derived:

@@ -57,10 +57,25 @@ SELECT root.row_id, root.trace_id, root.name, root.type, root.kind, root.status,
     root.duration_ms, span_count, error_count, open_count, llm_count, tool_count, input_tokens, output_tokens,
     total_tokens, per_trace.cost_usd, unknown_costs, coalesce(root.thread_id, per_trace.thread_id) AS thread_id,
     root.error, root.tags, root.service, root.service_version, root.environment, root.host, root.pid, root.resumes,
-    root.parent_run_id IS NOT NULL AS orphaned, root.file
+    root.parent_run_id IS NOT NULL AS orphaned, root.file, kept.metadata,
+    CASE WHEN kept.metadata_in_file THEN kept.run_id END AS metadata_of
 FROM per_trace JOIN spans AS root ON root.row_id = per_trace.root_row
+JOIN all_rows AS kept ON kept.row_id = per_trace.root_row
 """
-"""One row a trace: its root, or the earliest span of those whose parent is in no file."""
+"""One row a trace: its root, or the earliest span of those whose parent is in no file.
+
+Metadata that is too large to keep is left in the file, and ``metadata_of`` is the run that has it there.
+"""
+
+# The types are spelled out: asking DuckDB for those of TRACES would be a tenth of opening a small file.
+TRACE_COLUMNS: Final = """
+    row_id BIGINT, trace_id VARCHAR, name VARCHAR, type VARCHAR, kind VARCHAR, status VARCHAR, start_time TIMESTAMP,
+    end_time TIMESTAMP, duration_ms DOUBLE, span_count BIGINT, error_count BIGINT, open_count BIGINT, llm_count BIGINT,
+    tool_count BIGINT, input_tokens BIGINT, output_tokens BIGINT, total_tokens BIGINT, cost_usd DOUBLE,
+    unknown_costs BIGINT, thread_id VARCHAR, error STRUCT(type VARCHAR, message VARCHAR, stacktrace VARCHAR),
+    tags VARCHAR[], service VARCHAR, service_version VARCHAR, environment VARCHAR, host VARCHAR, pid BIGINT,
+    resumes JSON, orphaned BOOLEAN, file VARCHAR, metadata JSON, metadata_of VARCHAR
+"""
 
 # Waiting is the time between a run that stopped for a human and the next run of the thread. A thread that no database
 # was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
@@ -88,8 +103,8 @@ timed AS (
             (start_time, row_id)) AS newest_run,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
-        sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0) FILTER (status = 'interrupted')
-            AS waiting_ms,
+        coalesce(sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0)
+            FILTER (status = 'interrupted' AND next_start IS NOT NULL), 0) AS waiting_ms,
         (max(epoch_us(end_time)) - min(epoch_us(start_time))) / 1000.0 AS wall_ms
     FROM run GROUP BY thread_id),
 recorded AS (SELECT timed.*, spent.* EXCLUDE thread_id FROM timed LEFT JOIN spent USING (thread_id)),
@@ -122,12 +137,21 @@ FROM told
 
 _VIEWS: Final[dict[str, str]] = {
     "spans": SPANS,
-    "traces": "SELECT * FROM trace_rows",
+    "traces": """
+SELECT * EXCLUDE (metadata, metadata_of),
+    CASE WHEN metadata_of IS NOT NULL THEN payload_json(row_id, metadata_of, 'metadata')::JSON ELSE metadata END
+        AS metadata
+FROM trace_rows
+""",
     "rejects": "SELECT path AS file, byte_offset, reason FROM reject_rows JOIN sources USING (file_id)",
 }
 _ON_DEMAND: Final[dict[str, str]] = {
     "llm_costs": CALLS,
-    "llm_calls": "SELECT spans.*, llm_costs.* EXCLUDE (row_id, cost_usd) FROM spans JOIN llm_costs USING (row_id)",
+    "llm_calls": """
+SELECT spans.*, token_usage.input_tokens AS input_tokens, token_usage.output_tokens AS output_tokens,
+    token_usage.total_tokens AS total_tokens, llm_costs.* EXCLUDE (row_id, cost_usd)
+FROM spans JOIN llm_costs USING (row_id)
+""",
     "tool_calls": "SELECT * FROM spans WHERE type = 'tool'",
     "nodes": "SELECT * FROM spans WHERE kind = 'node'",
     "errors": """

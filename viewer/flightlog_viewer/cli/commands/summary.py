@@ -28,8 +28,8 @@ def summary(
         typer.Option(
             "--by",
             metavar="KEY",
-            help="name, type, model, tool, node (spans); thread, day, week, status, service, "
-            "version, metadata.KEY (whole runs); waste (where work was lost).",
+            help="name, type, model, tool, node (spans); thread, day, week, status, service, version, environment, "
+            "metadata.KEY (whole runs); waste (where work was lost).",
         ),
     ] = "name",
     filter: Filter = None,

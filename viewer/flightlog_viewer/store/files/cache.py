@@ -12,6 +12,7 @@ from typing import Final
 
 from flightlog_viewer.store.columns import LIGHT
 from flightlog_viewer.store.files.own_folder import OwnFolder, sweep
+from flightlog_viewer.store.views import TRACE_COLUMNS
 
 LIMIT_BYTES: Final = 4 << 30
 """What all of the cache may take; the files not used for longest go first."""
@@ -53,6 +54,7 @@ class Cache:
             [os.path.abspath(path) for path in paths] or [os.getcwd(), ""],
             [version(name) for name in ("flightlog", "duckdb", "genai-prices")],
             [[column.name, column.type] for column in LIGHT],
+            TRACE_COLUMNS,
             hashlib.sha256(own_prices).hexdigest(),
         ]
         return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.duckdb"

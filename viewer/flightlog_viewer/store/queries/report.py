@@ -45,7 +45,13 @@ _SPAN_GROUPS: Final = {
     "model": ("type = 'llm'", "coalesce(model, request_model, name)", "'llm'"),
     "tool": ("type = 'tool'", "name", "'tool'"),
 }
-_TRACE_GROUPS: Final = {"thread": "thread_id", "status": "status", "service": "service", "version": "service_version"}
+_TRACE_GROUPS: Final = {
+    "thread": "thread_id",
+    "status": "status",
+    "service": "service",
+    "version": "service_version",
+    "environment": "environment",
+}
 
 _LIGHT: Final = "* EXCLUDE (inputs, output, raw, payload_gone)"
 
@@ -84,9 +90,9 @@ def overview(where: Filter = EVERYTHING) -> Statement:
 def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = None) -> Statement:
     """Groups by one of ``BY`` or ``metadata.KEY``, longest total first.
 
-    ``where`` is a filter over spans. A group by thread, status, service, version, day, (ISO) week or metadata is of
-    whole runs, each counted once: of the traces that have a span that matches. Raises UsageError when there is no such
-    grouping.
+    ``where`` is a filter over spans. A group by thread, status, service, version, environment, day, (ISO) week or
+    metadata is of whole runs, each counted once: of the traces that have a span that matches. Raises UsageError when
+    there is no such grouping.
     """
     if by in _SPAN_GROUPS:
         which, key, kind = _SPAN_GROUPS[by]
@@ -106,14 +112,13 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
         )
     if by == "waste":
         return waste(where)
-    params, runs = list(where.params), "traces"
+    params = list(where.params)
     if by in _PERIODS:
         key = f"strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '{_PERIODS[by]}')"
         params.insert(0, str(tz) if tz is not None else "UTC")
     elif by in _TRACE_GROUPS:
         key = _TRACE_GROUPS[by]
     elif by.startswith(METADATA) and by != METADATA:
-        runs = "(SELECT traces.*, metadata FROM traces JOIN (SELECT row_id, metadata FROM spans) USING (row_id))"
         key = "json_extract_string(metadata, ?)"
         params.insert(0, member_path(by.removeprefix(METADATA)))
     else:
@@ -124,7 +129,7 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
             sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
             sum(total_tokens)::BIGINT AS total_tokens, sum(cost_usd) AS cost_usd,
             sum(unknown_costs)::BIGINT AS unknown_costs
-            FROM {runs} WHERE {among} GROUP BY ALL {"ORDER BY key" if by in _PERIODS else _ORDER}""",
+            FROM traces WHERE {among} GROUP BY ALL {"ORDER BY key" if by in _PERIODS else _ORDER}""",
         params,
     )
 
@@ -184,7 +189,8 @@ def trace_rows(where: Filter = EVERYTHING, limit: int | None = None, order: str 
     if by is None:
         raise UsageError(f"cannot sort by {order!r}: choose one of {', '.join(_TRACE_ORDER)}")
     return (
-        f"SELECT * FROM traces WHERE {where.where} ORDER BY {by}, trace_id {'' if limit is None else 'LIMIT ?'}",
+        f"SELECT * EXCLUDE (metadata) FROM traces WHERE {where.where} "
+        f"ORDER BY {by}, trace_id {'' if limit is None else 'LIMIT ?'}",
         [*where.params, *([] if limit is None else [limit])],
     )
 
@@ -208,7 +214,7 @@ def find_trace(prefix: str) -> Statement:
 @named
 def trace_row(trace_id: str) -> Statement:
     """The row of one trace in ``traces``; none when its root span is missing."""
-    return "SELECT * FROM traces WHERE trace_id = ?", [trace_id]
+    return "SELECT * EXCLUDE (metadata) FROM traces WHERE trace_id = ?", [trace_id]
 
 
 @named
