@@ -44,3 +44,9 @@ def test_decimals_keep_their_digits() -> None:
     assert plain_cell(price) == "12345678901234567890.1200"
     assert plain_cell(Decimal("1E-7")) == "0.0000001"
     assert csv_cell(price) == price
+
+
+def test_numbers_in_a_list_are_as_short_as_alone() -> None:
+    """Several percentiles in one cell have no more digits than in cells of their own, and no commas inside."""
+    assert plain_cell([170.001502, 1867.6378923999998, 0.25]) == "[170.002, 1867.638, 0.25]"
+    assert plain_cell([1.5, None]) == "[1.5,null]"

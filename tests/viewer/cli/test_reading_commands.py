@@ -316,3 +316,25 @@ def test_a_wrong_option_is_one_sentence(run: Run, spans: str, argv: list[str]) -
     """An option that cannot be meant is status 2 with nothing on stdout."""
     arguments = [*argv[:2], spans, *argv[2:]] if argv[0] == "sql" else [*argv, spans]
     assert run(*arguments, status=2, err="flightlog: ") == ""
+
+
+def test_an_answer_without_rows_says_so(run: Run, spans: str) -> None:
+    """A heading alone could be a table that was cut, so a sentence stands beside it."""
+    assert run("sql", "SELECT name FROM spans WHERE false", spans, err="flightlog: no rows\n") == "name\n"
+    assert run("sql", "SELECT name FROM spans WHERE false", spans, "--csv") == "name\n"
+
+
+def test_a_query_for_a_file_is_told_what_else_there_is(run: Run, spans: str) -> None:
+    """No setting would let it: the sentence names the ways to bring rows of one's own together with the answer."""
+    run("sql", "FROM 'tenants.csv'", spans, status=2, err="a query reads what was loaded and no other")
+    run("sql", "FROM read_csv('tenants.csv')", spans, status=2, err="VALUES")
+
+
+def test_a_name_that_promises_another_format_is_refused(run: Run, spans: str, tmp_path: Path) -> None:
+    """A table of text in a file named like a spreadsheet would be opened by none; a name that says nothing gets one."""
+    run("sql", "SELECT 1", spans, "-o", str(tmp_path / "a.xlsx"), status=2, err="ends in .xlsx: .csv (which spread")
+    assert not (tmp_path / "a.xlsx").exists()
+    run("sql", "SELECT 1 AS a", spans, "-o", str(tmp_path / "a.xlsx"), "--format", "csv", err="the answer is in")
+    for name in ("a.txt", "a"):
+        run("sql", "SELECT 1 AS a", spans, "-o", str(tmp_path / name), err="the answer is in")
+        assert (tmp_path / name).read_text() == "a\n1\n"

@@ -42,6 +42,9 @@ def plain_cell(value: Any) -> str:
         return str(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
+    if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
+        # Percentiles that were asked for together, say. Commas are between them, so not inside.
+        return f"[{', '.join(plain_cell(item).replace(',', '') for item in value)}]"
     if isinstance(value, _NESTED):
         return dumps(value, orjson.OPT_NON_STR_KEYS)
     return str(_plain(value))

@@ -27,6 +27,7 @@ _LOCK: Final = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
+_OUTSIDE: Final = "file system operations are disabled"
 _EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -70,7 +71,15 @@ def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
 
 
 def sentence(error: Exception) -> str:
-    """DuckDB's sentence with its hint (``Did you mean "spans"?``), without its lists and the excerpt of the query."""
+    """DuckDB's sentence with its hint (``Did you mean "spans"?``), without its lists and the excerpt of the query.
+
+    To DuckDB, reaching outside is a matter of settings; here it is not, and there are other ways.
+    """
+    if _OUTSIDE in str(error):
+        return (
+            "a query reads what was loaded and no other files: write rows of your own as VALUES, or take the answer "
+            "out (-o FILE, X in the viewer, .df()) and join it there"
+        )
     said: list[str] = []
     for line in str(error).strip().splitlines():
         if not line.strip() or line.startswith("LINE "):

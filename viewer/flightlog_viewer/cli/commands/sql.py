@@ -80,7 +80,14 @@ def _form(json: bool, csv: bool, format: str | None, output: Path | None) -> str
     if format is None:
         named = form(json, csv)
         suffix = output.suffix[1:].lower() if output is not None else ""
-        return suffix if named == "table" and suffix in _FORMATS else named
+        if named != "table" or suffix in ("", "txt"):
+            return named
+        if suffix not in _FORMATS:
+            raise UsageError(
+                f"no format for a name that ends in .{suffix}: .csv (which spreadsheets open), .json, .parquet, .txt "
+                "have one, or say --format"
+            )
+        return suffix
     if format not in _FORMATS:
         raise UsageError(f"no format {format!r}: choose one of {', '.join(_FORMATS)}")
     if (json and format != "json") or (csv and format != "csv"):
@@ -148,6 +155,8 @@ def _table(result: "Result") -> None:
     grid(result.columns, cells, right=numbers, drop=range(len(result.columns)))
     if len(rows) > _SHOWN:
         note(f"{_SHOWN:,} rows shown, more exist: --csv gives all")
+    if not rows:
+        note("no rows")
 
 
 def _parquet(result: "Result", file: IO[bytes]) -> None:
