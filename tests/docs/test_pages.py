@@ -23,6 +23,8 @@ from tests.viewer.span_lines import story
 
 ROOT = Path(__file__).parents[2]
 DEMO = ["demo", "--no-view", "--out", "flightlog-demo"]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+SOURCES = ("tracer", "exporters", "viewer", "samples")
 EXPORTS = ("otlp", "otlp-json", "parquet", "perfetto")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 APP = """
@@ -149,8 +151,8 @@ def test_the_store_example_runs(folder: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith("40 spans, 0 rejects\n")
 
 
-def test_every_option_that_a_page_names_exists() -> None:
-    """What a page calls an option, some command takes."""
+def test_every_option_that_a_page_names_exists_and_the_other_way_round() -> None:
+    """What a page calls an option, some command takes, and what a command takes, some page names."""
     programs = [["run"], *([command.name] for command in COMMANDS), *(["export", name] for name in EXPORTS)]
     known: set[str] = set()
     for program in programs:
@@ -158,19 +160,41 @@ def test_every_option_that_a_page_names_exists() -> None:
         with contextlib.redirect_stdout(out):
             assert main([*program, "--help"]) == 0
         known.update(OPTION.findall(out.getvalue()))
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    described = {"--help"}
+    for page in PAGES:
         text = re.sub(r"^python -m flightlog_samples.*$", "", page.read_text(), flags=re.MULTILINE)
         named = {option for code in re.findall(r"`[^`]+`", text) for option in OPTION.findall(code)}
         assert named <= known, page.name
+        described.update(OPTION.findall(text))
+    assert not known - described
+
+
+def test_every_variable_that_is_read_is_described() -> None:
+    """A page names each environment variable that changes what flightlog does."""
+    reads = re.compile(r'(?:environ(?:\.get\(|\[)|_VARIABLE: Final = )"([A-Z_]+)"|"([A-Z_]+)" (?:not )?in os\.environ')
+    ours = [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")]
+    read = {name for path in ours for found in reads.findall(path.read_text()) for name in found if name}
+    assert len(read) > 10
+    text = "".join(page.read_text() for page in PAGES)
+    # Whether a terminal has colours, what runs in a browser, and where Python finds us: nobody sets those for us.
+    of_others = {"COLORTERM", "TEXTUAL_DRIVER", "PYTHONPATH"}
+    text = text.replace("`OTEL_EXPORTER_OTLP_TRACES_…`", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    assert not {name for name in read - of_others if not re.search(rf"\b{name}\b", text)}
 
 
 def test_every_table_and_column_is_described() -> None:
-    """The page names each table and each column that is no field of the record."""
-    text = (ROOT / "docs/sql.md").read_text()
-    record = {field.name for field in RECORD}
+    """The part of the page about a table names each of its columns, but the record's, which `schema` describes."""
+    text = (ROOT / "docs/sql.md").read_text().partition("## Useful queries")[0]
+    shared = set(tables()["spans"])
+    place = {"database", "thread_id", "checkpoint_ns", "checkpoint_id"}
     for table, columns in tables().items():
-        assert f"| `{table}` |" in text, table
-        missing = [column for column in columns if column not in record and f"`{column}`" not in text]
+        [row] = re.findall(rf"^\| `{table}` \|.*$", text, re.MULTILINE)
+        part = row + "".join(re.findall(rf"\*\*`{table}`\*\*.*?(?=\*\*`|\n\n)", text, re.DOTALL))
+        known = (
+            {field.name for field in RECORD} if table == "spans" else shared if "columns of `spans`" in row else set()
+        )
+        known |= place if "its place" in part or "its\nplace" in part else set()
+        missing = [column for column in columns if column not in known and f"`{column}`" not in part]
         assert not missing, (table, missing)
 
 
