@@ -10,7 +10,7 @@ from langgraph.types import interrupt
 
 import flightlog
 from flightlog import JsonlTracer, read_spans
-from tests.docs.test_pages import blocks
+from tests.docs.test_pages import ROOT, blocks
 from tests.tracer import graphs
 
 PAGE = "docs/production.md"
@@ -37,6 +37,14 @@ def test_the_setup_records_and_is_healthy(examples: list[str]) -> None:
     assert names["healthy"] is True
     [span] = read_spans(names["tracer"].path)
     assert (span.name, span.service, span.environment) == ("step", "desk", "production")
+
+
+def test_every_count_is_described(tmp_path: Path) -> None:
+    """The pages name all that the tracer counts."""
+    with JsonlTracer(tmp_path / "trace.jsonl") as tracer:
+        counts = tracer.stats()
+    text = "".join((ROOT / page).read_text() for page in (PAGE, "docs/span-files.md"))
+    assert not [name for name in counts if f"`{name}`" not in text]
 
 
 def test_the_runs_of_somebody_are_left_out(examples: list[str]) -> None:

@@ -111,6 +111,8 @@ def found(rows: duckdb.DuckDBPyConnection, text: str, table: Table = "traces") -
         ("error:*0%*", "t1"),
         ("error:slow", "t2"),
         ("error:slow*", ""),
+        ("error:*", "t1 t2"),
+        ("-error:*", "t3"),
         ("name:s_arch", ""),
         ("trace:?", ""),
         ("root:model:gpt*", ""),
