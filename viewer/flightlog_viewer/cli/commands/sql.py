@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _FORMATS = ("table", "json", "csv", "parquet")
 _SHOWN = 1000
 _BATCH = 2000
+_OF_DATABASES = re.compile(r"\b(checkpoints|writes|state_changes)\b", re.IGNORECASE)
+"""Tables that are empty without a checkpoint database."""
 
 
 def sql(
@@ -70,7 +73,8 @@ def sql(
     with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
         result = store.sql(text)
         if output is None:
-            _print(result, wanted)
+            asks_databases = not checkpoints and _OF_DATABASES.search(text)
+            _print(result, wanted, ": no checkpoint database was given" if asks_databases else "")
         else:
             _write(result, wanted, output, overwrite=overwrite)
         return missing(store.problems)
@@ -95,13 +99,13 @@ def _form(json: bool, csv: bool, format: str | None, output: Path | None) -> str
     return format
 
 
-def _print(result: "Result", wanted: str) -> None:
+def _print(result: "Result", wanted: str, hint: str = "") -> None:
     if wanted == "json":
         json_rows(unique_names(result.columns), _with_json(result))
     elif wanted == "csv":
         csv_rows(result.columns, _rows(result))
     elif wanted == "table":
-        _table(result)
+        _table(result, hint)
     elif sys.stdout.isatty():
         raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
     else:
@@ -143,7 +147,7 @@ def _with_json(result: "Result") -> Iterator[tuple[Any, ...]]:
         yield tuple(values)
 
 
-def _table(result: "Result") -> None:
+def _table(result: "Result", hint: str) -> None:
     rows = list(itertools.islice(_rows(result), _SHOWN + 1))
     result.close()
     cells = [[plain_cell(value) for value in row] for row in rows[:_SHOWN]]
@@ -156,7 +160,7 @@ def _table(result: "Result") -> None:
     if len(rows) > _SHOWN:
         note(f"{_SHOWN:,} rows shown, more exist: --csv gives all")
     if not rows:
-        note("no rows")
+        note(f"no rows{hint}")
 
 
 def _parquet(result: "Result", file: IO[bytes]) -> None:
