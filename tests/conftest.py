@@ -2,11 +2,14 @@
 
 import gc
 import signal
+import sys
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, settings
 
+from flightlog_viewer.cli.without_pandas import WithoutPandas
 from tests.postgres import postgres_database, postgres_url
 
 __all__ = ["postgres_database", "postgres_url"]
@@ -19,6 +22,15 @@ settings.load_profile("untimed")
 for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, _name), _handler)
+
+# pyarrow looks for pandas once. It finds none, as in the program, and no worker imports it; `.df()` still does.
+sys.meta_path.insert(0, _without_pandas := WithoutPandas())
+pyarrow.array([0])
+sys.meta_path.remove(_without_pandas)
+
+# Imports make a million objects that stay, the viewer leaves cycles behind with every paint: by default each eighth
+# second of a worker went into looks for garbage.
+gc.set_threshold(10_000, 20, 20)
 
 _LONGEST = 200
 _WAITING = [Path(__file__).parent / folder for folder in ("viewer/tui", "snapshots")]
@@ -47,5 +59,12 @@ def _let_go() -> None:
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays to the end: the garbage collector need not go through it in every test."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """One look for garbage suffices: pytest looks five times before it ends."""
     gc.collect()
     gc.freeze()
