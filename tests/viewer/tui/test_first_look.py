@@ -7,6 +7,7 @@ from time import sleep
 from types import SimpleNamespace
 
 import pytest
+from textual.css.stylesheet import Stylesheet
 
 from flightlog.errors import UsageError
 from flightlog_viewer.databases import is_database
@@ -83,6 +84,26 @@ async def test_sorting_keeps_the_row_under_the_cursor(spans: Path) -> None:
         await viewer.press("S")
         assert viewer.app.main.view("traces").selected() == before  # type: ignore[attr-defined]
         assert "Start ^" in viewer.text()
+
+
+async def test_colours_are_read_once(spans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A viewer reads its style sheets in its own theme only, and in another one once that is chosen."""
+    again: list[Stylesheet] = []
+    reparse = Stylesheet.reparse
+
+    def counted(sheet: Stylesheet) -> None:
+        again.append(sheet)
+        reparse(sheet)
+
+    monkeypatch.setattr(Stylesheet, "reparse", counted)
+    async with driven([spans], theme="flightlog-light") as viewer:
+        light = viewer.app.screen.styles.background
+        assert not again
+        viewer.app.theme = "flightlog-dark"
+        await viewer.settle()
+        assert again == [viewer.app.stylesheet]
+        dark = viewer.app.screen.styles.background
+        assert light.brightness > 0.5 > dark.brightness
 
 
 def test_an_unknown_theme_is_a_sentence(spans: Path) -> None:

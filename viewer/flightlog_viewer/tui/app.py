@@ -97,7 +97,7 @@ class FlightlogApp(Guarded, DrawnApp):
         themes.register(self)
         if theme is not None and theme not in self.available_themes:
             raise UsageError(f"no theme is named {theme!r}; there are {', '.join(sorted(self.available_themes))}")
-        self.theme = "ansi-dark" if no_colour else (theme or themes.DEFAULT)
+        self.begin_with_theme("ansi-dark" if no_colour else (theme or themes.DEFAULT))
         self.set_keymap(keymap.load())
         self.faulty_keys = keymap.problem()
 

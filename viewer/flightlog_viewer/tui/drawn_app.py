@@ -1,4 +1,4 @@
-"""How the viewer meets its terminal: the driver, the marks, what may reach the screen, toasts and the palette."""
+"""How the viewer meets its terminal: the driver, the marks, the colours, what may reach the screen, toasts, palette."""
 
 from collections.abc import Sequence
 
@@ -24,6 +24,7 @@ class DrawnApp(App[int]):
         self.glyphs = glyphs.ASCII if ascii_only else glyphs.UNICODE
         self._out = OutputFilter(ascii_only=ascii_only)
         self.typed = TypeAhead(self, super().on_event)
+        self._styled_as = ""
 
     def get_driver_class(self) -> type[Driver]:
         usual = super().get_driver_class()
@@ -42,6 +43,17 @@ class DrawnApp(App[int]):
     def get_key_display(self, binding: Binding) -> str:
         shown = super().get_key_display(binding)
         return shown if shown.isascii() or self.glyphs is glyphs.UNICODE else binding.key
+
+    def begin_with_theme(self, name: str) -> None:
+        """Read the style sheets in these colours, which would else come after those of a theme of Textual's own."""
+        self.theme = self._styled_as = name
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    def refresh_css(self, animate: bool = True) -> None:
+        # Asked for at the start as well, when all was styled just now.
+        if self.theme != self._styled_as:
+            self._styled_as = self.theme
+            super().refresh_css(animate=animate)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), self._out]
