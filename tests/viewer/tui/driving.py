@@ -1,10 +1,12 @@
 """Runs the viewer for a test: starts it, waits until nothing is under way, presses keys."""
 
+import asyncio
+from collections import UserDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from textual import events
 from textual.keys import _character_to_key, key_to_character
@@ -20,6 +22,17 @@ A_REST_S = 0.5
 """No timer of a view that waits for a pause is longer, and no message on the screen goes so soon."""
 
 
+class _Parsed(UserDict[Any, Any]):
+    """What Textual has made of the style sheets; in other colours it begins anew, and leaves these to other viewers."""
+
+    def clear(self) -> None:
+        self.data = {}
+
+
+_parsed_as: dict[str, dict[Any, Any]] = {}
+"""By theme: a tenth of a viewer's start is parsing, and all viewers of a run parse the same."""
+
+
 class Driven:
     """A running viewer."""
 
@@ -32,14 +45,27 @@ class Driven:
         until = monotonic() + PATIENCE_S
         quiet = 0
         while quiet < 2:
-            await self.pilot.pause(0.005)
-            busy = any(worker.is_running for worker in self.app.workers) or not self.app.settled or self._is_resting()
-            busy = busy or self.app.typed.waiting or not self.app.typed.is_quiet(answered=True)
-            # What a worker found may still be on its way to the view that asked.
-            busy = busy or any(view._unanswered for view in self.app.screen.query(View) if view.is_mounted)
-            quiet = 0 if busy else quiet + 1
+            # Pilot.pause asks every widget and draws: not while there is something to wait for anyway.
+            if self._is_busy():
+                await asyncio.sleep(0.005)
+                quiet = 0
+            else:
+                await self.pilot.pause(0.005)
+                quiet = 0 if self._is_busy() else quiet + 1
             if monotonic() > until:
                 raise TimeoutError("the viewer did not come to rest")
+
+    def _is_busy(self) -> bool:
+        """Whether anything is under way, as far as can be seen from outside."""
+        return (
+            not self.app.settled
+            or any(worker.is_running for worker in self.app.workers)
+            or self.app.typed.waiting
+            or not self.app.typed.is_quiet(answered=True)
+            # What a worker found may still be on its way to the view that asked.
+            or any(view._unanswered for view in self.app.screen.query(View) if view.is_mounted)
+            or self._is_resting()
+        )
 
     def _is_resting(self) -> bool:
         """Whether a view waits for a pause in what is typed or gone through."""
@@ -93,6 +119,8 @@ def application(paths: Sequence[Path], checkpoints: Sequence[Path | str] = (), *
     session = Session([str(path) for path in paths], [str(path) for path in checkpoints], cache=False)
     app = FlightlogApp(session, first_rows=session.excerpt(), **options)
     app.animation_level = "none"
+    app.stylesheet._parse_cache = parsed = cast(Any, _Parsed())
+    parsed.data = _parsed_as.setdefault(app.theme, {})
     app._follower = Follower(used=lambda: 0.0)  # else the rest after a reading would grow with what the tests use
     return app
 
