@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +93,39 @@ def test_block_leaves_others_alone(tmp_path: Path) -> None:
             thread.join()
     assert names(tmp_path / "ours.jsonl") == ["RunnableSequence", "step", "step"]
     assert names(tmp_path / "theirs.jsonl") == ["step"]
+
+
+STARTED_OUTSIDE = """
+import sys, threading, flightlog
+from langchain_core.runnables import RunnableLambda
+
+def run(name):
+    thread = threading.Thread(target=RunnableLambda(lambda x: x).with_config(run_name=name).invoke, args=(1,))
+    thread.start()
+    thread.join()
+
+def block():
+    with flightlog.trace(sys.argv[1]):
+        run("inside")
+        opened.set()
+        done.wait()
+
+opened, done = threading.Event(), threading.Event()
+theirs = threading.Thread(target=block)
+theirs.start()
+opened.wait()
+run("outside")
+done.set()
+theirs.join()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="no thread inherits a context before Python 3.14")
+def test_threads_that_inherit_the_context_are_told_apart_by_it(tmp_path: Path) -> None:
+    """A thread that is started while a block of another is open is outside, where threads inherit the context."""
+    path = tmp_path / "trace.jsonl"
+    subprocess.run([sys.executable, "-X", "thread_inherit_context=1", "-c", STARTED_OUTSIDE, path], check=True)
+    assert names(path) == ["inside"]
 
 
 async def test_concurrent_blocks_keep_apart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ here answer with the tracers that hold at that moment in that place.
 import contextlib
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ _installed: tuple[JsonlTracer, ...] = ()
 _blocks: tuple[_Block, ...] = ()
 """Open blocks of the whole process, innermost last."""
 _current: Final[ContextVar[_Block | None]] = ContextVar("flightlog_block", default=None)
+_THREADS_INHERIT: Final[bool] = getattr(sys.flags, "thread_inherit_context", False)
+"""Whether a thread begins in the context of the one that starts it: Python 3.14, and by default without the GIL."""
 _slots = 0
 """Hooks registered so far; a hook can answer with one handler only."""
 
@@ -136,7 +139,7 @@ def _with_blocks(tracers: tuple[JsonlTracer, ...]) -> tuple[JsonlTracer, ...]:
 
 def _here() -> _Block | None:
     block = _current.get()
-    if block is not None:
+    if block is not None or _THREADS_INHERIT:
         return block
     thread = threading.current_thread()
     return next((block for block in reversed(_blocks) if thread not in block.older_threads), None)
