@@ -206,8 +206,8 @@ async def test_cancelling_a_task_cancels_every_open_run() -> None:
     assert is_clean(tracer)
 
 
-async def test_a_run_given_up_inside_a_node_is_abandoned() -> None:
-    """A tool that timed out gets no end from LangChain: it is closed when someone looks, its node stays ok."""
+async def test_a_run_given_up_inside_a_node_ends() -> None:
+    """A tool that timed out is cancelled by LangChain 1.8; an older one tells no end, and it is closed as abandoned."""
 
     async def impatient(state: Log) -> dict[str, Any]:
         try:
@@ -218,7 +218,9 @@ async def test_a_run_given_up_inside_a_node_is_abandoned() -> None:
 
     tracer = JsonlTracer()
     await graph_of(Log, impatient).ainvoke({"log": []}, {"callbacks": [tracer]})
-    assert sorted(statuses(tracer)) == [("LangGraph", "ok"), ("hanging", "abandoned"), ("impatient", "ok")]
+    found = dict(statuses(tracer))
+    assert found.pop("hanging") in ("abandoned", "cancelled")
+    assert found == {"LangGraph": "ok", "impatient": "ok"}
     assert is_clean(tracer)
 
 
