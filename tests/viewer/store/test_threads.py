@@ -42,7 +42,7 @@ def test_a_database_without_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnreadableError):
         open_store(checkpoints=[str(tmp_path / "missing.sqlite")])
-    with sqlite3.connect(tmp_path / "c.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "c.sqlite")) as database:
         database.execute("CREATE TABLE other (x)")
     with pytest.raises(UnreadableError):
         open_store(checkpoints=[str(tmp_path / "c.sqlite")])
