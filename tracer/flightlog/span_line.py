@@ -90,6 +90,6 @@ def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
         line.decode()
     except UnicodeDecodeError:
         return "not UTF-8"
-    if "depth limit" in error.msg:
+    if "depth" in error.msg:  # "recursion depth exceeded" before orjson 3.12, "depth limit exceeded" since
         return "nested too deep"
     return f"not JSON: {error}"

@@ -81,6 +81,8 @@ def _pool(endpoint: str, options: dict[str, Any]) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(**options)
     try:
+        if any(map(str.isspace, proxy)):  # the name of a host to urllib3 before 2.8
+            raise urllib3.exceptions.LocationParseError(proxy)
         address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
         credentials = {}
         if address.auth:  # urllib3 sends none that stand in the address
