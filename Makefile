@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .venv-interop
+OLDEST := .venv-oldest
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 3
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
+# Tests that lean on others' packages most; the screens are left to what is newest.
+OLDEST_TESTS := tests/tracer tests/exporters tests/samples tests/conformance tests/viewer/store tests/viewer/checkpoints
 
 # Set in many containers; the suite starts hundreds of processes, and each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format bench snapshots pictures interop soak clean
+.PHONY: demo test check format bench snapshots pictures interop oldest soak clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -52,6 +55,18 @@ $(INTEROP)/.installed: tests/interop/requirements.txt
 interop: $(STAMP) $(INTEROP)/.installed  ## spans in a real Phoenix, MLflow and ClickHouse, in an environment of their own
 	@$(BIN)/python -m pytest -q tests/interop -m interop
 
+# Only uv knows how to ask for the oldest of what pyproject.toml allows.
+$(OLDEST)/.installed: pyproject.toml
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install -q -U uv
+	@$(OLDEST)/bin/uv pip install -q -p $(OLDEST)/bin/python -U --resolution lowest-direct -e '.[all]' --group dev
+	@touch $@
+
+# What is deprecated by now was in order when those were new: no warning is an error here.
+oldest: $(OLDEST)/.installed  ## the tests of what others' packages are used for, with the oldest that pyproject.toml allows
+	@$(OLDEST)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop' \
+		-o filterwarnings= $(OLDEST_TESTS)
+
 pictures: $(STAMP)  ## take the pictures of the README and the docs from the samples
 	@$(BIN)/python -m docs.pictures
 
@@ -59,4 +74,4 @@ soak: $(STAMP)  ## the long loops and sweeps that make test runs in small
 	@$(BIN)/python -m pytest -q -m soak --timeout 3600
 
 clean:
-	rm -rf $(VENV) $(INTEROP) flightlog-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage snapshot_report.html
+	rm -rf $(VENV) $(INTEROP) $(OLDEST) flightlog-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage snapshot_report.html
