@@ -10,7 +10,7 @@ import pytest
 from langchain_core.runnables import Runnable, RunnableLambda
 
 import flightlog
-from flightlog import JsonlTracer, read_spans
+from flightlog import JsonlTracer, attach, read_spans
 
 
 def _add_one(x: int) -> int:
@@ -93,6 +93,56 @@ def test_block_leaves_others_alone(tmp_path: Path) -> None:
             thread.join()
     assert names(tmp_path / "ours.jsonl") == ["RunnableSequence", "step", "step"]
     assert names(tmp_path / "theirs.jsonl") == ["step"]
+
+
+def test_threads_with_blocks_of_their_own_keep_apart(tmp_path: Path) -> None:
+    """Of threads that serve a request each, in a block each, none records into another's file, whichever came first."""
+    opened = [threading.Event() for _ in range(3)]
+    done = threading.Event()
+
+    def serve(n: int) -> None:
+        with flightlog.trace(tmp_path / f"{n}.jsonl"):
+            opened[n].set()
+            done.wait()
+            step.with_config(run_name=f"run {n}").invoke(n)
+
+    threads = [threading.Thread(target=serve, args=(n,)) for n in range(3)]
+    for thread, event in zip(threads, opened, strict=True):
+        thread.start()
+        event.wait()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert [names(tmp_path / f"{n}.jsonl") for n in range(3)] == [["run 0"], ["run 1"], ["run 2"]]
+
+
+@pytest.mark.parametrize(("files", "recorded"), [(("a", "b"), 0), (("a", "a"), 4)])
+def test_a_thread_between_blocks_for_several_files_is_in_none(
+    files: tuple[str, str],
+    recorded: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bare thread started while threads have blocks for several files is recorded by none, which is said once."""
+    monkeypatch.setattr(attach, "_said_ambiguous", False)
+    both = threading.Barrier(2)
+
+    def serve(name: str) -> None:
+        with flightlog.trace(tmp_path / name):
+            both.wait()
+            bare = threading.Thread(target=lambda: [step.invoke(1), step.invoke(1)])
+            bare.start()
+            bare.join()
+            both.wait()
+
+    threads = [threading.Thread(target=serve, args=(name,)) for name in files]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(len(names(path)) for path in tmp_path.iterdir()) == recorded
+    assert ["no trace block" in record.message for record in caplog.records] == ([] if recorded else [True])
 
 
 STARTED_OUTSIDE = """

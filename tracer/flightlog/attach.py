@@ -32,6 +32,7 @@ class _Block:
         self.tracer = tracer
         self.outer = outer
         self.open = True
+        self.file = os.path.realpath(tracer.path or "")
         self.older_threads = weakref.WeakSet(threading.enumerate())
         """Threads that ran before the block was entered: those work for somebody else unless a context says so."""
 
@@ -44,6 +45,7 @@ _blocks: tuple[_Block, ...] = ()
 _current: Final[ContextVar[_Block | None]] = ContextVar("flightlog_block", default=None)
 _THREADS_INHERIT: Final[bool] = getattr(sys.flags, "thread_inherit_context", False)
 """Whether a thread begins in the context of the one that starts it: Python 3.14, and by default without the GIL."""
+_said_ambiguous = False
 _slots = 0
 """Hooks registered so far; a hook can answer with one handler only."""
 
@@ -56,7 +58,8 @@ def trace(path: str | os.PathLike[str], **options: Unpack[TracerOptions]) -> Ite
     file of an enclosing block or of ``install`` uses that tracer, and records once.
 
     A thread that was there before the block (of a pool, say) belongs to the block when the work was handed to it
-    with its context, as asyncio and LangChain do; ``loop.run_in_executor`` and ``submit`` do not.
+    with its context, as asyncio and LangChain do; ``loop.run_in_executor`` and ``submit`` do not. So does a thread that
+    opens a block of its own, or begins while blocks for several files are open: whose it is cannot be told otherwise.
 
     Raises UsageError for an argument that cannot be meant.
     """
@@ -142,7 +145,26 @@ def _here() -> _Block | None:
     if block is not None or _THREADS_INHERIT:
         return block
     thread = threading.current_thread()
-    return next((block for block in reversed(_blocks) if thread not in block.older_threads), None)
+    around = [block for block in _blocks if thread not in block.older_threads]
+    if not around:
+        return None
+    chain = list(_outwards(around[-1]))
+    if all(block in chain or block.file == around[-1].file for block in around):
+        return around[-1]
+    _say_ambiguous()
+    return None
+
+
+def _say_ambiguous() -> None:
+    """Warn, once in a process, that a thread may belong to any of several blocks."""
+    global _said_ambiguous
+    if not _said_ambiguous:
+        _said_ambiguous = True
+        with contextlib.suppress(Exception):
+            _logger.warning(
+                "a thread is recorded by no trace block: blocks for several files are open, and nothing tells which "
+                "of them started it; start it with contextvars.copy_context().run, or pass callbacks"
+            )
 
 
 def _outwards(block: _Block | None) -> Iterator[_Block]:
@@ -154,7 +176,8 @@ def _outwards(block: _Block | None) -> Iterator[_Block]:
 
 def _enter(path: str | os.PathLike[str], options: TracerOptions) -> _Block:
     global _blocks
-    outer = _here()
+    # What a thread without a context is inside of is a guess: with a block of its own it says itself.
+    outer = _current.get()
     enclosing = [block.tracer for block in _outwards(outer) if block.open]
     with _lock:
         tracer = _tracer_of(path, (*enclosing, *_installed)) or JsonlTracer(path, **options)
