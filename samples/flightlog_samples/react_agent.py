@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
@@ -60,8 +61,10 @@ def story(out: Path) -> None:
     """Two questions in one conversation: the second finds the first one's messages in the thread."""
     with Recording(out) as recording:
         agent = build(recording.checkpointer)
+        # Whatever runs are told apart by later: `flightlog summary --by metadata.tenant`.
+        config: RunnableConfig = {**recording.config(THREAD), "metadata": {"tenant": "acme"}}
         for question in ("Can I fly from ZRH to LIS this morning?", "And to KEF?"):
-            agent.invoke({"messages": [("user", question)]}, recording.config(THREAD))
+            agent.invoke({"messages": [("user", question)]}, config)
 
 
 if __name__ == "__main__":

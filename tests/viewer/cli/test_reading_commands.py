@@ -79,7 +79,7 @@ def test_a_summary_by_any_key(
     assert {key: (g["count"], g["errors"], g["total_tokens"]) for key, g in found.items()} == expected
 
 
-def test_a_summary_by_what_the_metadata_says(run: Run, tmp_path: Path) -> None:
+def test_a_summary_by_what_the_metadata_says(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whole runs by what their root was started with, a member inside another too, whatever its name."""
     lines = SpanLines()
     runs: tuple[Any, ...] = ({"tenant": "acme"}, {"tenant": "acme"}, {"a": {'b"c\\': 7}}, None)
@@ -91,6 +91,8 @@ def test_a_summary_by_what_the_metadata_says(run: Run, tmp_path: Path) -> None:
         found = groups(run, path, "--by", f"metadata.{key}")
         assert {name: (group["count"], group["total_tokens"]) for name, group in found.items()} == expected
     assert main(["summary", path, "--by", "metadata."]) == 2
+    assert main(["summary", path, "--by", "metadata.tenat"]) == 0
+    assert "no run was started with metadata.tenat" in capsys.readouterr().err
 
 
 def test_what_waits_stands_outside_percentiles(run: Run, spans: str) -> None:

@@ -67,6 +67,8 @@ def summary(
         table(columns(by), groups, shape)
         if not groups and where != EVERYTHING:
             note(f"no span matches{status_hint(filter or '')}")
+        if by.startswith("metadata.") and groups and all(group["key"] is None for group in groups):
+            note(f"no run was started with {by}")
 
 
 def totals(store: "Store", selection: Selection) -> dict[str, Any]:
