@@ -10,7 +10,8 @@ import duckdb
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.store import base
-from flightlog_viewer.store.answers import kept_answers, write_answers
+from flightlog_viewer.store.answers import write_answers
+from flightlog_viewer.store.attached_base import AttachedBase
 from flightlog_viewer.store.columns import create_table
 from flightlog_viewer.store.derived import Derived
 from flightlog_viewer.store.files import rejects
@@ -63,14 +64,7 @@ class Rows:
         self.started_changes = 0
         """How often ``started`` was replaced."""
         self.duplicates = 0
-        self._base: tuple[Path, tuple[int, int]] | None = None
-        """The base in the cache that is attached, with its device and inode."""
-        self._private_base: Path | None = None
-        """The one that is attached, when there is no cache to have it."""
-        self.was_damaged = False
-        """Whether a base was, and has been deleted."""
-        self._answers: frozenset[str] = frozenset()
-        self._answered_rows = 0
+        self.base = AttachedBase(connection, self._spool)
         self._is_full = False
         self._read_before = ReadBefore()
         self._rejects = 0
@@ -88,9 +82,9 @@ class Rows:
                 if self._reuse(kept, paths, derived):
                     return
             except duckdb.Error as error:
-                if not self.drop_damaged_base(error):
+                if not self.base.drop_damaged(error):
                     raise
-                base.detach(self._connection)
+                self.base.let_go()
                 self._files.forget()
                 self._start_over()
                 derived.start_over(self._connection)
@@ -161,9 +155,7 @@ class Rows:
             self.started, self._rejects = (), 0
             self.started_changes += 1
             create_views(self._connection, None)
-            base.detach(self._connection)
-            self._spool.drop(self._private_base)
-            self._base, self._private_base, self._answers = None, None, frozenset()
+            self.base.let_go()
             derived.start_over(self._connection)
             return True
 
@@ -175,7 +167,7 @@ class Rows:
     @property
     def answers(self) -> frozenset[str]:
         """What the base has of answers (``store.answers``); nothing once there are rows that it does not know."""
-        return frozenset() if self.started or len(self.locations) != self._answered_rows else self._answers
+        return frozenset() if self.started else self.base.answers(len(self.locations))
 
     def close(self) -> None:
         """Free files; harmless when repeated."""
@@ -227,30 +219,9 @@ class Rows:
         self.locations.extend(places.file_ids, places.starts, places.sizes)
         self._note(loader)
 
-    def drop_damaged_base(self, error: Exception) -> bool:
-        """Delete the base in the cache if ``error`` says that it is damaged; whether it does.
-
-        Rows that were not read yet cannot be read any more.
-        """
-        if self._base is None or not base.is_damage(error):
-            return False
-        path, identity = self._base
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            # Another process may have built a new one in its place.
-            if (status.st_dev, status.st_ino) == identity:
-                path.unlink()
-        self.was_damaged = True
-        return True
-
-    def _note_base(self, path: Path) -> None:
-        with contextlib.suppress(OSError):
-            status = path.stat()
-            self._base = path, (status.st_dev, status.st_ino)
-
     def _reuse(self, kept: Path, paths: Sequence[Path], derived: Derived) -> bool:
         """Attach the base of an earlier opening, if it still is what the files begin with."""
-        self._note_base(kept)
+        self.base.is_kept(kept)
         found = base.attach_kept(self._connection, kept, paths)
         if found is None:
             return False
@@ -259,7 +230,7 @@ class Rows:
         for source, (file, _) in zip(self.sources, found, strict=False):
             source.end = file.end
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
-            base.detach(self._connection)
+            self.base.let_go()
             self._files.forget()
             self._start_over()
             return False
@@ -270,7 +241,7 @@ class Rows:
         create_table(self._connection, "span_rows")
         create_views(self._connection, len(self.locations))
         derived.restore(self._connection, len(self.locations))
-        self._answers, self._answered_rows = kept_answers(self._connection), rows
+        self.base.has_answers(rows)
         if self._cache is not None:
             self._cache.used(kept)
         return True
@@ -311,10 +282,10 @@ class Rows:
             if place is not None:
                 place.close()
         base.attach(connection, building if kept is None else kept)
-        if kept is not None:
-            self._note_base(kept)
+        if kept is None:
+            self.base.is_private(building)
         else:
-            self._private_base = building
+            self.base.is_kept(kept)
 
     def _start_over(self) -> None:
         """Forget what was loaded, not what is open."""

@@ -191,14 +191,14 @@ class Store:
     @property
     def cache_was_damaged(self) -> bool:
         """Whether the index cache of these files was found damaged, and deleted."""
-        return self._rows.was_damaged
+        return self._rows.base.was_damaged
 
     def drop_damaged_cache(self, error: Exception) -> bool:
         """Delete the index cache of these files if ``error`` says that it is damaged; whether it does.
 
         Damage shows when a block is first read, in any query. The files are then to be opened anew.
         """
-        return self._rows.drop_damaged_base(error)
+        return self._rows.base.drop_damaged(error)
 
     def is_behind(self) -> bool:
         """Whether a file has changed that ``refresh`` will read anew in a while: one that is unpacked or converted."""
