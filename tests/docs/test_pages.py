@@ -125,7 +125,8 @@ def test_every_query_of_the_page_runs(folder: Path, tmp_path: Path) -> None:
     queries = blocks("docs/sql.md", "sql")
     assert len(queries) > 15
     answered = set()
-    with open_store([demo, tmp_path / "story.jsonl"], checkpoints=databases, cache=False) as store:
+    tables = {"customers": {"tenant": ["acme"], "plan": ["gold"]}}
+    with open_store([demo, tmp_path / "story.jsonl"], checkpoints=databases, tables=tables, cache=False) as store:
         for query in queries:
             result = store.sql(query)
             assert result.columns, query

@@ -330,7 +330,29 @@ def test_an_answer_without_rows_says_so(run: Run, spans: str) -> None:
 def test_a_query_for_a_file_is_told_what_else_there_is(run: Run, spans: str) -> None:
     """No setting would let it: the sentence names the ways to bring rows of one's own together with the answer."""
     run("sql", "FROM 'tenants.csv'", spans, status=2, err="a query reads what was loaded and no other")
-    run("sql", "FROM read_csv('tenants.csv')", spans, status=2, err="VALUES")
+    run("sql", "FROM read_csv('tenants.csv')", spans, status=2, err="--table NAME=FILE")
+
+
+def test_tables_of_ones_own(run: Run, spans: str, tmp_path: Path) -> None:
+    """`--table` loads a file beside the spans, and what is no pair of a name and a file is a sentence."""
+    customers, plans = tmp_path / "customers=1.csv", tmp_path / "plans.jsonl"
+    customers.write_text("run_id,plan_id\naroot,1\n")
+    plans.write_text('{"plan_id": 1, "plan": "gold"}\n')
+    query = "SELECT plan FROM spans JOIN customers USING (run_id) JOIN plans USING (plan_id)"
+    given = ["--table", f"customers={customers}", "--table", f"plans={plans}"]
+    assert run("sql", query, spans, *given, "--csv") == "plan\ngold\n"
+    assert run("sql", "SHOW TABLES", spans, *given).split()[-2:] == ["customers", "plans"]
+    for pair, why in (
+        ("customers.csv", "--table takes NAME=FILE, as in customers=customers.csv, not 'customers.csv'"),
+        ("=customers.csv", "--table takes NAME=FILE"),
+        ("customers=", "--table takes NAME=FILE"),
+        (f"spans={plans}", "there is a table spans already"),
+        (f"order={plans}", "'order' cannot be the name of a table"),
+        (f"plans={tmp_path}/nothing.csv", "nothing.csv does not exist"),
+        (f"plans={spans}.xlsx", "does not exist"),
+    ):
+        assert run("sql", "SELECT 1", spans, "--table", pair, status=2, err=why) == ""
+    run("sql", "SELECT 1", spans, *given, *given, status=2, err="--table names customers twice")
 
 
 def test_a_name_that_promises_another_format_is_refused(run: Run, spans: str, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Opens the store for a command: progress on stderr, what was rejected said, the filter and the zone understood."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -57,6 +57,7 @@ def opened(
     paths: Sequence[str] | None,
     *,
     checkpoints: Sequence[str] | None = None,
+    tables: Mapping[str, str] | None = None,
     cache: bool = True,
     allow_empty: bool = False,
     quiet: bool = False,
@@ -70,7 +71,12 @@ def opened(
 
     with Progress() as progress:
         store = open_store(
-            paths or (), checkpoints=checkpoints or (), cache=cache, progress=progress, allow_empty=allow_empty
+            paths or (),
+            checkpoints=checkpoints or (),
+            tables=tables,
+            cache=cache,
+            progress=progress,
+            allow_empty=allow_empty,
         )
     with store:
         rejected = 0 if quiet else store.reject_count

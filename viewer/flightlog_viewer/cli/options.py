@@ -1,5 +1,6 @@
 """The arguments that many commands share, so that they mean the same in each."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,15 @@ Breakpoint = Annotated[
         "--breakpoint",
         metavar="NODE",
         help="Count a pause before this node as waiting for a human; repeatable.",
+        show_default=False,
+    ),
+]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        metavar="NAME=FILE",
+        help="A table of your own beside ours: CSV, TSV, Parquet, JSON or JSONL; repeatable.",
         show_default=False,
     ),
 ]
@@ -74,6 +84,19 @@ def form(json: bool, csv: bool) -> Form:
     if json and csv:
         raise UsageError("--json and --csv exclude each other")
     return "json" if json else "csv" if csv else "table"
+
+
+def own_tables(given: list[str] | None) -> dict[str, str]:
+    """The files behind ``--table`` by the names of their tables. Raises UsageError for what is no pair, or twice."""
+    found: dict[str, str] = {}
+    for pair in given or ():
+        name, equals, file = pair.partition("=")
+        if not (name and equals and file):
+            raise UsageError(f"--table takes NAME=FILE, as in customers=customers.csv, not {pair!r}")
+        if name in found:
+            raise UsageError(f"--table names {name} twice")
+        found[name] = os.path.expanduser(file)  # a shell leaves ~ behind = alone
+    return found
 
 
 def targets(checkpoints: list[str] | None) -> list[str]:

@@ -77,8 +77,8 @@ def sentence(error: Exception) -> str:
     """
     if _OUTSIDE in str(error):
         return (
-            "a query reads what was loaded and no other files: write rows of your own as VALUES, or take the answer "
-            "out (-o FILE, X in the viewer, .df()) and join it there"
+            "a query reads what was loaded and no other files: load yours as a table (--table NAME=FILE, "
+            "open_store(tables=...)), or write its rows as VALUES"
         )
     said: list[str] = []
     for line in str(error).strip().splitlines():

@@ -4,7 +4,7 @@ import atexit
 import contextlib
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -13,7 +13,7 @@ import duckdb
 from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.databases import is_database, not_spans
 from flightlog_viewer.safe_text import name_text
-from flightlog_viewer.store import checkpoint_tables, derived, prices, session
+from flightlog_viewer.store import checkpoint_tables, derived, own_tables, prices, session
 from flightlog_viewer.store.answers import kept_answer
 from flightlog_viewer.store.checkpoint_databases import CheckpointDatabases
 from flightlog_viewer.store.chosen_rows import of_chosen_rows
@@ -256,10 +256,15 @@ class Store:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def load(self, paths: Sequence[Path], progress: Progress | None = None) -> None:
-        """Load whole files, then lock the session; once, before anything else."""
+    def load(
+        self, paths: Sequence[Path], progress: Progress | None = None, tables: Mapping[str, Any] | None = None
+    ) -> None:
+        """Load whole files and the user's own tables, then lock the session; once, before anything else."""
         self._create_tables()
         self._rows.load(paths, self._derived, progress)
+        if tables:
+            self._derived.create_views()
+            own_tables.create(self._connection, tables)
         session.lock(self._connection)
         self._rows.refresh()
 
@@ -275,6 +280,7 @@ def open_store(
     paths: Sequence[str | Path] | str | Path = (),
     *,
     checkpoints: Sequence[str | Path] | str | Path = (),
+    tables: Mapping[str, Any] | None = None,
     cache: bool = True,
     progress: Progress | None = None,
     allow_empty: bool = False,
@@ -283,11 +289,14 @@ def open_store(
     """Load span files: files, folders, globs; without paths the newest span file here.
 
     ``checkpoints`` is a database (a path or postgresql:// URL), or several, whose threads and histories become tables;
-    with them span files may be missing. ``cache`` keeps an index of large files in the user's cache folder, so that
-    opening them again is instant; ``allow_empty`` accepts files that hold no span yet, for those who wait for them;
-    ``threads`` bounds the load (all cores by default). Raises UnreadableError when a path is missing, cannot be read,
-    or is not a span file, and LoadCancelledError when ``progress`` asked for that.
+    with them span files may be missing. ``tables`` are your own by name, to be joined with ours: a CSV, TSV, Parquet,
+    JSON or JSONL file, an Arrow table, a pandas frame; they are read once. ``cache`` keeps an index of large files in
+    the user's cache folder, so that opening them again is instant; ``allow_empty`` accepts files that hold no span yet,
+    for those who wait for them; ``threads`` bounds the load (all cores by default). Raises UnreadableError when a path
+    is missing, cannot be read, or is not a span file, UsageError when a table cannot have its name or be made, and
+    LoadCancelledError when ``progress`` asked for that.
     """
+    own_tables.check(tables or {})
     sweep_temporary()
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     databases = [str(one) for one in ([checkpoints] if isinstance(checkpoints, str | Path) else checkpoints)]
@@ -300,7 +309,7 @@ def open_store(
     files = resolve(given) if given else []
     store = Store(given, checkpoints=databases, cache=Cache.open() if cache else None, threads=threads)
     try:
-        store.load(files, progress)
+        store.load(files, progress, tables)
         if files and not store.span_count and not allow_empty and not store.in_flight:
             raise UnreadableError(store.said_of_nothing())
     except BaseException:

@@ -14,7 +14,18 @@ import typer
 from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.analysis.cell_text import plain_cell, unique_names
 from flightlog_viewer.cli.opening import opened
-from flightlog_viewer.cli.options import Checkpoints, Csv, Json, NoCache, OutFileOrStdout, Overwrite, Paths, form
+from flightlog_viewer.cli.options import (
+    Checkpoints,
+    Csv,
+    Json,
+    NoCache,
+    OutFileOrStdout,
+    Overwrite,
+    Paths,
+    Tables,
+    form,
+    own_tables,
+)
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, missing, note
 from flightlog_viewer.cli.span_rows import json_text
 from flightlog_viewer.databases import told_apart
@@ -36,6 +47,7 @@ def sql(
     ],
     paths: Paths = None,
     checkpoints: Checkpoints = None,
+    table: Tables = None,
     json: Json = False,
     csv: Csv = False,
     format: Annotated[
@@ -51,15 +63,16 @@ def sql(
     """Ask the spans (and the checkpoints) in SQL. `flightlog schema` lists the tables.
 
     The session is locked: it reads what was loaded and nothing else. A table shows at most 1,000 rows and says so.
-    A path may be a checkpoint database as well.
+    A path may be a checkpoint database as well. `--table` loads a list of your own, customers say, to be joined.
 
     \b
     Example:
       flightlog sql "SELECT name, count(*) FROM spans GROUP BY ALL" flightlog-demo/spans.jsonl
       flightlog sql "FROM threads" flightlog-demo/checkpoints.sqlite --json
       flightlog sql "FROM llm_calls" flightlog-demo -o calls.parquet
+      flightlog sql "FROM traces JOIN customers USING (thread_id)" flightlog-demo --table customers=customers.csv
     """
-    wanted = _form(json, csv, format, output)
+    wanted, tables = _form(json, csv, format, output), own_tables(table)
     if query.endswith((".jsonl", ".gz", ".zst")) and " " not in query:
         raise UsageError(f'the query comes before the files: flightlog sql "FROM traces" {query}')
     if query == "-":
@@ -70,7 +83,7 @@ def sql(
     if not is_text(text):
         raise UsageError("the query is not UTF-8")
     paths, checkpoints = told_apart(paths, checkpoints)
-    with opened(paths, checkpoints=checkpoints, cache=not no_cache) as store:
+    with opened(paths, checkpoints=checkpoints, tables=tables, cache=not no_cache) as store:
         result = store.sql(text)
         if output is None:
             asks_databases = not checkpoints and _OF_DATABASES.search(text)
