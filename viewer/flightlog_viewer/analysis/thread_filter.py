@@ -3,16 +3,14 @@
 Threads come from checkpoint databases and not from a table, so the filter is no SQL but a function.
 """
 
-import fnmatch
-import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
-from difflib import get_close_matches
 from typing import Final, TypeAlias, get_args
 
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter_fields import status_hint
-from flightlog_viewer.analysis.filter_syntax import All, AnyOf, FilterError, Node, Not, Scoped, Term, Value, parse
+from flightlog_viewer.analysis.filter_syntax import FilterError, Term, Value, parse
+from flightlog_viewer.analysis.passing import field_of, passes, says
 from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.thread_line import left_open
 from flightlog_viewer.analysis.times import point
@@ -36,7 +34,7 @@ FIELDS: Final[dict[str, str]] = {
 _ALSO: Final = {"thread_id": "thread", "steps": "step", "question": "asks", "error": "open", "updated_at": "updated"}
 _SPAN_WORDS: Final = {"error": "errored", "failed": "errored", "ok": "finished", "unfinished": "crashed"}
 """Statuses of runs, as they are typed over traces, in the words of threads."""
-_WITHIN: Final = ("asks", "open")
+_WITHIN: Final = ("", "asks", "open")
 _ORDER: Final[dict[str, Callable[[float, float], bool]]] = {
     ":": lambda a, b: a == b,
     ">": lambda a, b: a > b,
@@ -52,7 +50,7 @@ def compile_thread_filter(text: str, *, tz: tzinfo = UTC, now: datetime | None =
     Raises FilterError.
     """
     tree = parse(text)
-    return (lambda thread: True) if tree is None else _passes(tree, text, tz, now)
+    return (lambda thread: True) if tree is None else passes(tree, lambda term: _term(term, text, tz, now))
 
 
 def hint(text: str) -> str:
@@ -66,34 +64,14 @@ def complete(start: str) -> list[str]:
     return [name for name in FIELDS if name.startswith(start.lower())]
 
 
-def _passes(node: Node, text: str, tz: tzinfo, now: datetime | None) -> Passes:
-    match node:
-        case Term():
-            return _term(node, text, tz, now)
-        case Not(item) | Scoped(_, item):
-            inner = _passes(item, text, tz, now)
-            return (lambda thread: not inner(thread)) if isinstance(node, Not) else inner
-        case All(items):
-            every = [_passes(item, text, tz, now) for item in items]
-            return lambda thread: all(passes(thread) for passes in every)
-        case AnyOf(items):
-            some = [_passes(item, text, tz, now) for item in items]
-            return lambda thread: any(passes(thread) for passes in some)
-
-
 def _term(term: Term, text: str, tz: tzinfo, now: datetime | None) -> Passes:
-    name = _ALSO.get(term.field.lower(), term.field.lower())
-    if name and name not in FIELDS:
-        near = get_close_matches(name, [*FIELDS, *_ALSO], n=1)
-        guess = f": did you mean `{near[0]}`?" if near else f"; there are {', '.join(FIELDS)}"
-        raise FilterError(f"threads have no field {term.field!r}{guess}", term.position, text)
+    name = field_of(term, "threads", FIELDS, _ALSO, text)
     if name in ("step", "updated"):
         some = [_compared(name, term, value, text, tz, now) for value in term.values]
-        return lambda thread: any(passes(thread) for passes in some)
-    if term.op != ":":
-        raise FilterError(f"`{term.field}` of a thread is compared with `:`", term.position, text)
-    matches = [_matcher(name, value) for value in term.values]
-    return lambda thread: any(match(part) for part in _texts(name, thread) for match in matches)
+        return lambda thread: any(one(thread) for one in some)
+    words = _SPAN_WORDS if name == "status" else {}
+    match = says(term, "a thread", text, within=name in _WITHIN, words=words)
+    return lambda thread: match(_texts(name, thread))
 
 
 def _compared(name: str, term: Term, value: Value, text: str, tz: tzinfo, now: datetime | None) -> Passes:
@@ -111,26 +89,11 @@ def _compared(name: str, term: Term, value: Value, text: str, tz: tzinfo, now: d
     except UsageError as error:
         raise FilterError(str(error), value.position, text) from None
 
-    def passes(thread: ThreadSummary) -> bool:
+    def compared(thread: ThreadSummary) -> bool:
         updated = parse_time(thread.updated_at)
         return updated is not None and compare(updated.timestamp(), moment)
 
-    return passes
-
-
-def _matcher(name: str, value: Value) -> Callable[[str], bool]:
-    """A glob over the whole text; a word alone, and what is looked for in sentences, stands anywhere in it."""
-    wanted = value.text.lower()
-    if name == "status" and not value.quoted:
-        wanted = _SPAN_WORDS.get(wanted, wanted)
-    plain = value.quoted or not re.search(r"[*?]", wanted)
-    if plain and name in ("", *_WITHIN):
-        return lambda part: wanted in part.lower()
-    if plain:
-        return lambda part: wanted == part.lower()
-    glob = f"*{wanted}*" if name in ("", *_WITHIN) else wanted
-    pattern = re.compile(fnmatch.translate(glob.replace("[", "[[]")))
-    return lambda part: pattern.match(part.lower()) is not None
+    return compared
 
 
 def _texts(name: str, thread: ThreadSummary) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from flightlog_viewer.analysis.filter_fields import FIELDS
+from flightlog_viewer.analysis.question_filter import FIELDS as QUESTION_FIELDS
 from flightlog_viewer.analysis.thread_filter import FIELDS as THREAD_FIELDS
 
 _SYNTAX: Final = """\
@@ -22,6 +23,7 @@ The filter language, of --filter and of the viewer's filter line.
 
 Over traces, terms that stand together hold for one span; a negation is about all of its spans.
 Over threads (`flightlog threads --filter`, screen 3) the fields are {threads}.
+Over questions to a human (screen 4) they are {questions}.
 
 fields:
 """
@@ -38,4 +40,5 @@ def page() -> str:
     known = {field.name: field for field in FIELDS.values()}
     width = max(map(len, known))
     lines = [f"  {field.name:<{width}}  {field.meaning}" for field in known.values()]
-    return _SYNTAX.replace("{threads}", ", ".join(THREAD_FIELDS)) + "\n".join(lines) + "\n" + _EXAMPLES
+    syntax = _SYNTAX.replace("{threads}", ", ".join(THREAD_FIELDS)).replace("{questions}", ", ".join(QUESTION_FIELDS))
+    return syntax + "\n".join(lines) + "\n" + _EXAMPLES

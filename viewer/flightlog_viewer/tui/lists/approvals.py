@@ -19,6 +19,7 @@ COLUMNS = (
     Column("lag", "Lag", 6, right=True, drop=1),
     Column("action", "Action", 16, share=True),
 )
+_WAITS = Column("age", "Waits", 5, right=True)
 _DECISION_TONES = {"approve": "ok", "reject": "error", "edit": "wait"}
 
 
@@ -27,15 +28,28 @@ def late_mark(glyphs: Glyphs) -> str:
     return glyphs.status["interrupted"] + "!"
 
 
-class ApprovalRows(Rows):
-    """A row is made when it is drawn, for the list is made anew with every write to a database."""
+def columns(*, pending: bool) -> list[Column]:
+    """Where all questions are pending, their age is how long they have waited, and no answer has a lag."""
+    if not pending:
+        return list(COLUMNS)
+    return [_WAITS if column.key == "age" else column for column in COLUMNS if column.key != "lag"]
 
-    def __init__(self, approvals: Mapping[str, Approval], glyphs: Glyphs, now: datetime, ttl_seconds: float) -> None:
+
+class ApprovalRows(Rows):
+    """A row is made when it is drawn, for the list is made anew with every write to a database.
+
+    Its cells are those of ``columns``.
+    """
+
+    def __init__(
+        self, approvals: Mapping[str, Approval], glyphs: Glyphs, now: datetime, ttl_seconds: float, *, pending: bool
+    ) -> None:
         self._approvals = list(approvals.values())
         self._keys = list(approvals)
         self._glyphs = glyphs
         self._now = now
         self._ttl_seconds = ttl_seconds
+        self._pending = pending
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -67,7 +81,7 @@ class ApprovalRows(Rows):
             Cell("?" if seconds is None else units.age(seconds), tone),
             Cell(approval.thread_id),
             Cell(approval.node),
-            Cell(""),
+            *([] if self._pending else [Cell("")]),
             Cell(action, tone),
         ]
 

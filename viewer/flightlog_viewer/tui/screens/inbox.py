@@ -6,20 +6,24 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.widgets import Static
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.approval_document import document, snippet
 from flightlog_viewer.analysis.document import Block, Document
+from flightlog_viewer.analysis.filter_syntax import FilterError
+from flightlog_viewer.analysis.question_filter import Passes, compile_question_filter, complete, hint
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.copying import CopyChoice, as_text
-from flightlog_viewer.tui.lists.approvals import COLUMNS, ApprovalRows, late_mark
+from flightlog_viewer.tui.lists.approvals import ApprovalRows, columns, late_mark
 from flightlog_viewer.tui.screens.threads import NO_DATABASE
 from flightlog_viewer.tui.screens.view import READING, View
 from flightlog_viewer.tui.text import content
 from flightlog_viewer.tui.widgets.body import BodyView
+from flightlog_viewer.tui.widgets.filter_line import FilterLine
 from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.panes import Panes
 from flightlog_viewer.tui.widgets.row_list import RowList
@@ -31,6 +35,7 @@ class InboxView(View):
     """A list of questions; beside it one of them, with what may be answered and how."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="inbox.filter"),
         Binding("v", "next_tab", "Pending / answered", id="inbox.tab"),
         Binding("V", "next_tab(-1)", "Previous tab", show=False, id="inbox.tab.previous"),
         Binding("t,x", "thread", "Thread", id="inbox.thread"),
@@ -41,13 +46,22 @@ class InboxView(View):
     def __init__(self) -> None:
         super().__init__(id="inbox")
         self._approvals: list[Approval] = []
+        self._where: Passes | None = None
+        self._passing: list[Approval] = []
+        """Those that pass the filter, of all tabs."""
         self._listed: dict[str, Approval] = {}
         self._as_of: datetime | None = None
 
     def compose(self) -> ComposeResult:
         yield TabBar(TABS, id="inbox-tabs")
         yield Static("", markup=False, id="inbox-note")
-        yield Panes(RowList(COLUMNS, id="inbox-rows"), BodyView(id="inbox-body", gutter=True), id="inbox-panes")
+        line = FilterLine("node:approve refund", id="inbox-filter", complete=complete)
+        rows = Vertical(line, RowList(columns(pending=True), id="inbox-rows"))
+        yield Panes(rows, BodyView(id="inbox-body", gutter=True), id="inbox-panes")
+
+    @property
+    def filter_line(self) -> FilterLine:
+        return self.query_one("#inbox-filter", FilterLine)
 
     @property
     def table(self) -> RowList:
@@ -79,26 +93,38 @@ class InboxView(View):
         if not self.session.loaded:
             return
         again = partial(self.data_changed, appended=True) if appended else None
-        self.ask("approvals", self.session.threads.approvals, self._read, again=again)
+        where, threads = self._where, self.session.threads
+
+        def work() -> tuple[list[Approval], datetime | None, list[Approval]]:
+            every, as_of = threads.approvals()
+            return every, as_of, every if where is None else [one for one in every if where(one)]
+
+        self.ask("approvals", work, self._read, again=again)
 
     def zone_changed(self) -> None:
         self._list()
         self._show()
 
-    def _read(self, answer: tuple[list[Approval], datetime | None]) -> None:
-        self._approvals, self._as_of = answer
+    def _read(self, answer: tuple[list[Approval], datetime | None, list[Approval]]) -> None:
+        self._approvals, self._as_of, self._passing = answer
         self.tell_problems()
         self.viewer.set_pending(sum(approval.status == "pending" for approval in self._approvals))
         self._list()
 
     def _list(self) -> None:
         tab = TABS[self.query_one("#inbox-tabs", TabBar).active]
-        shown = [a for a in self._approvals if tab == "All" or (a.status == "pending") == (tab == "Pending")]
+        of_tab, shown = (
+            [a for a in some if tab == "All" or (a.status == "pending") == (tab == "Pending")]
+            for some in (self._approvals, self._passing)
+        )
         # What waits longest comes first, and what was answered last.
         shown.sort(key=lambda a: a.asked_at or datetime.min.replace(tzinfo=UTC), reverse=tab != "Pending")
         self._listed = {f"{a.thread_id}/{a.interrupt_id}/{a.turn}": a for a in shown}
         now = self.viewer.now()
-        self.table.show_rows(ApprovalRows(self._listed, self.glyphs, now, self.viewer.ttl_seconds))
+        waits = tab == "Pending"
+        self.table.set_columns(columns(pending=waits))
+        self.table.show_rows(ApprovalRows(self._listed, self.glyphs, now, self.viewer.ttl_seconds, pending=waits))
+        self.filter_line.set_count("" if self._where is None else f"{len(shown):,} of {len(of_tab):,}")
         pending = sum(a.status == "pending" for a in self._approvals)
         seen = ""
         if self._as_of is not None:
@@ -109,6 +135,8 @@ class InboxView(View):
         self.table.nothing = (
             "" if shown else f"nothing is {tab.lower()}" if tab != "All" else "no question was ever asked"
         )
+        if of_tab and not shown:
+            self.table.nothing = "no question here matches this filter: Esc clears it" + hint(self.filter_line.text)
         if not shown:
             lines = NO_DATABASE if not self._approvals and not self.session.checkpoints else ()
             self.body.show_document(Document([Block(line, "dim") for line in lines]))
@@ -141,7 +169,29 @@ class InboxView(View):
         if self.body.has_focus:
             self.shown()
             return True
+        if self.filter_line.text:
+            self.filter_line.set_text("")
+            return True
         return False
+
+    def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
+        event.stop()
+        text = event.text.strip()
+        try:
+            self._where = compile_question_filter(text) if text else None
+        except FilterError as error:
+            self.filter_line.show_error(error.message, error.position)
+            return
+        self.filter_line.clear_error()
+        self.data_changed(appended=False)
+
+    def on_filter_line_left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self.table.focus()
+
+    def action_filter(self) -> None:
+        self.panes.bring("first")
+        self.filter_line.focus_input()
 
     def copy_choices(self) -> list[CopyChoice]:
         approval = self.selected
