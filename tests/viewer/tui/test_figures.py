@@ -85,3 +85,28 @@ async def test_the_times_of_the_plot_tell_days_and_hours_apart(tmp_path: Path) -
         async with driven([write(tmp_path / f"{hours}.jsonl", calls)], size=(120, 40)) as viewer:
             await viewer.press("5")
             assert first in viewer.text()
+
+
+async def test_versions_are_compared_where_there_are_several(tmp_path: Path) -> None:
+    """One version is nothing to group by; a second one that is appended makes a tab, which leads to its traces."""
+    path = write(tmp_path / "s.jsonl", [graph(1, 50, service_version="1.0"), graph(2, 5)])
+    async with driven([path], size=(80, 24)) as viewer:
+        view = viewer.app.main.view("stats")
+        assert isinstance(view, StatsView)
+        await viewer.press("5", "V", "V")
+        assert view.group == "day"
+        assert "Version" not in viewer.text()
+        with path.open("ab") as file:
+            file.write(graph(3, 70, service_version="1.1").to_json() + b"\n")
+        await viewer.until("Version")
+        assert view.group == "day"
+        assert "Thread [Day] Version Approvals [All] Last hour Last day" in " ".join(viewer.text().split())
+        await viewer.press("v")
+        assert view.group == "version"
+        rows = {cells[0].text: cells[1].text for cells in map(view.table.rows.cells, range(3)) if cells}
+        assert rows == {"1.1": "1", "1.0": "1", "(none)": "1"}
+        await viewer.press("x")
+        assert viewer.app.main._front == "trace"
+        await viewer.press("5", "g", "enter")
+        assert 'version:"1.1"' in viewer.text()
+        assert "1 of 3" in viewer.text()

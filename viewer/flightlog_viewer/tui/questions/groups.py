@@ -10,7 +10,7 @@ from flightlog_viewer.tui.questions.cursors import Cursors
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.filter import Filter
 
-GROUPS = ("model", "tool", "node", "thread", "day")
+GROUPS = ("model", "tool", "node", "thread", "day", "version")
 _SERIES = 40
 _TOTALS = {"model": "llm", "tool": "tool"}
 _TABLES = {
@@ -19,6 +19,7 @@ _TABLES = {
     "node": ("nodes", "coalesce(node, name)"),
     "thread": ("traces", "thread_id"),
     "day": ("traces", "start_time::DATE"),
+    "version": ("traces", "service_version"),
 }
 """What the rows of a group are of, and its key."""
 _DAY = "strftime((start_time AT TIME ZONE 'UTC') AT TIME ZONE ?, '%Y-%m-%d')"
@@ -50,6 +51,8 @@ class Figures(NamedTuple):
     tokens: Sequence[tuple[int, int | None]]
     since: datetime | None
     """Where the stretch begins, naive UTC; None for all there is."""
+    versions: bool
+    """Whether spans of more than one version of the service are there, whenever they started."""
 
 
 class GroupQuestions:
@@ -79,6 +82,7 @@ class GroupQuestions:
             self._cursors.rows(*screen_queries.latency_bins(kind, within)),
             self._cursors.rows(*screen_queries.token_bins(_SERIES, within)),
             since,
+            self._cursors.rows("SELECT coalesce(min(service_version) <> max(service_version), false) FROM spans")[0][0],
         )
 
     def _since(self, length: timedelta | None) -> datetime | None:

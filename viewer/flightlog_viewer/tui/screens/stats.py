@@ -1,4 +1,4 @@
-"""Screen 5: figures by model, tool, node, thread, day; latencies and tokens as plots; how approvals went."""
+"""Screen 5: figures by model, tool, node, thread, day, version; latencies and tokens as plots; how approvals went."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -17,8 +17,7 @@ from flightlog_viewer.tui.widgets.lines import TabBar
 from flightlog_viewer.tui.widgets.plots import Plot, draw_latencies, draw_tokens
 from flightlog_viewer.tui.widgets.row_list import RowList, TableRows
 
-TABS = (*GROUPS, "approvals")
-WINDOWS = (("All time", None), ("Last hour", timedelta(hours=1)), ("Last day", timedelta(days=1)))
+WINDOWS = (("All", None), ("Last hour", timedelta(hours=1)), ("Last day", timedelta(days=1)))
 _NAMELESS = "a row with a name leads to its spans; this one has none"
 _Table = tuple[str, int]
 """A group, and which of the windows."""
@@ -39,7 +38,7 @@ class StatsView(View):
 
     def __init__(self) -> None:
         super().__init__(id="stats")
-        self._figures = Figures((), None, {}, (), (), None)
+        self._figures = Figures((), None, {}, (), (), None, False)
         self._approvals: Sequence[dict[str, Any]] = ()
         self._order: tuple[str, bool] | None = None
         self._listed: _Table | None = None
@@ -49,7 +48,7 @@ class StatsView(View):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="stats-line"):
-            yield TabBar([name.title() for name in TABS], id="stats-tabs")
+            yield TabBar([name.title() for name in self._tabs], id="stats-tabs")
             yield TabBar([name for name, _ in WINDOWS], id="stats-windows")
         yield RowList(columns(self._figures), id="stats-rows")
         yield Horizontal(Plot(id="latency-plot"), Plot(id="token-plot"), id="plots")
@@ -63,9 +62,18 @@ class StatsView(View):
         return self.query_one("#stats-windows", TabBar)
 
     @property
+    def tabs(self) -> TabBar:
+        return self.query_one("#stats-tabs", TabBar)
+
+    @property
+    def _tabs(self) -> tuple[str, ...]:
+        """What there is to group by; versions where there is one to compare with."""
+        return tuple(name for name in (*GROUPS, "approvals") if name != "version" or self._figures.versions)
+
+    @property
     def group(self) -> str:
         """What the table is grouped by."""
-        return TABS[self.query_one("#stats-tabs", TabBar).active]
+        return self._tabs[self.tabs.active]
 
     @property
     def _wanted(self) -> _Table:
@@ -121,7 +129,9 @@ class StatsView(View):
         )
 
     def _show(self, figures: Figures, listed: _Table) -> None:
-        self._figures = figures
+        known, self._figures = self._figures.versions, figures
+        if figures.versions != known:
+            self.tabs.set_labels([name.title() for name in self._tabs])
         self.table.nothing = "no span of this kind"
         self._list()
         kind = "tool" if self.group == "tool" else "model"
@@ -164,9 +174,9 @@ class StatsView(View):
             self._choose(event.index)
 
     def _choose(self, index: int) -> None:
-        self.query_one("#stats-tabs", TabBar).active = index
+        self.tabs.active = index
         self._next = None
-        approvals = TABS[index] == "approvals"
+        approvals = self._tabs[index] == "approvals"
         self.windows.set_class(approvals, "-none")
         if approvals:
             self._show_plots(False)
@@ -217,7 +227,7 @@ class StatsView(View):
         return self._approvals if approvals else self._figures.rows
 
     def action_next_group(self, step: int = 1) -> None:
-        self._choose((self.query_one("#stats-tabs", TabBar).active + step) % len(TABS))
+        self._choose((self.tabs.active + step) % len(self._tabs))
 
     def action_next_window(self) -> None:
         if self.group != "approvals":

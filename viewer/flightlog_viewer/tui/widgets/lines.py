@@ -43,6 +43,12 @@ class TabBar(Static):
     def on_resize(self) -> None:
         self._show()
 
+    def set_labels(self, labels: Sequence[str]) -> None:
+        """Other labels; the active one stays active where it is among them, else the first is."""
+        was = self._labels[self._active]
+        self._labels = list(labels)
+        self.active = self._labels.index(was) if was in self._labels else 0
+
     @property
     def _shown(self) -> range:
         """The labels that are shown: where there is no room for all, those before the active one go first."""
