@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import orjson
@@ -189,7 +190,8 @@ def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["compare", str(first), str(other), "--by", "model", "--json"]) == 0
     (group,) = json.loads(capsys.readouterr().out)["groups"]
     assert group["difference"] == {
-        "count": 0, "errors": 0, "p50_ms": 10, "p95_ms": 10, "total_ms": 10, "total_tokens": 2
+        "count": 0, "errors": 0, "p50_ms": 10, "p95_ms": 10, "total_ms": 10, "total_tokens": 2,
+            "unknown_costs": 0,
     } | {name: group["difference"][name] for name in ("cost_usd",) if name in group["difference"]}  # fmt: skip
 
 
@@ -215,9 +217,39 @@ def test_what_cannot_be_compared(argv: list[str], why: str, tmp_path: Path, caps
 def test_groups_of_both_sides_are_paired() -> None:
     """A zero on the first side has no percentage and no division."""
     row = {"key": "k", "type": "llm", "errors": 0, "p50_ms": None, "p95_ms": None, "total_tokens": None}
-    more = {"count": 0, "total_ms": 0.0, "cost_usd": None}
+    more = {"count": 0, "total_ms": 0.0, "cost_usd": None, "unknown_costs": 0}
     (group,) = pair([row | more], [row | more | {"count": 2}])
-    assert group["difference"] == {"count": 2, "errors": 0, "total_ms": 0.0}
+    assert group["difference"] == {"count": 2, "errors": 0, "total_ms": 0.0, "unknown_costs": 0}
+
+
+def test_a_cost_of_which_a_part_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Groups have the plus of the headlines, without a percentage; a question mark where nothing is known."""
+    lines = SpanLines()
+    for trace, known, unknown in (("a", 1, 1), ("b", 2, 0), ("c", 0, 1), ("d", 4, 0)):
+        lines.add(trace, None, 0, kind="graph")
+        for number in range(known + unknown):
+            told = {"token_usage": usage(1_000_000, 0)} if number < known else {"status": "error"}
+            model: dict[str, Any] = {"model": "gpt-4o", "provider": "openai", **told}
+            lines.add(f"{trace}{number}", trace, 1, type="llm", **model)
+    source = str(lines.write(tmp_path / "s.jsonl"))
+
+    def ask(*argv: str) -> str:
+        assert main(["compare", *argv, source, "--by", "model"]) == 0
+        return capsys.readouterr().out
+
+    for a, b, shown in (
+        ("a", "b", "$2.50+ -> $5.00"),
+        ("c", "a", "? -> $2.50+"),
+        ("c", "c", "?"),
+        ("a", "a", "$2.50+"),
+        ("b", "d", "$5.00 -> $10.00 (+100%)"),
+    ):
+        assert ask(a, b).splitlines()[-1].endswith(f"  {shown}"), (a, b)
+    assert "A: a  3 spans, 1 failed, 1,000,000 tokens, cost $2.50+" in ask("a", "b")
+    found = json.loads(ask("a", "b", "--json"))
+    (group,) = found["groups"]
+    assert (found["a"]["unknown_costs"], group["b"]["unknown_costs"]) == (1, 0)
+    assert "cost_usd" not in group["difference"]
 
 
 def test_the_schema_names_every_field_of_the_record() -> None:

@@ -19,7 +19,8 @@ from flightlog_viewer.cli.output import csv_rows, grid, json_value, line
 from flightlog_viewer.cli.trace_argument import find
 
 _BY: Final = ("name", "type", "model", "tool", "node")
-_MEASURES: Final = ("count", "errors", "p50_ms", "p95_ms", "total_ms", "total_tokens", "cost_usd")
+_MEASURES: Final = ("count", "errors", "p50_ms", "p95_ms", "total_ms", "total_tokens", "cost_usd", "unknown_costs")
+_TOTALS: Final = ("spans", "traces", "errors", "total_tokens", "cost_usd", "unknown_costs")
 
 
 def compare(
@@ -80,8 +81,7 @@ def compare(
         return
     if shape == "json":
         about = [
-            {"name": name} | {key: total[key] for key in ("spans", "traces", "errors", "total_tokens", "cost_usd")}
-            for name, total in zip(names, totals, strict=True)
+            {"name": name} | {key: total[key] for key in _TOTALS} for name, total in zip(names, totals, strict=True)
         ]
         json_value({"a": about[0], "b": about[1], "by": by, "groups": groups})
         return
@@ -117,7 +117,9 @@ def pair(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> list[dict[str, Any
         difference = {
             name: second[name] - first[name]
             for name in _MEASURES
-            if first.get(name) is not None and second.get(name) is not None
+            if first.get(name) is not None
+            and second.get(name) is not None
+            and not (name == "cost_usd" and _is_partial(first, second))
         }
         result.append({"key": key, "type": kind, "a": picked[0], "b": picked[1], "difference": difference})
     return result
@@ -130,7 +132,6 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
         "p50_ms": figures.duration,
         "p95_ms": figures.duration,
         "total_tokens": figures.count,
-        "cost_usd": figures.money,
     }
     cells = []
     for group in groups:
@@ -138,11 +139,12 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
         for name, show in shows.items():
             first, second = ((group[side] or {}).get(name) for side in "ab")
             row.append("" if name == "errors" and not (first or second) else _change(first, second, show))
+        row.append(_cost_change(group["a"] or {}, group["b"] or {}))
         cells.append(row)
     titles = [by, *(["type"] if by == "name" else []), "count A -> B", "errors", "p50", "p95", "tokens", "cost"]
-    names = len(titles) - len(shows)
+    names = len(titles) - len(shows) - 1
     # Figures are never cut; on a narrow terminal the last ones go.
-    grid(titles, cells, right=[False] * names + [True] * len(shows), drop=[0] * names + [5, 2, 4, 0, 3, 1])
+    grid(titles, cells, right=[False] * names + [True] * (len(titles) - names), drop=[0] * names + [5, 2, 4, 0, 3, 1])
 
 
 def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:
@@ -165,3 +167,15 @@ def _change(first: float | None, second: float | None, show: Callable[[Any], str
     if first and second is not None:
         shown += f" ({(second - first) / first:+.0%})"
     return shown
+
+
+def _cost_change(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """The same of costs. ``$4.20+ -> $5.00`` has no percentage: as a part is unknown, so is by how much they differ."""
+    if not _is_partial(first, second):
+        return _change(first.get("cost_usd"), second.get("cost_usd"), figures.money)
+    shown = [(figures.cost(side) if side else "") or "-" for side in (first, second)]
+    return shown[0] if shown[0] == shown[1] else " -> ".join(shown)
+
+
+def _is_partial(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return bool(first.get("unknown_costs") or second.get("unknown_costs"))
