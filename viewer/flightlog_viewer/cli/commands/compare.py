@@ -86,10 +86,10 @@ def compare(
         json_value({"a": about[0], "b": about[1], "by": by, "groups": groups})
         return
     for letter, name, total in zip("AB", names, totals, strict=True):
+        spent = f"{figures.count(total['total_tokens'])} tokens, cost {figures.cost(total) or 'unknown'}"
         line(
             f"{letter}: {name}  {units.plural(total['spans'], 'span')}, {total['errors']:,} failed, "
-            f"{figures.count(total['total_tokens'])} tokens, "
-            f"cost {figures.cost(total) or 'unknown'}"
+            f"{spent if total['llm_calls'] else 'no model call'}"
         )
     line()
     _print(by, groups)
