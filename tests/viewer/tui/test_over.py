@@ -53,7 +53,7 @@ async def test_a_command_of_the_palette_runs_once(spans: Path) -> None:
     async with driven([spans]) as viewer:
         await viewer.press("colon", *"help", "down")
         await viewer.type("enter", "enter", "enter")
-        assert len(viewer.app.screen_stack) == 3
+        assert len(viewer.app.screen_stack) == 2
         await viewer.press("escape")
         assert isinstance(viewer.app.screen, MainScreen)
 

@@ -108,15 +108,18 @@ class FlightlogApp(Guarded, DrawnApp):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.FALLBACK
 
-    def on_mount(self) -> None:
-        # What the first resize would find out, styling and laying out everything a second time.
+    def get_default_screen(self) -> Screen[Any]:
+        # Over an empty one of Textual's each would be laid out with the other.
         wide, high = self.size
+        # What the first resize would find out, styling and laying out everything a second time.
         classes = (
             max(self.HORIZONTAL_BREAKPOINTS, key=lambda b: b if b[0] <= wide else (-1, ""))[1],
             max(self.VERTICAL_BREAKPOINTS, key=lambda b: b if b[0] <= high else (-1, ""))[1],
         )
         self.main.add_class(*classes)
-        self.push_screen(self.main)
+        return self.main
+
+    def on_mount(self) -> None:
         self.call_after_refresh(self.start_load)
 
     def start_load(self) -> None:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -91,6 +92,11 @@ class MainScreen(Guarded, Screen[None]):
 
     def on_mount(self) -> None:
         self.view("traces").shown()
+
+    def on_resize(self, event: events.Resize) -> None:
+        # At the start three tell of the size that it was laid out in: driver, application and the layout itself.
+        if event.size == self.outer_size:
+            event.prevent_default()
 
     def view(self, name: str) -> View:
         """A view by its name; it is made on first use, so that nobody waits for what is not looked at."""
