@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.screen import Screen
 
 from tests.viewer.tui.driving import driven
@@ -40,3 +41,16 @@ async def test_a_size_that_stays_asks_for_no_layout(spans: Path) -> None:
         await viewer.settle()
         assert done
         assert [len(line) <= 60 for line in viewer.text().split("\n")] == [True] * 20
+
+
+async def test_the_focus_moves_without_drawing_everything(spans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`/` and Esc draw who loses the focus, who has it, and the keys; not the lines at the top."""
+    async with driven([spans]) as viewer:
+        updates: list[Any] = []
+        monkeypatch.setattr(viewer.app, "_display", lambda screen, update: updates.append(update))
+        for key, last in (("slash", "To the list"), ("escape", "Open")):
+            await viewer.press(key)
+            assert last in viewer.text().splitlines()[-1]
+        assert not [update for update in updates if isinstance(update, LayoutUpdate)]
+        lines = {y for update in updates if isinstance(update, ChopsUpdate) for y, _, _ in update.spans}
+        assert lines == set(range(2, 24))

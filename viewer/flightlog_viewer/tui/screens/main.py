@@ -8,7 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from flightlog_viewer.tui.faults import Faulted, Guarded
@@ -71,6 +73,9 @@ class MainScreen(Guarded, Screen[None]):
         Binding("ctrl+z", "app.suspend_process", "Suspend", show=False, id="suspend"),
         Binding("ctrl+c", "copy_or_hint", "Copy selection", show=False, id="copy.selection"),
     ]
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual's own draws the whole screen anew with it; who gains or loses the focus draws itself."""
 
     def __init__(self) -> None:
         super().__init__()
