@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.screen import Screen
+from textual.strip import Strip
 
-from tests.viewer.tui.driving import driven
+from flightlog_viewer.tui.screens.traces import TracesView
+from tests.viewer.tui.driving import Driven, driven
 from tests.viewer.tui.recordings import support_file
 
 
@@ -15,6 +17,13 @@ from tests.viewer.tui.recordings import support_file
 def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty support traces, two of them failed."""
     return support_file(tmp_path_factory.mktemp("flights") / "support.jsonl")
+
+
+def traces(viewer: Driven) -> TracesView:
+    """The list of traces."""
+    view = viewer.app.main.view("traces")
+    assert isinstance(view, TracesView)
+    return view
 
 
 def layouts(screen: Screen[Any]) -> list[object]:
@@ -54,3 +63,39 @@ async def test_the_focus_moves_without_drawing_everything(spans: Path, monkeypat
         assert not [update for update in updates if isinstance(update, LayoutUpdate)]
         lines = {y for update in updates if isinstance(update, ChopsUpdate) for y, _, _ in update.spans}
         assert lines == set(range(2, 24))
+
+
+async def test_a_count_as_wide_as_before_asks_for_no_layout(spans: Path) -> None:
+    """The number of traces changes while they are followed; only one of another width moves anything."""
+    async with driven([spans]) as viewer:
+        line, done = traces(viewer).filter_line, layouts(viewer.app.screen)
+        line.set_count("31 traces")
+        await viewer.settle()
+        done.clear()
+        line.set_count("32 traces")
+        await viewer.settle()
+        assert not done
+        assert "32 traces" in viewer.text()
+        line.set_count("100 traces")
+        await viewer.settle()
+        assert done
+        assert "100 traces" in viewer.text()
+
+
+async def test_a_cursor_that_stays_draws_nothing(spans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are drawn when the cursor leaves or enters them."""
+    async with driven([spans]) as viewer:
+        table, drawn = traces(viewer).table, list[int]()
+        render_line = table.render_line
+
+        def counted(y: int) -> Strip:
+            drawn.append(y)
+            return render_line(y)
+
+        monkeypatch.setattr(table, "render_line", counted)
+        table.move_to(table.cursor)
+        await viewer.settle()
+        assert not drawn
+        table.move_to(table.cursor + 1)
+        await viewer.settle()
+        assert drawn == [1, 2]

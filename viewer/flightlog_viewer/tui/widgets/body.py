@@ -86,11 +86,9 @@ class BodyView(VirtualRows):
             segment(text, self.tone(block.tone)),
         ]
 
-    def resized(self) -> None:
+    def on_resize(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._measure()
-        else:
-            super().resized()
 
     def text(self) -> str:
         """The visible lines as plain text."""
@@ -115,7 +113,7 @@ class BodyView(VirtualRows):
         for line in range(len(self._document.visible)):
             rows += len(self._texts(line))
             self._starts.append(rows)
-        super().resized()
+        self.resized()
 
     def _texts(self, line: int) -> list[str]:
         texts = self._wrapped.get(line)

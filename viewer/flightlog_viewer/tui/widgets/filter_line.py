@@ -11,7 +11,7 @@ from textual.suggester import Suggester
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from flightlog_viewer.tui.text import content
+from flightlog_viewer.tui.text import content, width_of
 
 _PAUSE_S = 0.25
 """Typing applies the filter after this pause; Enter at once."""
@@ -46,6 +46,7 @@ class FilterLine(Vertical):
         self._placeholder = placeholder
         self._complete = complete
         self._sent = ""
+        self._count = ""
         self._pause: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -71,7 +72,10 @@ class FilterLine(Vertical):
         self._send()
 
     def set_count(self, text: str) -> None:
-        self.query_one(".filter-count", Static).update(content(text))
+        """Say how many rows there are, behind the filter."""
+        # It is said anew with every look at the files, and mostly as wide as before: that needs no layout.
+        moves, self._count = width_of(text) != width_of(self._count), text
+        self.query_one(".filter-count", Static).update(content(text), layout=moves)
 
     def show_error(self, message: str, position: int) -> None:
         """A caret under ``position``, then what is wrong there."""

@@ -123,7 +123,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
             self._unseen = False
             self.scroll_to(y=max(0, centred), animate=False, immediate=True, force=True)
             self.refresh()
-        else:
+        elif row != before:
             self.refresh_row(before)
             self.refresh_row(row)
         if tell and row != before:
@@ -172,7 +172,7 @@ class VirtualRows(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_component_rich_style(f"tone--{name}", partial=True) if name else None
 
     def on_resize(self) -> None:
-        self.resized()
+        # Textual has drawn it in its new size: the rows that are in view are as they were.
         self.call_after_refresh(self._keep_in_view)
 
     def _keep_in_view(self) -> None:
