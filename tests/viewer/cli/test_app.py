@@ -1,5 +1,7 @@
 """What stands between a failure and the user."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,3 +91,27 @@ def test_a_command_gives_its_own_status(capsys: pytest.CaptureFixture[str]) -> N
     assert "Return a status." in capsys.readouterr().out
     assert app.main([]) == 0
     assert "a test" in capsys.readouterr().out
+
+
+def test_a_program_that_ends_looks_for_garbage_rarely(tmp_path: Path) -> None:
+    """`flightlog summary` does; `flightlog tail`, which may run for weeks, and whoever calls `main` do as ever."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, gc\n"
+        "begun = gc.get_threshold()\n"
+        "atexit.register(lambda: print('as ever' if gc.get_threshold() == begun else 'rarely'))\n"
+    )
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    called = "from flightlog_viewer.cli.app import main; main(['summary', '--help'])"
+    for arguments, looks in (
+        (["-m", "flightlog", "summary", "--help"], "rarely"),
+        (["-m", "flightlog", "tail", "--help"], "as ever"),
+        (["-c", called], "as ever"),
+    ):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert done.stdout.splitlines()[-1] == looks, arguments

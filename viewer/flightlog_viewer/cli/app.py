@@ -4,6 +4,7 @@ Exit status: 0; 1 from ``doctor`` (found problems) and ``export`` (not all deliv
 meant, an input cannot be read, or we failed; 130 after Ctrl-C, 143 after SIGTERM, 129 when the terminal went.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -38,10 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         with suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal that is not UTF-8
     is_program = Path(sys.argv[0]).stem == "flightlog" or Path(sys.argv[0]).parts[-2:] == ("flightlog", "__main__.py")
+    arguments = list(sys.argv[1:] if argv is None else argv)
     if is_program:
         sys.meta_path.insert(0, WithoutPandas())
+        _collect_rarely(arguments)
     with stopping(ends_process=is_program) as stopped:
-        return _answer(list(sys.argv[1:] if argv is None else argv), stopped)
+        return _answer(arguments, stopped)
+
+
+def _collect_rarely(argv: list[str]) -> None:
+    """Let a command that ends by itself look for garbage rarely: nearly all that it makes, modules first, it keeps."""
+    command = find(argv[0]) if argv else None
+    if command is not None and not command.lasts:
+        gc.set_threshold(20_000, 20, 50)
 
 
 def _answer(argv: list[str], stopped: Stopped) -> int:

@@ -18,6 +18,8 @@ class Command(NamedTuple):
     """Its line in ``flightlog --help``."""
     group: str = ""
     """The heading that the line stands under."""
+    lasts: bool = False
+    """Whether it may run until somebody stops it."""
 
 
 _CLI: Final = "flightlog_viewer.cli.commands."
@@ -32,11 +34,11 @@ _ITSELF: Final = "flightlog itself"
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("run", "flightlog.__main__", "main", "run a command and record its LangChain and LangGraph runs", _RECORD),
     Command("demo", _CLI + "demo", "demo", "record the samples and look at them", _RECORD),
-    Command("view", _CLI + "view", "view", "browse traces and threads in the terminal", _LOOK),
+    Command("view", _CLI + "view", "view", "browse traces and threads in the terminal", _LOOK, lasts=True),
     Command("summary", _CLI + "summary", "summary", "counts, percentiles, tokens and cost by a key", _LOOK),
     Command("traces", _CLI + "traces", "traces", "one line a trace", _LOOK),
     Command("show", _CLI + "show", "show", "one trace as a tree", _LOOK),
-    Command("tail", _CLI + "tail", "tail", "one line a span as it ends", _LOOK),
+    Command("tail", _CLI + "tail", "tail", "one line a span as it ends", _LOOK, lasts=True),
     Command("doctor", _CLI + "doctor", "doctor", "what is wrong with span files, and what to do", _LOOK),
     Command("compare", _CLI + "compare", "compare", "two traces or two files, with the difference", _LOOK),
     Command("sql", _CLI + "sql", "sql", "ask in SQL", _LOOK),
@@ -47,8 +49,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("report", _CLI + "report", "report", "a page of Markdown about what happened", _SHARE),
     Command("bundle", _CLI + "bundle", "bundle", "one trace as one redacted file to send", _SHARE),
-    Command("export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats", _SHARE),
-    Command("collect", _CLI + "incoming", "collect", "receive OTLP from any agent into a span file", _OTHERS),
+    Command(
+        "export", _CLI + "export", "export", "spans out to OpenTelemetry servers and other formats", _SHARE, lasts=True
+    ),
+    Command(
+        "collect", _CLI + "incoming", "collect", "receive OTLP from any agent into a span file", _OTHERS, lasts=True
+    ),
     Command("import", _CLI + "incoming", "import_", "turn OTLP JSON lines of others into a span file", _OTHERS),
     Command("schema", _CLI + "schema", "schema", "the record, the tables, and a query for your own DuckDB", _ITSELF),
     Command("completion", _CLI + "completion", "completion", "a script that completes commands in your shell", _ITSELF),
