@@ -27,8 +27,8 @@ from tests.viewer.figures.plain import (
 )
 from tests.viewer.store.records import write
 
-PAGE = (Path(__file__).parents[3] / "docs" / "sql.md").read_text()
-PARTS = PAGE.partition("## Useful queries")[2].split("```")
+_, _, USEFUL = (Path(__file__).parents[3] / "docs" / "sql.md").read_text().partition("## Useful queries")
+PARTS = USEFUL.split("```")
 QUERIES = {
     title.strip().replace("\n", " "): block.removeprefix("sql\n")
     for title, block in zip(PARTS[::2], PARTS[1::2], strict=False)
@@ -68,7 +68,7 @@ def test_every_example_has_a_title() -> None:
     """So that none is left out below but those about questions, databases, payloads and processes that died."""
     untested = ("Where runs stopped", "Questions and how", "The same with", "What changed", "What was in", "A text in")
     asked = set(re.findall(r'ask\(store, "([^"]+)"', Path(__file__).read_text()))
-    assert len(QUERIES) == PAGE.count("```sql")
+    assert len(QUERIES) == USEFUL.count("```sql")
     for title in QUERIES:
         assert title.startswith((*untested, *asked)), title
 
