@@ -325,6 +325,7 @@ def test_an_answer_without_rows_says_so(run: Run, spans: str) -> None:
     assert run("sql", "SELECT name FROM spans WHERE false", spans, err="flightlog: no rows\n") == "name\n"
     assert run("sql", "SELECT name FROM spans WHERE false", spans, "--csv") == "name\n"
     run("sql", "SELECT step FROM checkpoints", spans, err="no rows: no checkpoint database was given\n")
+    run("sql", "SELECT name FROM spans WHERE name = 'writes'", spans, err="flightlog: no rows\n")
 
 
 def test_a_query_for_a_file_is_told_what_else_there_is(run: Run, spans: str) -> None:

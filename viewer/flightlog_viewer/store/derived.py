@@ -62,7 +62,7 @@ class Derived:
         text = _COUNT_STAR.sub("", query)
         with self._lock:
             self._views.prepare(query)
-        tables = self._tables(query)
+        tables = self.tables(query)
         everything = _ALL.search(text) is not None
         with self._lock:
             if everything or _OWN.search(text):
@@ -78,7 +78,7 @@ class Derived:
         with self._lock:
             return self._views.create_all()
 
-    def _tables(self, query: str) -> set[str]:
+    def tables(self, query: str) -> set[str]:
         """The tables that a query reads, those behind views too; by its words when it cannot be bound."""
         if (known := self._known_tables.get(query)) is not None:
             return known

@@ -106,6 +106,10 @@ class Store:
         """Make the computed columns, tables and views that a query names, so that a cursor can run it."""
         self._derived.prepare(query, self.span_count, self._rows.started_changes)
 
+    def tables_of(self, query: str) -> set[str]:
+        """The tables that a query reads, those behind views too."""
+        return self._derived.tables(query)
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A cursor for the program's own queries, for use in one thread; close it. ``interrupt()`` cancels it.
 

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 _FORMATS = ("table", "json", "csv", "parquet")
 _SHOWN = 1000
 _BATCH = 2000
-_OF_DATABASES = re.compile(r"\b(checkpoints|writes|state_changes)\b", re.IGNORECASE)
+_OF_DATABASES = {"checkpoints", "writes", "state_changes"}
 """Tables that are empty without a checkpoint database."""
 
 
@@ -86,7 +85,7 @@ def sql(
     with opened(paths, checkpoints=checkpoints, tables=tables, cache=not no_cache) as store:
         result = store.sql(text)
         if output is None:
-            asks_databases = not checkpoints and _OF_DATABASES.search(text)
+            asks_databases = not checkpoints and not _OF_DATABASES.isdisjoint(store.tables_of(text))
             _print(result, wanted, ": no checkpoint database was given" if asks_databases else "")
         else:
             _write(result, wanted, output, overwrite=overwrite)
