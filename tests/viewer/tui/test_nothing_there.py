@@ -6,6 +6,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from textual.binding import Binding
 
 from flightlog_viewer.tui.screens.threads import ThreadsView
+from flightlog_viewer.tui.screens.trace import TraceView
+from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_file, support_trace, write
 
@@ -38,8 +40,21 @@ async def test_what_could_not_be_written_is_missing(tmp_path: Path) -> None:
 async def test_no_tab_of_a_span_without_a_span(tmp_path: Path) -> None:
     """Before a trace is opened the tabs have nothing to show, and say so whichever is turned to."""
     async with driven([support_file(tmp_path / "s.jsonl", 2)], size=(120, 40)) as viewer:
-        await viewer.press("2", "v")
+        await viewer.press("slash")
+        await viewer.write("name:nobody")
+        await viewer.press("enter", "2", "v")
         assert "nothing is chosen" in viewer.text()
-        await viewer.press("1", "enter")
+        await viewer.press("1", "escape", "2")
         assert "[Raw]" in viewer.text()
         assert "nothing is chosen" not in viewer.text()
+
+
+async def test_screen_2_before_a_trace_was_opened(tmp_path: Path) -> None:
+    """The number of an empty screen opens the trace under the cursor of the list, and later goes back to that one."""
+    async with driven([support_file(tmp_path / "s.jsonl", 3)], size=(120, 40)) as viewer:
+        await viewer.press("j", "2")
+        trace, chosen = viewer.app.query_one(TraceView), viewer.app.query_one(TracesView).selected()
+        assert chosen is not None
+        assert trace.trace_id == chosen.trace_id
+        await viewer.press("1", "j", "2")
+        assert trace.trace_id == chosen.trace_id

@@ -21,6 +21,7 @@ from flightlog_viewer.tui.widgets.lines import Banner, KeyBar, TabBar
 
 if TYPE_CHECKING:
     from flightlog_viewer.tui.app import FlightlogApp
+    from flightlog_viewer.tui.screens.trace import TraceView
 
 VIEWS = ("traces", "trace", "threads", "inbox", "stats", "sql")
 TITLES = tuple(name.title() if name != "sql" else "SQL" for name in VIEWS)
@@ -137,12 +138,17 @@ class MainScreen(Guarded, Screen[None]):
         return view
 
     def go(self, name: str) -> None:
-        """To a screen by its number. Where that leads back, the way from there on is forgotten: q would repeat it."""
+        """To a screen by its number. Where that leads back, the way from there on is forgotten: q would repeat it.
+
+        Before any trace has been opened its screen opens the one under the cursor of the list.
+        """
         if name in self._before and name != self._front:
             del self._before[self._before.index(name) :]
             self.bring(name, remember=False)
         else:
             self.bring(name)
+        if name == "trace" and cast("TraceView", self.front).trace_id is None:
+            cast(TracesView, self.view("traces")).open_selected()
 
     def _came(self, view: View) -> None:
         """A view is there for the first time; whoever has left it meanwhile is not called back."""

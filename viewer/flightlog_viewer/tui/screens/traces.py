@@ -228,6 +228,10 @@ class TracesView(View):
 
     def on_virtual_rows_opened(self, event: RowList.Opened) -> None:
         event.stop()
+        self.open_selected()
+
+    def open_selected(self) -> None:
+        """Open the trace under the cursor, if there is one, at what it was found by."""
         trace = self.selected()
         if trace is None:
             return
