@@ -45,6 +45,7 @@ THREADS = (DONE, FAILED, WAITS, DIED)
         ("steps:7", [DONE]),
         ("updated>45m", [FAILED, WAITS]),
         ("updated<12:00", [DONE]),
+        ("-updated:*", [DIED]),
         ("(chat OR desk) updated>=2026-11-20", [DONE, FAILED, WAITS]),
     ],
 )

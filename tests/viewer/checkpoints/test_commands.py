@@ -270,6 +270,17 @@ def test_questions_of_one_status(database: Path, run: Run) -> None:
     assert (status, "pending" in err) == (2, True)
 
 
+def test_questions_that_match(database: Path, run: Run) -> None:
+    """`--filter` chooses what is listed and counted; a mistake in it and one that leaves nothing are told."""
+    found = json.loads(run("approvals", database, "--filter", "status:answered lag>=0ms", "--json")[1])
+    assert [row["thread_id"] for row in found["approvals"]] == ["answered"]
+    assert found["metrics"]["questions"] == 1
+    assert run("approvals", database, "--filter", "asked<2d")[2] == "flightlog: none of 2 questions matches\n"
+    assert "a status is one of pending" in run("approvals", database, "--filter", "status:open")[2]
+    status, _, err = run("approvals", database, "--filter", "nod:x")
+    assert (status, "did you mean `node`?" in err) == (2, True)
+
+
 def test_times_are_shown_in_a_zone(database: Path, run: Run) -> None:
     """`--tz` moves what the tables and the replay show; the JSON keeps UTC."""
     stored = json.loads(run("threads", "--checkpoints", database, "--json")[1])[0]["updated_at"]

@@ -129,6 +129,12 @@ async def test_times_are_shown_in_the_zone_asked_for(
         assert "2025-11-20  " in viewer.text()
         await viewer.press("4")
         assert "2025-11-20 13:04:" in viewer.text()
+        await viewer.press("slash")
+        await viewer.write("asked>=2025-11-20T13:00 lag>1h")
+        await viewer.press("enter")
+        for counted in ("1 of 1", "1 of 1", "0 of 1"):
+            assert counted in viewer.text()
+            await viewer.press("Z")
 
 
 async def test_moving_in_a_trace(spans: Path) -> None:

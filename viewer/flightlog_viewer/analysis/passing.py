@@ -1,16 +1,28 @@
 """The filter language over what is in no table: a filter is no SQL there but a function, which a row passes or not."""
 
 import fnmatch
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from typing import Final, TypeAlias, TypeVar
 
+from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter_syntax import All, AnyOf, FilterError, Node, Not, Scoped, Term, Value
+from flightlog_viewer.analysis.times import point
 
 Row = TypeVar("Row")
 Says: TypeAlias = Callable[[Iterable[str]], bool]
+Compares: TypeAlias = Callable[[float | None], bool]
 _NONE: Final[Mapping[str, str]] = {}
+_ORDER: Final[dict[str, Callable[[float, float], bool]]] = {
+    ":": operator.eq,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
 
 
 def passes(node: Node, term: Callable[[Term], Callable[[Row], bool]]) -> Callable[[Row], bool]:
@@ -49,6 +61,43 @@ def says(term: Term, whose: str, text: str, *, within: bool, words: Mapping[str,
         raise FilterError(f"`{term.field}` of {whose} is compared with `:`", term.position, text)
     matches = [_matcher(value, within, words) for value in term.values]
     return lambda parts: any(match(part) for part in parts for match in matches)
+
+
+def compares(term: Term, text: str, number: Callable[[str], float]) -> Compares:
+    """Whether a number is what a term asks for; one that is not known never is, and ``field:*`` asks for any.
+
+    ``number`` reads what was typed, and raises UsageError when it cannot. Raises FilterError.
+    """
+    compare = _ORDER.get(term.op)
+    if compare is None:
+        raise FilterError(f"`{term.field}` is not text: compare it with >, < or :", term.position, text)
+    wanted = []
+    for value in term.values:
+        if value.text == "*" and term.op == ":":
+            return lambda known: known is not None
+        try:
+            wanted.append(number(value.text))
+        except UsageError as error:
+            raise FilterError(str(error), value.position, text) from None
+    return lambda known: known is not None and any(compare(known, one) for one in wanted)
+
+
+def count(text: str) -> float:
+    """A number as it is typed. Raises UsageError."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number") from None
+
+
+def moment(tz: tzinfo, now: datetime | None) -> Callable[[str], float]:
+    """Reads a point in time as ``times.point`` does, in seconds since the epoch."""
+    return lambda text: point(text, tz=tz, now=now).replace(tzinfo=UTC).timestamp()
+
+
+def seconds(known: datetime | None) -> float | None:
+    """The same of a time that is known."""
+    return None if known is None else known.timestamp()
 
 
 def _matcher(value: Value, within: bool, words: Mapping[str, str]) -> Callable[[str], bool]:

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Final, TypeAlias, get_args
 
-from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter_fields import status_hint
-from flightlog_viewer.analysis.filter_syntax import FilterError, Term, Value, parse
-from flightlog_viewer.analysis.passing import field_of, passes, says
+from flightlog_viewer.analysis.filter_syntax import Term, parse
+from flightlog_viewer.analysis.passing import compares, count, field_of, moment, passes, says, seconds
 from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.thread_line import left_open
-from flightlog_viewer.analysis.times import point
 from flightlog_viewer.approvals.approval import parse_time
 from flightlog_viewer.checkpoints.model import ThreadStatus, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -35,13 +33,6 @@ _ALSO: Final = {"thread_id": "thread", "steps": "step", "question": "asks", "err
 _SPAN_WORDS: Final = {"error": "errored", "failed": "errored", "ok": "finished", "unfinished": "crashed"}
 """Statuses of runs, as they are typed over traces, in the words of threads."""
 _WITHIN: Final = ("", "asks", "open")
-_ORDER: Final[dict[str, Callable[[float, float], bool]]] = {
-    ":": lambda a, b: a == b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-}
 
 
 def compile_thread_filter(text: str, *, tz: tzinfo = UTC, now: datetime | None = None) -> Passes:
@@ -66,34 +57,15 @@ def complete(start: str) -> list[str]:
 
 def _term(term: Term, text: str, tz: tzinfo, now: datetime | None) -> Passes:
     name = field_of(term, "threads", FIELDS, _ALSO, text)
-    if name in ("step", "updated"):
-        some = [_compared(name, term, value, text, tz, now) for value in term.values]
-        return lambda thread: any(one(thread) for one in some)
+    if name == "step":
+        steps = compares(term, text, count)
+        return lambda thread: steps(thread.steps)
+    if name == "updated":
+        updated = compares(term, text, moment(tz, now))
+        return lambda thread: updated(seconds(parse_time(thread.updated_at)))
     words = _SPAN_WORDS if name == "status" else {}
     match = says(term, "a thread", text, within=name in _WITHIN, words=words)
     return lambda thread: match(_texts(name, thread))
-
-
-def _compared(name: str, term: Term, value: Value, text: str, tz: tzinfo, now: datetime | None) -> Passes:
-    compare = _ORDER.get(term.op)
-    if compare is None:
-        raise FilterError(f"`{term.field}` is not text: compare it with >, < or :", term.position, text)
-    if name == "step":
-        try:
-            steps = float(value.text)
-        except ValueError:
-            raise FilterError(f"{value.text!r} is not a number", value.position, text) from None
-        return lambda thread: compare(thread.steps, steps)
-    try:
-        moment = point(value.text, tz=tz, now=now).replace(tzinfo=UTC).timestamp()
-    except UsageError as error:
-        raise FilterError(str(error), value.position, text) from None
-
-    def compared(thread: ThreadSummary) -> bool:
-        updated = parse_time(thread.updated_at)
-        return updated is not None and compare(updated.timestamp(), moment)
-
-    return compared
 
 
 def _texts(name: str, thread: ThreadSummary) -> Iterable[str]:

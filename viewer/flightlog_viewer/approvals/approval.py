@@ -98,6 +98,10 @@ class Approval:
         """The most time that the answer can have taken."""
         return _gap(self.asked.earliest, self.answered.latest) if self.status == "answered" else None
 
+    def waited_ms(self, now: datetime) -> float | None:
+        """The most time that the answer can have taken; of a pending question its age."""
+        return _gap(self.asked_at, now) if self.status == "pending" else self.lag_max_ms
+
 
 def breakpoint_id(checkpoint_id: str) -> str:
     """What stands for the interrupt id of a static breakpoint, which has none."""

@@ -149,11 +149,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 def _waiting(approvals: Iterable[Approval], now: datetime, ttl: timedelta | None) -> Waiting:
     pending = [approval for approval in approvals if approval.status == "pending"]
-    ages = [
-        max(0.0, (now - moment).total_seconds() * 1000)
-        for approval in pending
-        if (moment := approval.asked_at) is not None
-    ]
+    ages = [age for approval in pending if (age := approval.waited_ms(now)) is not None]
     past = None if ttl is None else sum(age > ttl.total_seconds() * 1000 for age in ages)
     return Waiting(len(pending), past, max(ages, default=None), percentile(ages, 0.5))
 

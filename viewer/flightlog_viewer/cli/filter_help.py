@@ -23,7 +23,7 @@ The filter language, of --filter and of the viewer's filter line.
 
 Over traces, terms that stand together hold for one span; a negation is about all of its spans.
 Over threads (`flightlog threads --filter`, screen 3) the fields are {threads}.
-Over questions to a human (screen 4) they are {questions}.
+Over questions to a human (`flightlog approvals --filter`, screen 4) they are {questions}.
 
 fields:
 """

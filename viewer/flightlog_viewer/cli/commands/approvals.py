@@ -33,6 +33,15 @@ def approvals(
         str | None,
         typer.Option("--status", metavar="STATUS", help="List only these: pending, answered, abandoned."),
     ] = None,
+    filter: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="FILTER",
+            help="Only questions that match, in the figures too: 'node:approve by:ann asked>7d lag>1h', or words.",
+            show_default=False,
+        ),
+    ] = None,
     ttl: Annotated[
         str | None,
         typer.Option(
@@ -65,8 +74,10 @@ def approvals(
     \b
     Example:
       flightlog approvals checkpoints.sqlite --status pending --ttl 24h
+      flightlog approvals checkpoints.sqlite --filter 'node:approve asked>7d lag>1h'
       flightlog approvals spans.jsonl --checkpoints checkpoints.sqlite --threshold 0.7 --json
     """
+    from flightlog_viewer.analysis.question_filter import compile_question_filter, hint
     from flightlog_viewer.analysis.times import milliseconds, zone
     from flightlog_viewer.approvals.approval import QuestionStatus
     from flightlog_viewer.approvals.calibration import advise
@@ -80,15 +91,17 @@ def approvals(
         raise UsageError("give span files, a checkpoint database, or both")
     if status not in (None, *get_args(QuestionStatus)):
         raise UsageError(f"no status {status!r}: there are {', '.join(get_args(QuestionStatus))}")
+    now = datetime.now(UTC)
+    passes = compile_question_filter(filter or "", tz=place, now=now)
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
     spans, in_vain = _from_spans(paths, cache=not no_cache) if paths else (SpanSide(), [])
     picture = whole_picture(checkpoints, spans, breakpoints=breakpoint or (), regret_path=regret_path)
-    now = datetime.now(UTC)
-    rows = [row(approval, now) for approval in picture.approvals if status in (None, approval.status)]
-    metrics = measure(picture.approvals, now, limit, place)
-    advice = (
-        None if threshold is None else advise(picture.approvals, threshold, picture.regretted if regret_path else None)
-    )
+    asked = [approval for approval in picture.approvals if passes(approval)]
+    if picture.approvals and not asked:
+        output.note(f"none of {plural(len(picture.approvals), 'question')} matches{hint(filter or '')}")
+    rows = [row(approval, now) for approval in asked if status in (None, approval.status)]
+    metrics = measure(asked, now, limit, place)
+    advice = None if threshold is None else advise(asked, threshold, picture.regretted if regret_path else None)
     if shape == "json":
         output.json_value(
             {
@@ -109,9 +122,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
     """One approval as `--json` prints it; `waiting_ms` is the age of a pending question."""
     from flightlog_viewer.analysis.json_forms import approval_form
 
-    asked = approval.asked_at if approval.status == "pending" else None
-    age = None if asked is None else max(0.0, (now - asked).total_seconds() * 1000)
-    return approval_form(approval) | {"waiting_ms": age}
+    return approval_form(approval) | {"waiting_ms": approval.waited_ms(now) if approval.status == "pending" else None}
 
 
 _COLUMNS = (

@@ -46,7 +46,8 @@ class InboxView(View):
     def __init__(self) -> None:
         super().__init__(id="inbox")
         self._approvals: list[Approval] = []
-        self._where: Passes | None = None
+        self._text = ""
+        """The filter."""
         self._passing: list[Approval] = []
         """Those that pass the filter, of all tabs."""
         self._listed: dict[str, Approval] = {}
@@ -93,7 +94,7 @@ class InboxView(View):
         if not self.session.loaded:
             return
         again = partial(self.data_changed, appended=True) if appended else None
-        where, threads = self._where, self.session.threads
+        where, threads = self._compiled(self._text), self.session.threads
 
         def work() -> tuple[list[Approval], datetime | None, list[Approval]]:
             every, as_of = threads.approvals()
@@ -102,6 +103,8 @@ class InboxView(View):
         self.ask("approvals", work, self._read, again=again)
 
     def zone_changed(self) -> None:
+        if self._text:
+            self.data_changed(appended=False)  # its times are meant in the zone
         self._list()
         self._show()
 
@@ -124,7 +127,7 @@ class InboxView(View):
         waits = tab == "Pending"
         self.table.set_columns(columns(pending=waits))
         self.table.show_rows(ApprovalRows(self._listed, self.glyphs, now, self.viewer.ttl_seconds, pending=waits))
-        self.filter_line.set_count("" if self._where is None else f"{len(shown):,} of {len(of_tab):,}")
+        self.filter_line.set_count(f"{len(shown):,} of {len(of_tab):,}" if self._text else "")
         pending = sum(a.status == "pending" for a in self._approvals)
         seen = ""
         if self._as_of is not None:
@@ -178,12 +181,17 @@ class InboxView(View):
         event.stop()
         text = event.text.strip()
         try:
-            self._where = compile_question_filter(text) if text else None
+            self._compiled(text)
         except FilterError as error:
             self.filter_line.show_error(error.message, error.position)
             return
         self.filter_line.clear_error()
+        self._text = text
         self.data_changed(appended=False)
+
+    def _compiled(self, text: str) -> Passes | None:
+        """A filter as it is meant now and in this zone. Raises FilterError."""
+        return compile_question_filter(text, tz=self.zone, now=self.viewer.now()) if text else None
 
     def on_filter_line_left(self, event: FilterLine.Left) -> None:
         event.stop()
