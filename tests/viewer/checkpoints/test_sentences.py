@@ -110,6 +110,20 @@ def test_a_question_in_a_branch_that_was_left(name: str, database: Path, say: Sa
     assert "finished" in next(line for line in say("threads").splitlines() if line.startswith(name))
 
 
+def test_what_an_update_changed_was_written_by_no_node_that_ran(say: Say) -> None:
+    """What `update_state` changed beside a step that had run is not said to be by that step's node."""
+    found = {}
+    for name in ("forked", "by hand"):
+        steps = json.loads(say("replay", name, "--json"))["steps"]
+        found[name] = [
+            (change["path"], change["node"])
+            for step in steps
+            if step["source"] == "update"
+            for change in step["changes"]
+        ]
+    assert found == {"forked": [("amount", None)], "by hand": [("decision", "approve")]}
+
+
 def test_an_answer_that_exit_durability_did_not_store(database: Path) -> None:
     """The thread went on after the question: it was answered, and with what is not recorded."""
     with open_source(database) as source:

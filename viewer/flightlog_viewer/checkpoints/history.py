@@ -96,7 +96,7 @@ class HistoryReader:
             closed=opened.closed is not None,
             committed_at=row.committed_at,
             before=parent.values if parent else {},
-            writers=_writers(parent.rows.tasks) if parent else {},
+            writers=_writers(parent.rows.tasks, opened.source) if parent else {},
         )
 
     def _step_rows(self, opened: Opened, known: Triggers) -> StepRows:
@@ -266,9 +266,16 @@ def _resumed(opened: Opened, parent: _Parent | None) -> bool:
     return all(parent.opened.versions.get(channel) == version for channel, version in marked.items())
 
 
-def _writers(tasks: Sequence[Task]) -> dict[str, list[str]]:
+def _writers(tasks: Sequence[Task], source: str | None) -> dict[str, list[str]]:
+    """Channel to the nodes that wrote it, of the tasks of a checkpoint, for the child that came to be in this way.
+
+    A checkpoint with several children has the rows of all of them: what its nodes wrote made none by update_state,
+    which leaves rows of its own, or none where the thread had gone on.
+    """
     writers: dict[str, list[str]] = {}
     for task in tasks:
+        if (source == "update" and not task.by_update) or (source == "loop" and task.kind == "update"):
+            continue
         for channel in task.writes:
             nodes = writers.setdefault(channel, [])
             if task.node not in nodes:
