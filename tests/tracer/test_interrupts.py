@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
@@ -248,6 +248,21 @@ def test_a_node_that_catches_the_interrupt_does_not_make_the_root_wait() -> None
     tracer = JsonlTracer()
     graph_of(Log, stubborn, checkpointer=InMemorySaver()).invoke({"log": []}, config(tracer))
     assert statuses(tracer) == [("stubborn", "ok"), ("LangGraph", "ok")]
+
+
+def test_what_routes_behind_a_node_that_handed_over_is_no_attempt_of_it() -> None:
+    """The conditional edge of a subgraph that has handed over runs under the node's name; it is an edge, no retry."""
+
+    def leave(state: Log) -> Any:
+        return Command(goto="other", graph=Command.PARENT, update={"log": ["left"]})
+
+    tracer = JsonlTracer()
+    graph: Any = StateGraph(Log)
+    graph.add_node("sub", graph_of(Log, leave, name="inner")).add_node("other", lambda state: {"log": ["other"]})
+    graph.add_edge(START, "sub").add_conditional_edges("sub", lambda state: END, [END])
+    graph.compile().invoke({"log": []}, {"callbacks": [tracer]})
+    found = [(span.kind, span.status, span.attempt) for span in tracer.spans if span.name == "sub"]
+    assert found == [("node", "handoff", 1), ("edge", "ok", None)]
 
 
 def test_a_command_to_the_parent_graph_is_a_handoff() -> None:

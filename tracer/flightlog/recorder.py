@@ -21,7 +21,7 @@ import orjson
 
 from flightlog.clock import SYSTEM, Clock
 from flightlog.containment import Containment
-from flightlog.events.attempts import number_attempt
+from flightlog.events.attempts import hand_over, number_attempt
 from flightlog.events.failure import outcome
 from flightlog.events.kinds import end_of_graph
 from flightlog.events.langgraph import MOVED, Place, resume_records, users_own
@@ -241,7 +241,10 @@ class Recorder:
         if foreign.depth > MAX_DEPTH:
             return
         fields = fields or {}
-        status = outcome(error, self.runs.open.get(key.int), fields)
+        run = self.runs.open.get(key.int)
+        status = outcome(error, run, fields)
+        if status == "handoff" and run is not None:
+            hand_over(run)
         self.end(key, status, now, output, fields, type_=type_, parent_key=parent_key)
 
     def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
