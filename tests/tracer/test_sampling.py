@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 
 from flightlog import JsonlTracer, read_open_spans, read_spans
 from flightlog.sampling import MAX_HELD_BYTES, Held, Sampler
 from tests.faults.agents import converse
+from tests.tracer.graphs import Log, graph_of
 
 
 def _sometimes(x: int) -> int:
@@ -104,12 +106,30 @@ def test_sampling_of_the_memory_buffer() -> None:
 
 
 def test_interrupted_traces_are_always_kept(tmp_path: Path) -> None:
-    """The run that asked a human is kept whole; the run that went on, which nothing brings in, is not."""
+    """The run that asked a human is kept whole, and so is the one that brings the answer; the rest is left out."""
     path = tmp_path / "trace.jsonl"
     with JsonlTracer(path, sample=0, always_keep=("interrupted",)) as tracer:
+        run(tracer, 9)
         converse({"callbacks": [tracer]})
-    spans = list(read_spans(path))
-    (root,) = [span for span in spans if span.parent_run_id is None]
-    assert root.status == "interrupted"
-    assert {span.trace_id for span in spans} == {root.run_id}
-    assert len(spans) == 16
+    roots = {span.run_id: span for span in read_spans(path) if span.parent_run_id is None}
+    assert [(span.status, bool(span.resumes)) for span in roots.values()] == [("interrupted", False), ("ok", True)]
+    assert list(Counter(span.trace_id for span in read_spans(path)).values()) == [16, 6]
+
+
+def test_who_keeps_failures_alone_keeps_no_answers(tmp_path: Path) -> None:
+    """The run that goes on after a pause is kept for the sake of the pause only."""
+    path = tmp_path / "trace.jsonl"
+    with JsonlTracer(path, sample=0, always_keep=("error",)) as tracer:
+        converse({"callbacks": [tracer]})
+    assert not any(span.resumes for span in read_spans(path))
+
+
+def test_a_run_that_goes_on_from_a_breakpoint_is_kept(tmp_path: Path) -> None:
+    """Whoever keeps pauses keeps the run that follows one at a static breakpoint, which holds no answer."""
+    path = tmp_path / "trace.jsonl"
+    graph = graph_of(Log, lambda state: {"log": ["done"]}, checkpointer=InMemorySaver(), interrupt_before="*")
+    with JsonlTracer(path, sample=0, always_keep=("interrupted",)) as tracer:
+        given: Any
+        for given in ({"log": []}, None):
+            graph.invoke(given, {"callbacks": [tracer], "configurable": {"thread_id": "t"}})
+    assert [span.status for span in read_spans(path) if span.parent_run_id is None] == ["interrupted", "ok"]

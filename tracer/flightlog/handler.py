@@ -81,7 +81,8 @@ class JsonlTracer(SharedByCopies, Callbacks):
             and SHA-256) or ``none``; None means ``all``.
         max_field_bytes: bytes of JSON kept of each payload, 64 or more; the rest is cut, with its size and SHA-256.
         sample: share of traces recorded, 0 to 1, whole traces only; ``summary()`` counts the others too.
-        always_keep: statuses (``error``, ``interrupted``) that bring the whole trace in, whatever the share.
+        always_keep: statuses (``error``, ``interrupted``) that bring the whole trace in, whatever the share;
+            ``interrupted`` brings in the trace that goes on after the pause as well.
         fsync: make each span survive the machine, not only the process.
         max_bytes: size at which the file is renamed and a new one begun; None means never.
         max_total_bytes: bound on the file and its renamed predecessors together, of which the oldest are deleted;

@@ -150,6 +150,8 @@ class Recorder:
             resumes = resume_records(inputs)
             if resumes is not None:
                 self.fields.put(record, run, "resumes", resumes)
+                if root.held is not None:
+                    root.held.goes_on()
         json = self._quick_inputs(inputs, root.memo)
         if json is None or len(json) > self._max_field_bytes:
             json = self.fields.payload(run, "inputs", inputs, self.fields.inputs_mode, json)
@@ -262,6 +264,8 @@ class Recorder:
         if run is not None:
             run.record["checkpoint_id"] = checkpoint_id
             run.head = None
+            if run.root.held is not None:
+                run.root.held.goes_on()
 
     def finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
         """Write a run that is no longer open."""

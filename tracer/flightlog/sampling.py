@@ -39,13 +39,19 @@ def sampling_options(sample: str | None, always_keep: str | None) -> SamplingOpt
 class Held:
     """The lines of one trace that is kept only if one of its spans turns out to be worth it."""
 
-    __slots__ = ("fate", "lines")
+    __slots__ = ("fate", "keep_answers", "lines")
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_answers: bool = False) -> None:
         self.lines: list[bytes] = []
         """The spans that have ended."""
         self.fate: bool | None = None
         """Kept, dropped, or None while that is open."""
+        self.keep_answers = keep_answers
+
+    def goes_on(self) -> None:
+        """The trace goes on after a pause: whoever keeps questions needs the answers, or they would seem to wait."""
+        if self.keep_answers and self.fate is None:
+            self.fate = True
 
 
 class Sampler:
@@ -55,7 +61,8 @@ class Sampler:
         """
         share: of traces recorded, 0 to 1.
         always_keep: statuses, such as ``error`` and ``interrupted``; a trace with a span of one of them is recorded
-        whatever the share. Until that is known its finished spans are held in memory.
+        whatever the share, and with ``interrupted`` the one that goes on after the pause. Until that is known its
+        finished spans are held in memory.
         """
         if not isinstance(share, int | float) or not 0 <= share <= 1:
             raise UsageError(f"sample must be a share between 0 and 1, not {share!r}")
@@ -78,7 +85,7 @@ class Sampler:
 
     def begin(self) -> Held | None:
         """For a trace outside the share: where its lines wait, or None when nothing can bring it in."""
-        return Held() if self._always_keep else None
+        return Held(keep_answers="interrupted" in self._always_keep) if self._always_keep else None
 
     def ended(self, held: Held, line: bytes, status: str, *, is_root: bool) -> list[bytes]:
         """A span of a held trace ended. Gives the lines to write now; ``held.fate`` says what becomes of the rest."""
