@@ -16,7 +16,7 @@ HUGE: Final = 1e300
 NO_VERSION: Final = "no record version `v`"
 NO_STRING: Final = "`{}` is not a string"
 UNKNOWN: Final = "unknown `{}`"
-NO_DURATION: Final = "`duration_ms` is not a finite number"
+NO_DURATION: Final = "`duration_ms` is not a finite number from 0 on"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 

@@ -45,6 +45,8 @@ def sick(kind: str, tmp_path: Path) -> Path:
             spans.add("loss", None, 30, type="event", name="flightlog.loss", status="error", metadata={"lost": 7})
         case "abandoned":
             spans.add("left", "root", 20, status="abandoned")
+        case "newer":
+            extra = [spans.lines[0].replace(b'"root"', b'"later"').replace(b'"v":1', b'"v":2')]
         case "truncated":
             spans.add("cut", "root", 20, truncated={"inputs": {"bytes": 9, "sha256": "x"}})
         case "unpriced":
@@ -113,13 +115,22 @@ def test_findings_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert shown.endswith("\n2 spans: 1 problem\n")
 
 
-@pytest.mark.parametrize("kind", ["abandoned", "truncated", "unpriced", "unfinished_line"])
+@pytest.mark.parametrize("kind", ["abandoned", "newer", "truncated", "unpriced", "unfinished_line"])
 def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is said, and the status stays 0."""
     status, findings = examine(sick(kind, tmp_path), capsys)
     assert status == 0
     assert list(findings) == [kind]
     assert not findings[kind]["problem"]
+
+
+def test_records_that_are_there_twice_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file beside its copy is no fault: nothing counts twice, and a note says how many records were left out."""
+    for name in ("s.jsonl", "copy.jsonl"):
+        healthy().write(tmp_path / name)
+    status, findings = examine(tmp_path, capsys)
+    assert (status, list(findings), findings["repeated"]["count"]) == (0, ["repeated"], 2)
+    assert not findings["repeated"]["problem"]
 
 
 def test_what_only_looks_like_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

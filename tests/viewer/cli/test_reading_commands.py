@@ -183,6 +183,19 @@ def test_what_could_not_be_written_is_said_by_all(run: Run, tmp_path: Path) -> N
         run(*command, path, err="9 spans could not be written (`flightlog doctor` says when and why)")
 
 
+def test_what_a_later_version_wrote_is_said_by_all(run: Run, tmp_path: Path) -> None:
+    """Spans of a later record are loaded, and every command that reads them says how many there are."""
+    first, second = SpanLines().add("a", None, 0).add("b", None, 1).lines
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(first + b"\n" + second.replace(b'"v":1', b'"v":2,"colour":"red"') + b"\n")
+    said = "1 span was written by a later flightlog than this one, which may not know all of it"
+    for command in (["summary"], ["traces"]):
+        run(*command, str(path), err=said)
+    assert run("sql", "SELECT raw->>'colour' AS colour FROM spans WHERE v = 2", str(path), "--csv", err=said) == (
+        "colour\nred\n"
+    )
+
+
 def test_csv_of_a_summary_is_safe(run: Run, spans: str) -> None:
     """CSV has one row a group and the names of the JSON."""
     rows = list(csv.DictReader(io.StringIO(run("summary", spans, "--by", "model", "--csv"))))

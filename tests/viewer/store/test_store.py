@@ -98,7 +98,7 @@ def test_rejects(tmp_path: Path) -> None:
     assert [reject["reason"] for reject in rejects][1:9] == [
         "`name` is not a string",
         "`run_id` is not a string",
-        "`duration_ms` is not a finite number",
+        "`duration_ms` is not a finite number from 0 on",
         "no record version `v`",
         "unknown `status`",
         "`start_time` is not an RFC 3339 time",

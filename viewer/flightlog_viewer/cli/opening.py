@@ -16,6 +16,7 @@ from flightlog_viewer.cli.starting_over import StartOverError
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
+    from flightlog_viewer.store.store import Gaps
 
 
 _SAID: Final = 3
@@ -63,7 +64,7 @@ def opened(
     quiet: bool = False,
 ) -> Iterator["Store"]:
     """The store over PATHS, closed at the end. Says on stderr what is missing in them, unless ``quiet``: lines that
-    are not spans, spans that could not be written.
+    are not spans, spans that could not be written, spans of a later version.
 
     Raises StartOverError when the index cache turns out to be damaged before anything was printed.
     """
@@ -89,8 +90,8 @@ def opened(
         if rejected:
             lines = "1 line is not a span and was" if rejected == 1 else f"{rejected:,} lines are not spans and were"
             note(f"{lines} left out (`flightlog doctor` says why)")
-        if not quiet and (lost := store.lost):
-            note(f"{units.plural(lost, 'span')} could not be written (`flightlog doctor` says when and why)")
+        if not quiet:
+            _say_gaps(store.gaps)
         if store.cache_was_damaged:
             note(_DAMAGED)
         before = printed()
@@ -103,3 +104,11 @@ def opened(
                 raise UnreadableError(f"{_DAMAGED}: give the command again") from None
             note(_DAMAGED)
             raise StartOverError from None
+
+
+def _say_gaps(gaps: "Gaps") -> None:
+    if gaps.lost:
+        note(f"{units.plural(gaps.lost, 'span')} could not be written (`flightlog doctor` says when and why)")
+    if gaps.newer:
+        spans = units.plural(gaps.newer, "span was", "spans were")
+        note(f"{spans} written by a later flightlog than this one, which may not know all of it")

@@ -6,7 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import duckdb
 
@@ -35,6 +35,15 @@ _MEMORY_LIMIT_BYTES: Final = 4 << 30
 """What DuckDB may take at most; half of the machine's memory when that is less."""
 _NO_TABLE: Final = "Catalog Error: Table"
 _NOT_BOUND: Final = ("Binder Error", "Catalog Error")
+
+
+class Gaps(NamedTuple):
+    """What whoever reads a figure has to know."""
+
+    lost: int
+    """Spans that a tracer could not write, as it says itself."""
+    newer: int
+    """Spans of a later version of the record: what this one does not know of them is in ``raw`` alone."""
 
 
 class Store:
@@ -145,9 +154,9 @@ class Store:
         return int(self.sql("SELECT count(*) FROM rejects").fetchall()[0][0])
 
     @property
-    def lost(self) -> int:
-        """Spans that a tracer could not write, as it says itself."""
-        return int(self.query("doctor_losses")[0]["count"])
+    def gaps(self) -> Gaps:
+        """What is missing in every figure, and what may be."""
+        return Gaps(**self.query("gaps")[0])
 
     @property
     def damaged_files(self) -> list[str]:

@@ -36,6 +36,8 @@ class Session:
         """Lines that are not spans."""
         self.lost = 0
         """Spans that a tracer could not write."""
+        self.newer = 0
+        """Spans of a later version of the record."""
         self._unended: list[tuple[str, str]] = []
 
     @property
@@ -106,7 +108,7 @@ class Session:
 
     def _look(self) -> None:
         self.reject_count = self.spans.reject_count()
-        self.lost = self.cursors.store.lost
+        self.lost, self.newer = self.cursors.store.gaps
         self._unended = self.spans.unended() if self.cursors.store.in_flight else []
 
     @property

@@ -29,6 +29,8 @@ def status_line(
         gaps += [f"{session.lost:,} lost"] if session.lost else []
         if gaps:
             parts += ["  ", (f"{', '.join(gaps)} (R)", "bold $warning")]
+        if session.newer:
+            parts += ["  ", (f"{session.newer:,} of a later version", "bold $warning")]
         if pending:
             parts += ["  ", (f"{glyphs.status['interrupted']} {pending} pending", "bold $warning")]
     if following:

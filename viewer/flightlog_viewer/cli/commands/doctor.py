@@ -95,6 +95,10 @@ _CHECKS: Final = (
         "A stream was dropped or a task cancelled without an end event; the process went on.",
     ),
     Check(
+        "newer", False, "span has a later version of the record", "spans have a later version of the record",
+        "What this version knows of them is shown, the rest is in `raw`: update flightlog here.",
+    ),
+    Check(
         "truncated", False, "span has a payload that was cut", "spans have a payload that was cut",
         "Raise max_field_bytes of the tracer to keep more; sizes and hashes are in `truncated`.",
     ),
@@ -160,7 +164,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
 
 def examine(store: "Store") -> list[Finding]:
     """Everything found, problems first."""
-    found = [*_rejects(store), *_wrong(store)]
+    found = [*_rejects(store), *_wrong(store), *_repeated(store.duplicates)]
     for check in _CHECKS:
         row = store.query(f"doctor_{check.kind}")[0]
         if row["count"]:
@@ -204,3 +208,13 @@ def _wrong(store: "Store") -> list[Finding]:
         "(`flightlog schema`)."
     )
     return [Finding("wrong_fields", True, total, what, advice, found.examples)]
+
+
+def _repeated(count: int) -> list[Finding]:
+    if not count:
+        return []
+    what = units.plural(count, "record is there twice and counts once", "records are there twice and count once")
+    advice = (
+        "A file was given together with its copy, perhaps a packed one, or a line was written again behind a torn one."
+    )
+    return [Finding("repeated", False, count, what, advice, [])]

@@ -95,7 +95,8 @@ def _print(
     about = f"trace {trace_id}  {figures.moment(zone)(first)}  {units.plural(len(spans), 'span')}"
     line(about + (f"  thread {thread}" if thread is not None else ""))
     if outline.orphans is not None:
-        line(f"{units.plural(len(outline.children[outline.orphans]), 'span')} at the end have no parent in the files")
+        orphans = units.plural(len(outline.children[outline.orphans]), "span at the end has", "spans at the end have")
+        line(f"{orphans} no parent in the files")
     if outline.cut:
         line(f"{units.plural(len(outline.cut), 'span')} had a parent below themselves; the circle is cut")
     cells = []

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from flightlog.span import VERSION
 from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.queries.named_query import Statement, named
 
@@ -166,6 +167,21 @@ def doctor_losses() -> Statement:
            FROM spans WHERE type = 'event' AND name = 'flightlog.loss'""",
         [],
     )
+
+
+@named
+def gaps() -> Statement:
+    """What every reader is told: ``lost``, the spans that could not be written, and ``newer``, those of a later version
+    of the record. One query for both, because asking costs more than the answer.
+    """
+    (lost, _), (newer, _) = doctor_losses(), doctor_newer()
+    return f"SELECT (SELECT count FROM ({lost})) AS lost, (SELECT count FROM ({newer})) AS newer", []
+
+
+@named
+def doctor_newer() -> Statement:
+    """Spans of a later version of the record."""
+    return _found(f"{_SPAN} || ': version ' || v", f"SELECT name, run_id, start_time, v FROM spans WHERE v > {VERSION}")
 
 
 @named
