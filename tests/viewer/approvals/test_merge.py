@@ -16,12 +16,12 @@ def moment(seconds: int) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def question(name: str, seconds: int, ns: str = "", thread: str = "t") -> SpanQuestion:
-    return SpanQuestion(name, thread, "review", ns, f"{name}?", moment(seconds))
+def question(name: str, seconds: int, ns: str = "", thread: str = "t", stop: str | None = None) -> SpanQuestion:
+    return SpanQuestion(name, thread, "review", ns, f"{name}?", moment(seconds), stop)
 
 
-def answer(name: str | None, seconds: int, said: Any, thread: str = "t") -> SpanAnswer:
-    return SpanAnswer(name, thread, said, moment(seconds))
+def answer(name: str | None, seconds: int, said: Any, thread: str = "t", stop: str | None = None) -> SpanAnswer:
+    return SpanAnswer(name, thread, said, moment(seconds), stop)
 
 
 def recorded(name: str, **fields: Any) -> Approval:
@@ -55,6 +55,14 @@ def test_the_first_answer_counts() -> None:
     for given in (answers, answers[::-1]):
         [merged] = merge([], SpanSide([question("q", 0)], given))
         assert (merged.answer, merged.answered) == ("yes", at(moment(10)))
+
+
+@pytest.mark.parametrize("seconds", [30, -5], ids=["after both", "by a clock that is behind"])
+def test_an_unnamed_answer_goes_to_the_checkpoint_where_it_was_asked(seconds: int) -> None:
+    """Not to what another thread of the same name, in another database, has asked since."""
+    asked = [question("q1", 0, stop="c1"), question("q2", 10, stop="c2")]
+    merged = merge([], SpanSide(asked, [answer(None, seconds, "yes", stop="c1")]))
+    assert [(one.interrupt_id, one.status) for one in merged] == [("q1", "answered"), ("q2", "pending")]
 
 
 def test_an_unnamed_answer_is_one_of_its_thread_and_after_its_question() -> None:

@@ -44,6 +44,23 @@ def approvals(capsys: pytest.CaptureFixture[str]) -> Approvals:
     return listed
 
 
+def test_threads_of_one_name_in_two_databases(tmp_path: Path, approvals: Approvals) -> None:
+    """An answer in one of them leaves the question of the other waiting, though it was asked later."""
+    spans = tmp_path / "s.jsonl"
+    first, second = tmp_path / "a.sqlite", tmp_path / "b.sqlite"
+    config: Any = {"configurable": {"thread_id": "t"}}
+    with (
+        JsonlTracer(spans) as tracer,
+        SqliteSaver.from_conn_string(str(first)) as one,
+        SqliteSaver.from_conn_string(str(second)) as other,
+    ):
+        config["callbacks"] = [tracer]
+        for saver in (one, other):
+            asking("sure?").compile(checkpointer=saver).invoke({"count": 1}, config)
+        asking("sure?").compile(checkpointer=one).invoke(Command(resume="yes"), config)
+    assert [one["status"] for one in approvals(spans, first, second)] == ["answered", "pending"]
+
+
 @pytest.mark.parametrize("inside", [False, True], ids=["a node", "a subgraph"])
 @pytest.mark.parametrize("by_id", [False, True], ids=["unscoped", "by id"])
 def test_every_question_has_its_own_answer(

@@ -115,18 +115,25 @@ def _answers_by_question(
 ) -> Mapping[str, Sequence[SpanAnswer]]:
     """Answers by the id of their question, in order of time.
 
-    One that names none belongs to what its thread asked last before it: a run asks again what still waits.
+    One that names none belongs to what was asked last before it where its run went on: a run asks again what still
+    waits. Where that is not known, it belongs to what its thread asked last before it. A checkpoint tells apart threads
+    of one name in several databases, and a question from its answer by a clock that is behind.
     """
     in_thread: dict[str | None, list[SpanQuestion]] = {}
+    at_checkpoint: dict[str, list[SpanQuestion]] = {}
     for question in asked:
         in_thread.setdefault(question.thread_id, []).append(question)
+        if question.checkpoint_id is not None:
+            at_checkpoint.setdefault(question.checkpoint_id, []).append(question)
     found: dict[str, list[SpanAnswer]] = {}
     for answer in sorted(answers, key=lambda answer: answer.answered_at):
         name = answer.interrupt_id
         if name is None:
-            before = in_thread.get(answer.thread_id, [])
+            here = at_checkpoint.get(answer.checkpoint_id or "", [])
+            before = here or in_thread.get(answer.thread_id, [])
             last = bisect_right(before, answer.answered_at, key=lambda question: question.asked_at)
-            name = before[last - 1].interrupt_id if last else None
+            if last or here:
+                name = before[max(last, 1) - 1].interrupt_id
         if name is not None:
             found.setdefault(name, []).append(answer)
     return found

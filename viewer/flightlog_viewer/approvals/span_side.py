@@ -19,6 +19,8 @@ class SpanQuestion:
     checkpoint_ns: str
     question: Any
     asked_at: datetime
+    checkpoint_id: str | None = None
+    """Where the graph around it stopped, where LangGraph told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class SpanAnswer:
     thread_id: str | None
     answer: Any
     answered_at: datetime
+    checkpoint_id: str | None = None
+    """From where the run went on, where LangGraph told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
             name = item.get("id")
             if isinstance(name, str):
                 around = _around(row["checkpoint_ns"])
-                yield SpanQuestion(name, row["thread_id"], row["node"], around, item.get("value"), asked_at)
+                at = row["checkpoint_id"]
+                yield SpanQuestion(name, row["thread_id"], row["node"], around, item.get("value"), asked_at, at)
 
 
 def span_answers(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanAnswer]:
@@ -94,7 +99,8 @@ def span_answers(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanAnswer]:
         answered_at = _utc(row["start_time"])
         for item in _items(row["resumes"]):
             name = item.get("interrupt_id")
-            yield SpanAnswer(name if isinstance(name, str) else None, row["thread_id"], item.get("value"), answered_at)
+            named = name if isinstance(name, str) else None
+            yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, row["checkpoint_id"])
 
 
 def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:

@@ -12,9 +12,11 @@ def stopped() -> Statement:
 
 @named
 def questions() -> Statement:
-    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``interrupts`` (JSON), ``end_time``."""
+    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``interrupts`` (JSON), ``end_time``, and
+    ``checkpoint_id`` of the graph around.
+    """
     return (
-        """SELECT thread_id, node, checkpoint_ns, interrupts::VARCHAR AS interrupts, end_time
+        """SELECT thread_id, node, checkpoint_ns, interrupts::VARCHAR AS interrupts, end_time, checkpoint_id
         FROM spans WHERE interrupts IS NOT NULL AND end_time IS NOT NULL ORDER BY end_time, row_id""",
         [],
     )
@@ -22,7 +24,7 @@ def questions() -> Statement:
 
 @named
 def answers() -> Statement:
-    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``.
+    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``, ``checkpoint_id``.
 
     LangGraph refuses an answer that might be to several questions, before anything has run. A graph with a name of its
     own that a chain calls is not known for one at its start before LangGraph 1.1: the chain has the answer alone.
@@ -39,7 +41,8 @@ def answers() -> Statement:
         ), only_thread AS (
             SELECT trace_id, min(thread_id) AS thread_id FROM spans SEMI JOIN alone USING (trace_id)
             GROUP BY trace_id HAVING count(DISTINCT thread_id) = 1)
-        SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time
+        SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time,
+            checkpoint_id
         FROM runs LEFT JOIN only_thread USING (trace_id) ORDER BY start_time, row_id""",
         [],
     )
