@@ -65,6 +65,14 @@ def test_an_unnamed_answer_goes_to_the_checkpoint_where_it_was_asked(seconds: in
     assert [(one.interrupt_id, one.status) for one in merged] == [("q1", "answered"), ("q2", "pending")]
 
 
+@pytest.mark.parametrize("name", ["q", None], ids=["by id", "unnamed"])
+def test_an_answer_by_a_clock_that_is_behind_is_that_of_one_question(name: str | None) -> None:
+    """The graphs around a question that ended with it do not ask it again after such an answer."""
+    asked = [question("q", 10, "outer:1"), question("q", 11, stop="c")]
+    [merged] = merge([], SpanSide(asked, [answer(name, 0, "yes", stop="c")]))
+    assert (merged.status, merged.answer, merged.checkpoint_ns) == ("answered", "yes", "outer:1")
+
+
 def test_an_unnamed_answer_is_one_of_its_thread_and_after_its_question() -> None:
     """Answers of other threads and of earlier times answer nothing, and the first that fits counts."""
     answers = [

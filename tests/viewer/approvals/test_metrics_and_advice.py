@@ -112,6 +112,23 @@ def test_groups_by_node_week_and_risk() -> None:
     assert risk_bucket(approval("c", "yes", risk=float("nan"))) is None
 
 
+def test_agreement_by_person() -> None:
+    """Who decides otherwise than the others is seen; an answer that names nobody is nobody's."""
+    said = [("ana", "yes"), ("ana", "yes"), ("bo", "no"), (None, "yes")]
+    items = [approval(str(n), {"decision": word, "decided_by": who}) for n, (who, word) in enumerate(said)]
+    assert [(group.key, group.n, group.rate) for group in measure(items, MONDAY).by_person] == [
+        ("ana", 2, 1.0),
+        ("bo", 1, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(("hours", "slow"), [(3.9, False), (4.1, True)])
+def test_a_queue_that_waits_for_people(hours: float, slow: bool) -> None:
+    """A 95th percentile of the lag over four hours is slow."""
+    items = [approval("a", "yes", answered=at(MONDAY + timedelta(hours=hours)))]
+    assert measure(items, MONDAY).exact_lag.slow == slow
+
+
 def test_weeks_begin_at_midnight_where_people_are() -> None:
     """An answer late on Sunday in UTC is one of the next week in Tokyo."""
     sunday = at(datetime(2026, 11, 22, 20, tzinfo=UTC))

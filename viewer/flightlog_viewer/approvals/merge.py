@@ -50,6 +50,8 @@ def _turns(
         if answer is None:
             answer = next((one for one in answers if one.answered_at >= first.asked_at), None)
         until = answer.answered_at if answer is not None else None
+        if until is not None and until <= first.asked_at:  # which says nothing of the graphs around that ended with it
+            until = next((one.answered_at for one in answers if one.answered_at > first.asked_at), None)
         same = [one for one in askings if one is first or until is None or one.asked_at < until]
         # Each graph around a question ends with it too: it counts where it was asked.
         yield max(same, key=lambda question: depth(question.checkpoint_ns)), answer

@@ -10,6 +10,8 @@ from flightlog_viewer.approvals.approval import Approval
 
 BUCKET = 0.1
 """Width of a risk bucket."""
+SLOW_MS = 4 * 3600 * 1000.0
+"""A 95th percentile of the lag over four hours says that people are too few for what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Lag:
     p50_ms: float | None
     p95_ms: float | None
 
+    @property
+    def slow(self) -> bool:
+        """Whether those who answer hold up what is asked."""
+        return (self.p95_ms or 0.0) > SLOW_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -76,6 +83,8 @@ class ApprovalMetrics:
     """ISO weeks of the answer, like `2026-W47`."""
     by_risk: Sequence[Agreement]
     """Buckets of `risk_score` 0.1 wide, like `0.6-0.7`; a question without a score is in none."""
+    by_person: Sequence[Agreement]
+    """Who decided; an answer that names nobody is in none."""
 
 
 def measure(
@@ -97,6 +106,7 @@ def measure(
         by_node=agreements(answered, lambda approval: approval.node),
         by_week=agreements(answered, lambda approval: week(approval, tz)),
         by_risk=agreements(answered, risk_bucket),
+        by_person=agreements(answered, lambda approval: approval.decided_by),
     )
 
 

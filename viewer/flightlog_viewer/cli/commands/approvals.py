@@ -15,7 +15,7 @@ from flightlog_viewer.databases import neither_is_told, told_apart
 if TYPE_CHECKING:
     from flightlog_viewer.approvals.approval import Approval
     from flightlog_viewer.approvals.calibration import Advice
-    from flightlog_viewer.approvals.metrics import Agreement, ApprovalMetrics
+    from flightlog_viewer.approvals.metrics import Agreement, ApprovalMetrics, Lag
     from flightlog_viewer.approvals.span_side import SpanSide
 
 SpanPaths = Annotated[
@@ -149,7 +149,7 @@ def _from_spans(paths: list[str], *, cache: bool) -> tuple["SpanSide", list[dict
 
 def _metrics(metrics: "ApprovalMetrics") -> dict[str, Any]:
     found = asdict(metrics)
-    for name in ("by_node", "by_week", "by_risk"):
+    for name in ("by_node", "by_week", "by_risk", "by_person"):
         found[name] = [_agreement(group) for group in getattr(metrics, name)]
     found["overall"] = _agreement(metrics.overall)
     return found
@@ -177,14 +177,10 @@ def _show(
     if waiting.count:
         past = "" if waiting.past_ttl is None else f", {waiting.past_ttl} past the time limit"
         output.line(f"the oldest waits for {figures.duration(waiting.oldest_ms)}{past}")
-    if metrics.exact_lag.n:
-        lag = metrics.exact_lag
-        output.line(f"lag p50 {figures.duration(lag.p50_ms)}, p95 {figures.duration(lag.p95_ms)} (n={lag.n}, exact)")
-    if metrics.window_lag_max.n:
-        lag = metrics.window_lag_max
-        output.line(
-            f"lag at most p50 {figures.duration(lag.p50_ms)}, p95 {figures.duration(lag.p95_ms)} (n={lag.n}, windows)"
-        )
+    _show_lag("lag", metrics.exact_lag, "exact")
+    _show_lag("lag at most", metrics.window_lag_max, "windows")
+    if metrics.exact_lag.slow or metrics.window_lag_min.slow:
+        output.line("one answer in twenty takes over 4 h: what is asked waits for people")
     _show_agreement(metrics)
     _show_in_vain(in_vain, tz)
     output.line()
@@ -207,12 +203,19 @@ def _show(
         _show_advice(advice)
 
 
+def _show_lag(name: str, lag: "Lag", kind: str) -> None:
+    if lag.n:
+        p50, p95 = figures.duration(lag.p50_ms), figures.duration(lag.p95_ms)
+        output.line(f"{name} p50 {p50}, p95 {p95} (n={lag.n}, {kind})")
+
+
 def _show_agreement(metrics: "ApprovalMetrics") -> None:
     groups = [
         ("all", [metrics.overall]),
         ("node", metrics.by_node),
         ("week", metrics.by_week),
         ("risk", metrics.by_risk),
+        ("by", metrics.by_person),
     ]
     for kind, members in groups:
         for group in members:
