@@ -108,3 +108,20 @@ def test_an_update_that_followed_is_the_answer() -> None:
     assert approval.answered == Moment(NOON, NOON)
     [approval] = asked(ASKING, follower(source="update"))
     assert (approval.status, approval.answer_recorded) == ("abandoned", False)
+
+
+def test_the_answer_to_no_question_is_not_that_of_a_task_that_had_ended() -> None:
+    """Of two questions of a step the one that was answered by its id keeps its own answer, and that one's time."""
+    ended = replace(ASKING, status="finished", ended_before_answer=True)
+    [approval] = asked(ended, follower(), null_resume="no", null_resume_at="2026-11-20T11:30:00+00:00")
+    assert (approval.status, approval.answer, approval.answer_recorded) == ("answered", None, False)
+    assert approval.answered == Moment(START, NOON)
+
+
+@pytest.mark.parametrize(("status", "exact"), [("interrupted", True), ("finished", False)])
+def test_a_question_that_a_run_for_another_asked_again(status: Any, exact: bool) -> None:
+    """Its row is of the last time it was asked: once one of several questions is answered, only the oldest is sure."""
+    other = replace(ASKING, task_id="o", interrupts=[Interrupt("o", "really?")], asked_at="2026-11-20T11:30:00+00:00")
+    first = replace(ASKING, status=status, asked_at="2026-11-20T11:00:00+00:00")
+    one, two = thread_questions([replace(STEP, tasks=(first, other))])
+    assert (one.asked, two.asked) == (Moment(START, START), Moment(HALF_PAST if exact else START, HALF_PAST))

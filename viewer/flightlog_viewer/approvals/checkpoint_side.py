@@ -41,6 +41,7 @@ def thread_questions(
     places: dict[tuple[str, str], _Place] = {}
     thread_id = ""
     found: list[tuple[tuple[str, str], Task, Approval]] = []
+    again: set[str] = set()
     for step in steps:
         key, thread_id = (step.checkpoint_ns, step.checkpoint_id), step.thread_id
         asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
@@ -52,6 +53,7 @@ def thread_questions(
                 found += [(key, task, approval) for approval in exchanges(step, task) if approval.question_recorded]
         for task in asking:
             found += [(key, task, approval) for approval in exchanges(step, task)]
+        again |= _perhaps_asked_again(asking)
     children: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for namespace, name in places:
         parent = places[namespace, name].parent_id
@@ -60,7 +62,27 @@ def thread_questions(
     approvals = [_settled(places, children, *item) for item in found]
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     newest = max((name for namespace, name in places if namespace == ""), default="")
-    return _innermost(_left(approval, newest) for approval in approvals)
+    left = [_left(approval, newest) for approval in approvals]
+    return [_not_after(asked, places) if asked.interrupt_id in again else asked for asked in _innermost(left)]
+
+
+def _perhaps_asked_again(asking: Collection[Task]) -> set[str]:
+    """The ids of questions whose times in the database may be too late.
+
+    A run that answers one of several questions asks the others again, which replaces their rows; only the oldest row
+    is surely that of the first time.
+    """
+    times = {interrupt.id: task.asked_at for task in asking for interrupt in task.interrupts if task.asked_at}
+    if len(times) < 2 or all(task.status == "interrupted" for task in asking):
+        return set()
+    first = min(times.values())
+    return {name for name, moment in times.items() if moment > first}
+
+
+def _not_after(approval: Approval, places: Mapping[tuple[str, str], _Place]) -> Approval:
+    """A question that was asked by the time that its row has, and perhaps before."""
+    place = places[approval.checkpoint_ns, approval.checkpoint_id or ""]
+    return replace(approval, asked=Moment(parse_time(place.ts), approval.asked.latest))
 
 
 def _left(approval: Approval, newest: str) -> Approval:
@@ -139,7 +161,7 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
 
 def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
     """The task's last question with its answer, as far as it has one."""
-    unscoped = step.null_resume is not None
+    unscoped = step.null_resume is not None and not task.ended_before_answer
     if len(task.resumes) > before:
         answer, recorded = task.resumes[before], True
         unscoped = unscoped and same(step.null_resume, answer)

@@ -34,6 +34,8 @@ class _Rows:
     asked: int = -1
     first_output: int | None = None
     """The place of its first output among what it sent."""
+    ended: int = -1
+    ended_at: str | None = None
     asked_by: str = ""
     """The node that the question names, as questions did until 2025."""
 
@@ -185,6 +187,8 @@ def _sort(rows: _Rows, write: WriteRow, value: Inert) -> None:
         rows.error_handled = True
     else:
         rows.output.append((write.channel, value))
+        rows.ended = -1 if write.order is None else write.order
+        rows.ended_at = write.committed_at
         if rows.first_output is None or write.idx < rows.first_output:
             rows.first_output = write.idx
 
@@ -218,6 +222,7 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
         answered_at=rows.answered_at,
         # Each `interrupt()` that returns sends the answers so far, and the output is sent after them.
         answers_taken=None if rows.by_update else rows.first_output,
+        ended_before_answer=null.given and _ended_before(rows, null),
     )
 
 
@@ -245,6 +250,13 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> 
         return not same(rows.resumes[-1], null.value)
     # A subgraph keeps its answers to itself: whether its newest question is answered is not told here.
     return any(interrupt.id in ("", _question_id(rows, node, names)) for interrupt in rows.interrupts)
+
+
+def _ended_before(rows: _Rows, null: "_NullResume") -> bool:
+    """Whether the answer that named no question was given when the task had ended: it was to another task."""
+    if null.order >= 0 and rows.ended >= 0:
+        return rows.ended < null.order
+    return rows.ended_at is not None and null.committed_at is not None and rows.ended_at < null.committed_at
 
 
 def _question_id(rows: _Rows, node: str, names: TaskNames) -> str:
