@@ -19,6 +19,7 @@ from langgraph.types import Command, interrupt
 from flightlog_viewer.analysis.step_document import document
 from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
+from tests.viewer.span_lines import SpanLines
 
 
 class Refund(TypedDict, total=False):
@@ -83,12 +84,14 @@ def test_a_database_needs_no_option(before: list[str], after: list[str], run: Ru
 
 
 @pytest.mark.parametrize("command", ["summary", "doctor", "traces", "report"])
-def test_a_database_is_no_span_file(command: str, run: Run, database: Path) -> None:
-    """A command about spans says what it was given, and which commands open it."""
+def test_a_database_is_no_span_file(command: str, run: Run, database: Path, tmp_path: Path) -> None:
+    """A command about spans says what it was given, beside span files too, and which commands open it."""
     said = (
         f"flightlog: {database} is not a span file but a database: `flightlog view` and `flightlog threads` open it\n"
     )
     assert run(command, database) == (2, "", said)
+    spans = SpanLines().add("root", None, 0).write(tmp_path / "s.jsonl")
+    assert run(command, spans, database) == (2, "", said)
 
 
 @pytest.mark.parametrize("command", ["threads", "approvals"])

@@ -319,6 +319,9 @@ def open_store(
         except UnreadableError:
             if not databases:
                 raise
+    for path in map(str, given):
+        if is_database(path):  # beside span files it would be nothing but bad lines
+            raise UnreadableError(not_spans(path))
     files = resolve(given) if given else []
     store = Store(given, checkpoints=databases, cache=Cache.open() if cache else None, threads=threads)
     try:

@@ -29,7 +29,8 @@ def report(
     tz: Tz = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what waits, what is wrong.
+    """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what stopped to ask,
+    what is wrong.
 
     Names and messages from the data are escaped, so that they stay text wherever the page is shown.
 
