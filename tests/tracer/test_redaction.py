@@ -86,6 +86,14 @@ def test_patterns_apply_to_every_string() -> None:
     assert span.run_id == span.trace_id
 
 
+def test_patterns_apply_to_tags() -> None:
+    """A tag may name a customer: it is a text of the application's as any other."""
+    tracer = JsonlTracer(redact=re.compile("acme"))
+    RunnableLambda(lambda found: found).invoke(1, {"callbacks": [tracer], "tags": ["tenant:acme", "beta"]})
+    (span,) = tracer.spans
+    assert span.tags == [f"tenant:{REDACTED}", "beta"]
+
+
 def test_a_pattern_that_matches_in_a_key_does_not_uncover_its_value() -> None:
     """A key that is to be hidden is known by what it was before a pattern hid a part of it."""
     (span,) = run({"password": SECRET, "pass": "kept"}, redact=re.compile("pass")).spans

@@ -74,6 +74,7 @@ class Recorder:
         self._quick_inputs: Final = self.fields.quick_inputs
         self._quick_output: Final = self.fields.quick_output
         self._max_field_bytes: Final = encoder.max_field_bytes
+        self._walks_all: Final = encoder.walks_all
         self._service: Final = service
         self._writer = self._who_writes()
         self._second = (-(1 << 63), b"")
@@ -146,12 +147,13 @@ class Recorder:
             if kind == "node" or kind == "task" or (type(last) is str and last.startswith("retry:")):
                 number_attempt(run, tags)
             record["tags"] = tags
+            if self._walks_all:
+                self.fields.put(record, run, "tags", tags)
         if kind == "graph" or (parent is None and kind is not None):
             resumes = resume_records(inputs)
             if resumes is not None:
                 self.fields.put(record, run, "resumes", resumes)
-                if root.held is not None:
-                    root.held.goes_on()
+                root.goes_on()
         json = self._quick_inputs(inputs, root.memo)
         if json is None or len(json) > self._max_field_bytes:
             json = self.fields.payload(run, "inputs", inputs, self.fields.inputs_mode, json)
@@ -264,8 +266,7 @@ class Recorder:
         if run is not None:
             run.record["checkpoint_id"] = checkpoint_id
             run.head = None
-            if run.root.held is not None:
-                run.root.held.goes_on()
+            run.root.goes_on()
 
     def finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
         """Write a run that is no longer open."""

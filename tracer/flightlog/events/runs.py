@@ -41,6 +41,11 @@ class Root:
         self.held: Held | None = None
         """Where the lines of a trace wait that sampling may still leave out."""
 
+    def goes_on(self) -> None:
+        """A graph of the trace goes on after a pause."""
+        if self.held is not None:
+            self.held.goes_on()
+
 
 class Unusual:
     """What only few runs have."""

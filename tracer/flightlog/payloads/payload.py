@@ -56,14 +56,15 @@ class PayloadEncoder:
     def __init__(self, redactor: Redactor, max_field_bytes: int) -> None:
         self._redactor = redactor
         self.max_field_bytes: Final = max_field_bytes
-        self._walks_all = bool(redactor.patterns or redactor.callables)
+        self.walks_all: Final = bool(redactor.patterns or redactor.callables)
+        """Whether a rule may hide something in any text, and not only under a key."""
         self._known_first = frozenset() if redactor.hides("messages") else _message_kinds
         self._harmless: set[str] = set()
         """Keys that no rule hides, as far as met."""
 
     def quick(self, value: Any, memo: Memo) -> bytes | None:
         """The JSON of a value that needs no care, of any size, or None."""
-        if self._walks_all:
+        if self.walks_all:
             return None
         try:
             if type(value) is dict:
