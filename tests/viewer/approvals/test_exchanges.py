@@ -112,7 +112,7 @@ def test_an_update_that_followed_is_the_answer() -> None:
 
 def test_the_answer_to_no_question_is_not_that_of_a_task_that_had_ended() -> None:
     """Of two questions of a step the one that was answered by its id keeps its own answer, and that one's time."""
-    ended = replace(ASKING, status="finished", ended_before_answer=True)
+    ended = replace(ASKING, status="finished", answer_is_anothers=True)
     [approval] = asked(ended, follower(), null_resume="no", null_resume_at="2026-11-20T11:30:00+00:00")
     assert (approval.status, approval.answer, approval.answer_recorded) == ("answered", None, False)
     assert approval.answered == Moment(START, NOON)

@@ -49,6 +49,12 @@ def test_a_question_counts_where_it_was_asked() -> None:
         assert (merged.checkpoint_ns, merged.asked) == ("outer:1|inner:2", at(moment(1)))
 
 
+def test_a_node_that_no_row_names_is_named_by_its_span() -> None:
+    """A call of a task has its name in the database only when the entrypoint has finished."""
+    [merged] = merge([recorded("q", node="(task)")], SpanSide([question("q", 1)]))
+    assert merged.node == "review"
+
+
 def test_the_first_answer_counts() -> None:
     """A question that was answered twice by its id has the answer of the first, in whatever order they come."""
     answers = [answer("q", 20, "no"), answer("q", 10, "yes")]

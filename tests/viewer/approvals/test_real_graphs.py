@@ -44,6 +44,21 @@ def approvals(capsys: pytest.CaptureFixture[str]) -> Approvals:
     return listed
 
 
+def test_nodes_that_ask_in_turn(tmp_path: Path, approvals: Approvals) -> None:
+    """The run that brings an answer and stops at the next node's question answers the first one."""
+    spans = tmp_path / "s.jsonl"
+    config: Any = {"configurable": {"thread_id": "t"}}
+    builder = asking("one?", then="more")
+    builder.add_node("second", lambda state: {"log": [interrupt("two?")]}).add_edge("more", "second")
+    with JsonlTracer(spans) as tracer:
+        config["callbacks"] = [tracer]
+        compiled = builder.compile(checkpointer=InMemorySaver())
+        compiled.invoke({"count": 1}, config)
+        for answer in ("a", "b"):
+            compiled.invoke(Command(resume=answer), config)
+    assert [(one["question"], one["answer"]) for one in approvals(spans)] == [("one?", "a"), ("two?", "b")]
+
+
 def test_threads_of_one_name_in_two_databases(tmp_path: Path, approvals: Approvals) -> None:
     """An answer in one of them leaves the question of the other waiting, though it was asked later."""
     spans = tmp_path / "s.jsonl"

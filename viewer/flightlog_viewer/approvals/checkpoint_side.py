@@ -161,7 +161,7 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
 
 def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:
     """The task's last question with its answer, as far as it has one."""
-    unscoped = step.null_resume is not None and not task.ended_before_answer
+    unscoped = step.null_resume is not None and not task.answer_is_anothers
     if len(task.resumes) > before:
         answer, recorded = task.resumes[before], True
         unscoped = unscoped and same(step.null_resume, answer)
@@ -205,7 +205,8 @@ def _settled(
         return replace(approval, answered=Moment(approval.asked.earliest, after))
     if task.by_update or task.status == "finished":
         # Rows of SQLite savers before 3.1 do not tell an update's writes from the task's own; what followed does.
-        updated = bool(followers) and places[followers[0]].source == "update" and not task.answers_taken
+        updated = not task.path and bool(followers) and places[followers[0]].source == "update"
+        updated = updated and not task.answers_taken
         by_update = task.by_update or updated
         answer = dict(task.writes) if by_update else None
         # The update made its own checkpoint: its time is the time of the answer.

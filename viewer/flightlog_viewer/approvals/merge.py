@@ -7,6 +7,7 @@ from datetime import datetime
 
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
+from flightlog_viewer.checkpoints.task_names import UNNAMED
 from flightlog_viewer.checkpoints.tasks import depth
 
 
@@ -78,6 +79,8 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
         known = replace(known, origin="both")
         if not known.question_recorded:
             known = replace(known, question=question.question, question_recorded=True)
+        if known.node == UNNAMED and question.node:  # a `@task` call that no row names yet
+            known = replace(known, node=question.node)
     known = replace(known, asked=at(question.asked_at))
     if answer is None:
         return known

@@ -59,8 +59,8 @@ class Task:
     """A node's error handler took the error over."""
     answers_taken: int | None = None
     """How many answers a task that ran to its end had taken by then, where its rows tell."""
-    ended_before_answer: bool = False
-    """It had ended when the step's unscoped answer was given, which was therefore to another task."""
+    answer_is_anothers: bool = False
+    """The step's unscoped answer was to a question before its last one, or to another task: this one had ended."""
 
     @property
     def pending(self) -> Sequence[Interrupt]:

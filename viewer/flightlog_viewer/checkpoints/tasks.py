@@ -222,7 +222,7 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
         answered_at=rows.answered_at,
         # Each `interrupt()` that returns sends the answers so far, and the output is sent after them.
         answers_taken=None if rows.by_update else rows.first_output,
-        ended_before_answer=null.given and _ended_before(rows, null),
+        answer_is_anothers=null.given and _is_anothers(rows, null),
     )
 
 
@@ -252,11 +252,14 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> 
     return any(interrupt.id in ("", _question_id(rows, node, names)) for interrupt in rows.interrupts)
 
 
-def _ended_before(rows: _Rows, null: "_NullResume") -> bool:
-    """Whether the answer that named no question was given when the task had ended: it was to another task."""
-    if null.order >= 0 and rows.ended >= 0:
-        return rows.ended < null.order
-    return rows.ended_at is not None and null.committed_at is not None and rows.ended_at < null.committed_at
+def _is_anothers(rows: _Rows, null: "_NullResume") -> bool:
+    """Whether the answer that named no question was given before the task's last question, or after its end."""
+    if null.order >= 0:
+        return null.order < rows.asked or -1 < rows.ended < null.order
+    given = null.committed_at
+    if given is None:
+        return False
+    return bool(rows.asked_at and given < rows.asked_at) or bool(rows.ended_at and rows.ended_at < given)
 
 
 def _question_id(rows: _Rows, node: str, names: TaskNames) -> str:

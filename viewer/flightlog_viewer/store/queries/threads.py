@@ -24,7 +24,8 @@ def questions() -> Statement:
 
 @named
 def answers() -> Statement:
-    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``, ``checkpoint_id``.
+    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``, and ``checkpoint_id`` from which
+    they went on; of one that stopped again it is not known, for its span has where it stopped.
 
     LangGraph refuses an answer that might be to several questions, before anything has run. A graph with a name of its
     own that a chain calls is not known for one at its start before LangGraph 1.1: the chain has the answer alone.
@@ -42,7 +43,7 @@ def answers() -> Statement:
             SELECT trace_id, min(thread_id) AS thread_id FROM spans SEMI JOIN alone USING (trace_id)
             GROUP BY trace_id HAVING count(DISTINCT thread_id) = 1)
         SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time,
-            checkpoint_id
+            CASE WHEN status <> 'interrupted' THEN checkpoint_id END AS checkpoint_id
         FROM runs LEFT JOIN only_thread USING (trace_id) ORDER BY start_time, row_id""",
         [],
     )
