@@ -125,3 +125,13 @@ def test_a_question_that_a_run_for_another_asked_again(status: Any, exact: bool)
     first = replace(ASKING, status=status, asked_at="2026-11-20T11:00:00+00:00")
     one, two = thread_questions([replace(STEP, tasks=(first, other))])
     assert (one.asked, two.asked) == (Moment(START, START), Moment(HALF_PAST if exact else START, HALF_PAST))
+
+
+def test_no_row_is_the_oldest_where_one_has_been_replaced() -> None:
+    """Beside a task that asks for the second time, every question may have been asked before the time of its row."""
+    other = replace(ASKING, task_id="o", interrupts=[Interrupt("o", "really?")], asked_at="2026-11-20T11:30:00+00:00")
+    again = [Interrupt(SECOND, "and now?")]
+    second = replace(ASKING, interrupts=again, resumes=["yes"], asked_at="2026-11-20T12:00:00+00:00")
+    found = {one.question: one.asked for one in thread_questions([replace(STEP, tasks=(second, other))])}
+    assert found["really?"] == Moment(START, HALF_PAST)
+    assert found["and now?"] == Moment(START, NOON)

@@ -41,7 +41,8 @@ def thread_questions(
     places: dict[tuple[str, str], _Place] = {}
     thread_id = ""
     found: list[tuple[tuple[str, str], Task, Approval]] = []
-    again: set[str] = set()
+    together: list[dict[str, str]] = []
+    later: set[str] = set()
     for step in steps:
         key, thread_id = (step.checkpoint_ns, step.checkpoint_id), step.thread_id
         asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
@@ -53,7 +54,8 @@ def thread_questions(
                 found += [(key, task, approval) for approval in exchanges(step, task) if approval.question_recorded]
         for task in asking:
             found += [(key, task, approval) for approval in exchanges(step, task)]
-        again |= _perhaps_asked_again(asking)
+        together.append(_times_of_several(asking))
+        later |= {last.id for task in asking for last in task.interrupts[-1:] if _answers_before(step, task, last.id)}
     children: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for namespace, name in places:
         parent = places[namespace, name].parent_id
@@ -63,20 +65,24 @@ def thread_questions(
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     newest = max((name for namespace, name in places if namespace == ""), default="")
     left = [_left(approval, newest) for approval in approvals]
+    again = {name for times in together for name in _perhaps_asked_again(times, later)}
     return [_not_after(asked, places) if asked.interrupt_id in again else asked for asked in _innermost(left)]
 
 
-def _perhaps_asked_again(asking: Collection[Task]) -> set[str]:
-    """The ids of questions whose times in the database may be too late.
-
-    A run that answers one of several questions asks the others again, which replaces their rows; only the oldest row
-    is surely that of the first time.
-    """
+def _times_of_several(asking: Collection[Task]) -> dict[str, str]:
+    """The times of a step's questions in the database, by their ids, where it has several and one was answered."""
     times = {interrupt.id: task.asked_at for task in asking for interrupt in task.interrupts if task.asked_at}
-    if len(times) < 2 or all(task.status == "interrupted" for task in asking):
-        return set()
-    first = min(times.values())
-    return {name for name, moment in times.items() if moment > first}
+    return {} if len(times) < 2 or all(task.status == "interrupted" and not task.resumes for task in asking) else times
+
+
+def _perhaps_asked_again(times: Mapping[str, str], later: set[str]) -> Iterable[str]:
+    """The ids of those questions whose times may be too late.
+
+    A run that answers one of several questions asks the others again, which replaces their rows. Only the oldest row
+    is surely that of the first time, and only where no task has asked before (`later`): that row is gone.
+    """
+    first = min(times.values(), default="")
+    return [name for name, moment in times.items() if moment > first or not later.isdisjoint(times)]
 
 
 def _not_after(approval: Approval, places: Mapping[tuple[str, str], _Place]) -> Approval:
