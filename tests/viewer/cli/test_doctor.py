@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from flightlog_viewer.cli.app import main
@@ -131,6 +132,20 @@ def test_records_that_are_there_twice_are_counted(tmp_path: Path, capsys: pytest
     status, findings = examine(tmp_path, capsys)
     assert (status, list(findings), findings["repeated"]["count"]) == (0, ["repeated"], 2)
     assert not findings["repeated"]["problem"]
+
+
+def test_a_process_that_died_in_its_first_span(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its file is empty and what it was doing stands beside it: that is told, here and in a report."""
+    file = tmp_path / "s.jsonl"
+    file.touch()
+    start = orjson.loads(healthy().lines[0])
+    start = {name: value for name, value in start.items() if name not in ("status", "duration_ms")}
+    (tmp_path / "s.jsonl.w1.open").write_bytes(orjson.dumps(start) + b"\n\0")
+    status, findings = examine(file, capsys)
+    assert status == 1
+    assert findings["unfinished"]["examples"] == ["root root"]
+    assert main(["report", str(file)]) == 0
+    assert "From 2026-11-20 12:00:00 (UTC)" in capsys.readouterr().out
 
 
 def test_what_only_looks_like_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

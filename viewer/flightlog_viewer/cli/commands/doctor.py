@@ -143,7 +143,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
     if databases := told_apart(paths, ())[1]:
         raise UnreadableError(not_spans(databases[0]))
     with opened(paths, cache=not no_cache, quiet=True, allow_empty=True) as store:
-        if not store.span_count and not store.reject_count:
+        if not store.span_count and not store.reject_count and not store.in_flight:
             raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")
         spans = store.query("overview")[0]["spans"]
         findings = examine(store)

@@ -57,7 +57,8 @@ def _page(store: "Store", selection: Selection) -> list[str]:
     page = ["# Agent runs", "", *(f"{_text(text)}.\n" for text in headline(about))]
     if about["first_start"] is not None:
         at = figures.moment(selection.zone)
-        page.append(f"From {at(about['first_start'])} to {at(about['last_end'])} ({selection.tz or 'UTC'}).\n")
+        until = f" to {at(about['last_end'])}" if about["last_end"] is not None else ""
+        page.append(f"From {at(about['first_start'])}{until} ({selection.tz or 'UTC'}).\n")
     for title, by in (("Models", "model"), ("Slowest nodes", "node"), ("Tools", "tool")):
         groups = store.query("summary", by=by, where=where, tz=selection.zone)
         if groups:
