@@ -122,6 +122,7 @@ def test_run_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         (["--sample=nan", "--", "false"], 2, "sample must be a share between 0 and 1"),
         (["--always-keep", "slow", "--", "false"], 2, "no status 'slow'"),
         (["--", "no-such-command-here"], 127, "no command 'no-such-command-here'"),
+        (["--", __file__], 126, "cannot be run: it may not be executed"),
     ],
 )
 def test_run_with_a_mistake(

@@ -91,6 +91,8 @@ def _run(arguments: list[str]) -> int:
         print(_RUN_HELP, end="")
         return 0
     program = shutil.which(command[0])
+    if program is None and os.path.dirname(command[0]) and os.path.exists(command[0]):
+        return _complain(f"run: {command[0]} cannot be run: it may not be executed", _NOT_RUNNABLE_STATUS)
     if program is None:
         return _complain(f"run: there is no command {command[0]!r}", _NOT_FOUND_STATUS)
     path = options["--out"]
