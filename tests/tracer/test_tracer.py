@@ -3,6 +3,7 @@
 import operator
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
@@ -179,6 +180,19 @@ def test_plain_runnables_are_recorded_too() -> None:
     assert two.parent_run_id == root.run_id
     assert root.tags == ["mine"]
     assert root.metadata == {"user": "u"}
+
+
+def test_the_trace_of_a_run_by_its_id_or_the_text_of_it() -> None:
+    """As long as the run goes on; what is no id has no trace, and raises nothing."""
+    tracer, run_id = JsonlTracer(), uuid4()
+    found: list[str | None] = []
+
+    def look(given: Any) -> None:
+        found.extend(tracer.trace_id_of(asked) for asked in (run_id, str(run_id), "nonsense", given))
+
+    RunnableLambda(look).invoke(None, {"callbacks": [tracer], "run_id": run_id})
+    assert found == [str(run_id), str(run_id), None, None]
+    assert tracer.trace_id_of(run_id) is None
 
 
 def test_the_public_names_are_what_all_says() -> None:

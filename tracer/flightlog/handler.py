@@ -152,9 +152,12 @@ class JsonlTracer(SharedByCopies, Callbacks):
         stats["sampled_out"] = recorder.sampler.sampled_out if recorder.sampler is not None else 0
         return stats
 
-    def trace_id_of(self, run_id: UUID) -> str | None:
+    def trace_id_of(self, run_id: UUID | str) -> str | None:
         """The trace of a run that has started and not ended; None when this tracer knows no such run."""
-        run = self._runs.open.get(run_id.int)
+        try:
+            run = self._runs.open.get((run_id if isinstance(run_id, UUID) else UUID(run_id)).int)
+        except (ValueError, TypeError, AttributeError):  # no id at all
+            return None
         return None if run is None else str(run.root.trace_id)
 
     def flush(self) -> None:

@@ -66,7 +66,7 @@ class Truncation(TypedDict, total=False):
 
 @dataclass(slots=True, kw_only=True)
 class Span:
-    """One run. Field order is the order on the line; ``None`` means unknown and is not written."""
+    """One run. Field order is that of ``to_json``; ``None`` means unknown and is not written."""
 
     type: SpanType
     kind: Kind | None = None

@@ -59,8 +59,12 @@ def test_nodes_that_ask_in_turn(tmp_path: Path, approvals: Approvals) -> None:
     assert [(one["question"], one["answer"]) for one in approvals(spans)] == [("one?", "a"), ("two?", "b")]
 
 
-def test_threads_of_one_name_in_two_databases(tmp_path: Path, approvals: Approvals) -> None:
-    """An answer in one of them leaves the question of the other waiting, though it was asked later."""
+def test_threads_of_one_name_in_two_databases(
+    tmp_path: Path, approvals: Approvals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An answer in one of them leaves the question of the other waiting, though it was asked later, and which is which
+    is said.
+    """
     spans = tmp_path / "s.jsonl"
     first, second = tmp_path / "a.sqlite", tmp_path / "b.sqlite"
     config: Any = {"configurable": {"thread_id": "t"}}
@@ -73,7 +77,10 @@ def test_threads_of_one_name_in_two_databases(tmp_path: Path, approvals: Approva
         for saver in (one, other):
             asking("sure?").compile(checkpointer=saver).invoke({"count": 1}, config)
         asking("sure?").compile(checkpointer=one).invoke(Command(resume="yes"), config)
-    assert [one["status"] for one in approvals(spans, first, second)] == ["answered", "pending"]
+    found = [(one["database"], one["status"]) for one in approvals(spans, first, second)]
+    assert found == [(str(first), "answered"), (str(second), "pending")]
+    assert main(["approvals", str(spans), str(first), str(second)]) == 0
+    assert str(second) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["a node", "a subgraph"])

@@ -99,7 +99,12 @@ def approvals(
     asked = [approval for approval in picture.approvals if passes(approval)]
     if picture.approvals and not asked:
         output.note(f"none of {plural(len(picture.approvals), 'question')} matches{hint(filter or '')}")
-    rows = [row(approval, now) for approval in asked if status in (None, approval.status)]
+    places = picture.databases
+    rows = [
+        row(approval, now) | {"database": places.get(approval.interrupt_id)}
+        for approval in asked
+        if status in (None, approval.status)
+    ]
     metrics = measure(asked, now, limit, place)
     advice = None if threshold is None else advise(asked, threshold, picture.regretted if regret_path else None)
     if shape == "json":
@@ -128,7 +133,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 _COLUMNS = (
     *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question", "decision", "answer", "decided_by"),
     *("notes", "risk_score", "asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
-    *("inferred", "waiting_ms"),
+    *("inferred", "waiting_ms", "database"),
 )
 
 
@@ -194,6 +199,8 @@ def _show(
         output.Column("lag", right=True),
         output.Column("asks", "question"),
     ]
+    if len({item["database"] for item in rows} - {None}) > 1:
+        columns.append(output.Column("database", drop=3))
     for item in rows:
         item["lag"] = _lag(item)
         kept = item["question_recorded"]
