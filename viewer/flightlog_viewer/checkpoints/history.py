@@ -270,11 +270,13 @@ def _writers(tasks: Sequence[Task], source: str | None) -> dict[str, list[str]]:
     """Channel to the nodes that wrote it, of the tasks of a checkpoint, for the child that came to be in this way.
 
     A checkpoint with several children has the rows of all of them: what its nodes wrote made none by update_state,
-    which leaves rows of its own, or none where the thread had gone on.
+    which leaves rows of its own, or none where the thread had gone on. Rows without a path (savers before 3.1) do not
+    tell an update's from a node's.
     """
     writers: dict[str, list[str]] = {}
     for task in tasks:
-        if (source == "update" and not task.by_update) or (source == "loop" and task.kind == "update"):
+        ran = bool(task.path) and not task.by_update
+        if (source == "update" and ran) or (source == "loop" and task.kind == "update"):
             continue
         for channel in task.writes:
             nodes = writers.setdefault(channel, [])
