@@ -193,7 +193,8 @@ def test_a_tool_and_a_failing_call_give_the_context_back(sdk: Sdk) -> None:
     assert [event.name for event in failed.events] == ["exception"]
 
 
-async def test_ten_thousand_calls_in_one_task_leave_nothing_behind(sdk: Sdk) -> None:
+@pytest.mark.parametrize("calls", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_very_many_calls_in_one_task_leave_nothing_behind(sdk: Sdk, calls: int) -> None:
     """The current span stays flat: no chain of finished delegates grows in a long task."""
     bridge = OTelBridge(tracer_provider=TracerProvider())
     tracer = JsonlTracer(sinks=[bridge])
@@ -201,7 +202,7 @@ async def test_ten_thousand_calls_in_one_task_leave_nothing_behind(sdk: Sdk) -> 
     async def end_elsewhere(span: Any) -> None:
         bridge.on_end(span)
 
-    for n in range(10_000):
+    for n in range(calls):
         span = Span(type="llm", name="m", run_id=str(n), trace_id=str(n), start_ns=1, duration_ms=1, status="ok")
         bridge.on_start(span)
         # As LangChain's shielded end events do: a task of its own has a copy of the context.

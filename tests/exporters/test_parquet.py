@@ -92,62 +92,61 @@ GOOD: dict[str, Any] = Span(
 ).to_record()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": 5},
-        {"model": "5"},
-        {"seq": "5"},
-        {"seq": 1.5},
-        {"seq": True},
-        {"seq": 2**70},
-        {"cache_hit": "true"},
-        {"tags": "x"},
-        {"error": [1]},
-        {"time_to_first_token_ms": "1"},
-        {"node": None},
-        {"start_time": "2026-11-20T12:00:00+02:00"},
-        {"start_time": "2026-11-20 12:00"},
-        {"v": 2, "novel": {"a": 1}},
-        {"inputs": 1e22, "output": 12345678901234567890123},
-        {"inputs": [0.1, 1.0, -0.0, 5e-324, 1e300], "output": '\u2028 \x00 \x7f "quoted" \\'},
-        {"duration_ms": 2.0, "name": "'; DROP TABLE x; --"},
-    ],
-)
-def test_odd_lines_are_read_as_span_reads_them(change: dict[str, Any]) -> None:
-    """What is unusual in a line ends in the files as it does in a Span, beside a usual line."""
-    odd = json.dumps({**GOOD, **change}).encode()
-    expected = Span.from_json(odd).to_record()
-    written, duck, arrow = export([orjson.dumps(GOOD), odd])
-    assert (written.spans, written.rejected) == (2, 0)
-    assert in_order(duck) == in_order(arrow) == in_order([GOOD, expected])
+ODD: list[dict[str, Any]] = [
+    {"model": 5},
+    {"model": "5"},
+    {"seq": "5"},
+    {"seq": 1.5},
+    {"seq": True},
+    {"seq": 2**70},
+    {"cache_hit": "true"},
+    {"tags": "x"},
+    {"error": [1]},
+    {"time_to_first_token_ms": "1"},
+    {"node": None},
+    {"start_time": "2026-11-20T12:00:00+02:00"},
+    {"start_time": "2026-11-20 12:00"},
+    {"v": 2, "novel": {"a": 1}},
+    {"inputs": 1e22, "output": 12345678901234567890123},
+    {"inputs": [0.1, 1.0, -0.0, 5e-324, 1e300], "output": '\u2028 \x00 \x7f "quoted" \\'},
+    {"duration_ms": 2.0, "name": "'; DROP TABLE x; --"},
+]
+BROKEN = [
+    b"{broken",
+    b"[]",
+    b"null",
+    b"17",
+    b'{"v":1}',
+    orjson.dumps({**GOOD, "v": "1"}),
+    orjson.dumps({**GOOD, "name": 5}),
+    orjson.dumps({**GOOD, "type": "other"}),
+    orjson.dumps({**GOOD, "status": None}),
+    orjson.dumps({**GOOD, "duration_ms": -1}),
+    orjson.dumps({**GOOD, "duration_ms": "1"}),
+    orjson.dumps({**GOOD, "start_time": "yesterday"}),
+    orjson.dumps(GOOD).replace(b"1.5", b"1e999"),
+    orjson.dumps(GOOD).replace(b'"r"', b'"\xff\xfe"'),
+    b"[" * 5000,
+]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"{broken",
-        b"[]",
-        b"null",
-        b"17",
-        b'{"v":1}',
-        orjson.dumps({**GOOD, "v": "1"}),
-        orjson.dumps({**GOOD, "name": 5}),
-        orjson.dumps({**GOOD, "type": "other"}),
-        orjson.dumps({**GOOD, "status": None}),
-        orjson.dumps({**GOOD, "duration_ms": -1}),
-        orjson.dumps({**GOOD, "duration_ms": "1"}),
-        orjson.dumps({**GOOD, "start_time": "yesterday"}),
-        orjson.dumps(GOOD).replace(b"1.5", b"1e999"),
-        orjson.dumps(GOOD).replace(b'"r"', b'"\xff\xfe"'),
-        b"[" * 5000,
-    ],
-)
-def test_lines_that_hold_no_span_are_counted(line: bytes) -> None:
-    """A broken line is left out and counted, and its neighbours are not harmed."""
-    written, duck, _ = export([orjson.dumps(GOOD), line, orjson.dumps(GOOD)])
-    assert (written.spans, written.rejected) == (2, 1)
-    assert in_order(duck) == in_order([GOOD, GOOD])
+@pytest.mark.parametrize("changes", [ODD, *(pytest.param([one], marks=pytest.mark.soak) for one in ODD)])
+def test_odd_lines_are_read_as_span_reads_them(changes: list[dict[str, Any]]) -> None:
+    """What is unusual in a line ends in the files as it does in a Span, beside usual and other unusual lines."""
+    odd = [json.dumps({**GOOD, **change}).encode() for change in changes]
+    expected = [Span.from_json(line).to_record() for line in odd]
+    written, duck, arrow = export([orjson.dumps(GOOD), *odd])
+    assert (written.spans, written.rejected) == (1 + len(odd), 0)
+    assert in_order(duck) == in_order(arrow) == in_order([GOOD, *expected])
+
+
+@pytest.mark.parametrize("broken", [BROKEN, *(pytest.param([one], marks=pytest.mark.soak) for one in BROKEN)])
+def test_lines_that_hold_no_span_are_counted(broken: list[bytes]) -> None:
+    """Each broken line is left out and counted, and its neighbours are not harmed."""
+    good = orjson.dumps(GOOD)
+    written, duck, _ = export([good, *(line for one in broken for line in (one, good))])
+    assert (written.spans, written.rejected) == (1 + len(broken), len(broken))
+    assert in_order(duck) == in_order([GOOD] * (1 + len(broken)))
 
 
 def test_packed_and_foreign_files_and_partitions(tmp_path: Path) -> None:

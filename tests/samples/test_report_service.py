@@ -100,21 +100,22 @@ def test_the_list_is_newest_first_and_bounded(client: httpx.Client) -> None:
     assert [entry["thread_id"] for entry in listed] == threads[:0:-1]
 
 
-def test_fifty_reports_at_once_each_answered_twice(tmp_path: Path) -> None:
-    """Of two answers at once one is taken and one refused, for each of fifty reports."""
-    with service(tmp_path / "reports.sqlite") as client, ThreadPoolExecutor(50) as pool:
-        threads = list(pool.map(lambda n: generate(client, f"theme {n}"), range(50)))
+@pytest.mark.parametrize("number", [15, pytest.param(50, marks=pytest.mark.soak)])
+def test_many_reports_at_once_each_answered_twice(tmp_path: Path, number: int) -> None:
+    """Of two answers at once one is taken and one refused, for each of the reports."""
+    with service(tmp_path / "reports.sqlite") as client, ThreadPoolExecutor(number) as pool:
+        threads = list(pool.map(lambda n: generate(client, f"theme {n}"), range(number)))
         codes = list(pool.map(lambda thread: (thread, answer(client, thread, True)), threads * 2))
-        assert Counter(code for _, code in codes)[200] == 50
+        assert Counter(code for _, code in codes)[200] == number
         assert {thread for thread, code in codes if code == 200} == set(threads)
         assert {code for _, code in codes} <= {200, 400, 409}
         listed = client.get("/reports", params={"max_results": 100}).json()
-        assert Counter(entry["status"] for entry in listed) == {"finished": 50}
+        assert Counter(entry["status"] for entry in listed) == {"finished": number}
     # One review node per report has run to its end: nothing was resumed twice.
     saver = sqlite_saver(tmp_path / "reports.sqlite")
     with saver.cursor(transaction=False) as cursor:
         cursor.execute("SELECT count(*) FROM writes WHERE channel = 'review'")
-        assert cursor.fetchone()[0] == 50
+        assert cursor.fetchone()[0] == number
     saver.conn.close()
 
 

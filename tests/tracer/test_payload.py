@@ -360,13 +360,13 @@ TEXT = "x" * 100_000
     [
         nested(9, "lol", lambda one: [one] * 10),
         nested(9, [{"a": 1}] * 100, lambda one: [{"rows": one}] * 100),
-        [TEXT] * 100_000,
-        [{"a": TEXT}] * 100_000,
+        [TEXT] * 20_000,
+        [{"a": TEXT}] * 20_000,
         {"messages": [HumanMessage(TEXT)] * 10_000},
         [HumanMessage([{"type": "text", "text": TEXT}])] * 10_000,
         [{"messages": [AIMessage(TEXT)] * 3} for _ in range(1_000)],
         AIMessage("", additional_kwargs={"x": nested(4, [1] * 1_000, lambda one: [one] * 1_000)}),
-        AIMessage("", additional_kwargs={"x": [TEXT] * 100_000}),
+        AIMessage("", additional_kwargs={"x": [TEXT] * 20_000}),
     ],
     ids=[
         "lists",

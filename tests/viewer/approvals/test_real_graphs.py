@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,15 @@ def test_threads_of_one_name_in_two_databases(
     assert str(second) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("inside", [False, True], ids=["a node", "a subgraph"])
-@pytest.mark.parametrize("by_id", [False, True], ids=["unscoped", "by id"])
+# In small, each two of the three together.
+@pytest.mark.parametrize(
+    ("one_id", "by_id", "inside"),
+    [
+        pytest.param(*case, marks=[] if sum(case) % 2 else [pytest.mark.soak])
+        for case in product((True, False), repeat=3)
+    ],
+    indirect=["one_id"],
+)
 def test_every_question_has_its_own_answer(
     tmp_path: Path, approvals: Approvals, one_id: bool, by_id: bool, inside: bool
 ) -> None:

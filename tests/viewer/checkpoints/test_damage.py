@@ -68,7 +68,8 @@ def test_a_cut_database(share: float, whole: bytes, tmp_path: Path, capsys: pyte
         assert len(json.loads(results[0][1])) >= 15
 
 
-@pytest.mark.parametrize("seed", range(12))
+# The first six do damage of each size once.
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(n, marks=pytest.mark.soak) for n in range(6, 30))])
 def test_scrambled_pages(seed: int, whole: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Random damage never gives a traceback, and never changes the file."""
     chance = random.Random(seed)

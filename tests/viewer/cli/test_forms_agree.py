@@ -59,7 +59,9 @@ def agree(text: str, value: Any) -> None:
         assert text == ("" if value is None else str(value))
 
 
-@pytest.mark.parametrize("by", ["name", "node", "thread", "waste"])
+@pytest.mark.parametrize(
+    "by", ["name", "waste", *(pytest.param(by, marks=pytest.mark.soak) for by in ("node", "thread"))]
+)
 def test_a_summary(ask: Ask, spans: str, by: str) -> None:
     """CSV and table have the figures of the JSON, group by group in one order."""
     groups = strict(ask("summary", spans, "--by", by, "--json"))["groups"]

@@ -184,6 +184,6 @@ def test_what_the_memory_has_no_room_for(tmp_path: Path, monkeypatch: pytest.Mon
     """A table beyond the memory limit is one sentence."""
     monkeypatch.setattr("flightlog_viewer.store.store._MEMORY_LIMIT_BYTES", 100 << 20)
     path = tmp_path / "customers.parquet"
-    duckdb.connect().execute(f"COPY (SELECT repeat('x', 1000) || i AS id FROM range(300000) AS t(i)) TO '{path}'")
+    duckdb.connect().execute(f"COPY (SELECT repeat('x', 1000) || i AS id FROM range(150000) AS t(i)) TO '{path}'")
     with pytest.raises(UnreadableError, match="the memory has no room for the table customers"):
         open_store(spans(tmp_path), tables={"customers": path}, cache=False)

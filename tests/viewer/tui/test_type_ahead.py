@@ -136,7 +136,7 @@ async def test_equal_keys_that_lead_on_wait_for_each_other(spans: Path) -> None:
         assert tree.waterfall.cursor == 1
 
 
-SEEDS = [seed if seed < 3 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
+SEEDS = [seed if seed < 2 else pytest.param(seed, marks=pytest.mark.soak) for seed in range(100)]
 KEYS = [*"jjkhlgGnxtsvVzeE123456/BcRZQ[].dfiwbmay? ", *("enter", "enter", "escape", "q", "tab", "down")]
 
 
