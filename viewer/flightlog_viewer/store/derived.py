@@ -29,6 +29,7 @@ _COST: Final = re.compile(r"cost|\bcounted\b", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"\?|\$\w+")
 """A parameter of a query. Something like it within quotes or a comment is replaced too, which changes no table."""
 _KNOWN_QUERIES: Final = 256
+_CALLS_SINCE: Final = "SELECT 1 FROM all_rows WHERE type = 'llm' AND (row_id >= ? OR row_id < 0) LIMIT 1"
 _TABLES: Final = f"CREATE TABLE llm_wrappers (run_id VARCHAR); CREATE TABLE trace_rows ({TRACE_COLUMNS})"
 
 
@@ -52,7 +53,7 @@ class Derived:
         self._base_traces = 0
         """Rows whose traces the base has, and that were not taken over yet."""
         self.own_times = RowValues(own_times)
-        self.costs = RowValues(lambda _: COSTS)
+        self.costs = RowValues(lambda _, __: COSTS)
 
     def prepare(self, query: str, rows: int, changes: int) -> None:
         """Work out what ``query`` needs for the first ``rows`` rows.
@@ -141,11 +142,14 @@ class Derived:
         self.costs.ready()
         if self._cost_rows >= rows:
             return
-        self._views.prepare("llm_costs")
         if self._prices is None:
             self._prices = PriceTable(self.price_file)
         with self._cursor() as cursor:
             seen = self._cost_rows
+            if not cursor.execute(_CALLS_SINCE, [seen]).fetchall():
+                self.costs.without(seen, rows)
+                self._cost_rows = rows
+                return
             came = f"SELECT unnest([run_id, parent_run_id]) FROM all_rows WHERE type = 'llm' AND row_id >= {seen}"
             whose = f"IN ({came})" if seen else "IS NOT NULL"
             # The first and the last call below each id are enough: no pairs, where very many calls have one id.

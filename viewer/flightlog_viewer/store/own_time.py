@@ -45,13 +45,15 @@ SELECT span.row_id, greatest(0, duration_ms - coalesce(busy_ms, 0)) AS value FRO
 """
 
 
-def own_times(cursor: "duckdb.DuckDBPyConnection") -> str:
-    """The query for ``all_rows`` as they are; ``{first}`` in it: only traces with rows from this row id on; 0 for all.
+def own_times(cursor: "duckdb.DuckDBPyConnection", rows: int) -> str:
+    """The query for ``all_rows`` as they are, of which ``rows`` are no longer in flight; ``{first}`` in it: only traces
+    with rows from this row id on; 0 for all.
 
     Where one run id has very many spans, all pairs of a child and a parent would fill the memory: there a child belongs
     to the latest before it alone, as in the tree.
     """
-    (found,) = cursor.execute(_FULLEST).fetchall()
-    spans, fullest = found
-    crowded = fullest > _CROWD + 8 * spans // _BUCKETS
+    crowded = False
+    if rows > _CROWD:
+        ((spans, fullest),) = cursor.execute(_FULLEST).fetchall()
+        crowded = fullest > _CROWD + 8 * spans // _BUCKETS
     return _OWN_TIMES.format(pairs=_LATEST_PARENT if crowded else _EVERY_PARENT)

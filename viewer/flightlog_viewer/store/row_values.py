@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class RowValues:
     """One computed column."""
 
-    def __init__(self, query: Callable[[duckdb.DuckDBPyConnection], str]) -> None:
+    def __init__(self, query: Callable[[duckdb.DuckDBPyConnection, int], str]) -> None:
         self._query = query
-        """Answers a query that gives ``row_id`` and ``value`` for what rows from ``{first}`` on have a part in."""
+        """Answers, for a number of rows, a query that gives ``row_id`` and ``value`` for what rows from ``{first}`` on
+        have a part in."""
         self._values: NDArray[np.float64]
         self._read: Callable[[], NDArray[np.float64]] | None = _none
 
@@ -47,13 +48,23 @@ class RowValues:
         """Work the values out for the rows from ``first`` on, and whatever else those change."""
         import numpy as np
 
-        found = cursor.execute(self._query(cursor).format(first=first)).fetchnumpy()
+        found = cursor.execute(self._query(cursor, rows).format(first=first)).fetchnumpy()
         ids = np.asarray(found["row_id"], np.int64)
-        values = np.full(rows, np.nan)
-        values[:first] = self.values[:first]
+        values = self._known(first, rows)
         kept = ids < rows  # rows that come in the meantime are the next turn's
         values[ids[kept]] = np.asarray(found["value"], np.float64)[kept]
         self._values = values
+
+    def without(self, first: int, rows: int) -> None:
+        """Know that the rows from ``first`` on have no value."""
+        self._values = self._known(first, rows)
+
+    def _known(self, first: int, rows: int) -> "NDArray[np.float64]":
+        import numpy as np
+
+        values = np.full(rows, np.nan)
+        values[:first] = self.values[:first]
+        return values
 
     def sql_function(self) -> "Callable[[pa.Array], pa.Array]":
         """``f(row_id) -> value``, for DuckDB; NULL where there is none."""
