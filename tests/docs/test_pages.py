@@ -1,6 +1,7 @@
 """What the pages say is what the program does: their commands, queries and code run over a fresh recording."""
 
 import contextlib
+import functools
 import io
 import re
 import shlex
@@ -55,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@functools.cache  # several pages have the same line, and there is one folder
 def run(command: str) -> str:
     """Run one command line of a page and return what it printed; it must succeed."""
     program, *arguments = shlex.split(command)

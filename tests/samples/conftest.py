@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from flightlog_samples.__main__ import main
+from tests.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `flightlog demo all`."""
-    out = tmp_path_factory.mktemp("recorded") / "demo"
-    assert main(["--out", str(out), "all"]) == 0
-    return out
+
+    def record(out: Path) -> None:
+        assert main(["--out", str(out), "all"]) == 0
+
+    return made_once(tmp_path_factory, "demo-all", record)

@@ -147,11 +147,12 @@ def test_reviewers_and_their_notes_are_known(approvals: list[dict[str, Any]]) ->
 
 
 @pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.stem)
-def test_every_command_of_a_page_runs(page: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_of_a_page_runs(
+    page: Path, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a page asks of the recording is answered; its first command is what made it."""
-    (recorded.parent / "flightlog-demo").unlink(missing_ok=True)
-    (recorded.parent / "flightlog-demo").symlink_to(recorded)
-    monkeypatch.chdir(recorded.parent)
+    (tmp_path / "flightlog-demo").symlink_to(recorded)
+    monkeypatch.chdir(tmp_path)
     first, *others = [line for line in page.read_text().splitlines() if line.startswith("flightlog ")]
     assert first == f"flightlog demo {page.stem}"
     for line in others:

@@ -3,18 +3,20 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from flightlog import JsonlTracer, Span
 from flightlog.testing import MemorySink
 from tests.tracer.graphs import is_clean
 from tests.tracer.openai_server import Server, openai_server, text, tool_call
+
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI
 
 EXPECTED = {
     "input_tokens": 12,
@@ -31,7 +33,9 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def model(server: Server, **options: Any) -> ChatOpenAI:
+def model(server: Server, **options: Any) -> "ChatOpenAI":
+    from langchain_openai import ChatOpenAI  # most of a second, which only the worker that gets these tests has to pay
+
     return ChatOpenAI(
         model="gpt-test", base_url=server.url, api_key=SecretStr("sk-never-recorded"), temperature=0.5, **options
     )

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
+from tests.viewer.checkpoints.graphs import payments, thread
 
 WRITER = """
 import sys, time
@@ -76,7 +78,10 @@ def test_a_writer_at_full_speed_for_long(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_slow_reader_does_not_pin_the_log(tmp_path: Path) -> None:
     """A reader that stops in the middle of a history holds no transaction: the writer's log stays short."""
     path = tmp_path / "x.sqlite"
-    subprocess.run([sys.executable, "-c", WRITER, str(path), "0.2"], check=True, capture_output=True)
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = payments().compile(checkpointer=saver)
+        for number in range(30):
+            graph.invoke({"amount": number, "outcome": {"text": "x" * 4000}}, thread("t0"))
     with open_source(path) as source:
         steps = source.history("t0").steps
         next(steps)

@@ -66,9 +66,19 @@ def test_completion_elsewhere(shell: str, capsys: pytest.CaptureFixture[str]) ->
     assert main(["completion", "tcsh"]) == 2
 
 
-@pytest.mark.parametrize("option", ["-o", "--out", "--output"])
+# `demo` starts a process: in small, with one of the names.
 @pytest.mark.parametrize(
-    "command", [["demo", "--list"], ["export", "parquet", "no.jsonl"], ["report", "no.jsonl"], ["import", "no.jsonl"]]
+    ("command", "option"),
+    [
+        pytest.param(command, option, marks=[pytest.mark.soak] if command[0] == "demo" and option != "--output" else [])
+        for command in (
+            ["demo", "--list"],
+            ["export", "parquet", "no.jsonl"],
+            ["report", "no.jsonl"],
+            ["import", "no.jsonl"],
+        )
+        for option in ("-o", "--out", "--output")
+    ],
 )
 def test_the_place_to_write_to(
     command: list[str], option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

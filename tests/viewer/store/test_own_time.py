@@ -56,7 +56,7 @@ def test_a_run_id_of_very_many_spans(tmp_path: Path) -> None:
 
 def test_a_computed_column_takes_what_duckdb_gives() -> None:
     """Row ids come in one piece, in pieces or as a part of one, some of them NULL or beyond the end."""
-    values = RowValues(lambda _: "")
+    values = RowValues(lambda _, __: "")
     values.restore(lambda: np.array([10.0, np.nan, 12.0]))
     values.ready()
     look_up = values.sql_function()
