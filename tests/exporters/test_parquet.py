@@ -76,7 +76,7 @@ def export(lines: list[bytes]) -> tuple[parquet.Written, list[dict[str, Any]], l
         return written, by_duckdb(folder), by_pyarrow(folder)
 
 
-@settings(max_examples=12)  # an export costs the same for one span and for many
+@settings(max_examples=8)  # an export costs the same for one span and for many
 @given(st.lists(any_span(), min_size=1, max_size=12))
 def test_every_record_comes_back_exactly(spans: list[Span]) -> None:
     """DuckDB and pyarrow read from the files what was in the span file, unknown fields and odd numbers included."""

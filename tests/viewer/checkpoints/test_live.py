@@ -66,7 +66,7 @@ def watch(path: Path, seconds: float, capsys: pytest.CaptureFixture[str]) -> int
 
 def test_a_writer_at_full_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`threads` and `replay` never fail, see every finished step, and never hold the writer up."""
-    assert watch(tmp_path / "x.sqlite", 1.0, capsys) > 0
+    assert watch(tmp_path / "x.sqlite", 0.6, capsys) > 0
 
 
 @pytest.mark.soak

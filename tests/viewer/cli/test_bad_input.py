@@ -10,6 +10,11 @@ from flightlog_viewer.cli.app import main
 from tests.viewer.span_lines import story
 
 COMMANDS = [["summary"], ["traces"], ["show", "aroot"], ["sql", "SELECT 1"], ["report"], ["view"]]
+# They open what they read in one place.
+SOME = [
+    pytest.param(one, id=one[0], marks=[] if one[0] in ("summary", "sql", "view") else [pytest.mark.soak])
+    for one in COMMANDS
+]
 DATABASE_COMMANDS = [["threads"], ["replay", "t"], ["approvals"], ["sql", "FROM threads"], ["view"]]
 KINDS = [
     "missing",
@@ -93,7 +98,7 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     assert kind != "unreadable" or "/proc/self/mem cannot be read: " in shown.err
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", SOME)
 def test_no_span_file_here(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +110,7 @@ def test_no_span_file_here(
     assert main(command) == 0
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", SOME)
 def test_broken_lines_are_left_out_and_counted(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

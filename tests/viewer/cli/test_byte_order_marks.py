@@ -29,7 +29,7 @@ def test_a_mark_before_utf8_is_no_part_of_a_line(tmp_path: Path, capsys: pytest.
     assert f"{count} spans" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["utf-16-le", pytest.param("utf-16-be", marks=pytest.mark.soak)])
 def test_utf16_is_said_to_be_that(tmp_path: Path, capsys: pytest.CaptureFixture[str], mark: str) -> None:
     """PowerShell's `>` writes it: the sentence says what to do."""
     path = tmp_path / "s.jsonl"

@@ -104,7 +104,9 @@ def test_a_damaged_file_gives_what_stands_before(pack: Pack, unpack: Unpack) -> 
         assert None not in said
 
 
-@pytest.mark.parametrize(("pack", "unpack"), PACKINGS)
+@pytest.mark.parametrize(
+    ("pack", "unpack"), [*PACKINGS[:2], pytest.param(with_checksum, unzstd, id="zstd-checksum", marks=pytest.mark.soak)]
+)
 def test_spans_before_the_damage_and_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], pack: Pack, unpack: Unpack
 ) -> None:

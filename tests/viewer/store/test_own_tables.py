@@ -119,7 +119,13 @@ def test_a_name_that_sql_cannot_say(tmp_path: Path, name: Any) -> None:
         open_store(spans(tmp_path), tables={name: {"a": [1]}}, cache=False)
 
 
-@pytest.mark.parametrize("name", ["spans", "Traces", "errors", "llm_costs", "span_rows", "sources", "duckdb_tables"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Traces", "llm_costs", "span_rows", "duckdb_tables"),
+        *(pytest.param(name, marks=pytest.mark.soak) for name in ("spans", "errors", "sources")),
+    ],
+)
 def test_a_name_that_is_taken(tmp_path: Path, name: str) -> None:
     """Neither our tables, nor what stands behind them, nor a table of the same user can be hidden by another."""
     with pytest.raises(UsageError, match=f"there is a table {name} already"):
