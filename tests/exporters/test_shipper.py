@@ -151,12 +151,11 @@ def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
 STEPS = ("send", "answered", "drafted", "saved")
 
 
-def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path) -> None:
-    """20,000 spans through an unreliable server and a shipper that is killed before, within and after every step all
-    arrive.
-    """
+@pytest.mark.parametrize("spans", [8_000, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path, spans: int) -> None:
+    """Through an unreliable server, from a shipper that is killed before, within and after each step, all arrive."""
     path = tmp_path / "spans.jsonl"
-    ids = write_spans(path, 20_000)
+    ids = write_spans(path, spans)
     server.script = chain(
         (
             answers.status(503),

@@ -15,14 +15,14 @@ assert all((flow, human, nested, state))  # importing them registers their scena
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
 EVERY = [(name, saver, durability) for name in SCENARIOS for saver in SAVERS for durability in (None, "exit", "sync")]
-# In small, every scenario on SQLite, every third on one of the other savers too, every third with another durability.
+# In small, every scenario on SQLite, every third on one of the other savers too, every fifth with another durability.
 SMALL = {
     case
     for index, name in enumerate(SCENARIOS)
     for case in (
         (name, "sqlite", None),
         *([(name, SAVERS[1 + index // 3 % 3], None)] if index % 3 == 1 else []),
-        *([(name, SAVERS[index // 3 % 4], "sync" if index % 21 == 0 else "exit")] if index % 3 == 0 else []),
+        *([(name, SAVERS[index // 5 % 4], "sync" if index % 20 == 0 else "exit")] if index % 5 == 0 else []),
     )
 }
 
