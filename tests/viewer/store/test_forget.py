@@ -13,7 +13,6 @@ from flightlog.errors import UnreadableError
 from flightlog.writing.span_file import SpanFile
 from flightlog_viewer import Store, open_store
 from flightlog_viewer.store import rows as store_rows
-from flightlog_viewer.store import store as store_module
 from flightlog_viewer.store.files import opened_files
 from tests.viewer.store.records import llm, span, write
 
@@ -219,7 +218,7 @@ def test_the_newest_file_is_held_however_many_there_were(tmp_path: Path, monkeyp
 
 def test_a_full_memory_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there stays whole, nothing is half there, and nothing more is read."""
-    monkeypatch.setattr(store_module, "_memory_limit", lambda: 100 << 20)
+    monkeypatch.setattr("flightlog_viewer.store.instance.MOST_BYTES", 100 << 20)
     path = tmp_path / "s.jsonl"
     append(path, 0)
     said = []

@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 import subprocess
@@ -125,7 +126,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     (folder / "secret.csv").write_text(f"a\n{SECRET}\n")
     patch = pytest.MonkeyPatch()
     patch.setattr(rows, "FILE_BACKED_BYTES", 1)
-    patch.setattr("flightlog_viewer.store.store._MEMORY_LIMIT_BYTES", 200 << 20)
+    patch.setattr("flightlog_viewer.store.instance.MOST_BYTES", 200 << 20)
     with open_store(write(folder / "a.jsonl", span("r"), b"{bad"), cache=False) as opened:
         yield opened
     patch.undo()
@@ -287,6 +288,43 @@ def test_the_tables_listed_are_those_documented(tmp_path: Path, query: str) -> N
     with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:
         assert [row[0] for row in store.sql(query).fetchall()] == documented
         assert ("run_id", "VARCHAR") in [row[:2] for row in store.sql("DESCRIBE spans").fetchall()]
+
+
+def test_a_query_beyond_the_memory_limit(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on on the disk, also over a base of the cache; what can only be in memory is refused in one sentence."""
+    private = tmp_path_factory.mktemp("private")
+    monkeypatch.setattr(rows, "CACHED_BYTES", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    monkeypatch.setattr("flightlog_viewer.store.instance.MOST_BYTES", 100 << 20)
+    path = write(tmp_path / "a.jsonl", span("r"))
+    large = "SELECT i, repeat(md5(i::VARCHAR), 5) AS x FROM range(1000000) AS t(i)"
+    for _ in range(2):
+        with open_store(path) as store:
+            assert len(store.sql(f"FROM ({large}) ORDER BY x").fetchmany(1)) == 1
+            with pytest.raises(UsageError, match=r"^out of memory: this needs more than 100\.0 MiB, not all"):
+                store.sql(f"SELECT string_agg(x) FROM ({large})").fetchall()
+    assert list(private.iterdir()) == []
+
+
+GROUPS = Path("/sys/fs/cgroup/memory")
+"""Control groups for memory, of the first version."""
+
+
+@pytest.mark.skipif(not os.access(GROUPS, os.W_OK), reason="no control group can be made")
+def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
+    """Half of what the control group may have is taken, and not of what the machine has."""
+    group = GROUPS / f"flightlog-test-{os.getpid()}"
+    group.mkdir()
+    program = "from flightlog_viewer.store.instance import connect, memory_limit; print(memory_limit(connect()))"
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(300 << 20))
+        inside = f'echo $$ > "$1"; exec "$2" -c "{program}"'
+        command = ["sh", "-c", inside, "sh", str(group / "cgroup.procs"), sys.executable]
+        assert float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) == 150 << 20
+    finally:
+        group.rmdir()
 
 
 def test_a_load_beyond_the_memory_limit(

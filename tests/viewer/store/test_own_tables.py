@@ -188,7 +188,7 @@ def test_what_has_no_rows_and_columns(tmp_path: Path, given: Any) -> None:
 
 def test_what_the_memory_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table beyond the memory limit is one sentence."""
-    monkeypatch.setattr("flightlog_viewer.store.store._MEMORY_LIMIT_BYTES", 100 << 20)
+    monkeypatch.setattr("flightlog_viewer.store.instance.MOST_BYTES", 100 << 20)
     path = tmp_path / "customers.parquet"
     duckdb.connect().execute(f"COPY (SELECT repeat('x', 1000) || i AS id FROM range(150000) AS t(i)) TO '{path}'")
     with pytest.raises(UnreadableError, match="the memory has no room for the table customers"):

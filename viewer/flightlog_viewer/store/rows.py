@@ -91,8 +91,7 @@ class Rows:
         files = self._files.open(paths)
         size = sum(source.size() for source in files)
         if size >= CACHED_BYTES:
-            # What does not fit into the memory limit goes there, and with the private folder at the end.
-            self._connection.execute("SET temp_directory = ?", [str(self.new_file().with_suffix(".spill"))])
+            self._allow_spilling()
         if (kept is not None and size >= CACHED_BYTES) or self._are_many(files, size):
             try:
                 self._build(files, kept, derived, progress)
@@ -225,6 +224,7 @@ class Rows:
         found = base.attach_kept(self._connection, kept, paths)
         if found is None:
             return False
+        self._allow_spilling()
         known = dict.fromkeys(path for _, path in found)
         self._files.open([*known, *(path for path in paths if path not in known)])
         for source, (file, _) in zip(self.sources, found, strict=False):
@@ -245,6 +245,10 @@ class Rows:
         if self._cache is not None:
             self._cache.used(kept)
         return True
+
+    def _allow_spilling(self) -> None:
+        """Let what does not fit into the memory limit go to the disk, and with the private folder at the end."""
+        self._connection.execute("SET temp_directory = ?", [str(self.new_file().with_suffix(".spill"))])
 
     def _read_places(self) -> "Arrays":
         with self._connection.cursor() as cursor:

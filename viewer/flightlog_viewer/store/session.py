@@ -28,13 +28,16 @@ _LOCK: Final = (
     "SET lock_configuration = true",
 )
 _OUTSIDE: Final = "file system operations are disabled"
+_ROOM: Final = re.compile(r"/([\d.]+ \w+) used")
 _EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGNORECASE | re.DOTALL)
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Shut the instance off from files, network, extensions, settings and Python variables, for good."""
-    with contextlib.suppress(duckdb.NotImplementedException):  # it has been used: then it is the store's private folder
-        connection.execute("SET temp_directory = ''")
+    """Shut the instance off from files, network, extensions, settings and Python variables, for good.
+
+    The folder for what does not fit into the memory stays within its reach, if it was given one: it is the store's own,
+    and nothing else is in it.
+    """
     for setting in _LOCK:
         connection.execute(setting)
 
@@ -80,6 +83,10 @@ def sentence(error: Exception) -> str:
             "a query reads what was loaded and no other files: load yours as a table (--table NAME=FILE, "
             "open_store(tables=...)), or write its rows as VALUES"
         )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        room = _ROOM.search(str(error))
+        most = room[1] if room else "there is"
+        return f"out of memory: this needs more than {most}, not all of which can go to the disk"
     said: list[str] = []
     for line in str(error).strip().splitlines():
         if not line.strip() or line.startswith("LINE "):

@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from flightlog_viewer.store.files.source_file import SourceFile
 from flightlog_viewer.store.files.sources import newest, resolve
 from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.functions import create_functions
+from flightlog_viewer.store.instance import connect
 from flightlog_viewer.store.payloads import PayloadReader
 from flightlog_viewer.store.queries.by_name import statement
 from flightlog_viewer.store.rows import Rows
@@ -31,8 +31,6 @@ from flightlog_viewer.store.watch import Progress
 if TYPE_CHECKING:
     from flightlog_viewer.store.loading.wrong_fields import WrongFields
 
-_MEMORY_LIMIT_BYTES: Final = 4 << 30
-"""What DuckDB may take at most; half of the machine's memory when that is less."""
 _NO_TABLE: Final = "Catalog Error: Table"
 _NOT_BOUND: Final = ("Binder Error", "Catalog Error")
 
@@ -60,11 +58,7 @@ class Store:
         cache: Cache | None = None,
         threads: int | None = None,
     ) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{_memory_limit() >> 20}MiB"}
-        config["temp_directory"] = ""  # else it is .tmp wherever we are
-        if threads is not None:
-            config["threads"] = threads
-        self._connection = duckdb.connect(":memory:", config=config)
+        self._connection = connect() if threads is None else connect(threads=threads)
         # In an interactive interpreter DuckDB would draw a bar of its own.
         self._connection.execute("SET enable_progress_bar = false")
         self._databases = CheckpointDatabases(self._connection.cursor, checkpoints)
@@ -339,14 +333,6 @@ def empty_store() -> Store:
     store = Store()
     store.load(())
     return store
-
-
-def _memory_limit() -> int:
-    try:
-        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _MEMORY_LIMIT_BYTES
-    return min(_MEMORY_LIMIT_BYTES, physical // 2)
 
 
 _OPEN: "weakref.WeakSet[Store]" = weakref.WeakSet()

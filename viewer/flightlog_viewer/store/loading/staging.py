@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from flightlog_viewer.store.columns import LIGHT, kept_columns, read_columns
+from flightlog_viewer.store.instance import connect
 from flightlog_viewer.store.loading.duplicates import duplicates_of_stored
 from flightlog_viewer.store.loading.in_flight import Started
 from flightlog_viewer.store.loading.ingest import Loader
@@ -38,7 +39,7 @@ class Staging:
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         if self._opened is None:
-            self._opened = duckdb.connect(":memory:", config={"threads": 1})
+            self._opened = connect(threads=1)
         return self._opened
 
     def loader(self) -> Loader:

@@ -19,6 +19,7 @@ from flightlog.span_line import HUGE
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.columns import LIGHT, REQUIRED
 from flightlog_viewer.store.files.source_file import SourceFile
+from flightlog_viewer.store.instance import connect
 from flightlog_viewer.store.loading.lines import read_lines
 from flightlog_viewer.store.loading.read_json import read_json
 from flightlog_viewer.store.loading.sieve import look
@@ -72,7 +73,8 @@ def find_wrong_fields(sources: Sequence[SourceFile], new_file: Callable[[], Path
     pieces = [Piece(source, 0, source.end) for source in sources]
     total = sum(piece.stop for piece in pieces)
     # The store's own instance is locked and opens no file any more.
-    with duckdb.connect(":memory:") as connection, Watch(connection, total, progress) as watch:
+    spill = str(new_file().with_suffix(".spill"))
+    with connect(temp_directory=spill) as connection, Watch(connection, total, progress) as watch:
         for stretch in stretches(pieces, new_file):
             watch.file(stretch.size)
             with contextlib.suppress(FileNotFoundError), stretch.reading() as descriptor:

@@ -1,0 +1,28 @@
+"""DuckDB instances that leave room for others: in a container, what the kernel ends for too much may be the agent."""
+
+from typing import Any, Final
+
+import duckdb
+
+MOST_BYTES: Final = 4 << 30
+_UNITS: Final = {"bytes": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50}
+
+
+def connect(**config: Any) -> duckdb.DuckDBPyConnection:
+    """An empty instance in memory. It takes half of what there is, 4 GiB at most, and writes nothing beside it.
+
+    What there is, is the machine's or what the control group of the process may have, as DuckDB finds out.
+    """
+    # Without a folder for what does not fit, it would be .tmp wherever we are.
+    options = {"memory_limit": "50%", "temp_directory": "", **config}
+    connection = duckdb.connect(":memory:", config=options)
+    if memory_limit(connection) > MOST_BYTES:
+        connection.execute(f"SET memory_limit = '{MOST_BYTES >> 20}MiB'")
+    return connection
+
+
+def memory_limit(connection: duckdb.DuckDBPyConnection) -> float:
+    """What an instance may take, in bytes."""
+    ((text,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    amount, unit = text.split()
+    return float(amount) * 2.0 ** _UNITS[unit]
