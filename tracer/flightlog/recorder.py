@@ -106,7 +106,8 @@ class Recorder:
             return None
         if runs.left_behind:
             self.close_left_behind(self.now() - _GRACE_NS)
-        run_id = key if type(key) is UUID else str(key)
+        watched = parent_key is None and type_ != "chain" and type(key) is UUID
+        run_id = key if type(key) is UUID and not watched else str(key)
         seq = next(self._seq)
         record: dict[str, Any] = {"v": VERSION, "type": type_, "name": name, "run_id": run_id, "seq": seq}
         if kind is not None:
@@ -124,6 +125,8 @@ class Recorder:
                 root = Root(runs.trace_of(parent_key) or above)
                 record["parent_run_id"] = above
         run = OpenRun(key.int, type_, kind, parent, root, seq, record)
+        if watched:
+            runs.watch(run, key, self.now)
         if self.sampler is not None and self._is_sampled_out(run, self.sampler):
             run.start_ns = self.now()
             runs.add(run)

@@ -3,7 +3,9 @@
 Everything here is bounded: a run that ends, or whose parent has ended and left it behind, is let go.
 """
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -86,6 +88,7 @@ class OpenRun:
         "start_ns",
         "type",
         "unusual",
+        "watch",
     )
 
     def __init__(
@@ -124,6 +127,8 @@ class OpenRun:
         self.previous: OpenRun | None = None
         """An older open run that uses the same run_id."""
         self.unusual: Unusual | None = None
+        self.watch: weakref.ref[UUID] | None = None
+        """Tells when nobody is left who could end it."""
 
     def remark(self) -> Unusual:
         """Where to note something unusual of this run."""
@@ -149,7 +154,8 @@ class Runs:
         self._new: dict[int, Identity] = {}
         self._old: dict[int, Identity] = {}
         self.left_behind: dict[int, tuple[OpenRun, int]] = {}
-        """Open runs whose parent has ended, by ``seq``, and the monotonic time in ns when it did."""
+        """Open runs that nothing will end, by ``seq``, and the monotonic time in ns since when: their parent has ended,
+        or whoever would have told of their end is gone."""
 
     def add(self, run: OpenRun) -> None:
         """Take a run up; an open one of the same id stays open behind it."""
@@ -176,6 +182,19 @@ class Runs:
             run.previous = None
         self.release(run)
         return True
+
+    def watch(self, run: OpenRun, run_id: UUID, now: Callable[[], int]) -> None:
+        """Leave the run behind when its run_id goes: LangChain holds that very object as long as it may tell of an end.
+
+        For runs without a parent whose end LangChain passes over when they are cancelled. Nobody else may hold it.
+        """
+        run.watch = weakref.ref(run_id, partial(self._unwatched, run.key, run.seq, now))
+
+    def _unwatched(self, key: int, seq: int, now: Callable[[], int], _: object) -> None:
+        # Called out of any line of the application, so it only notes.
+        run = self.open.get(key)
+        if run is not None and run.seq == seq:
+            self.left_behind[seq] = (run, now())
 
     def all_open(self) -> Iterator[OpenRun]:
         """The open runs, those behind others of their id too."""
