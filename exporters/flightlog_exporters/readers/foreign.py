@@ -1,13 +1,13 @@
 """One OpenTelemetry span of anybody -> one span record. What the span does not say stays absent."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from flightlog.errors import UnreadableError
 from flightlog.span import VERSION, Span, format_time
 from flightlog_exporters.otel_span import ERROR, OtelSpan
-from flightlog_exporters.readers import genai, openinference, openllmetry, own
+from flightlog_exporters.readers import genai, openinference, openllmetry, own, pauses
+from flightlog_exporters.readers.facts import put
 from flightlog_exporters.semconv import names
 
 
@@ -41,7 +41,6 @@ _RESOURCE: Final = (
     ("host", (names.HOST,)),
     ("pid", (names.PID,)),
 )
-_INTERRUPT_ID: Final = re.compile(r"\bid='([0-9a-f]{32})'")
 _NO_NAMES: Final = "span"
 
 
@@ -79,7 +78,8 @@ def to_span(otel: OtelSpan) -> Span:
                 vocabulary.fill(record, otel)
         record.setdefault("type", "chain")
         if record["type"] == "chain":
-            record.setdefault("kind", "runnable")
+            if record.setdefault("kind", "runnable") == "graph":
+                put(record, "resumes", pauses.answers(record.get("inputs")))
         else:
             record.pop("kind", None)
     span = Span.from_record(record)
@@ -105,9 +105,9 @@ def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:
     if stop is not None:
         record["status"] = stop
         if stop == "interrupted":
-            found = _INTERRUPT_ID.findall(f"{message} {otel.status_message}")
-            if found:
-                record["interrupts"] = [{"id": interrupt_id} for interrupt_id in dict.fromkeys(found)]
+            asked = pauses.questions(str(message), otel.status_message)
+            if asked:
+                record["interrupts"] = asked
     elif otel.status == ERROR:
         facts = (
             ("type", kind),
