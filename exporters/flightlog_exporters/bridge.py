@@ -10,7 +10,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFl
 
 from flightlog.span import Span
 from flightlog_exporters import semconv
-from flightlog_exporters.delegating_span import DelegatingSpan
+from flightlog_exporters.delegating_span import DelegatingSpan, around
 from flightlog_exporters.live_metrics import LiveMetrics
 from flightlog_exporters.otel_span import CLIENT, ERROR, INT64
 from flightlog_exporters.resume_links import ResumeLinks
@@ -66,8 +66,9 @@ class OTelBridge:
             self._pid = os.getpid()
             self._live.clear()
         parent = self._live.get(span.parent_run_id) if span.parent_run_id is not None else None
+        kind = f"{span.type} {span.name}" if span.parent_run_id is None else None
         # By run id where there is one: what is current in this context may belong to a parallel run.
-        above = parent[0] if parent is not None else trace.get_current_span()
+        above = parent[0] if parent is not None else around(kind)
         started = self._tracer.start_span(
             semconv.span_name(span),
             trace.set_span_in_context(above),
@@ -82,7 +83,7 @@ class OTelBridge:
             return None
         if len(self._live) >= _KEPT_LIVE:
             self._live.pop(next(iter(self._live)), None)
-        self._live[span.run_id] = (started, DelegatingSpan.attach(started), span.start_ns)
+        self._live[span.run_id] = (started, DelegatingSpan.attach(started, kind), span.start_ns)
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
         before = above.get_span_context()
         if before.is_valid:

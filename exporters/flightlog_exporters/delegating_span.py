@@ -17,14 +17,15 @@ from opentelemetry.util.types import Attributes, AttributeValue
 class DelegatingSpan(Span):
     """Answers as one span until it is let go, then as the one before."""
 
-    def __init__(self, span: Span, before: Span) -> None:
+    def __init__(self, span: Span, before: Span, kind: str | None) -> None:
         self._span: Span | None = span
         self._before: Final = before
+        self._kind: Final = kind
 
     @classmethod
-    def attach(cls, span: Span) -> "DelegatingSpan":
-        """Make the span the current one."""
-        attached = cls(span, _living(trace.get_current_span()))
+    def attach(cls, span: Span, kind: str | None = None) -> "DelegatingSpan":
+        """Make the span the current one. ``kind`` is for roots (see ``around``)."""
+        attached = cls(span, _living(trace.get_current_span()), kind)
         otel_context.attach(trace.set_span_in_context(attached))
         return attached
 
@@ -76,6 +77,17 @@ class DelegatingSpan(Span):
 
     def __exit__(self, *exc: Any) -> None:
         """Nothing, for the same reason."""
+
+
+def around(kind: str | None) -> Span:
+    """The span in which a run begins that has no other: the current one, but of two roots of one kind neither.
+
+    A batch starts its roots one after the other, before the first of them ends, and says of none that it has a parent.
+    """
+    span = _living(trace.get_current_span())
+    while kind is not None and isinstance(span, DelegatingSpan) and span._kind == kind:
+        span = _living(span._before)
+    return span
 
 
 def _living(span: Span) -> Span:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -172,6 +172,27 @@ def test_threads_keep_apart(sdk: Sdk) -> None:
     for name in "abcde":
         assert sdk.parent_name(f"GET {name}") == ["chat HttpModel"]
     assert sdk.parent_name("chat HttpModel").count("request") == 3, "a bare pool has no context of the request"
+
+
+def test_a_batch_is_siblings(sdk: Sdk) -> None:
+    """The runs of a batch, which all start before one ends, hang under the application's span and not in each other."""
+    model = HttpModel(tracer=sdk.tracer)
+    chain = model | RunnableLambda(lambda message: message.content, name="parse")
+    with sdk.tracer.start_as_current_span("request") as request:
+        chain.batch(["a", "b", "c"], config(sdk))
+        model.generate([[HumanMessage("d")], [HumanMessage("e")]], **config(sdk))
+        assert trace.get_current_span().get_span_context() == request.get_span_context()
+    assert sdk.parent_name("RunnableSequence") == ["request"] * 3
+    assert sorted(map(str, sdk.parent_name("chat HttpModel"))) == ["RunnableSequence"] * 3 + ["request"] * 2
+    assert sdk.parent_name("GET a") == ["chat HttpModel"]
+
+
+def test_a_call_within_a_call_nests(sdk: Sdk) -> None:
+    """A root that begins inside another one's code, because it was given callbacks of its own, hangs under that."""
+    inner = RunnableLambda(lambda text: text, name="inner")
+    same = config(sdk)
+    RunnableLambda(lambda text: inner.invoke(text, same), name="outer").invoke("a", same)
+    assert sdk.parent_name("inner") == ["outer"]
 
 
 def test_a_tool_and_a_failing_call_give_the_context_back(sdk: Sdk) -> None:
