@@ -1,5 +1,6 @@
 """Traces of tests/exporters/agent.py as other projects' instrumentors recorded them (fixtures/make_foreign.py)."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,14 @@ def test_the_type_of_the_exception_decides_what_was_an_error(exception: str, sta
     """Control flow that was recorded as an exception is told from failures."""
     event = Event("exception", 1500, {"exception.type": exception, "exception.message": "m"})
     assert to_span(otel({}, status=2, events=[event])).status == status
+
+
+@pytest.mark.parametrize(("end_ns", "status"), [(0, "abandoned"), (2000, "ok")])
+def test_a_span_without_an_end_is_not_called_ok(end_ns: int, status: str) -> None:
+    """What some backends give out of a run that goes on, or died, has no end, and no duration."""
+    unended = to_span(dataclasses.replace(otel({}), end_ns=end_ns))
+    assert unended.status == status
+    assert (unended.duration_ms == 0) == (status == "abandoned")
 
 
 NAMES = [value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)] + [

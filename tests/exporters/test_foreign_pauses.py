@@ -70,6 +70,22 @@ def test_a_question_is_read_out_of_the_exception(asked: Any, told: Any) -> None:
     assert Span.from_json(span.to_json()) == span
 
 
+@pytest.mark.parametrize(
+    ("message", "status", "asked"),
+    [
+        (repr(GraphInterrupt([Interrupt(value="go on?", id=ID)])), "interrupted", [{"id": ID, "value": "go on?"}]),
+        ("langgraph.errors.GraphInterrupt: ()", "interrupted", None),
+        ("CancelledError", "cancelled", None),
+        ("ValueError: GraphInterrupt(", "error", None),
+        ("GraphInterrupted: no", "error", None),
+    ],
+)
+def test_a_pause_is_known_by_its_status_alone(message: str, status: str, asked: Any) -> None:
+    """Where the event of the exception was left out, the message of the status still says what stopped the run."""
+    span = to_span(foreign({}, status=ERROR, status_message=message))
+    assert (span.status, span.interrupts) == (status, asked)
+
+
 def test_several_questions_of_one_step_are_each_there_once() -> None:
     """Each question has its own id and value, though message and status both name it."""
     span = stopped(Interrupt(value="first", id=ID), Interrupt(value={"second": 2}, id=OTHER))

@@ -1,5 +1,6 @@
 """One OpenTelemetry span of anybody -> one span record. What the span does not say stays absent."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
@@ -41,6 +42,8 @@ _RESOURCE: Final = (
     ("host", (names.HOST,)),
     ("pid", (names.PID,)),
 )
+_STOP_SAID: Final = re.compile(rf"(?:\w+\.)*({'|'.join(_STOPS)})(?:\(|: |$)")
+"""How the message of a status begins where the event of the exception was not recorded, or not passed on."""
 _NO_NAMES: Final = "span"
 
 
@@ -100,6 +103,8 @@ def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:
     """Status and error; an exception that only stops a run is told apart by its type."""
     exception = next((event.attributes for event in reversed(otel.events) if event.name == names.EXCEPTION), {})
     kind = exception.get(names.EXCEPTION_TYPE) or otel.attributes.get(names.ERROR_TYPE)
+    if kind is None and otel.status == ERROR and (said := _STOP_SAID.match(otel.status_message)):
+        kind = said[1]
     stop = _STOPS.get(str(kind).rpartition(".")[2])
     message = exception.get(names.EXCEPTION_MESSAGE)
     if stop is not None:
@@ -117,4 +122,5 @@ def _fill_status(record: dict[str, Any], otel: OtelSpan) -> None:
         record["status"] = "error"
         record["error"] = {name: str(fact) for name, fact in facts if fact is not None}
     else:
-        record["status"] = "ok"
+        # Without an end nobody knows how it went; some backends give out what still runs.
+        record["status"] = "ok" if otel.end_ns else "abandoned"
