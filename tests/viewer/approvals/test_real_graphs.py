@@ -1,5 +1,6 @@
 """Questions of real graphs, from databases and from spans; under one id for a task too, as before LangGraph 1.2.20."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from itertools import product
@@ -173,3 +174,47 @@ def test_which_answer_is_the_last_ones(tmp_path: Path, approvals: Approvals, ask
     last = ("pending", None) if end == "waits" else ("answered", "yes")
     found = [(one["status"], one["answer"]) for one in approvals(database)]
     assert found == [("answered", "yes")] * (asked - 1) + [last]
+
+
+@pytest.mark.parametrize("end", ["falls back", "goes on", "fails"])
+def test_a_question_that_its_node_passes_over(tmp_path: Path, approvals: Approvals, end: str) -> None:
+    """Nobody waits for what reached nobody: a node that catches its question goes on or fails without an answer."""
+    spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
+    careful = RunnableLambda(lambda given: interrupt("passed over?"))
+
+    def ask(state: State) -> dict[str, Any]:
+        if end == "falls back":
+            return {"log": [careful.with_fallbacks([RunnableLambda(lambda given: "no")]).invoke("")]}
+        try:
+            return {"log": [careful.invoke("")]}
+        except Exception:
+            if end == "fails":
+                raise ValueError("no") from None
+            return {"log": ["no"]}
+
+    builder = graph("after", (">", "ask"), ("ask", "after"))
+    builder.add_node("ask", ask)
+    with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:
+        config: Any = {"configurable": {"thread_id": "t"}, "callbacks": [tracer]}
+        with contextlib.suppress(ValueError):
+            builder.compile(checkpointer=saver).invoke({"count": 1}, config)
+        config["configurable"]["thread_id"] = "other"
+        asking("sure?").compile(checkpointer=saver).invoke({"count": 1}, config)
+    for paths in ([spans], [spans, database]):
+        assert [(one["thread_id"], one["status"]) for one in approvals(*paths)] == [("other", "pending")]
+
+
+def test_a_graph_with_a_thread_of_its_own_waits_inside_a_node_that_ends(tmp_path: Path, approvals: Approvals) -> None:
+    """A node that calls a graph with its own checkpointer ends well while that graph waits."""
+    spans = tmp_path / "s.jsonl"
+    inner = asking("sure?").compile(checkpointer=InMemorySaver())
+
+    def call(state: State) -> dict[str, Any]:
+        inner.invoke({"count": 1}, {"configurable": {"thread_id": "inner"}})
+        return {"log": ["called"]}
+
+    builder = graph("after", (">", "call"), ("call", "after"))
+    builder.add_node("call", call)
+    with JsonlTracer(spans) as tracer:
+        builder.compile().invoke({"count": 1}, {"callbacks": [tracer]})
+    assert [(one["question"], one["status"]) for one in approvals(spans)] == [("sure?", "pending")]
