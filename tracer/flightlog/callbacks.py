@@ -254,14 +254,14 @@ class Callbacks(BaseCallbackHandler):
     def on_interrupt(self, event: Any) -> None:
         """LangGraph: a graph pauses, for an ``interrupt()`` or at a static breakpoint."""
         try:
-            self._recorder.paused(event.run_id, event.checkpoint_id, event.interrupts)
+            self._runs.paused(event.run_id, event.checkpoint_id, event.interrupts)
         except Exception as error:
             self._caught("on_interrupt", error)
 
     def on_resume(self, event: Any) -> None:
         """LangGraph: a graph goes on from a checkpoint."""
         try:
-            self._recorder.resumed(event.run_id, event.checkpoint_id)
+            self._runs.resumed(event.run_id, event.checkpoint_id)
         except Exception as error:
             self._caught("on_resume", error)
 

@@ -32,7 +32,7 @@ def inputs_in_flight(inputs: bytes, root: Root) -> bytes:
 def add_unusual(tail: dict[str, Any], unusual: Unusual, start_ns: int) -> int:
     """Set the fields that few runs have; gives the number of chunks that were streamed."""
     # One stream may be told of in both ways; each tells of all of it.
-    chunks = unusual.chunks or unusual.stream_events
+    chunks = (unusual.chunks or unusual.stream_events) // unusual.told
     if chunks:
         tail["chunks"] = chunks
         if unusual.first_token_ns:

@@ -128,8 +128,9 @@ class Recorder:
         if watched:
             runs.watch(run, key, self.now)
         if self.sampler is not None and self._is_sampled_out(run, self.sampler):
-            run.start_ns = self.now()
-            runs.add(run)
+            if not runs.told_again(run):
+                run.start_ns = self.now()
+                runs.add(run)
             return run
         if metadata:
             place = root.place
@@ -161,6 +162,8 @@ class Recorder:
         if json is None or len(json) > self._max_field_bytes:
             json = self.fields.payload(run, "inputs", inputs, self.fields.inputs_mode, json)
         run.inputs = json
+        if parent_key is None and runs.told_again(run):
+            return None
         now = self._wall()
         second, text = self._second
         if not 0 <= now - second < 1_000_000_000:
@@ -253,23 +256,6 @@ class Recorder:
         if status == "handoff" and run is not None:
             hand_over(run)
         self.end(key, status, now, output, fields, type_=type_, parent_key=parent_key)
-
-    def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
-        """LangGraph says that a graph waits for a human."""
-        run = self.runs.open.get(key.int)
-        if run is not None:
-            unusual = run.remark()
-            unusual.paused = True
-            unusual.interrupts.extend(interrupts)
-            self.resumed(key, checkpoint_id)
-
-    def resumed(self, key: UUID, checkpoint_id: str) -> None:
-        """LangGraph says from which checkpoint a graph goes on."""
-        run = self.runs.open.get(key.int)
-        if run is not None:
-            run.record["checkpoint_id"] = checkpoint_id
-            run.head = None
-            run.root.goes_on()
 
     def finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
         """Write a run that is no longer open."""

@@ -4,7 +4,7 @@ Everything here is bounded: a run that ends, or whose parent has ended and left 
 """
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -52,7 +52,7 @@ class Root:
 class Unusual:
     """What only few runs have."""
 
-    __slots__ = ("chunks", "first_token_ns", "interrupts", "paused", "stream_events", "truncated")
+    __slots__ = ("chunks", "first_token_ns", "interrupts", "paused", "stream_events", "told", "truncated")
 
     def __init__(self) -> None:
         self.truncated: dict[str, Any] | None = None
@@ -65,6 +65,8 @@ class Unusual:
         self.stream_events = 0
         """Deltas told by ``on_stream_event``."""
         self.first_token_ns = 0
+        self.told = 1
+        """How many times each event is told (see ``Runs.told_again``)."""
 
 
 class OpenRun:
@@ -181,6 +183,37 @@ class Runs:
             newest.previous = run.previous
             run.previous = None
         self.release(run)
+        return True
+
+    def paused(self, key: UUID, checkpoint_id: str, interrupts: Iterable[Any]) -> None:
+        """LangGraph says that a graph waits for a human."""
+        run = self.open.get(key.int)
+        if run is not None:
+            unusual = run.remark()
+            unusual.paused = True
+            unusual.interrupts.extend(interrupts)
+            self.resumed(key, checkpoint_id)
+
+    def resumed(self, key: UUID, checkpoint_id: str) -> None:
+        """LangGraph says from which checkpoint a graph goes on."""
+        run = self.open.get(key.int)
+        if run is not None:
+            run.record["checkpoint_id"] = checkpoint_id
+            run.head = None
+            run.root.goes_on()
+
+    def told_again(self, run: OpenRun) -> bool:
+        """Whether a run is the open one of its id, told of once more.
+
+        LangChain does so where a tracer stands in the callbacks of a runnable and in those of a call: it joins the two
+        lists, and only runs below the root look for what is in them twice.
+        """
+        first = self.open.get(run.key)
+        if first is None or first.children is not None or first.parent is not run.parent:
+            return False
+        if first.inputs != run.inputs or first.record["name"] != run.record["name"]:
+            return False
+        first.remark().told += 1
         return True
 
     def watch(self, run: OpenRun, run_id: UUID, now: Callable[[], int]) -> None:
