@@ -119,6 +119,25 @@ def test_truncation(tmp_path: Path) -> None:
         assert store.sql("SELECT inputs, payload_gone FROM spans WHERE run_id = 'r'").fetchall() == [(None, True)]
 
 
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_truncation_between_two_looks(tmp_path: Path, refreshed: bool) -> None:
+    """A file that was emptied and has grown beyond what was read of it is read anew, from its first line."""
+    path = write(tmp_path / "a.jsonl", span("r", inputs={"n": 1}))
+    with open_store(path) as store:
+        if refreshed:
+            append(path, orjson.dumps(span("s", "r")) + b"\n")
+            assert store.refresh() == 1
+        os.truncate(path, 0)
+        for name in ("first", "second", "third", "fourth"):
+            append(path, orjson.dumps(span(name)) + b"\n")
+        assert store.refresh() == 4
+        assert store.rejects == []
+        assert sorted(ids(store))[:3] == ["first", "fourth", "r"]
+        append(path, orjson.dumps(span("fifth")) + b"\n")
+        assert store.refresh() == 1
+        assert store.payload(0) == {"payload_gone": True}
+
+
 def test_deleted_file(tmp_path: Path) -> None:
     """A deleted file keeps its spans and payloads while the store is open."""
     path = write(tmp_path / "a.jsonl", span("r", inputs={"n": 1}))

@@ -229,6 +229,7 @@ class Rows:
         self._files.open([*known, *(path for path in paths if path not in known)])
         for source, (file, _) in zip(self.sources, found, strict=False):
             source.end = file.end
+        self._files.settle()
         if sum(source.size() - source.end for source in self.sources) > max(REBUILT_BYTES, self._end() // 4):
             self.base.let_go()
             self._files.forget()
@@ -347,6 +348,7 @@ class Rows:
         self.started_changes += 1
 
     def _note(self, loader: "Loader") -> None:
+        self._files.settle()
         self.duplicates += loader.duplicates
         self._rejects += len(loader.rejects)
         loader.rejects.write(self._connection)

@@ -75,6 +75,11 @@ class OpenedFiles:
             self._spool.prune()
         return grown + new
 
+    def settle(self) -> None:
+        """Note what the loaded parts begin and end with, so that another file in their place is seen."""
+        for source in self.all:
+            source.settle()
+
     def _let_go(self) -> None:
         room = DELETED_BYTES
         for source in reversed(self.all):

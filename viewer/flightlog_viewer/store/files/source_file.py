@@ -17,6 +17,8 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _REST: Final = 20
 """A file that has to be unpacked or converted anew rests so many times as long as that took."""
 _BLOCK: Final = 1 << 20
+_EDGE: Final = 256
+"""Bytes of a line that tell it from others: its run id is among them."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class SourceFile:
     """On the monotonic clock, for a copy: when it may be made anew."""
     rejects: Rejects = field(default_factory=Rejects)
     """What a conversion could not read."""
+    edges: tuple[int, bytes] = (0, b"")
+    """How far it was loaded, and the first and the last bytes up to there."""
 
     @property
     def read_path(self) -> Path:
@@ -89,7 +93,7 @@ class SourceFile:
         if size < self.end:
             return "truncated"
         if size > self.end:
-            return "grown"
+            return "grown" if self._begins_as_loaded() else "truncated"
         try:
             there = os.stat(self.path)
         except OSError:
@@ -98,6 +102,24 @@ class SourceFile:
             return "replaced"
         is_stale = self.copy is not None and _state(there) != self.state
         return "rewritten" if is_stale and time.monotonic() >= self.rests_until else "none"
+
+    def settle(self) -> None:
+        """Note what the loaded part begins and ends with."""
+        if self.followed and self.copy is None and self.edges[0] != self.end:
+            self.edges = self.end, self._edges()
+
+    def _begins_as_loaded(self) -> bool:
+        """Whether what was loaded is still there: a file that was emptied may have grown beyond it since."""
+        end, edges = self.edges
+        return end == 0 or end != self.end or edges == self._edges()
+
+    def _edges(self) -> bytes:
+        try:
+            with self.reading() as descriptor:
+                size = min(_EDGE, self.end)
+                return os.pread(descriptor, size, 0) + os.pread(descriptor, size, self.end - size)
+        except OSError:
+            return b""
 
     def _has_no_name(self) -> bool:
         """Whether the file that is held was deleted, and not only renamed; of one read by its copy that is unknown."""
