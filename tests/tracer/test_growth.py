@@ -1,5 +1,6 @@
 """What the tracer remembers is bounded, however many runs pass and however they end."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def test_runs_left_behind_by_one_root_do_not_gather() -> None:
         tracer.on_chain_end({}, run_id=node)
     tracer.flush()
     assert tracer.stats()["open"] == 1
+
+
+def test_runs_are_let_go_however_deep_they_are() -> None:
+    """A root that is cancelled lets go of runs nested deeper than Python calls, the innermost first."""
+    tracer = JsonlTracer()
+    runs = [uuid4() for _ in range(2 * sys.getrecursionlimit())]
+    for above, run in zip([None, *runs], runs, strict=False):
+        tracer.on_chain_start(None, {}, run_id=run, parent_run_id=above, name="task")
+    tracer.on_chain_error(asyncio.CancelledError(), run_id=runs[0])
+    assert [span.run_id for span in tracer.spans] == [str(run) for run in reversed(runs)]
+    assert tracer.stats()["faults"] == tracer.stats()["open"] == 0
 
 
 @pytest.mark.soak

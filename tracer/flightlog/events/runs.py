@@ -139,10 +139,14 @@ class OpenRun:
         return self.unusual
 
     def descendants(self) -> Iterator["OpenRun"]:
-        """The open runs below, innermost first."""
-        for child in list((self.children or {}).values()):
-            yield from child.descendants()
-            yield child
+        """The open runs below, innermost first; in tasks they may be nested deeper than Python calls."""
+        found: list[OpenRun] = []
+        waiting = list((self.children or {}).values())
+        while waiting:
+            run = waiting.pop()
+            found.append(run)
+            waiting += list((run.children or {}).values())
+        return reversed(found)
 
 
 class Runs:
