@@ -78,7 +78,15 @@ def from_message(message: Any, reject: Callable[[str], None] | None = None) -> l
     try:
         return list(_spans(groups, reject))
     except _BROKEN as error:
-        raise UnreadableError(f"broken OTLP: {error}") from None
+        raise UnreadableError(_sentence(error)) from None
+
+
+def _sentence(error: Exception) -> str:
+    """Why a message is broken. What Python says of a wrong type is about our code, of a wrong value about the value."""
+    if isinstance(error, ValueError):
+        return f"broken OTLP: {error}"
+    what = "nested too deep" if isinstance(error, RecursionError) else "a value of a wrong type"
+    return f"broken OTLP: {what}"
 
 
 def _spans(groups: list[Any], reject: Callable[[str], None] | None) -> Iterator[OtelSpan]:
@@ -93,7 +101,7 @@ def _spans(groups: list[Any], reject: Callable[[str], None] | None) -> Iterator[
                 except _BROKEN as error:
                     if reject is None:
                         raise
-                    reject(f"broken OTLP: {error}")
+                    reject(_sentence(error))
                 else:
                     yield read
 

@@ -50,7 +50,7 @@ def test_a_document_is_read_as_its_requests(name: str, packed: bool, tmp_path: P
         ('[\n{"id": "a"}]', "no `resourceSpans`"),
         ('{"result": {"result": 1}}', "no `resourceSpans`"),
         ('{"batches": 7}', "no `resourceSpans`"),
-        ('{"batches": [7]}', "broken OTLP"),
+        ('{"batches": [7]}', "broken OTLP: a value of a wrong type"),
     ],
 )
 def test_a_document_of_something_else_is_refused_with_a_reason(content: str, reason: str, tmp_path: Path) -> None:
