@@ -1,6 +1,8 @@
 """Questions and answers of LangGraph in the spans of other instrumentations."""
 
 import dataclasses
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -57,6 +59,8 @@ def resumed(given: Any) -> Span:
         ("it's (odd), id='no'", "it's (odd), id='no'"),
         ({"action": "refund", "args": {"order": 7, 8: None}}, {"action": "refund", "args": {"order": 7, "8": None}}),
         ([("a", True), 1.5, -2], [["a", True], 1.5, -2]),
+        ([{"x": [None, ()]}, 1e300, 1e-7, "\"'\\n#("], [{"x": [None, []]}, 1e300, 1e-7, "\"'\\n#("]),
+        (2**80, str(2**80)),
         (Review(), "Review(order=7)"),
         ({"order": Review()}, "{'order': Review(order=7)}"),
         (b"bytes", "b'bytes'"),
@@ -112,6 +116,30 @@ def test_a_hostile_question_is_only_text(value: str) -> None:
     assert span.interrupts[0]["id"] == ID
     assert isinstance(span.interrupts[0]["value"], str)
     Span.from_json(span.to_json())
+
+
+IN_A_SMALL_THREAD = """
+import threading
+from flightlog_exporters.readers.pauses import questions
+
+def look():
+    for text in ("-" * 16_000 + "1", "1+" * 8_000 + "1", "1-" * 8_000 + "1", "1 " * 8_000, "()" * 8_000, "[0]" * 5_000,
+                 "not " * 4_000 + "1", "(" * 49 + "-" * 16_000, "a." * 8_000 + "a", "f(" * 8_000, "1if 1else " * 1_500):
+        found = questions(f"(Interrupt(value={text}, id='" + "a" * 32 + "'),)")
+        assert found[0]["value"] == text, text[:20]
+    print("alive")
+
+threading.stack_size(128 * 1024)
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_hostile_question_does_not_end_the_process() -> None:
+    """Chains that Python's parser follows deeper than a small stack goes are not given to it."""
+    done = subprocess.run([sys.executable, "-c", IN_A_SMALL_THREAD], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
 def test_a_question_that_was_cut_keeps_its_id() -> None:

@@ -13,8 +13,15 @@ _ASKED: Final = "Interrupt(value="
 _ID: Final = re.compile(r",\s*id='([0-9a-f]{32})'")
 _ANY_ID: Final = re.compile(r"\bid='([0-9a-f]{32})'")
 _IS_ID: Final = re.compile(r"[0-9a-f]{32}")
+_STRING: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_OUTLINE: Final = re.compile(
+    r"(?:(?<![)\]}])[(\[{]|[)\]},:]|(?:-?\d+(?:\.\d*)?(?:e[+-]?\d+)?|True|False|None)(?=[,:)\]}]|$))*"
+)
+"""Containers, numbers and names, without blanks and with a number for each string."""
 _MOST_CHARACTERS: Final = 1 << 14
 """Python's parser takes a hundred times what it reads."""
+_DEEPEST: Final = 50
+_INT64: Final = 1 << 63
 _COMMAND: Final = frozenset(("graph", "update", "resume", "goto"))
 """What LangGraph's ``Command`` looks like once it is JSON."""
 
@@ -43,7 +50,7 @@ def answers(inputs: Any) -> list[dict[str, Any]] | None:
 
 def _literal(text: str) -> Any:
     """The value that Python writes so, as JSON can hold it; the text itself where it is none."""
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MOST_CHARACTERS or not _is_harmless(text):
         return text
     try:
         with warnings.catch_warnings():
@@ -53,6 +60,19 @@ def _literal(text: str) -> Any:
         return text
 
 
+def _is_harmless(text: str) -> bool:
+    """Whether it is made of nothing but literals, not too deep: long chains of anything else end Python's parser, and
+    the process with it, in a thread with a small stack.
+    """
+    outline = "".join(_STRING.sub("0", text).split())
+    deep = 0
+    for char in outline:
+        deep += (char in "([{") - (char in ")]}")
+        if deep > _DEEPEST:
+            return False
+    return _OUTLINE.fullmatch(outline) is not None
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_plain(key) if isinstance(key, str) else repr(key): _plain(item) for key, item in value.items()}
@@ -60,6 +80,9 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, str):
         value.encode()  # a lone surrogate is a ValueError
-    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        raise ValueError("a number that few can read")
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise ValueError("a value that JSON does not have")
