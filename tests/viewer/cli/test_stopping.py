@@ -38,7 +38,7 @@ def test_a_command_that_is_told_to_end_cleans_up(tmp_path: Path, names: list[str
             deadline = time.monotonic() + 60
             while not list(temporary.glob("*/*/*")) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            time.sleep(0.1)
+            time.sleep(0.3)
             for name in names:
                 process.send_signal(getattr(signal, name))
                 time.sleep(0.002)

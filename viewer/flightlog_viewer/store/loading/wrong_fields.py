@@ -29,6 +29,8 @@ from flightlog_viewer.store.watch import Progress, Watch
 EXAMPLES: Final = 3
 _TOLD_EVERY: Final = 10_000
 """Lines between two calls of the progress."""
+_ROOMY_BYTES: Final = 16 << 20
+"""Less than this fits into any memory: there is nothing to make room for on the disk."""
 _OPTIONAL: Final = tuple(column for column in LIGHT if column.name not in REQUIRED and column.type != "JSON")
 _FLAT: Final = """left($, 1) = '{' AND NOT contains($, '":{') AND NOT contains($, '":[')"""
 _COUNTS: Final = '("[^"]*":[0-9]{1,15},?)*'
@@ -73,7 +75,7 @@ def find_wrong_fields(sources: Sequence[SourceFile], new_file: Callable[[], Path
     pieces = [Piece(source, 0, source.end) for source in sources]
     total = sum(piece.stop for piece in pieces)
     # The store's own instance is locked and opens no file any more.
-    spill = str(new_file().with_suffix(".spill"))
+    spill = str(new_file().with_suffix(".spill")) if total > _ROOMY_BYTES else ""
     with connect(temp_directory=spill) as connection, Watch(connection, total, progress) as watch:
         for stretch in stretches(pieces, new_file):
             watch.file(stretch.size)
