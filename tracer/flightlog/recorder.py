@@ -107,6 +107,7 @@ class Recorder:
         if runs.left_behind:
             self.close_left_behind(self.now() - _GRACE_NS)
         watched = parent_key is None and type_ != "chain" and type(key) is UUID
+        # What is watched is not held: as text it is recorded alike.
         run_id = key if type(key) is UUID and not watched else str(key)
         seq = next(self._seq)
         record: dict[str, Any] = {"v": VERSION, "type": type_, "name": name, "run_id": run_id, "seq": seq}
