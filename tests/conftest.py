@@ -1,6 +1,8 @@
 """Fixtures that tests of every package may use, what their names look like, and what makes the suite quick."""
 
+import atexit
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +34,10 @@ sys.meta_path.remove(_without_pandas)
 # second of a worker went into looks for garbage.
 gc.set_threshold(10_000, 20, 20)
 
+_IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if _IS_WORKER:  # taking apart what it leaves takes Python seconds; all that it had to say is said by then
+    atexit.register(os._exit, 0)
+
 _LONGEST = 200
 _WAITING = [Path(__file__).parent / folder for folder in ("viewer/tui", "snapshots")]
 
@@ -49,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """The last of all that is tidied up, so that pytest's own search for garbage at the end is quick too."""
-    config.add_cleanup(_let_go)
+    if not _IS_WORKER:
+        config.add_cleanup(_let_go)
 
 
 def _let_go() -> None:
