@@ -1,6 +1,7 @@
 """Signals that end a command, and arguments that are not text."""
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -75,6 +76,24 @@ def test_a_second_signal_is_heard_when_the_first_came_to_nothing(monkeypatch: py
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(20)
+
+
+def test_a_second_signal_while_the_first_is_answered_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C again in the very moment in which "stopped" is written: Python would end itself by the signal."""
+
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGINT)
+            return len(text)
+
+    def run(argv: list[str]) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    monkeypatch.setattr("flightlog_viewer.cli.stopping._PATIENCE_S", 0)
+    monkeypatch.setattr(app, "_run", run)
+    monkeypatch.setattr(sys, "stderr", Interrupted())
+    assert app.main([]) == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

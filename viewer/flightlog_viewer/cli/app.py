@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.meta_path.insert(0, WithoutPandas())
         _collect_rarely(arguments)
     with stopping(ends_process=is_program) as stopped:
-        return _answer(arguments, stopped)
+        try:
+            return _answer(arguments, stopped)
+        except KeyboardInterrupt:  # told to end once more, while the first time was being answered
+            return stopped.status
 
 
 def _collect_rarely(argv: list[str]) -> None:
