@@ -273,6 +273,26 @@ def test_what_is_proposed_is_documented(tmp_path: Path, named: str, meant: str) 
         assert store.sql(f"FROM {meant}").columns
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("setting", "SHOW TABLES lists those that do."),
+        ("source", "SHOW TABLES lists those that do."),
+        ("Shipment", 'Did you mean "shipments"?'),
+    ],
+)
+def test_nothing_else_is_proposed(tmp_path: Path, named: str, said: str) -> None:
+    """A name like one of DuckDB's or the store's own tables is not answered with those; the user's are proposed too."""
+    own = tmp_path / "own.csv"
+    own.write_text("id\n1\n")
+    with (
+        open_store(write(tmp_path / "a.jsonl", span("r")), cache=False, tables={"shipments": own}) as store,
+        pytest.raises(UsageError) as caught,
+    ):
+        store.sql(f"FROM {named}")
+    assert str(caught.value) == f"Catalog Error: Table with name {named} does not exist! {said}"
+
+
 def test_a_name_put_together_is_found(tmp_path: Path) -> None:
     """A view is there for a query in which its name does not stand."""
     with open_store(write(tmp_path / "a.jsonl", span("r")), cache=False) as store:

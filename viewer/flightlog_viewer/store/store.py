@@ -24,6 +24,7 @@ from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.functions import create_functions
 from flightlog_viewer.store.instance import connect
 from flightlog_viewer.store.payloads import PayloadReader
+from flightlog_viewer.store.public import say_which
 from flightlog_viewer.store.queries.by_name import statement
 from flightlog_viewer.store.rows import Rows
 from flightlog_viewer.store.watch import Progress
@@ -88,10 +89,13 @@ class Store:
         try:
             return session.run(cursor(), query, params)
         except UsageError as error:
-            # A name put together in the query, or a mistake: then DuckDB has to propose the right one of all.
-            if not (str(error).startswith(_NO_TABLE) and self._derived.create_views()):
+            if not str(error).startswith(_NO_TABLE):
                 raise
-        return session.run(cursor(), query, params)
+            if not self._derived.create_views():
+                with self.cursor() as own:
+                    raise UsageError(say_which(own, str(error))) from None
+        # It may be a name put together in the query.
+        return self.run(cursor, query, params)
 
     def _of_chosen_rows(self, query: str) -> str | None:
         with self._connection.cursor() as cursor:
