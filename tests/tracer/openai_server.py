@@ -1,4 +1,4 @@
-"""A server that speaks the chat completions protocol on a free loopback port, answering from a script."""
+"""A server of chat completions and decisions on a free loopback port, answering from a script."""
 
 import json
 import threading
@@ -32,7 +32,10 @@ def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 class Server:
-    """``script`` holds what comes next: a message, a status code to refuse with, or ``"break"`` for a cut stream."""
+    """``script`` holds what comes next: a message, a status code to refuse with, or ``"break"`` for a cut stream.
+
+    For decisions it holds the body of the answer.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -50,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.served.script.pop(0)
         if isinstance(answer, int):
             self._send(answer, {"error": {"message": "slow down", "type": "rate_limit", "code": None}})
+        elif self.path.endswith("/decisions"):
+            self._send(200, {"model": "gpt-judge-0613", **answer})
         elif request.get("stream"):
             self._stream(answer, request)
         else:
@@ -73,6 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Retry-After", "0")
+        self.send_header("x-request-id", "req_1")
         self.end_headers()
         self.wfile.write(data)
 

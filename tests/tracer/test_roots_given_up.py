@@ -68,7 +68,7 @@ async def slow(x: str) -> str:
 
 
 GIVEN_UP = {"abandoned", "cancelled"}
-"""Completion models tell that they were cancelled, in later versions of LangChain chat models too."""
+"""Completion models tell that they were cancelled, in later versions of LangChain chat models and tools too."""
 CALLED: list[Any] = [SlowChat(), SlowCompletion(), SlowRetriever(), slow]
 
 
@@ -106,19 +106,20 @@ def test_they_end_in_a_worker_that_lives_on() -> None:
     now = 0
     sink = MemorySink()
     tracer = JsonlTracer(clock=Clock(time.time_ns, lambda: now), sinks=[sink])
+    finder = SlowRetriever()
 
     async def worker() -> None:
         nonlocal now
         for _ in range(3):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.01):
-                    await slow.ainvoke({"x": "q"}, {"callbacks": [tracer]})
+                    await finder.ainvoke("q", {"callbacks": [tracer]})
             gc.collect()
         assert sink.ended == []
         now = 61_000_000_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.01):
-                await slow.ainvoke({"x": "q"}, {"callbacks": [tracer]})
+                await finder.ainvoke("q", {"callbacks": [tracer]})
 
     asyncio.run(worker())
     # The exception that ended the newest may still hold it.

@@ -49,6 +49,10 @@ class Callbacks(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         try:
+            if kwargs.get("run_type") == "llm":
+                # A decision model: LangChain tells of it as of a chain.
+                self._model_start(serialized, inputs, run_id, parent_run_id, tags, metadata, kwargs)
+                return
             name = run_name(serialized, kwargs.get("name"), "chain")
             about = metadata or _NO_METADATA
             kind: Kind = "node"
@@ -63,7 +67,9 @@ class Callbacks(BaseCallbackHandler):
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
         now = self._now()
         try:
-            self._recorder.end(run_id, "ok", now, outputs, parent_key=parent_run_id)
+            run = self._runs.open.get(run_id.int)
+            fields = self._decision(outputs) if run is not None and run.type == "llm" else None
+            self._recorder.end(run_id, "ok", now, outputs, fields, parent_key=parent_run_id)
         except Exception as error:
             self._caught("on_chain_end", error)
 
@@ -108,7 +114,7 @@ class Callbacks(BaseCallbackHandler):
     def _model_start(
         self,
         serialized: dict[str, Any] | None,
-        inputs: dict[str, Any],
+        inputs: Any,
         run_id: UUID,
         parent_run_id: UUID | None,
         tags: list[str] | None,
@@ -272,6 +278,14 @@ class Callbacks(BaseCallbackHandler):
         except Exception as error:
             self._caught("on_llm_end", error)
             return response, None
+
+    def _decision(self, response: Any) -> dict[str, Any] | None:
+        """What a decision model's answer says of the call; nothing where it cannot be asked."""
+        try:
+            return usage.decision_fields(response)
+        except Exception as error:
+            self._caught("on_chain_end", error)
+            return None
 
     def _tool_answer(self, output: Any, run_id: UUID) -> dict[str, Any]:
         """What a tool's answer says of the call; nothing where it cannot be asked."""

@@ -75,6 +75,28 @@ def response_fields(result: Any) -> dict[str, Any]:
     return fields
 
 
+def decision_fields(answer: Any) -> dict[str, Any]:
+    """model, response_id and token_usage of what a decision model answered.
+
+    That is LangChain's ``ClassifierResponse`` (langchain-core 1.8), or a provider's own class like it, whose counts may
+    be attributes and without a sum.
+    """
+    fields: dict[str, Any] = {}
+    for name, attribute in (("model", "model"), ("response_id", "request_id")):
+        value = getattr(answer, attribute, None)
+        if isinstance(value, str) and value:
+            fields[name] = value
+    found = getattr(answer, "usage", None)
+    counts = _usage(found) or {}
+    for name in ("input_tokens", "output_tokens"):
+        if name not in counts and _is_number(value := getattr(found, name, None)):
+            counts[name] = value
+    if counts:
+        counts.setdefault("total_tokens", counts.get("input_tokens", 0) + counts.get("output_tokens", 0))
+        fields["token_usage"] = counts
+    return fields
+
+
 def output(result: Any) -> Any:
     """What a model answered: its message, or its text; a list of them when there are several."""
     generations = getattr(result, "generations", None) or ()
