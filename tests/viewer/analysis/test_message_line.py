@@ -1,4 +1,4 @@
-"""Where a change stands, in short."""
+"""A message in one line, and where a change stands in short."""
 
 import pytest
 
@@ -27,3 +27,26 @@ def test_no_key_makes_a_path_take_for_ever() -> None:
 def test_what_is_no_message_has_no_line(form: object) -> None:
     """Lists are lines only when all that is in them are messages."""
     assert message_line(form) is None
+
+
+THINKING = {"type": "thinking", "thinking": "hm"}
+CALL = {"type": "tool_use", "id": "c", "name": "search", "input": {}}
+
+
+@pytest.mark.parametrize(
+    ("content", "calls", "line"),
+    [
+        ([{"type": "text", "text": "Hello."}, {"type": "text", "text": "You?"}], [], "ai: Hello. You?"),
+        ([THINKING, "so", CALL], [{"name": "search", "args": {}}], "ai: (thinking) so -> search({})"),
+        ([CALL], [], "ai: (tool_use)"),
+        ([{"type": "image", "data": {"bytes": 3}}, {"no": "type"}], [], "ai: (image) (part)"),
+        ([{"type": "refusal", "refusal": "No."}], [], "ai: (refused) No."),
+        ([{"type": {"odd": 1}}], [], "ai: ({'odd': 1})"),
+        ([3], [], "ai: [3]"),
+        ({"a": 1}, [], 'ai: {"a":1}'),
+        ([], [], "ai:"),
+    ],
+)
+def test_of_a_content_in_blocks_the_words_are_shown(content: object, calls: object, line: str) -> None:
+    """Texts as they are, other blocks by their type; calls stand behind and are not said twice."""
+    assert message_line({"type": "ai", "content": content, "tool_calls": calls}) == line

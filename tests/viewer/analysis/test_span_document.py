@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from flightlog_viewer.analysis.document import OPEN_LINES, Block, Document, json_blocks, open_within
 from flightlog_viewer.analysis.messages import message_blocks, messages
 from flightlog_viewer.analysis.span_document import document
@@ -42,6 +44,21 @@ def test_a_result_is_found_in_what_is_folded() -> None:
     call = {"type": "ai", "content": "", "tool_calls": [{"id": "c1", "name": "search", "args": {}}]}
     said = texts(message_blocks(messages([result, *history(30), call]), []))
     assert "result 42 degrees" in said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"type": "ai", "content": "", "additional_kwargs": {"refusal": "I cannot."}},
+        {"type": "ai", "content": [{"type": "refusal", "refusal": "I cannot."}]},
+        {"role": "assistant", "content": None, "refusal": "I cannot."},
+    ],
+    ids=["beside the content", "in the content", "as OpenAI sends it"],
+)
+def test_a_refusal_is_shown(answer: dict[str, Any]) -> None:
+    """An answer without words is not shown as empty when the model said why."""
+    blocks = message_blocks([], messages([answer]))
+    assert [(block.text, block.tone) for block in blocks][1:] == [("refused", "error"), ("I cannot.", "")]
 
 
 def test_a_long_text_takes_its_rows_on_the_screen() -> None:

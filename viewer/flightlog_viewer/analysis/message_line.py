@@ -7,6 +7,8 @@ from flightlog_viewer.analysis.json_forms import to_json
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""
+_CALLS: Final = ("tool_use", "tool_call")
+"""Blocks of a content that stand in ``tool_calls`` too."""
 _LONG_ID: Final = re.compile(r"\[id=(?:lc_run--)?([^\[\]]{8})[^\[\]]{4,}\]")
 
 
@@ -17,12 +19,30 @@ def message_line(form: Any) -> str | None:
         return "; ".join(text for text in texts if text) if texts and all(texts) else None
     if not isinstance(form, dict) or not isinstance(form.get("type"), str) or "content" not in form:
         return None
-    content = form["content"]
-    parts = [f"{form['type']}:", (content if isinstance(content, str) else to_json(content))[:_LONGEST]]
     calls = form.get("tool_calls")
     known = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    parts = [f"{form['type']}:", _said(form["content"], _CALLS if known else ())[:_LONGEST]]
     parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]
     return " ".join(part for part in parts if part)
+
+
+def _said(content: Any, left_out: tuple[str, ...]) -> str:
+    """The words of a content, and of its other blocks the type."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not all(isinstance(part, str | dict) for part in content):
+        return to_json(content)
+    words = []
+    for part in content:
+        if isinstance(part, str):
+            words.append(part)
+        elif isinstance(part.get("text"), str):
+            words.append(part["text"])
+        elif isinstance(part.get("refusal"), str):
+            words.append(f"(refused) {part['refusal']}")
+        elif part.get("type") not in left_out:
+            words.append(f"({part.get('type', 'part')})")
+    return " ".join(words)
 
 
 def short_path(path: str) -> str:

@@ -55,6 +55,8 @@ class Message:
     tool_calls: list[ToolCall] = field(default_factory=list)
     tool_call_id: str | None = None
     status: str | None = None
+    refusal: str | None = None
+    """Why a model would not answer, where that stands beside the content."""
 
 
 def messages(payload: Any) -> list[Message]:
@@ -82,6 +84,8 @@ def message(value: Any) -> Message | None:
         return None
     found = Message(role, value["content"], _text(value.get("name")), status=_text(value.get("status")))
     found.tool_call_id = _text(value.get("tool_call_id"))
+    further = value.get("additional_kwargs")
+    found.refusal = _text((further if isinstance(further, dict) else value).get("refusal"))
     found.tool_calls = list(_calls(value))
     return found
 
@@ -125,6 +129,8 @@ def _one(
     link = f"  result of {item.tool_call_id}" if item.tool_call_id else ""
     tone = "error" if failed else _TONES.get(item.role, "strong")
     blocks = [Block(f"{who}{link}{note}", tone, label, value=_plain(item)), *_content_blocks(item.content)]
+    if item.refusal:
+        blocks.extend(_refusal_blocks(item.refusal))
     for call in item.tool_calls:
         blocks.extend(_call_blocks(call, results.get(call.id or ""), spans.get(call.id or ""), marks))
     return [*blocks, Block("")]
@@ -173,10 +179,16 @@ def _content_blocks(content: Any) -> list[Block]:
         elif isinstance(part, dict) and isinstance(part.get("reasoning", part.get("thinking")), str):
             blocks.append(Block("thinking", "dim"))
             blocks.extend(text_blocks(str(part.get("reasoning", part.get("thinking"))), "dim"))
+        elif isinstance(part, dict) and isinstance(part.get("refusal"), str):
+            blocks.extend(_refusal_blocks(part["refusal"]))
         elif not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call")):
             name = str(part.get("type", "part")) if isinstance(part, dict) else "part"
             blocks.extend(json_blocks(part, name, depth=2))
     return blocks
+
+
+def _refusal_blocks(text: str) -> list[Block]:
+    return [Block("refused", "error"), *(text_blocks(text) if text else [])]
 
 
 def _call_blocks(
