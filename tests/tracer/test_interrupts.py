@@ -14,6 +14,7 @@ from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
+from pydantic import BaseModel, ValidationError
 
 from flightlog import JsonlTracer, Span
 from flightlog.events.langgraph import resume_records
@@ -78,6 +79,36 @@ async def test_an_async_interrupt_is_the_same() -> None:
         ("LangGraph", "ok"),
     ]
     assert tracer.spans[-1].resumes == [{"value": "yes"}]
+
+
+def test_an_answer_that_the_question_does_not_take_is_marked() -> None:
+    """What may be answered stands with the question; a run that brought something else is tagged as such."""
+
+    class Count(BaseModel):
+        count: int
+
+    def ask(state: Any) -> dict[str, Any]:
+        return {"log": [interrupt("how many?", response_schema=Count).count, interrupt("really?")]}
+
+    tracer = JsonlTracer()
+    graph = graph_of(Log, ask, checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}, "callbacks": [tracer], "tags": ["mine"]}
+    graph.invoke({"log": []}, config)
+    with pytest.raises(ValidationError):
+        graph.invoke(Command(resume={"count": "many"}), config)
+    graph.invoke(Command(resume={"count": 3}), config)
+    assert is_clean(tracer)
+    asked, refused, again = tracer.spans[:2], tracer.spans[2:4], tracer.spans[4:]
+    for span in asked:
+        assert span.interrupts is not None
+        assert span.interrupts[0]["response_schema"]["properties"]["count"]["type"] == "integer"
+    assert [span.status for span in refused] == ["error", "error"]
+    assert all(span.tags is not None and span.tags[-1] == "flightlog:answer_refused" for span in refused)
+    assert all("mine" in (span.tags or []) for span in refused)
+    for span in again:
+        assert span.interrupts is not None
+        assert "response_schema" not in span.interrupts[0]
+        assert "flightlog:answer_refused" not in (span.tags or [])
 
 
 def test_an_interrupt_in_a_subgraph_marks_every_level() -> None:

@@ -23,6 +23,8 @@ Status = Literal["ok", "error", "interrupted", "handoff", "cancelled", "abandone
 
 TYPES: Final[frozenset[str]] = frozenset(get_args(SpanType))
 STATUSES: Final[frozenset[str]] = frozenset(get_args(Status))
+ANSWER_REFUSED: Final = "flightlog:answer_refused"
+"""The tag of what failed because an answer was not of the schema that its question asked for."""
 
 
 class TokenUsage(TypedDict, total=False):
@@ -44,10 +46,11 @@ class SpanError(TypedDict, total=False):
 
 
 class Interrupt(TypedDict, total=False):
-    """One question a run waits on."""
+    """One question a run waits on; ``response_schema`` is the JSON Schema of its answers, where the graph gave one."""
 
     id: str
     value: Any
+    response_schema: dict[str, Any]
 
 
 class Resume(TypedDict, total=False):

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
+from pydantic import BaseModel
 
 from tests.conformance.replay.flow import State, graph
 from tests.conformance.replay.scenario import Run, scenario
@@ -54,6 +55,27 @@ async def two_questions_answered(run: Run) -> None:
     await run.invoke({"count": 1})
     await run.invoke(Command(resume="1"))
     await run.invoke(Command(resume="2"))
+
+
+class Count(BaseModel):
+    """What may be answered."""
+
+    count: int
+
+
+@scenario
+async def an_answer_refused(run: Run) -> None:
+    builder = graph("before after", (">", "before"), ("before", "ask"), ("ask", "after"))
+    builder.add_node("ask", lambda state: {"log": [str(interrupt("how many?", response_schema=Count).count)]})
+    run.compile(builder)
+    await run.invoke({"count": 1})
+    await run.fails(Command(resume="many"))
+
+
+@scenario
+async def an_answer_refused_and_another(run: Run) -> None:
+    await an_answer_refused(run)
+    await run.invoke(Command(resume={"count": 3}))
 
 
 @scenario

@@ -1,8 +1,10 @@
 """Questions and answers in one line."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from flightlog_viewer.analysis.question_line import allowed, answered, asked
 
@@ -50,6 +52,77 @@ def test_a_question(question: Any, line: str) -> None:
 def test_an_answer(answer: Any, line: str) -> None:
     """A decision in a word with its reason; a plain value, an edit and what no usual word tells as they are."""
     assert answered(answer) == line
+
+
+ELICITATION = {
+    "type": "mcp_elicitation",
+    "tool_name": "book_flight",
+    "requests": [
+        {"key": "seat", "message": "Which seat?", "mode": "form", "requested_schema": {"type": "object"}},
+        {"key": "pay", "message": "Pay here", "mode": "url", "url": "http://localhost/pay"},
+    ],
+}
+
+
+def test_what_an_mcp_server_asks() -> None:
+    """Its message with the tool that waits, and the three answers that it takes."""
+    assert asked(ELICITATION) == '"Which seat?" and 1 more (book_flight)'
+    assert allowed(ELICITATION) == ["accept", "decline", "cancel"]
+    assert asked({"type": "mcp_elicitation", "requests": 3}) == "mcp_elicitation (requests: 3)"
+
+
+class Approve(TypedDict):
+    """As LangChain's middleware has it."""
+
+    type: Literal["approve"]
+
+
+class Edit(TypedDict):
+    """As LangChain's middleware has it."""
+
+    type: Literal["edit"]
+    args: dict[str, int]
+
+
+class Form(BaseModel):
+    """A field that does not decide, and one that does."""
+
+    note: Literal["short", "long"]
+    approved: bool
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Literal["now", "later", 3], ["now", "later", "3"]),
+        (bool, ["true", "false"]),
+        (Approve | Edit, ["approve", "edit"]),
+        (Annotated[Approve | Edit, Field(discriminator="type")], ["approve", "edit"]),
+        (Form, ["true", "false"]),
+        (int, []),
+        (Approve | int, []),
+    ],
+    ids=str,
+)
+def test_what_a_schema_lets_answer(kind: Any, words: list[str]) -> None:
+    """The values among which it lets choose, or those of the field that tells what is meant; none when it is open."""
+    assert allowed("ship?", TypeAdapter(kind).json_schema()) == words
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"oneOf": [{"$ref": "#/$defs/a"}] * 1000}}},
+        {"$ref": 3, "oneOf": {}, "enum": 3, "properties": [1]},
+        {"properties": {"type": None}},
+        [],
+        3,
+    ],
+)
+def test_a_schema_that_is_none_says_nothing(schema: Any) -> None:
+    """One without end, or of another shape, is no choice, and takes no time."""
+    assert allowed("ship?", schema) == []
 
 
 def test_what_may_be_answered() -> None:

@@ -48,6 +48,8 @@ def week_of(yes: int, no: int, week: int) -> list[Approval]:
         ({"approved": True, "edits": {"amount": 3}}, "edit"), ({"human_approved": "yes"}, "approve"),
         ({"decision": "reject"}, "reject"), ({"action": "approve"}, "approve"), ({"type": "accept"}, "approve"),
         ([{"type": "accept", "args": None}], "approve"),
+        ({"responses": {"a": {"action": "accept", "content": {}}, "b": {"action": "accept"}}}, "approve"),
+        ({"responses": {"a": {"action": "accept"}, "b": {"action": "decline"}}}, "reject"),
         ({"decisions": [{"type": "approve"}, {"type": "reject"}]}, "reject"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "x"}}]}, "edit"), ({"rejected": True}, "reject"),
         ({"denied": False}, "approve"), ([{"type": "approve"}, {"text": "hello"}], "other"),

@@ -3,10 +3,11 @@
 import traceback
 from typing import Any, Final
 
-from flightlog.events.langgraph import bubble_up, interrupt_records, raised_interrupts
+from flightlog.events.langgraph import bubble_up, interrupt_records, raised_interrupts, refuses_answer
 from flightlog.events.runs import OpenRun
 from flightlog.foreign import foreign, goes_through
 from flightlog.payloads.plain import mro, type_name
+from flightlog.span import ANSWER_REFUSED
 
 MAX_STACKTRACE: Final = 16_384
 """Characters kept of a stack trace; its end is kept, because the cause is there."""
@@ -31,6 +32,8 @@ def outcome(error: BaseException, run: OpenRun | None, fields: dict[str, Any]) -
             if run is not None:
                 run.root.error = known
         fields["error"] = known[1]
+        if run is not None and refuses_answer(error):
+            run.tag(ANSWER_REFUSED)
     return status
 
 

@@ -106,7 +106,7 @@ def raised_interrupts(error: BaseException) -> list[Any]:
 
 
 def interrupt_records(interrupts: Iterable[Any]) -> list[dict[str, Any]]:
-    """``{id, value}`` of each interrupt, each once."""
+    """``{id, value}`` of each interrupt, each once, with the ``response_schema`` of those that have one."""
     records: list[dict[str, Any]] = []
     seen: set[tuple[Any, int]] = set()
     for interrupt in interrupts:
@@ -116,7 +116,11 @@ def interrupt_records(interrupts: Iterable[Any]) -> list[dict[str, Any]]:
         if mark in seen:
             continue
         seen.add(mark)
-        records.append({"id": identity, "value": value} if isinstance(identity, str) else {"value": value})
+        record = {"id": identity, "value": value} if isinstance(identity, str) else {"value": value}
+        schema = getattr(interrupt, "response_schema", None)
+        if isinstance(schema, dict):
+            record["response_schema"] = schema
+        records.append(record)
     return records
 
 
@@ -131,6 +135,14 @@ def resume_records(inputs: Any) -> list[dict[str, Any]] | None:
     if isinstance(resume, dict) and resume and all(_is_interrupt_id(key) for key in resume):
         return [{"interrupt_id": key, "value": value} for key, value in resume.items()]
     return [{"value": resume}]
+
+
+def refuses_answer(error: BaseException) -> bool:
+    """Whether an exception says that an answer is not of the question's ``response_schema``: it still waits."""
+    try:
+        return getattr(error, "_langgraph_invalid_resume", False) is True
+    except Exception:
+        return False
 
 
 def aware_class(own: type) -> type:

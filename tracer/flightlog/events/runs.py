@@ -138,6 +138,10 @@ class OpenRun:
             self.unusual = Unusual()
         return self.unusual
 
+    def tag(self, name: str) -> None:
+        """Put one more tag on its record."""
+        self.record["tags"], self.head = [*self.record.get("tags", ()), name], None
+
     def descendants(self) -> Iterator["OpenRun"]:
         """The open runs below, innermost first; in tasks they may be nested deeper than Python calls."""
         found: list[OpenRun] = []

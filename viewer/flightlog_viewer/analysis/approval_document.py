@@ -45,13 +45,16 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     blocks.append(Block(preview(approval.interrupt_id, 40), "dim", "id      ", value=approval.interrupt_id))
     if approval.risk is not None:
         blocks.append(Block(f"{approval.risk:g}", "", "risk    "))
-    choices = allowed(approval.question)
+    choices = allowed(approval.question, approval.response_schema)
     if choices:
         blocks.append(Block(preview(" ".join(choices), 60), "", "allowed "))
     if approval.breakpoint and approval.question is None:
         blocks += [gap(), Block("stopped at a breakpoint: nothing was asked", "strong")]
     else:
         blocks += [gap(), _quoted("question", approval.question)]
+    if approval.response_schema is not None and approval.status == "pending":
+        made = approval.response_schema
+        blocks.append(Block("an answer has to be", "strong", make=lambda: json_blocks(made, depth=0), value=made))
     if approval.answer_recorded:
         blocks.append(_quoted("answer", approval.answer))
     if approval.status == "pending":

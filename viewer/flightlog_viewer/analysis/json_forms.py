@@ -71,6 +71,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "status": approval.status,
         "question": normal_form(approval.question),
         "question_recorded": approval.question_recorded,
+        "response_schema": normal_form(approval.response_schema),
         "decision": approval.decision,
         "answer": normal_form(approval.answer),
         "answer_recorded": approval.answer_recorded,

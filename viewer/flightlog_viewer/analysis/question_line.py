@@ -1,7 +1,8 @@
 """A question to a human and its answer in one line, as a person reads them.
 
 The shapes are those of LangChain's human-in-the-loop middleware (`{"action_requests": [{"name", "args"}]}`), of the
-agent inbox (`[{"action_request": {"action", "args"}}]`) and of what LangGraph's examples ask.
+agent inbox (`[{"action_request": {"action", "args"}}]`), of what MCP servers ask (`{"type": "mcp_elicitation",
+"tool_name", "requests": [{"message"}]}`), and of what LangGraph's examples ask.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,10 @@ _NAMES: Final = ("action", "tool", "name", "type", "task")
 _ARGUMENTS: Final = ("args", "arguments", "input", "params")
 _QUESTIONS: Final = ("question", "message", "prompt", "description", "text", "title")
 _ALLOWED: Final = ("allowed", "allowed_decisions", "allowed_actions", "options", "choices", "answers")
+_ELICITATION: Final = "mcp_elicitation"
+_DECIDES: Final = ("type", "decision", "action", "verdict", "choice", "approved", "answer", "status")
+"""Fields of an answer that tell what it means."""
+_DEPTH: Final = 4
 _REQUESTS: Final = ("action_request", "action_requests", "review_configs")
 
 
@@ -27,6 +32,8 @@ def asked(question: Any) -> str:
     if calls:
         return calls[0] if len(calls) == 1 else f"{calls[0]} and {len(calls) - 1} more"
     if isinstance(question, Mapping):
+        if question.get("type") == _ELICITATION and (said := _elicited(question)) is not None:
+            return said
         for key in (*_QUESTIONS, *_NAMES):
             if isinstance(text := question.get(key), str):
                 said = preview(text, 80) if key in _NAMES else f'"{preview(text, 80)}"'
@@ -47,8 +54,10 @@ def answered(answer: Any) -> str:
     return decision if why is None else f"{decision}: {preview(why, 60)}"
 
 
-def allowed(question: Any) -> list[str]:
-    """The answers that a question says it takes; nothing when it does not say."""
+def allowed(question: Any, schema: Any = None) -> list[str]:
+    """The answers that a question says it takes, itself or by its schema; nothing when it does not say."""
+    if isinstance(question, Mapping) and question.get("type") == _ELICITATION:
+        return ["accept", "decline", "cancel"]
     for found in _requests(question):
         for key in _ALLOWED:
             value = found.get(key)
@@ -59,12 +68,49 @@ def allowed(question: Any) -> list[str]:
             names = [key.removeprefix("allow_") for key, on in config.items() if str(key).startswith("allow_") and on]
             if names:
                 return names[:12]
-    return []
+    return [item[:30] for item in _of_schema(schema, schema, 0)[:12]]
+
+
+def _of_schema(whole: Any, part: Any, depth: int) -> list[str]:
+    """The words among which a JSON Schema lets choose: values, or those of the field that tells what is meant."""
+    if depth > _DEPTH or not isinstance(part, Mapping):
+        return []
+    if isinstance(name := part.get("$ref"), str):
+        parts = whole.get("$defs") if isinstance(whole, Mapping) else None
+        return _of_schema(whole, parts.get(name.rpartition("/")[2]) if isinstance(parts, Mapping) else None, depth + 1)
+    if "const" in part:
+        return [_word(part["const"])]
+    if isinstance(values := part.get("enum"), list):
+        return [_word(value) for value in values]
+    if part.get("type") == "boolean":
+        return ["true", "false"]
+    for key in ("oneOf", "anyOf"):
+        if isinstance(several := part.get(key), list):
+            found = [_of_schema(whole, one, depth + 1) for one in several[:12]]
+            return [word for words in found for word in words] if all(found) else []
+    fields = part.get("properties")
+    known = [fields[name] for name in _DECIDES if name in fields] if isinstance(fields, Mapping) else []
+    return next((words for field in known if (words := _of_schema(whole, field, depth + 1))), [])
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value)
 
 
 def cut(text: str) -> str:
     """A text short enough for a table's cell."""
     return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _elicited(question: Mapping[str, Any]) -> str | None:
+    """What an MCP server asks before a tool goes on."""
+    requests = question.get("requests")
+    known = [one for one in requests[:1000] if isinstance(one, Mapping)] if isinstance(requests, list) else []
+    messages = [one["message"] for one in known if isinstance(one.get("message"), str)]
+    if not messages:
+        return None
+    more = f" and {len(messages) - 1} more" if len(messages) > 1 else ""
+    return f'"{preview(messages[0], 80)}"{more} ({preview(question.get("tool_name"), 60)})'
 
 
 def _call(request: Mapping[str, Any]) -> str | None:

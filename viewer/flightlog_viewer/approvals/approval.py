@@ -44,6 +44,8 @@ class Approval:
     answer_recorded: bool = False
     """False for an answered question whose answer no row holds (exit durability)."""
     risk: float | None = None
+    response_schema: Any = None
+    """What an answer has to look like, as a JSON Schema, where the graph said so."""
     origin: Literal["database", "spans", "both"] = "database"
     breakpoint: bool = False
     turn: int = 0

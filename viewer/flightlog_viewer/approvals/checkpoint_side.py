@@ -159,6 +159,7 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
             turn=before if one_id else 0,
             question=interrupt.value,
             question_recorded=True,
+            response_schema=interrupt.response_schema,
             risk=base.risk if risk is None else risk,
             asked=_exactly(task.asked_at, base.asked),
         )

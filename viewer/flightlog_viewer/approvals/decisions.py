@@ -1,7 +1,8 @@
 """What a human's answer means: approve, reject, edit or something else; who gave it, and why.
 
 The words are those people type and the fields those that LangGraph's examples, LangChain's human-in-the-loop middleware
-(`{"decisions": [{"type": "approve"}]}`) and the agent inbox (`[{"type": "accept", "args": ...}]`) use.
+(`{"decisions": [{"type": "approve"}]}`), its answers to MCP servers (`{"responses": {key: {"action": "accept"}}}`) and
+the agent inbox (`[{"type": "accept", "args": ...}]`) use.
 """
 
 import re
@@ -101,6 +102,8 @@ def _classify_fields(answer: Mapping[Any, Any], depth: int) -> Decision | None:
     fields = _fields(answer)
     if isinstance(fields.get("decisions"), list):
         return _together(_classify(item, depth + 1) for item in fields["decisions"])
+    if isinstance(fields.get("responses"), Mapping):
+        return _together(_classify(item, depth + 1) for item in fields["responses"].values())
     edits = any(fields.get(name) for name in _EDIT_FIELDS)
     for name, value in fields.items():
         stem = name.removeprefix("human_").removeprefix("is_").removeprefix("user_")

@@ -72,13 +72,15 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
             status="pending",
             asked=Moment(),
             answered=Moment(),
+            response_schema=question.response_schema,
             origin="spans",
             turn=turn,
         )
     else:
         known = replace(known, origin="both")
         if not known.question_recorded:
-            known = replace(known, question=question.question, question_recorded=True)
+            schema = question.response_schema
+            known = replace(known, question=question.question, question_recorded=True, response_schema=schema)
         if known.node == UNNAMED and question.node:  # a `@task` call that no row names yet
             known = replace(known, node=question.node)
     known = replace(known, asked=at(question.asked_at))

@@ -21,6 +21,8 @@ class SpanQuestion:
     asked_at: datetime
     checkpoint_id: str | None = None
     """Where the graph around it stopped, where LangGraph told."""
+    response_schema: Any = None
+    """What an answer has to look like, as a JSON Schema, where the graph said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,10 @@ def span_side(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> SpanSide:
     """What a store's spans tell; `query` gives the rows of a named query. Where nobody asked no answer is read."""
     if not list(query("stopped")):
         return SpanSide()
+    questions = list(query("questions"))
     return SpanSide(
-        list(span_questions(query("questions"))),
-        list(span_answers(query("answers"))),
+        list(span_questions(questions)),
+        list(span_answers(query("answers"), questions)),
         list(span_pauses(query("pauses"))),
         {row["thread_id"]: _utc(row["start_time"]) for row in query("went_on")},
     )
@@ -90,16 +93,31 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
             if isinstance(name, str):
                 around = _around(row["checkpoint_ns"])
                 at = row["checkpoint_id"]
-                yield SpanQuestion(name, row["thread_id"], row["node"], around, item.get("value"), asked_at, at)
+                value, schema = item.get("value"), item.get("response_schema")
+                yield SpanQuestion(name, row["thread_id"], row["node"], around, value, asked_at, at, schema)
 
 
-def span_answers(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanAnswer]:
-    """The answers in the rows of the named query `answers`."""
+def span_answers(
+    rows: Iterable[Mapping[str, Any]], questions: Iterable[Mapping[str, Any]] = ()
+) -> Iterator[SpanAnswer]:
+    """The answers in the rows of the named query `answers`, without those that LangGraph refused.
+
+    It refuses what is not of the question's schema, and the question still waits. Of several that a run brought by
+    their ids, those are refused whose tasks said so: `questions` are the rows that tell which task asked what.
+    """
+    asking: dict[str, set[Any]] = {}
+    for question in questions:
+        if question["task_id"] is not None:  # else it is a graph, which repeats what its tasks ask
+            for item in _items(question["interrupts"]):
+                asking.setdefault(str(item.get("id")), set()).add(question["task_id"])
     for row in rows:
         answered_at = _utc(row["start_time"])
+        refused_by = row["refused_by"] or ()
         for item in _items(row["resumes"]):
             name = item.get("interrupt_id")
             named = name if isinstance(name, str) else None
+            if refused_by and (named is None or not asking.get(named, set()).isdisjoint(refused_by)):
+                continue
             yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, row["checkpoint_id"])
 
 

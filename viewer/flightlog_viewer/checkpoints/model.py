@@ -25,6 +25,8 @@ class Interrupt:
 
     id: str
     value: Inert
+    response_schema: Inert = None
+    """What an answer has to look like, as a JSON Schema, where the graph said so."""
 
 
 @dataclass(slots=True)  # frozen would cost five times as much to make

@@ -1,7 +1,9 @@
 """The tasks of a super-step, from the rows that they left and from what was due."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from xxhash import xxh3_128_hexdigest
 
@@ -15,6 +17,9 @@ from flightlog_viewer.checkpoints.rows import WriteRow
 from flightlog_viewer.checkpoints.sameness import same
 from flightlog_viewer.checkpoints.task_ids import HANDLER, update_id
 from flightlog_viewer.checkpoints.task_names import CALL, PULL, UPDATE, TaskNames
+
+_NOT_OF_THE_SCHEMA: Final = re.compile(r"\d+ validation errors? for (.*)")
+"""How pydantic's errors begin, with the name of the schema."""
 
 
 @dataclass(slots=True)
@@ -125,7 +130,7 @@ def interrupts_of(value: Inert) -> list[Interrupt]:
             namespace = item.get("ns")
             parts = [str(part) for part in namespace] if isinstance(namespace, list) else []
             name = xxh3_128_hexdigest("|".join(parts).encode("utf-8", "surrogatepass")) if parts else ""
-        found.append(Interrupt(name, item.get("value")))
+        found.append(Interrupt(name, item.get("value"), item.get("response_schema")))
     return found
 
 
@@ -200,9 +205,9 @@ def _task(rows: _Rows, null: _NullResume, names: TaskNames, due: Sequence[str], 
     status: TaskStatus = "pending"
     if rows.output:
         status = "finished"
-    elif rows.error is not None:
+    elif rows.error is not None and not _refused(rows, node, names):
         status = "errored"
-    elif rows.interrupts and not _answered(rows, null, node, names):
+    elif rows.error is not None or (rows.interrupts and not _answered(rows, null, node, names)):
         status = "interrupted"
     return Task(
         task_id=rows.task_id,
@@ -233,7 +238,8 @@ def _with_id(interrupt: Interrupt, rows: _Rows, node: str, names: TaskNames) -> 
     before = len(rows.resumes)
     if rows.output and rows.resumes:  # a task that has ended had its last question answered too
         before = (rows.first_output or before) - 1
-    return Interrupt(question_id(names.checkpoint_ns, node, rows.task_id, before), interrupt.value)
+    name = question_id(names.checkpoint_ns, node, rows.task_id, before)
+    return Interrupt(name, interrupt.value, interrupt.response_schema)
 
 
 def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> bool:
@@ -250,6 +256,24 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> 
         return not same(rows.resumes[-1], null.value)
     # A subgraph keeps its answers to itself: whether its newest question is answered is not told here.
     return any(interrupt.id in ("", _question_id(rows, node, names)) for interrupt in rows.interrupts)
+
+
+def _refused(rows: _Rows, node: str, names: TaskNames) -> bool:
+    """Whether the task failed because an answer was not of its question's schema: then the question still waits.
+
+    LangGraph stores the answers that a task took when it fails, and this one it did not take. The question of a
+    subgraph is told by the name of the schema alone.
+    """
+    found = _NOT_OF_THE_SCHEMA.match(rows.error) if isinstance(rows.error, str) else None
+    if found is None:
+        return False
+    taken = [question_id(names.checkpoint_ns, node, rows.task_id, index) for index in range(len(rows.resumes))]
+    return any(
+        isinstance(asked.response_schema, dict)
+        and asked.response_schema.get("title") in (None, found[1])
+        and asked.id not in taken
+        for asked in rows.interrupts
+    )
 
 
 def _is_anothers(rows: _Rows, null: "_NullResume") -> bool:

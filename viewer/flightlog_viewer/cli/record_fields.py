@@ -27,7 +27,7 @@ RECORD: Final = (
     RecordField("duration_ms", "number", "milliseconds by the monotonic clock", True),
     RecordField("status", "string", "ok, error, interrupted, handoff, cancelled or abandoned", True),
     RecordField("error", "object", "of a failed run: type, message, stacktrace"),
-    RecordField("interrupts", "array", "of an interrupted run: id and value of what it asks"),
+    RecordField("interrupts", "array", "of an interrupted run: id, value and response_schema of what it asks"),
     RecordField("resumes", "array", "of a root that resumed: interrupt_id and value of what was answered"),
     RecordField("model", "string", "model that answered"),
     RecordField("request_model", "string", "model that was asked"),

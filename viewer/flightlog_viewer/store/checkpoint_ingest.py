@@ -188,6 +188,7 @@ def _interrupt_row(database: str | None, approval: Approval) -> dict[str, Any]:
         "checkpoint_id": approval.checkpoint_id,
         "status": approval.status,
         "question": _json(approval.question) if approval.question_recorded else None,
+        "response_schema": None if approval.response_schema is None else _json(approval.response_schema),
         "decision": approval.decision,
         "answer": _json(approval.answer) if approval.answer_recorded else None,
         "decided_by": approval.decided_by,

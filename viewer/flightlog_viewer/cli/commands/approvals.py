@@ -131,8 +131,22 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question", "decision", "answer", "decided_by"),
-    *("notes", "risk_score", "asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
+    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question"),
+    *(
+        "response_schema",
+        "decision",
+        "answer",
+        "decided_by",
+        "notes",
+        "risk_score",
+        "asked_at",
+        "answered_at",
+        "lag_min_ms",
+        "lag_max_ms",
+        "exact",
+        "origin",
+        "breakpoint",
+    ),
     *("inferred", "waiting_ms", "database"),
 )
 

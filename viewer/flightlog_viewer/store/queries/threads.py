@@ -1,5 +1,6 @@
 """Named queries about threads: questions that spans ended with, answers that runs brought, each thread's newest run."""
 
+from flightlog.span import ANSWER_REFUSED
 from flightlog_viewer.store.queries.named_query import Statement, named
 from flightlog_viewer.store.thread_runs import IN_VAIN, THREAD_RUNS
 
@@ -12,8 +13,8 @@ def stopped() -> Statement:
 
 @named
 def questions() -> Statement:
-    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``interrupts`` (JSON), ``end_time``, and
-    ``checkpoint_id`` of the graph around.
+    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``task_id``, ``interrupts`` (JSON),
+    ``end_time``, and ``checkpoint_id`` of the graph around.
 
     What code of a node asks and the node passes over, with a fallback or an ``except``, reaches no human: a
     ``GraphInterrupt`` is an ``Exception``. Whether it did the node's own end tells, which is that of its task.
@@ -22,7 +23,7 @@ def questions() -> Statement:
         """WITH passed_over AS (
             SELECT trace_id, task_id FROM spans WHERE kind IN ('node', 'task') AND task_id IS NOT NULL
             GROUP BY trace_id, task_id HAVING bool_and(status IN ('ok', 'error', 'handoff')))
-        SELECT thread_id, node, checkpoint_ns, interrupts::VARCHAR AS interrupts, end_time, checkpoint_id
+        SELECT thread_id, node, checkpoint_ns, task_id, interrupts::VARCHAR AS interrupts, end_time, checkpoint_id
         FROM spans ANTI JOIN passed_over ON passed_over.trace_id = spans.trace_id
             AND passed_over.task_id = spans.task_id AND spans.kind IS DISTINCT FROM 'graph'
         WHERE interrupts IS NOT NULL AND end_time IS NOT NULL ORDER BY end_time, row_id""",
@@ -33,7 +34,8 @@ def questions() -> Statement:
 @named
 def answers() -> Statement:
     """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``, and ``checkpoint_id`` from which
-    they went on; of one that stopped again it is not known, for its span has where it stopped.
+    they went on; of one that stopped again it is not known, for its span has where it stopped. ``refused_by`` are the
+    tasks that failed because an answer was not of the schema that its question asked for.
 
     LangGraph refuses an answer that might be to several questions, before anything has run. A graph with a name of its
     own that a chain calls is not known for one at its start before LangGraph 1.1: the chain has the answer alone.
@@ -49,11 +51,15 @@ def answers() -> Statement:
             GROUP BY trace_id HAVING count(*) = 1 AND count(thread_id) = 0
         ), only_thread AS (
             SELECT trace_id, min(thread_id) AS thread_id FROM spans SEMI JOIN alone USING (trace_id)
-            GROUP BY trace_id HAVING count(DISTINCT thread_id) = 1)
+            GROUP BY trace_id HAVING count(DISTINCT thread_id) = 1
+        ), refused AS (
+            SELECT trace_id, list(DISTINCT task_id) AS refused_by FROM spans SEMI JOIN runs USING (trace_id)
+            WHERE status = 'error' AND task_id IS NOT NULL AND list_contains(tags, ?) GROUP BY trace_id)
         SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time,
-            CASE WHEN status <> 'interrupted' THEN checkpoint_id END AS checkpoint_id
-        FROM runs LEFT JOIN only_thread USING (trace_id) ORDER BY start_time, row_id""",
-        [],
+            CASE WHEN status <> 'interrupted' THEN checkpoint_id END AS checkpoint_id, refused_by
+        FROM runs LEFT JOIN only_thread USING (trace_id) LEFT JOIN refused USING (trace_id)
+        ORDER BY start_time, row_id""",
+        [ANSWER_REFUSED],
     )
 
 
