@@ -1,5 +1,6 @@
 """The questions of a database and of spans as one list: which answer belongs to which question."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,21 @@ def test_a_node_that_no_row_names_is_named_by_its_span() -> None:
     """A call of a task has its name in the database only when the entrypoint has finished."""
     [merged] = merge([recorded("q", node="(task)")], SpanSide([question("q", 1)]))
     assert merged.node == "review"
+
+
+@pytest.mark.parametrize(
+    ("known", "risk"),
+    [
+        ([], 0.8),
+        ([recorded("q", question=None, question_recorded=False, risk=0.3)], 0.8),  # the state's score then
+        ([recorded("q", risk=0.3)], 0.3),
+    ],
+)
+def test_the_risk_is_that_of_the_question_wherever_it_is_recorded(known: list[Approval], risk: float) -> None:
+    """A question that only spans hold has its risk score too."""
+    asked = replace(question("q", 1), question={"action": "pay", "risk_score": 0.8})
+    [merged] = merge(known, SpanSide([asked]))
+    assert merged.risk == risk
 
 
 def test_the_first_answer_counts() -> None:

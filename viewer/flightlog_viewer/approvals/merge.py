@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
+from flightlog_viewer.approvals.decisions import risk_score
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
 from flightlog_viewer.checkpoints.task_names import UNNAMED
 from flightlog_viewer.checkpoints.tasks import depth
@@ -75,12 +76,19 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
             response_schema=question.response_schema,
             origin="spans",
             turn=turn,
+            risk=risk_score(question.question),
         )
     else:
         known = replace(known, origin="both")
         if not known.question_recorded:
-            schema = question.response_schema
-            known = replace(known, question=question.question, question_recorded=True, response_schema=schema)
+            risk = risk_score(question.question)
+            known = replace(
+                known,
+                question=question.question,
+                question_recorded=True,
+                risk=known.risk if risk is None else risk,
+                response_schema=question.response_schema,
+            )
         if known.node == UNNAMED and question.node:  # a `@task` call that no row names yet
             known = replace(known, node=question.node)
     known = replace(known, asked=at(question.asked_at))
