@@ -67,6 +67,7 @@ def test_a_summary(ask: Ask, spans: str, by: str) -> None:
     groups = strict(ask("summary", spans, "--by", by, "--json"))["groups"]
     lines = ask("summary", spans, "--by", by, "--csv")
     for row, group in zip(rows_of(lines), groups, strict=True):
+        assert "unknown_costs" in row  # or a sum of which a part is unknown would look whole
         for name, text in row.items():
             agree(text, group[name])
     shown = ask("summary", spans, "--by", by).splitlines()[-len(groups) :]
@@ -82,14 +83,20 @@ def test_rows(ask: Ask, spans: str, command: tuple[str, ...]) -> None:
     found = strict(ask(*command, spans, "--json"))
     rows = rows_of(ask(*command, spans, "--csv"))
     for row, known in zip(rows, found, strict=True):
+        assert "unknown_costs" in row
         for name, text in row.items():
             agree(text, known[name])
 
 
-def test_a_comparison(ask: Ask, spans: str) -> None:
-    """Sides and differences are the same in CSV."""
-    groups = strict(ask("compare", spans, spans, "--json"))["groups"]
-    for row, group in zip(rows_of(ask("compare", spans, spans, "--csv")), groups, strict=True):
+@pytest.mark.parametrize("by", ["name", "type"])
+def test_a_comparison(ask: Ask, spans: str, by: str) -> None:
+    """Sides and differences are the same in CSV, each column under a name of its own."""
+    groups = strict(ask("compare", spans, spans, "--by", by, "--json"))["groups"]
+    lines = ask("compare", spans, spans, "--by", by, "--csv")
+    names = lines.splitlines()[0].split(",")
+    assert len(set(names)) == len(names)
+    for row, group in zip(rows_of(lines), groups, strict=True):
+        assert (row[by], row["type"]) == (group["key"], group["type"])
         for side in ("a", "b", "difference"):
             for name in group["a"]:
                 agree(row[f"{side}_{name}"], group[side].get(name))

@@ -148,9 +148,13 @@ def _print(by: str, groups: list[dict[str, Any]]) -> None:
 
 
 def _print_csv(by: str, groups: list[dict[str, Any]]) -> None:
-    header = [by, "type", *(f"{side}_{name}" for name in _MEASURES for side in ("a", "b", "difference"))]
+    header = [
+        by,
+        *([] if by == "type" else ["type"]),
+        *(f"{side}_{name}" for name in _MEASURES for side in ("a", "b", "difference")),
+    ]
     rows = [
-        [group["key"], group["type"]]
+        [group["key"], *([] if by == "type" else [group["type"]])]
         + [(group[side] or {}).get(name) for name in _MEASURES for side in ("a", "b", "difference")]
         for group in groups
     ]

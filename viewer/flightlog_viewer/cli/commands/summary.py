@@ -131,6 +131,7 @@ def columns(by: str) -> list[Column]:
         Column("output_tokens", "out", right=True, show=figures.some, drop=7),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=4),
         Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=1),
+        Column("unknown_costs", people=False),  # people see it as the `+` behind the cost
     ]
 
 

@@ -93,6 +93,7 @@ def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
         Column("error_count", "errors", right=True, show=figures.some, drop=2),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=3),
         Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=5),
+        Column("unknown_costs", people=False),  # people see it as the `+` behind the cost
         Column("thread_id", "thread", drop=4),
     ]
 
