@@ -138,6 +138,8 @@ def _parse_run(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         options[name] = f"{options[name]},{value}" if name == "--always-keep" and options[name] else value
     if not options["--out"]:
         raise UsageError("run: the path of the span file is empty")
+    if options["--out"] == "-":
+        raise UsageError("run: standard output is COMMAND's own: name a file")
     options["--out"] = os.path.expanduser(options["--out"])  # shells leave --out=~/x as it is
     if os.path.isdir(options["--out"]):
         raise UsageError(f"run: {options['--out']} is a folder: name a file in it")

@@ -341,6 +341,14 @@ def test_an_answer_without_rows_says_so(run: Run, spans: str) -> None:
     run("sql", "SELECT name FROM spans WHERE name = 'writes'", spans, err="flightlog: no rows\n")
 
 
+def test_a_plan_is_drawn_as_duckdb_draws_it(run: Run, spans: str) -> None:
+    """EXPLAIN is a drawing of several lines, and not one cell."""
+    plan = run("sql", "EXPLAIN SELECT name FROM spans WHERE duration_ms > 5", spans)
+    assert len(plan.splitlines()) > 5
+    assert "explain_key" not in plan
+    assert run("sql", "EXPLAIN SELECT 1", spans, "--csv").startswith("explain_key,explain_value\n")
+
+
 def test_a_query_for_a_file_is_told_what_else_there_is(run: Run, spans: str) -> None:
     """No setting would let it: the sentence names the ways to bring rows of one's own together with the answer."""
     run("sql", "FROM 'tenants.csv'", spans, status=2, err="a query reads what was loaded and no other")

@@ -68,3 +68,23 @@ def test_parquet_replaces_no_file_unasked(spans: Path, capsys: pytest.CaptureFix
         assert main([*export, str(spans.parent / "pipe"), "--overwrite"]) == 2
     assert sorted(path.name for path in spans.parent.iterdir()) == ["out.parquet", "pipe", "spans.jsonl"]
     assert (spans.parent / "pipe").is_fifo()
+
+
+def test_a_dash_is_standard_output_where_there_is_one(spans: Path) -> None:
+    """`-o -` prints what can be printed; any other command says that it takes a file, and makes none called `-`."""
+    for command in ("report spans.jsonl", "sql 'FROM traces' spans.jsonl --csv"):
+        assert shell(f"{command} -o -", spans.parent).stdout == shell(command, spans.parent).stdout != ""
+    for command in (
+        *(
+            "bundle last spans.jsonl",
+            "import spans.jsonl",
+            "export perfetto spans.jsonl",
+            "export otlp-json spans.jsonl",
+        ),
+        *("export parquet spans.jsonl", "collect", "demo --no-view", f"run -- {sys.executable} -c pass"),
+    ):
+        words, _, program = command.partition(" -- ")
+        run = shell(f"{words} -o - {program and '-- ' + program}", spans.parent)
+        assert (run.returncode, run.stdout) == (2, ""), command
+        assert "standard output" in run.stderr, command
+    assert [path.name for path in spans.parent.iterdir()] == ["spans.jsonl"]

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -69,12 +69,36 @@ Filter = Annotated[
     ),
 ]
 
+_STDOUT: Final = Path("-")
+
+
+def not_stdout(out: Path) -> Path:
+    """The output of a command that needs a file. Raises UsageError for ``-``, after which nobody looks for a file."""
+    if out == _STDOUT:
+        raise UsageError("this command does not write to standard output: name a file")
+    return out
+
+
+def _file(out: Path | None) -> Path | None:
+    return None if out == _STDOUT else out
+
+
 OutFile = Annotated[
-    Path, typer.Option("-o", "--out", "--output", metavar="FILE", help="File to write.", show_default=False)
+    Path,
+    typer.Option(
+        "-o", "--out", "--output", metavar="FILE", help="File to write.", show_default=False, callback=not_stdout
+    ),
 ]
 OutFileOrStdout = Annotated[
     Path | None,
-    typer.Option("-o", "--out", "--output", metavar="FILE", help="File to write; without it, standard output."),
+    typer.Option(
+        "-o",
+        "--out",
+        "--output",
+        metavar="FILE",
+        help="File to write; without it, or with -, standard output.",
+        callback=_file,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it exists.")]
 

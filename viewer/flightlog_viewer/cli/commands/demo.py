@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from flightlog.errors import FlightlogError, MissingExtraError
+from flightlog_viewer.cli.options import not_stdout
 from flightlog_viewer.cli.output import line
 from flightlog_viewer.cli.stopping import undisturbed
 from flightlog_viewer.cli.terminal import interactive
@@ -37,7 +38,8 @@ def demo(
         list[str] | None, typer.Argument(metavar="NAME", help="Samples to record, or all. --list names them.")
     ] = None,
     out: Annotated[
-        Path, typer.Option("-o", "--out", "--output", metavar="FOLDER", help="Folder to record into.")
+        Path,
+        typer.Option("-o", "--out", "--output", metavar="FOLDER", help="Folder to record into.", callback=not_stdout),
     ] = Path("flightlog-demo"),
     view: Annotated[bool, typer.Option("--view/--no-view", help="Open the viewer afterwards.")] = True,
     list_: Annotated[bool, typer.Option("--list", help="Name the samples and what each shows.")] = False,

@@ -9,7 +9,7 @@ import typer
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import Listing, left_out, span_files
 from flightlog_viewer.cli.help import HelpfulCommand, application
-from flightlog_viewer.cli.options import OutFile, Overwrite, Paths
+from flightlog_viewer.cli.options import OutFile, Overwrite, Paths, not_stdout
 from flightlog_viewer.cli.output import note
 from flightlog_viewer.cli.progress import Progress
 
@@ -161,7 +161,13 @@ def parquet(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", "--output", metavar="FOLDER", help="Folder to write, new or empty.", show_default=False
+            "-o",
+            "--out",
+            "--output",
+            metavar="FOLDER",
+            help="Folder to write, new or empty.",
+            show_default=False,
+            callback=not_stdout,
         ),
     ],
     paths: Paths = None,

@@ -8,7 +8,7 @@ import typer
 
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli.exported_files import left_out
-from flightlog_viewer.cli.options import OutFile, Overwrite
+from flightlog_viewer.cli.options import OutFile, Overwrite, not_stdout
 from flightlog_viewer.cli.output import note
 from flightlog_viewer.databases import is_url
 
@@ -38,7 +38,15 @@ def import_(
 def collect(
     out: Annotated[
         Path,
-        typer.Option("-o", "--out", "--output", metavar="FILE", help="Span file to append to.", show_default=False),
+        typer.Option(
+            "-o",
+            "--out",
+            "--output",
+            metavar="FILE",
+            help="Span file to append to.",
+            show_default=False,
+            callback=not_stdout,
+        ),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 4318,
     host: Annotated[str, typer.Option(help="Address to listen on. Only loopback is private.")] = "127.0.0.1",

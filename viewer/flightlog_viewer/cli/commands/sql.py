@@ -25,7 +25,7 @@ from flightlog_viewer.cli.options import (
     form,
     own_tables,
 )
-from flightlog_viewer.cli.output import csv_rows, grid, json_rows, missing, note
+from flightlog_viewer.cli.output import csv_rows, grid, json_rows, lines, missing, note
 from flightlog_viewer.cli.span_rows import json_text
 from flightlog_viewer.databases import told_apart
 from flightlog_viewer.safe_text import is_text
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _FORMATS = ("table", "json", "csv", "parquet")
 _SHOWN = 1000
 _BATCH = 2000
+_EXPLAINED = ("explain_key", "explain_value")
 _OF_DATABASES = {"checkpoints", "writes", "state_changes"}
 """Tables that are empty without a checkpoint database."""
 
@@ -162,6 +163,10 @@ def _with_json(result: "Result") -> Iterator[tuple[Any, ...]]:
 def _table(result: "Result", hint: str) -> None:
     rows = list(itertools.islice(_rows(result), _SHOWN + 1))
     result.close()
+    if tuple(result.columns) == _EXPLAINED:  # a drawing of many lines, which no cell shows
+        for _, plan in rows:
+            lines(str(plan))
+        return
     cells = [[plain_cell(value) for value in row] for row in rows[:_SHOWN]]
     numbers = [
         bool(cells) and all(isinstance(row[i], int | float | None) and not isinstance(row[i], bool) for row in rows)
