@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -95,15 +96,17 @@ class JsonlTracer(SharedByCopies, Callbacks):
         _check_bytes("max_field_bytes", max_field_bytes, _SMALLEST_FIELD_BYTES)
         _check_bytes("max_bytes", 1 if max_bytes is None else max_bytes, 1)
         _check_bytes("max_total_bytes", 1 if max_total_bytes is None else max_total_bytes, 1)
+        if fsync not in (True, False):
+            raise UsageError(f"fsync must be True or False, not {fsync!r}")
         sampler = Sampler(sample, always_keep)
         payload_modes = modes(capture)
         file = None
         if path is not None:
             file = SpanFile(path, fsync=fsync, max_bytes=max_bytes, max_total_bytes=max_total_bytes)
         process = {
-            "service": service,
-            "service_version": service_version,
-            "environment": environment,
+            "service": _text("service", service),
+            "service_version": _text("service_version", service_version),
+            "environment": _text("environment", environment),
             "host": os.uname().nodename if hasattr(os, "uname") else None,
         }
         super().__init__(
@@ -200,3 +203,11 @@ class JsonlTracer(SharedByCopies, Callbacks):
 def _check_bytes(name: str, limit: float, least: int) -> None:
     if not isinstance(limit, int | float) or not limit >= least:
         raise UsageError(f"{name} must be at least {least} (bytes), not {limit!r}")
+
+
+def _text(name: str, value: str | None) -> str | None:
+    """Readers take nothing else: a version given as the number 1.4 would be on every span and never seen."""
+    text = value.value if isinstance(value, Enum) else value
+    if text is not None and not isinstance(text, str):
+        raise UsageError(f"{name} must be a string, not {value!r}")
+    return text
