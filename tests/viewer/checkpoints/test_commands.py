@@ -193,6 +193,9 @@ def test_replay_at_and_diff(database: Path, run: Run) -> None:
     assert [step["step"] for step in json.loads(out)["steps"]] == [0]
     _, out, _ = run("replay", "answered", "--diff", "0", "2", "--checkpoints", database, "--json")
     assert [change["path"] for change in json.loads(out)["changes"]] == ["amount", "decision"]
+    for second, heading in (("2", "step 0 -> step 2: 2 changes\n"), ("1", "step 0 -> step 1: 1 change\n")):
+        _, out, _ = run("replay", "answered", "--diff", "0", second, "--checkpoints", database)
+        assert out.startswith(heading)
 
 
 def test_several_databases(database: Path, tmp_path: Path, run: Run) -> None:

@@ -81,7 +81,7 @@ class Steps:
                 }
             )
             return
-        output.line(f"step {before.step} -> step {after.step}: {len(changes)} changes")
+        output.line(f"step {before.step} -> step {after.step}: {plural(len(changes), 'change')}")
         for change in changes:
             output.line(f"  {_change_text(change)}")
 
