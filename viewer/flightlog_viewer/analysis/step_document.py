@@ -10,6 +10,7 @@ from flightlog_viewer.analysis.document import Block, Document, gap, heading, js
 from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun, answered_in_vain
 from flightlog_viewer.analysis.trace_row import TraceRow
+from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.state_diff import Change
@@ -186,15 +187,17 @@ def _next(step: Step) -> list[Block]:
 def _interrupts(step: Step) -> list[Block]:
     blocks: list[Block] = []
     for task in step.tasks:
-        for interrupt in task.interrupts:
-            waits = interrupt in task.pending
+        waiting = {interrupt.id for interrupt in task.pending}
+        for exchange in exchanges(step, task):
+            waits = exchange.question_recorded and exchange.interrupt_id in waiting
             blocks.append(heading(f"{task.node} {'waits' if waits else 'asked'}", "wait" if waits else "strong"))
-            blocks += open_within(json_blocks(normal_form(interrupt.value), "question"), 60)
-            blocks.append(Block(interrupt.id, "dim", "id", value=interrupt.id))
-        unnamed = [step.null_resume] if task.interrupts and not (task.pending or task.resumes) else []
-        for answer in [*task.resumes, *unnamed]:
-            blocks += open_within(json_blocks(normal_form(answer), "answer"), 60)
-        if task.interrupts:
+            if exchange.question_recorded:
+                blocks += open_within(json_blocks(normal_form(exchange.question), "question"), 60)
+                blocks.append(Block(exchange.interrupt_id, "dim", "id", value=exchange.interrupt_id))
+            else:
+                blocks.append(Block("not kept: the next question of the task took its row", "dim", "question"))
+            if exchange.answer_recorded:
+                blocks += open_within(json_blocks(normal_form(exchange.answer), "answer"), 60)
             blocks.append(gap())
     return blocks or [Block("nothing was asked in this step", "dim")]
 
@@ -202,7 +205,7 @@ def _interrupts(step: Step) -> list[Block]:
 def _runs(runs: Sequence[TraceRow], marks: Mapping[str, str], tz: tzinfo) -> list[Block]:
     if not runs:
         return [Block("no run of this thread is in the span files", "dim")]
-    blocks = [heading(f"{len(runs)} runs of this thread; Enter opens one")]
+    blocks = [heading(f"{units.plural(len(runs), 'run')} of this thread; Enter opens one")]
     for run in runs:
         took = "" if run.duration_ms is None else units.duration(run.duration_ms)
         text = f"{marks.get(run.status, '?')} {units.clock(run.start_us, tz, date=True)}  {run.name}  {took}"
