@@ -20,6 +20,7 @@ from flightlog.span import STATUSES, TYPES, Span
 from flightlog_exporters.line_file import LineFile
 from flightlog_exporters.otel_span import INT64
 from flightlog_exporters.readers import recognise
+from flightlog_exporters.repeats import drop_repeats, literal, quoted
 from flightlog_exporters.semconv.json_text import encode
 from flightlog_exporters.span_source import SpanSource
 
@@ -84,7 +85,10 @@ COLUMNS: Final[dict[str, str]] = {
 
 _REQUIRED: Final = ("type", "name", "run_id", "trace_id", "status", "duration_ms")
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
-_TO: Final = "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, FILENAME_PATTERN 'spans_{uuid}')"
+_TO: Final = (
+    "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, "
+    "FILENAME_PATTERN 'spans_{number:06}_{{uuid}}')"
+)
 
 
 @dataclass(slots=True)
@@ -110,17 +114,19 @@ def write(files: Sequence[Path], target: Path) -> Written:
     with _new_folder(target) as draft, duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET temp_directory = ?", [str(draft / ".spill")])
-        for path in files:
+        for number, path in enumerate(files):
+            to = f"'{quoted(draft)}' {_TO.format(number=number)}"
             source, packing = _plain(path, draft, written)
             try:
-                _copy(connection, source, packing, draft, written)
+                _copy(connection, source, packing, to, written)
             except duckdb.Error as error:
                 if "No space left" in str(error):
                     raise UsageError(f"cannot write {target}: no space left on the disk") from None
                 if source != path:
                     raise
                 # A line that is too long or not UTF-8 fails the file for DuckDB; one by one they can be told apart.
-                _copy(connection, _rewritten(path, draft, written), "none", draft, written)
+                _copy(connection, _rewritten(path, draft, written), "none", to, written)
+        written.spans -= drop_repeats(connection, draft)
         shutil.rmtree(draft / ".spill", ignore_errors=True)
         for leftover in draft.glob(".*.jsonl"):
             leftover.unlink()
@@ -149,22 +155,20 @@ def _rewritten(path: Path, draft: Path, written: Written) -> Path:
     return plain
 
 
-def _copy(connection: Any, source: Path, packing: str, draft: Path, written: Written) -> None:
-    # In file names DuckDB expands globs; a bracket class of one character stands for that character.
-    name = "".join(f"[{char}]" if char in "*?[" else char for char in str(source.absolute()))
+def _copy(connection: Any, source: Path, packing: str, to: str, written: Written) -> None:
     raw = (
         "SELECT json FROM read_ndjson_objects($name, ignore_errors = true, compression = $packing, "
         f"maximum_object_size = {MAX_LINE_BYTES})"
     )
-    given = {"name": name, "packing": packing}
-    fast = f"COPY ({_taken_apart(raw)}) TO '{_quoted(draft)}' {_TO}"
+    given = {"name": literal(str(source.absolute())), "packing": packing}
+    fast = f"COPY ({_taken_apart(raw)}) TO {to}"
     copied = connection.execute(fast, given).fetchone()[0]
     written.spans += copied
     if packing == "none" and copied == _count_lines(source):
         return
     unusual = connection.execute(f"SELECT json FROM ({_with_fields(raw)}) WHERE {_is_unusual()}", given)
     while rows := unusual.fetchmany(10_000):
-        _append_unusual(connection.cursor(), [row[0] for row in rows], draft, written)
+        _append_unusual(connection.cursor(), [row[0] for row in rows], to, written)
 
 
 def _count_lines(path: Path) -> int:
@@ -253,7 +257,7 @@ def _is_unusual() -> str:
     return f"NOT coalesce({' AND '.join(usual)}, false)"
 
 
-def _append_unusual(connection: Any, texts: list[str | None], draft: Path, written: Written) -> None:
+def _append_unusual(connection: Any, texts: list[str | None], to: str, written: Written) -> None:
     """Lines that need a closer look, as ``Span`` reads them."""
     rows: list[tuple[Any, ...]] = []
     for text in texts:
@@ -275,7 +279,7 @@ def _append_unusual(connection: Any, texts: list[str | None], draft: Path, writt
     ordered = ", ".join(f"{_folder_name(name)} AS {name}" if name == "service" else name for name in schema.names[1:])
     connection.execute(
         f"COPY (SELECT make_timestamp(start_us) AS start_time, {ordered}, "
-        f"strftime(make_timestamp(start_us), '%Y-%m-%d') AS day FROM unusual) TO '{_quoted(draft)}' {_TO}"
+        f"strftime(make_timestamp(start_us), '%Y-%m-%d') AS day FROM unusual) TO {to}"
     )
     written.spans += len(rows)
 
@@ -297,10 +301,6 @@ def _row(span: Span) -> tuple[Any, ...]:
 
 def _listed(names: frozenset[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names))
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 @contextmanager

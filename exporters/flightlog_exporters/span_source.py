@@ -8,13 +8,14 @@ from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters.line_file import Line, LineFile, size_of
 from flightlog_exporters.readers import recognise
+from flightlog_exporters.repeats import Repeats
 
 Tick = Callable[[int, int, int], None]
 """Told how many bytes are done, how many there are, and how many spans came."""
 
 
 class SpanSource:
-    """The finished spans of span files and of foreign files, with a count of the lines that are none.
+    """The finished spans of span files and of foreign files, each once, with a count of the lines that are none.
 
     Iterating raises UnreadableError when a file cannot be read.
     """
@@ -29,10 +30,12 @@ class SpanSource:
 
     def __iter__(self) -> Iterator[Span]:
         total = sum(map(size_of, self._files))
-        done = 0
+        done, repeats = 0, Repeats()
         for path in self._files:
             with LineFile(path) as file:
                 for span in self._read(file):
+                    if repeats.has(span):
+                        continue
                     self.spans += 1
                     if self._tick is not None and self.spans % 256 == 0:
                         self._tick(done + file.position(), total, self.spans)

@@ -1,7 +1,11 @@
+import gzip
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from flightlog import read_spans
@@ -53,6 +57,30 @@ def test_a_way_out_and_back_in_changes_nothing(
     assert main(["import", str(there), "-o", str(back)]) == 0
     assert list(read_spans(back)) == list(read_spans(span_file))
     assert there.stat().st_mode & 0o77 == back.stat().st_mode & 0o77 == 0
+
+
+@pytest.mark.parametrize("form", ["parquet", "perfetto", "otlp-json"])
+def test_a_record_that_is_there_twice_is_exported_once(tmp_path: Path, form: str) -> None:
+    """A packed copy beside a file, a line that was written again and a copy without contents change nothing."""
+    required: dict[str, Any] = {"type": "chain", "name": "g", "start_ns": 0, "duration_ms": 1.0, "status": "ok"}
+    span = Span(run_id="r0", trace_id="r0", writer_id="w", seq=0, service="first", output="all", **required)
+    lines = [replace(span, run_id=f"r{seq}", trace_id=f"r{seq}", seq=seq).to_json() for seq in (0, 1, 300)]
+    keyless = replace(span, writer_id=None, seq=None).to_json()
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([*lines, lines[1], keyless, keyless]) + b"\n")
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines[:2]) + b"\n"))
+    (tmp_path / "b.jsonl").write_bytes(replace(Span.from_json(lines[0]), output=None, extra={"x": 1}).to_json() + b"\n")
+    (tmp_path / "c.jsonl").write_bytes(replace(span, writer_id="another", service="second").to_json() + b"\n")
+    out = tmp_path / "out"
+    paths = [str(tmp_path / name) for name in ("a.jsonl", "a.jsonl.gz", "b.jsonl", "c.jsonl")]
+    assert main(["export", form, *paths, "-o", str(out)]) == 0
+    if form == "parquet":
+        rows = duckdb.connect().sql(f"SELECT writer_id, seq, output FROM read_parquet('{out}/**/*.parquet')").fetchall()
+        found = sorted(rows, key=str)
+        keys = [("another", 0), ("w", 0), ("w", 1), ("w", 300), (None, None), (None, None)]
+        assert found == sorted(((*key, '"all"') for key in keys), key=str)
+    else:
+        text = out.read_text()
+        assert text.count('"ph":"X"' if form == "perfetto" else '"spanId"') == 6
 
 
 def test_content_needs_to_be_allowed(span_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
