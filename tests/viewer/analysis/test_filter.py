@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flightlog_viewer.analysis import filter_fields, question_filter, thread_filter
 from flightlog_viewer.analysis.filter import FilterError, Table, compile_filter
 from flightlog_viewer.analysis.filter_fields import FIELDS, complete
-from flightlog_viewer.analysis.filter_syntax import Term, parse
+from flightlog_viewer.analysis.filter_syntax import Term, parse, words_hint
 from flightlog_viewer.analysis.times import zone
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -257,3 +258,20 @@ def test_times_are_meant_in_the_zone_of_the_user() -> None:
 def test_field_names_complete() -> None:
     """A beginning lists the fields that begin so."""
     assert complete("st") == ["status", "step", "start"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("status:error or dur>2s", "; `or` is looked for as a word, OR is the operator"),
+        ("not (status:error)", "; `not` is looked for as a word, NOT is the operator"),
+        ("dur > 2s", "; no space stands before or behind a sign: dur>2s"),
+        ('output:"this or that" type:tool', ""),
+        ("node:gate OR dur>2s", ""),
+        ("name:order -node:android", ""),
+    ],
+)
+def test_operators_that_were_read_as_words_are_said(text: str, sentence: str) -> None:
+    """Over spans, traces, threads and questions alike a filter that found nothing names the likely slip."""
+    hints = (words_hint, filter_fields.hint, thread_filter.hint, question_filter.hint)
+    assert [said(text).startswith(sentence) and bool(said(text)) == bool(sentence) for said in hints] == [True] * 4

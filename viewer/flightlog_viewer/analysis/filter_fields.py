@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Final, Literal, get_args
 
 from flightlog.span import Kind, SpanType, Status
+from flightlog_viewer.analysis.filter_syntax import words_hint
 
 FieldKind = Literal["text", "id", "list", "number", "count", "duration", "money", "time", "flag", "payload"]
 
@@ -130,9 +131,9 @@ def status_hint(text: str, statuses: Iterable[str] = STATUSES) -> str:
 def hint(text: str) -> str:
     """What may be wrong with a filter that leaves no trace.
 
-    An unknown status, a sum that is asked of one span, or a word of what was said.
+    An operator in small letters, an unknown status, a sum that is asked of one span, or a word of what was said.
     """
-    if not (said := status_hint(text)) and (summed := _SUMMED.search(text.lower())):
+    if not (said := words_hint(text) or status_hint(text)) and (summed := _SUMMED.search(text.lower())):
         return f"; {summed[1]} is that of one span, root:{summed[1]} that of the trace"
     if not said and text.strip() and not re.search("[:<>=]", text):
         return "; a word is sought in names and ids, inputs:WORD and output:WORD in what was said"

@@ -22,6 +22,9 @@ _LONGEST: Final = 4096
 _DEEPEST: Final = 40
 _TERM: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.\-]*)(:~|:>=|:<=|:>|:<|:=|>=|<=|>|<|=|:)")
 _WORD_OPERATOR: Final = re.compile(r"(AND|OR|NOT)(?=[\s()]|$)")
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_SMALL_OPERATOR: Final = re.compile(r"(?<![^\s()])(and|or|not)(?=[\s()]|$)")
+_LONE_SIGN: Final = re.compile(r"(?<!\S)[<>=]")
 
 
 class FilterError(UsageError):
@@ -84,6 +87,16 @@ class Scoped:
 
 
 Node = Term | Not | All | AnyOf | Scoped
+
+
+def words_hint(text: str) -> str:
+    """What may be wrong with a filter that leaves nothing: what joins, or compares, was read as words to look for."""
+    bare = _QUOTED.sub("", text)
+    if found := _SMALL_OPERATOR.search(bare):
+        return f"; `{found[1]}` is looked for as a word, {found[1].upper()} is the operator"
+    if _LONE_SIGN.search(bare):
+        return "; no space stands before or behind a sign: dur>2s"
+    return ""
 
 
 def parse(text: str) -> Node | None:

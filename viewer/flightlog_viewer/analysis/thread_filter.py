@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final, TypeAlias, get_args
 
 from flightlog_viewer.analysis.filter_fields import status_hint
-from flightlog_viewer.analysis.filter_syntax import Term, parse
+from flightlog_viewer.analysis.filter_syntax import Term, parse, words_hint
 from flightlog_viewer.analysis.passing import compares, count, field_of, moment, passes, says, seconds
 from flightlog_viewer.analysis.question_line import asked
 from flightlog_viewer.analysis.thread_line import left_open
@@ -47,7 +47,7 @@ def compile_thread_filter(text: str, *, tz: tzinfo = UTC, now: datetime | None =
 def hint(text: str) -> str:
     """What may be wrong with a filter that leaves no thread."""
     unknown = status_hint(text, (*_STATUSES, *_SPAN_WORDS))
-    return unknown and status_hint("status:?", _STATUSES)
+    return words_hint(text) or (unknown and status_hint("status:?", _STATUSES))
 
 
 def complete(start: str) -> list[str]:

@@ -7,6 +7,7 @@ import typer
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter_fields import status_hint
+from flightlog_viewer.analysis.filter_syntax import words_hint
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
 from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, Until, form
@@ -66,7 +67,7 @@ def summary(
             line()
         table(columns(by), groups, shape)
         if not groups and where != EVERYTHING:
-            note(f"no span matches{status_hint(filter or '')}")
+            note(f"no span matches{words_hint(filter or '') or status_hint(filter or '')}")
         if by.startswith("metadata.") and groups and all(group["key"] is None for group in groups):
             note(f"no run was started with {by}")
 
