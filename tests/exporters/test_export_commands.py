@@ -110,6 +110,7 @@ def test_a_foreign_file_is_exported_like_our_own(tmp_path: Path) -> None:
         (["import", "{here}/no.jsonl", "-o", "{here}/x.jsonl"], "cannot read {here}/no.jsonl: No such file"),
         (["import", "{here}/spans.jsonl", "-o", "{here}/x.jsonl"], "is a span file already"),
         (["import", "{here}", "-o", "{here}/x.jsonl"], "{here} is not a regular file"),
+        (["import", "-", "-o", "{here}/x.jsonl"], "standard input is not a file"),
         (["import", str(FIXTURE), "-o", "{here}/spans.jsonl"], "is there already"),
         (["import", str(FIXTURE), "-o", "{here}/no/x.jsonl"], "cannot write {here}/no/x.jsonl"),
         (["import", str(FIXTURE), "-o", "{here}"], "is a folder"),

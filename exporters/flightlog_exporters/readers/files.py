@@ -60,6 +60,13 @@ def read_file(path: str | os.PathLike[str], reject: Reject) -> Iterator[Span]:
         yield from reader.read(chain(head, lines), reject)
 
 
+def may_be_document(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like OTLP that is one JSON document, which nothing but an import reads."""
+    with LineFile(path) as file:
+        head = next((line.data for line in file.lines() if not line.data.isspace()), b"")
+    return recognise(head) is None and otlp_document.recognises(head)
+
+
 def _unknown(line: bytes) -> str:
     """What is to be said of a file that begins with such a line."""
     if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):

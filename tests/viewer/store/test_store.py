@@ -115,6 +115,7 @@ def test_rejects(tmp_path: Path) -> None:
         ("missing.jsonl", None, "does not exist"),
         ("empty.jsonl", b"", "is empty"),
         ("prose.txt", b"Dear diary\n", "is not a span file"),
+        ("tempo.json", b'{\n  "batches": []\n}\n', "one JSON document is for `flightlog import`"),
         ("nothing*.jsonl", None, "no file matches"),
         ("", None, "no span file"),
     ],

@@ -195,6 +195,10 @@ class Store:
         if (damaged := self.damaged_files) and len(damaged) == count:
             return damaged[0]
         ((reason,),) = self.sql("SELECT reason FROM rejects ORDER BY file, byte_offset LIMIT 1").fetchall()
+        from flightlog_exporters.readers.files import may_be_document
+
+        if may_be_document(self.sources[0].path):
+            return f"{names} is not a span file: OTLP in one JSON document is for `flightlog import`"
         if count == 1:
             return f"{names} is not a span file: its one line is not a span ({reason})"
         return f"{names} is not a span file: none of its {count:,} lines is a span (the first: {reason})"

@@ -15,7 +15,10 @@ from flightlog_viewer.databases import is_url
 
 def import_(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILES", help="OTLP JSON lines, plain or compressed.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="FILES", help="OTLP JSON, lines or one document, plain or compressed.", show_default=False
+        ),
     ],
     out: OutFile,
     overwrite: Overwrite = False,
@@ -29,6 +32,8 @@ def import_(
 
     if any(map(is_url, files)):  # it may hold a password: it is not repeated
         raise UsageError("a URL is not a file: `flightlog import` reads files, `flightlog collect` receives")
+    if "-" in files:
+        raise UsageError("standard input is not a file: save it to one, and name that")
     result = import_to([Path(file) for file in files], out, overwrite=overwrite)
     note(f"{plural(result.spans, 'span')} in {out}{left_out(result.rejected)}")
     for reject in result.rejects[:3]:
