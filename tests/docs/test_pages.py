@@ -16,6 +16,7 @@ import pytest
 from flightlog_samples.__main__ import main as record
 from flightlog_viewer import open_store
 from flightlog_viewer.analysis.filter_fields import FIELDS
+from flightlog_viewer.analysis.pricing import UNITS
 from flightlog_viewer.cli.app import main
 from flightlog_viewer.cli.commands.schema import tables
 from flightlog_viewer.cli.record_fields import RECORD
@@ -199,6 +200,12 @@ def test_every_table_and_column_is_described() -> None:
         known |= place if "its place" in part or "its\nplace" in part else set()
         missing = [column for column in columns if column not in known and f"`{column}`" not in part]
         assert not missing, (table, missing)
+
+
+def test_every_price_of_ones_own_is_described() -> None:
+    """The page names each key of a price file."""
+    text = (ROOT / "docs/sql.md").read_text()
+    assert not [unit for unit in UNITS if not re.search(rf"\b{unit}_mtok\b", text)]
 
 
 def test_every_field_of_the_filter_language_is_described() -> None:
