@@ -25,6 +25,7 @@ _WORD_OPERATOR: Final = re.compile(r"(AND|OR|NOT)(?=[\s()]|$)")
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _SMALL_OPERATOR: Final = re.compile(r"(?<![^\s()])(and|or|not)(?=[\s()]|$)")
 _LONE_SIGN: Final = re.compile(r"(?<!\S)[<>=]")
+_MOMENT: Final = re.compile(r"\b(start|end|updated|asked|answered)(?:_time|_at)?[:=]([\w.:+-]+)")
 
 
 class FilterError(UsageError):
@@ -90,12 +91,17 @@ Node = Term | Not | All | AnyOf | Scoped
 
 
 def words_hint(text: str) -> str:
-    """What may be wrong with a filter that leaves nothing: what joins, or compares, was read as words to look for."""
+    """What may be wrong with a filter that leaves nothing.
+
+    What joins, or compares, was read as words to look for, or a time was asked for and not for what came since.
+    """
     bare = _QUOTED.sub("", text)
     if found := _SMALL_OPERATOR.search(bare):
         return f"; `{found[1]}` is looked for as a word, {found[1].upper()} is the operator"
     if _LONE_SIGN.search(bare):
         return "; no space stands before or behind a sign: dur>2s"
+    if found := _MOMENT.search(bare):
+        return f"; a time is seldom met to the microsecond: {found[1]}>={found[2]}"
     return ""
 
 
