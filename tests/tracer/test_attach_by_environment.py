@@ -84,6 +84,47 @@ def test_variable_works_once_flightlog_is_imported(app: Path, tmp_path: Path) ->
         assert names(path) == {"RunnableSequence": 2, "x": 4}
 
 
+def test_first_runs_in_many_threads(app: Path, tmp_path: Path) -> None:
+    """A server whose first requests come in many threads at once has all of them recorded, not the first alone."""
+    code = """if True:
+        import app, threading
+        start = threading.Barrier(8)
+        def serve(n):
+            start.wait()
+            app.run(f"request {n}")
+        threads = [threading.Thread(target=serve, args=(n,)) for n in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    """
+    done = execute(sys.executable, "-m", "flightlog", "run", "--", sys.executable, "-c", code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    requests = {f"request {n}": 2 for n in range(8)}
+    assert names(tmp_path / "trace.jsonl") == {"RunnableSequence": 8, **requests}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_while_the_first_run_attaches(app: Path, tmp_path: Path) -> None:
+    """A child that is forked while a thread of its parent attaches neither hangs nor goes unrecorded."""
+    code = """if True:
+        import app, os, signal, threading
+        app.run("before")
+        import flightlog
+        threads = [threading.Thread(target=app.run, args=("thread",)) for _ in range(2)]
+        for thread in threads: thread.start()
+        child = os.fork()
+        signal.alarm(20)
+        if not child:
+            app.run("child")
+            os._exit(0)
+        for thread in threads: thread.join()
+        assert os.waitpid(child, 0)[1] == 0
+    """
+    path = tmp_path / "trace.jsonl"
+    done = execute(sys.executable, "-W", "ignore", "-c", code, cwd=tmp_path, FLIGHTLOG_PATH=str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(path) == {"RunnableSequence": 3, "thread": 4, "child": 2}
+
+
 def test_variable_and_callback_record_once(app: Path, tmp_path: Path) -> None:
     """A program that attaches a tracer to the same file itself is recorded once."""
     code = """if True:

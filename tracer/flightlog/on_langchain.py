@@ -4,8 +4,11 @@ LangChain asks every registered configure hook for a handler when a run begins. 
 soon as the module that keeps the hooks is loaded, which LangChain does at the latest for the first run.
 """
 
+import contextlib
 import importlib.util
+import os
 import sys
+import threading
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -13,10 +16,16 @@ from types import ModuleType
 from typing import Any, Final
 
 _HOOKS_MODULE: Final = "langchain_core.tracers.context"
+_PATIENCE_S: Final = 5.0
+"""How long a run, or a fork, waits for another thread that attaches: it imports for a tenth of a second."""
 
 
 def when_first_used(action: Callable[[], None]) -> None:
-    """Call ``action`` once, at the beginning of the first LangChain run of this process."""
+    """Call ``action`` once, at the beginning of the first LangChain run of this process; never raises.
+
+    Runs that begin in other threads meanwhile wait for it, as forks do: the child of one in the middle of imports could
+    never import what its parent was importing.
+    """
     hook = _AtFirstUse(action)
     module = sys.modules.get(_HOOKS_MODULE)
     if module is not None:
@@ -41,11 +50,36 @@ class _AtFirstUse:
 
     def __init__(self, action: Callable[[], None]) -> None:
         self._action: Callable[[], None] | None = action
+        self._lock = threading.RLock()  # re-entrant: a signal handler may begin a run in the middle of the action
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._release, after_in_child=self._after_fork_in_child
+            )
 
     def get(self) -> None:
-        action, self._action = self._action, None
-        if action is not None:
-            action()
+        if self._action is not None and self._lock.acquire(timeout=_PATIENCE_S):
+            if (action := self._action) is not None:
+                with contextlib.suppress(Exception):
+                    action()
+                self._action = None
+            self._release()
+
+    def _before_fork(self) -> None:
+        if self._action is not None:
+            self._lock.acquire(timeout=_PATIENCE_S)
+
+    def _release(self) -> bool:
+        """False when another thread holds the lock, or none."""
+        try:
+            self._lock.release()
+        except RuntimeError:
+            return False
+        return True
+
+    def _after_fork_in_child(self) -> None:
+        if not self._release():
+            self._action = None  # done, or begun by a thread that is not here to end it
+        self._lock = threading.RLock()
 
 
 class _Watcher(MetaPathFinder):
