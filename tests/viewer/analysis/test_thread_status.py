@@ -59,6 +59,24 @@ def test_a_failure_before_the_newest_checkpoint_is_over(newest: NewestRun, sourc
     assert refined(replace(DUE, source=source), newest).status == status
 
 
+@pytest.mark.parametrize(
+    ("newest", "status"),
+    [
+        (run("running", end=None), "running"),
+        (run("unfinished", end=None), "crashed"),
+        (run("error"), "errored"),
+        (run("error", end=-1), "unknown"),
+        (run("interrupted"), "interrupted"),
+        (run("ok"), "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_closed_checkpoint_leaves_the_status_to_the_run(newest: NewestRun | None, status: ThreadStatus) -> None:
+    """An encrypted thread is what its newest run was, except that one which ended well may have paused."""
+    closed = replace(DUE, status="unknown", next=[], note="this checkpoint is encrypted (aes)")
+    assert refined(closed, newest).status == status
+
+
 def test_what_is_open_in_a_thread() -> None:
     """The failure, what was running, or what is due and whether somebody changed the state before."""
     assert left_open(DUE) == ["due: pay"]

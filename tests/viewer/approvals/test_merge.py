@@ -71,6 +71,18 @@ def test_the_risk_is_that_of_the_question_wherever_it_is_recorded(known: list[Ap
     assert merged.risk == risk
 
 
+def test_spans_tell_what_is_closed_in_the_database() -> None:
+    """An encrypted question and its answer are taken from spans, with the risk that the question names."""
+    closed = {"__type__": "__encrypted__", "cipher": "aes", "inner": "msgpack", "nbytes": 40}
+    known = recorded("q", question=closed, answer=closed, answer_recorded=True, status="answered")
+    asked = replace(question("q", 0), question={"pay": 5, "risk_score": 0.7})
+    for database in ([known], []):
+        [merged] = merge(database, SpanSide([asked], [answer("q", 10, "yes")]))
+        assert (merged.question, merged.answer, merged.risk) == (asked.question, "yes", 0.7)
+    [readable] = merge([recorded("q", answer="no", answer_recorded=True)], SpanSide([asked], [answer("q", 10, "yes")]))
+    assert (readable.question, readable.answer) == ("q in the database", "no")
+
+
 def test_the_first_answer_counts() -> None:
     """A question that was answered twice by its id has the answer of the first, in whatever order they come."""
     answers = [answer("q", 20, "no"), answer("q", 10, "yes")]

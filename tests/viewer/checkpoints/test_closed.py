@@ -1,15 +1,19 @@
 """Databases whose values are closed: encrypted or pickled. What is plain in them is shown, what is closed is named."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
+import flightlog
+from flightlog_viewer.analysis.step_document import document
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
@@ -28,6 +32,26 @@ class Cipher:
     def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
         """And back."""
         return ciphertext[::-1]
+
+
+class Leaving(EncryptedSerializer):
+    """Reads what was encrypted and writes it plain, as an application does that gives up on it."""
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """Not encrypted."""
+        return self.serde.dumps_typed(obj)
+
+
+class Lists(TypedDict, total=False):
+    """Two lists, which Postgres keeps in rows of their own."""
+
+    written: list[str]
+    kept: list[str]
+
+
+def fail(state: Lists) -> Lists:
+    """Fail."""
+    raise ValueError("no such account")
 
 
 def test_an_encrypted_sqlite_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +99,77 @@ def test_an_encrypted_postgres_database(postgres_database: str) -> None:
     assert (summary.status, list(summary.next)) == ("interrupted", ["approve"])
     assert (summary.pending[0].id, summary.pending[0].value["__type__"]) == (asked.id, "__encrypted__")
     assert (approval.status, approval.node) == ("pending", "approve")
+
+
+def test_what_changed_in_closed_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is unknown, which is not nothing, also between a readable state and a closed one."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        saver.serde = EncryptedSerializer(Cipher())
+        graph.update_state(thread("t"), {"amount": 4})
+        saver.serde = Leaving(Cipher())
+        graph.update_state(thread("t"), {"amount": 5})
+    with open_source(path) as source:
+        *_, before, hidden, after = source.history("t").steps
+    assert (before.changes is None, hidden.changes, after.changes) == (False, None, None)
+    assert (hidden.changes_since(before), after.changes_since(hidden)) == (None, None)
+    assert [change.path for change in after.changes_since(before) or ()] == ["amount"]
+    assert list(after.notes) == ["what changed cannot be told: the checkpoint before it is closed"]
+    shown = document("Changes", hidden, hidden.changes, "parent", [], {})
+    assert "what changed cannot be told: a checkpoint is closed" in [block.text for block in shown.blocks]
+    assert main(["replay", "t", str(path), "--json"]) == 0
+    assert [step["changes"] for step in json.loads(capsys.readouterr().out)["steps"][-2:]] == [None, None]
+    assert main(["replay", "t", str(path), "--diff", before.checkpoint_id, hidden.checkpoint_id]) == 2
+    said = f"what changed cannot be told: of step {hidden.step}, this checkpoint is encrypted (mirror)"
+    assert capsys.readouterr().err == f"flightlog: {said}\n"
+
+
+def test_a_closed_channel_that_was_written(postgres_database: str) -> None:
+    """It has changed, though its value is of the same size; one that was not written has not."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+        saver.serde = EncryptedSerializer(Cipher())
+        builder = StateGraph(Lists)
+        builder.add_node("swap", lambda _: {"written": ["b"]})
+        builder.add_edge(START, "swap")
+        builder.compile(checkpointer=saver).invoke({"written": ["a"], "kept": ["k"]}, thread("t"))
+    with open_source(postgres_database) as source:
+        *_, last = source.history("t").steps
+    [change] = last.changes or []
+    assert (change.op, change.path, change.node) == ("changed", "written", "swap")
+    assert change.before["nbytes"] == change.after["nbytes"]
+
+
+def test_spans_tell_what_is_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Questions, answers and failures that a database holds encrypted are shown from span files."""
+    path, spans = str(tmp_path / "x.sqlite"), str(tmp_path / "trace.jsonl")
+    with SqliteSaver.from_conn_string(path) as saver:
+        saver.serde = EncryptedSerializer(Cipher())
+        graph = refunds().compile(checkpointer=saver)
+        with flightlog.trace(spans):
+            graph.invoke({"amount": 3}, thread("asked"))
+            graph.invoke({"amount": 4}, thread("answered"))
+            graph.invoke(Command(resume="yes"), thread("answered"))
+            builder = StateGraph(Lists)
+            builder.add_node("fail", fail)
+            builder.add_edge(START, "fail")
+            with pytest.raises(ValueError, match="no such account"):
+                builder.compile(checkpointer=saver).invoke({"written": []}, thread("failed"))
+    assert main(["threads", path, "--json"]) == 0
+    alone = {one["thread_id"]: one for one in json.loads(capsys.readouterr().out)}
+    assert (alone["failed"]["status"], alone["failed"]["error"]["__type__"]) == ("errored", "__encrypted__")
+    assert main(["threads", path]) == 0
+    assert "this checkpoint is encrypted (mirror); failed: (encrypted, " in capsys.readouterr().out
+    assert main(["threads", spans, "--checkpoints", path]) == 0
+    assert "this checkpoint is encrypted (mirror); failed: ValueError: no such account" in capsys.readouterr().out
+    assert main(["approvals", path, "--json"]) == 0
+    assert {one["decision"] for one in json.loads(capsys.readouterr().out)["approvals"]} == {None}
+    assert main(["approvals", spans, path, "--json"]) == 0
+    told = {one["thread_id"]: one for one in json.loads(capsys.readouterr().out)["approvals"]}
+    assert (told["answered"]["decision"], told["answered"]["answer"]) == ("approve", "yes")
+    assert told["asked"]["question"] == {"question": "refund?", "amount": 6}
 
 
 @pytest.mark.parametrize("by_id", [True, False])

@@ -32,6 +32,7 @@ def thread_form(thread: ThreadSummary) -> dict[str, Any]:
 
 def step_form(step: Step) -> dict[str, Any]:
     """One step of `replay --json`; `notes` and `not_materialised` are there only when they say something."""
+    changes = step.changes
     form: dict[str, Any] = {
         "checkpoint_id": step.checkpoint_id,
         "parent_checkpoint_id": step.parent_checkpoint_id,
@@ -42,7 +43,7 @@ def step_form(step: Step) -> dict[str, Any]:
         "next": list(step.next),
         "tasks": [_task_form(step, task) for task in step.tasks],
         "values": normal_form(step.values),
-        "changes": [normal_form(change.to_json()) for change in step.changes],
+        "changes": None if changes is None else [normal_form(change.to_json()) for change in changes],
     }
     if step.null_writes:
         form["command_writes"] = normal_form(step.null_writes)

@@ -23,7 +23,7 @@ _MOST_PLACES = 20
 def document(
     tab: str,
     step: Step,
-    changes: Sequence[Change],
+    changes: Sequence[Change] | None,
     against: str,
     runs: Sequence[TraceRow],
     marks: Mapping[str, str],
@@ -49,10 +49,10 @@ def document(
     return Document(_runs(runs, marks, tz))
 
 
-def counts(changes: Sequence[Change]) -> str:
+def counts(changes: Sequence[Change] | None) -> str:
     """``messages +2  cart ~1``: changes by channel."""
     found: dict[str, dict[str, int]] = {}
-    for change in changes:
+    for change in changes or ():
         channel = change.path.split(".", 1)[0].split("[", 1)[0]
         signs = found.setdefault(channel, {})
         sign = _SIGNS[change.op][0]
@@ -80,7 +80,7 @@ def _end(step: Step, last: TraceRow, marks: Mapping[str, str]) -> list[Block]:
     return [Block(said, "error")]
 
 
-def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping[str, str]) -> list[Block]:
+def _changes(step: Step, changes: Sequence[Change] | None, against: str, marks: Mapping[str, str]) -> list[Block]:
     if against == "none":
         return open_within(json_blocks(normal_form(step.values), "state"))
     blocks = [
@@ -91,7 +91,7 @@ def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping
         if task.error is not None
     ]
     blocks.append(Block(f"against the {'step before' if against == 'parent' else 'marked step'}", "dim"))
-    for change in changes:
+    for change in changes or ():
         sign, tone = _SIGNS[change.op]
         before, after = normal_form(change.before), normal_form(change.after)
         if change.op == "reordered":
@@ -111,7 +111,8 @@ def _changes(step: Step, changes: Sequence[Change], against: str, marks: Mapping
             )
         )
     if not changes:
-        blocks += _input(step) or [Block("nothing changed", "dim")]
+        nothing = "what changed cannot be told: a checkpoint is closed" if changes is None else "nothing changed"
+        blocks += _input(step) or [Block(nothing, "dim")]
     return blocks + [Block(note, "wait") for note in step.notes]
 
 

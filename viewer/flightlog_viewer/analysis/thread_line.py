@@ -1,6 +1,7 @@
 """What is open in a thread, in one line: what it failed with, asks, was doing, or would do next."""
 
 from flightlog_viewer.analysis.question_line import cut
+from flightlog_viewer.checkpoints.inert import closed
 from flightlog_viewer.checkpoints.model import ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
 
@@ -9,9 +10,9 @@ _MOST_NAMES = 3
 
 def left_open(thread: ThreadSummary) -> list[str]:
     """What is open beside questions; nothing in a thread that has finished."""
-    if thread.note is not None:
-        return [thread.note]
-    parts = [] if thread.error is None else [f"failed: {cut(str(normal_form(thread.error)))}"]
+    parts = [] if thread.note is None else [thread.note]
+    if thread.error is not None:
+        parts.append(f"failed: {closed(thread.error) or cut(str(normal_form(thread.error)))}")
     if names := thread.in_flight:
         more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
         doing = "runs" if thread.status == "running" else "was running"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flightlog_viewer.approvals.approval import parse_time
+from flightlog_viewer.checkpoints.inert import is_opaque
 from flightlog_viewer.checkpoints.model import ThreadStatus, ThreadSummary
 
 BY_HAND = ("update", "fork")
@@ -62,8 +63,10 @@ def refined(thread: ThreadSummary, run: NewestRun | None, breakpoints: Collectio
     so without a word in the database: at the recursion limit, say. One that ended well without running any node after
     an answer found none to run: the graph has been changed. Where the state was changed by hand after the run
     failed or died, the thread waits for somebody to run it. `breakpoints` are nodes before which a pause is a wait for
-    a human, spans or not.
+    a human, spans or not. Of a thread whose newest checkpoint is closed only a run that ended well says nothing.
     """
+    if thread.status == "unknown" or is_opaque(thread.error):
+        return _closed(thread, run)
     if thread.status != "paused_or_running":
         return thread
     status = run.status if run is not None else None
@@ -78,4 +81,21 @@ def refined(thread: ThreadSummary, run: NewestRun | None, breakpoints: Collectio
         return replace(thread, status="errored", inferred=True, error=run.error)
     if status in ("ok", "interrupted") or any(node in breakpoints for node in thread.next):
         return replace(thread, status="interrupted", inferred=True)
+    return thread
+
+
+def _closed(thread: ThreadSummary, run: NewestRun | None) -> ThreadSummary:
+    """A thread whose newest checkpoint, or whose failure, cannot be read; a run that ended well may have paused."""
+    if run is None or run.before(thread.updated_at, thread.source):
+        return thread
+    if run.status == "error":
+        inferred = thread.status == "unknown"
+        return replace(thread, status="errored", inferred=inferred, error=run.error)
+    if thread.status != "unknown":
+        return thread
+    if run.status == "interrupted":
+        return replace(thread, status="interrupted", inferred=True)
+    if run.status in ("running", "unfinished"):
+        known: ThreadStatus = "running" if run.status == "running" else "crashed"
+        return replace(thread, status=known, in_flight=run.in_flight)
     return thread

@@ -8,6 +8,7 @@ from datetime import datetime
 from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
 from flightlog_viewer.approvals.decisions import risk_score
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
+from flightlog_viewer.checkpoints.inert import is_opaque
 from flightlog_viewer.checkpoints.task_names import UNNAMED
 from flightlog_viewer.checkpoints.tasks import depth
 
@@ -80,7 +81,7 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
         )
     else:
         known = replace(known, origin="both")
-        if not known.question_recorded:
+        if not known.question_recorded or is_opaque(known.question):
             risk = risk_score(question.question)
             known = replace(
                 known,
@@ -94,7 +95,7 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
     known = replace(known, asked=at(question.asked_at))
     if answer is None:
         return known
-    if not known.answer_recorded:
+    if not known.answer_recorded or is_opaque(known.answer):
         known = replace(known, answer=answer.answer, answer_recorded=True)
     return replace(known, status="answered", answered=at(answer.answered_at))
 

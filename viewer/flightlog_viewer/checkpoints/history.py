@@ -96,6 +96,7 @@ class HistoryReader:
             closed=opened.closed is not None,
             committed_at=row.committed_at,
             before=parent.values if parent else {},
+            before_closed=parent is not None and parent.opened.closed is not None,
             writers=_writers(parent.rows.tasks, opened.source) if parent else {},
         )
 
@@ -221,6 +222,8 @@ class HistoryReader:
             notes.append(f"the rows of its tasks cannot be read: {opened.row.writes_damage}")
         if opened.row.parent_checkpoint_id is not None and parent is None:
             notes.append("the parent checkpoint is no longer in the database")
+        if opened.closed is None and parent is not None and parent.opened.closed is not None:
+            notes.append("what changed cannot be told: the checkpoint before it is closed")
         return notes
 
 

@@ -122,13 +122,24 @@ class Step:
     """When the row was committed, where the database keeps it (Postgres with `track_commit_timestamp`)."""
     before: Mapping[str, Inert] = field(default_factory=dict, repr=False)
     """The parent's values."""
+    before_closed: bool = False
+    """The parent's state cannot be read."""
     writers: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
     """Channel to the nodes whose writes made this checkpoint."""
 
     @property
-    def changes(self) -> list[Change]:
-        """How the state differs from the parent's, each change with the nodes that wrote its channel."""
+    def changes(self) -> list[Change] | None:
+        """How the state differs from the parent's, each change with the nodes that wrote its channel.
+
+        None where the one or the other cannot be read.
+        """
+        if self.closed or self.before_closed:
+            return None
         return attributed_changes(self.before, self.values, self.writers)
+
+    def changes_since(self, other: "Step") -> list[Change] | None:
+        """How the state differs from that of another step; None where the one or the other cannot be read."""
+        return None if self.closed or other.closed else attributed_changes(other.values, self.values, {})
 
     @property
     def interrupts(self) -> list[Interrupt]:

@@ -1,5 +1,6 @@
 """One checkpoint row opened: its channels, versions and metadata as plain values, whatever state the row is in."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,7 +59,11 @@ def open_row(row: CheckpointRow, decoder: Decoder, *, outline: bool = False) -> 
     values = _dict(document.get("channel_values"))
     for channel, tag, blob in row.blobs:
         if tag != "empty":
-            values[channel] = decoder.outline(tag, blob) if outline else decoder.typed(tag, blob, (place, channel))
+            value = decoder.outline(tag, blob) if outline else decoder.typed(tag, blob, (place, channel))
+            if blob is not None and not outline and is_opaque(value):
+                # A row is written anew only with its channel: other bytes tell that it was, of the same size too.
+                value = {**value, "sha256": hashlib.sha256(blob).hexdigest()}
+            values[channel] = value
     snapshots = {
         channel for channel, value in values.items() if type(value) is dict and value.get(TYPE) == _DELTA_SNAPSHOT
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from flightlog_viewer.checkpoints.inert import is_opaque
 from flightlog_viewer.checkpoints.sameness import MISSING, entries, same
 
 MAX_DEPTH = 40
@@ -53,6 +54,9 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
         yield "added", path, None, after
     elif after is MISSING:
         yield "removed", path, before, None
+    elif is_opaque(before) and is_opaque(after):  # one change, not one of its size
+        if not same(before, after):
+            yield "changed", path, before, after
     elif isinstance(before, dict) and isinstance(after, dict) and depth < MAX_DEPTH:
         for key, old, new in entries(before, after):
             name = _name(str(key))

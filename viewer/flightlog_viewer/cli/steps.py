@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from itertools import chain
 
-from flightlog.errors import UsageError
+from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.analysis.json_forms import step_form, to_json
 from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
@@ -16,7 +16,7 @@ from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
 from flightlog_viewer.checkpoints.inert import closed
 from flightlog_viewer.checkpoints.normal import normal_form
-from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints.state_diff import Change
 from flightlog_viewer.checkpoints.tasks import depth
 from flightlog_viewer.cli import output
 
@@ -70,7 +70,10 @@ class Steps:
     def show_diff(self, first: str, second: str, *, json: bool) -> None:
         """Print what changed in the state between two steps."""
         before, after = self._find(first), self._find(second)
-        changes = attributed_changes(before.values, after.values, {})
+        changes = after.changes_since(before)
+        if changes is None:
+            closed = before if before.closed else after
+            raise UnreadableError(f"what changed cannot be told: of step {closed.step}, {closed.notes[0]}")
         if json:
             output.json_value(
                 {
@@ -131,7 +134,7 @@ def _show_step(step: Step, before: str | None, time: str) -> None:
     )
     for note in step.notes:
         output.line(f"{indent}  ! {note}")
-    for change in step.changes:
+    for change in step.changes or ():
         by = f"  by {change.node}" if change.node else ""
         output.line(f"{indent}  {_change_text(change)}{by}")
     for channel, state in step.not_materialised.items():

@@ -17,6 +17,7 @@ import pyarrow as pa
 from flightlog_viewer.approvals.approval import Approval, parse_time
 from flightlog_viewer.approvals.databases import Picture
 from flightlog_viewer.checkpoints import Step, open_source
+from flightlog_viewer.checkpoints.inert import closed
 from flightlog_viewer.checkpoints.kept import KnownSummaries
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.opened import time_of_id
@@ -136,7 +137,7 @@ def _add_step(database: str, step: Step, writers: Mapping[str, _Writer]) -> None
         named = place | {"task_id": task.task_id, "node": task.node, "kind": task.kind, "status": task.status}
         for channel, value in task.writes.items():
             writers["writes"].add(named | {"channel": channel, "value": _json(value)})
-    for change in step.changes:
+    for change in step.changes or ():
         writers["state_changes"].add(place | _change_row(change) | {"step": step.step, "ts": _time(step.ts)})
 
 
@@ -154,7 +155,7 @@ def _thread_rows(source: CheckpointSource, known: KnownSummaries) -> Iterator[di
             "source": thread.source,
             "next": list(thread.next),
             "pending": _json([{"id": p.id, "node": p.node, "value": normal_form(p.value)} for p in thread.pending]),
-            "error": None if thread.error is None else str(thread.error),
+            "error": None if thread.error is None else closed(thread.error) or str(thread.error),
         }
 
 

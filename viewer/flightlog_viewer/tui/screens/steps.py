@@ -13,7 +13,7 @@ from flightlog_viewer.analysis.document import Block, Document
 from flightlog_viewer.analysis.step_document import TABS
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.analysis.trace_row import TraceRow
-from flightlog_viewer.checkpoints.state_diff import Change, attributed_changes
+from flightlog_viewer.checkpoints.state_diff import Change
 from flightlog_viewer.tui.glyphs import UNICODE, Glyphs
 from flightlog_viewer.tui.stepping import Stepper
 from flightlog_viewer.tui.text import Part, content
@@ -36,7 +36,7 @@ class StepsPane(Vertical):
         self._runs: list[TraceRow] = []
         self._against: Against = "parent"
         self._tz: tzinfo = UTC
-        self._changes: list[Change] = []
+        self._changes: list[Change] | None = []
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="step-line")
@@ -68,7 +68,7 @@ class StepsPane(Vertical):
         self.remove_class("-empty")
         marked = stepper.marked
         if against == "mark" and marked is not None:
-            self._changes = attributed_changes(marked.values, step.values, {})
+            self._changes = step.changes_since(marked)
         else:
             self._changes = step.changes
         place, length = stepper.place
