@@ -136,6 +136,23 @@ def test_rotation_loses_nothing(tmp_path: Path) -> None:
     assert numbers(path) == list(range(50))
 
 
+def test_a_file_that_cannot_be_renamed_grows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No span is lost because a rename is refused; one warning says so, and a bound on the disk still holds."""
+    path = tmp_path / f"{'n' * 240}.jsonl"  # with a time in it the name is too long
+    file = SpanFile(path, max_bytes=2000)
+    for n in range(50):
+        assert file.write(line(n))
+    assert numbers(path) == list(range(50))
+    [warning] = [record.message for record in caplog.records]
+    assert "grows beyond its size: it cannot be renamed" in warning
+    assert "File name too long" in warning
+    assert "File name too long" in str(file.stats()["last_error"])
+    bounded = SpanFile(path, max_bytes=2000, max_total_bytes=path.stat().st_size + 1000)
+    written = sum(bounded.write(line(n)) for n in range(50, 100))
+    assert 0 < written < 50
+    assert path.stat().st_size <= (bounded.max_total_bytes or 0)
+
+
 def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
     """Two writers with the same limit rotate the file once each time, and no line is lost."""
     path = tmp_path / "trace.jsonl"

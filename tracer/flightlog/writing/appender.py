@@ -32,11 +32,16 @@ in a file that was deleted goes out again. One in a file that was renamed stays 
 within a millisecond."""
 
 
+_STUCK_NS: Final = 1_000_000_000
+"""How long after a rename that was refused the next is tried."""
+
+
 class Appender:
     """One path and the descriptor of the file that was there last. For one thread at a time.
 
     The file is opened by the first append, and created 0600 with its folders. ``max_bytes`` rotates it before it
-    would grow past that; ``max_total_bytes`` bounds it and its rotated files together.
+    would grow past that; ``max_total_bytes`` bounds it and its rotated files together. A file that cannot be renamed,
+    being a mount of its own, say, grows on as far as ``max_total_bytes`` lets it.
     """
 
     def __init__(self, path: str, *, fsync: bool, max_bytes: int | None, max_total_bytes: int | None) -> None:
@@ -50,6 +55,9 @@ class Appender:
         self.unsynced = 0
         """Lines written whose ``fsync`` failed."""
         self.sync_error: OSError | None = None
+        self.rotation_error: OSError | None = None
+        """Why the file could not be renamed the last time."""
+        self._stuck_until_ns = 0
         self._fd = -1
         self._inode = self._device = 0
         self._position = 0  # of the descriptor after our last line
@@ -74,7 +82,7 @@ class Appender:
         if self.max_bytes is not None:
             size = os.lseek(fd, 0, os.SEEK_END)
             if size and size + len(data) > self.max_bytes:
-                fd = self._rotate(fd)
+                fd = self._rotate(fd, size + len(data), now)
         if not self._position and self._ends_torn(fd):
             data = b"\n" + data
         count = os.write(fd, data)
@@ -166,13 +174,29 @@ class Appender:
             self._sync_folder()
         return fd
 
-    def _rotate(self, fd: int) -> int:
-        if rotate(fd, self.path) is not None:
+    def _rotate(self, fd: int, size: int, now: int) -> int:
+        """The descriptor of what follows; ``size`` is what the file would have without."""
+        if now < self._stuck_until_ns and self._may_grow(size):
+            return fd
+        try:
+            renamed = rotate(fd, self.path)
+            self.rotation_error = None
+        except OSError as error:
+            if not self._may_grow(size):
+                raise
+            self.rotation_error, self._stuck_until_ns = error, now + _STUCK_NS
+            if self.max_total_bytes is not None:
+                prune(self.path, self.max_total_bytes - size)
+            return fd
+        if renamed is not None:
             self.rotations += 1
             if self.max_total_bytes is not None and self.max_bytes is not None:
                 prune(self.path, self.max_total_bytes - self.max_bytes)
         self._forget(close=True)
         return self._open()
+
+    def _may_grow(self, size: int) -> bool:
+        return self.max_total_bytes is None or size <= self.max_total_bytes
 
     def _is_ours(self) -> bool:
         """Whether the descriptor still is the file we opened, and not one the application put in its place."""

@@ -99,7 +99,7 @@ class SpanFile:
         self._unreported = self._unreported_bytes = 0
         self._unreported_wall_ns = self._unreported_monotonic_ns = 0
         self._last_error: str | None = None
-        self._has_warned = False
+        self._has_warned = self._has_warned_of_size = False
 
     def _new_appender(self) -> Appender:
         return Appender(self.path, fsync=self.fsync, max_bytes=self.max_bytes, max_total_bytes=self.max_total_bytes)
@@ -121,18 +121,19 @@ class SpanFile:
 
     def stats(self) -> FileStats:
         """What was written, lost and repeated since the start of this process."""
-        sync_error = self._appender.sync_error
+        appender = self._appender
+        error = appender.rotation_error or appender.sync_error
         return {
             "written": self._written,
             "written_bytes": self._written_bytes,
             "lost": self._lost,
             "lost_bytes": self._lost_bytes,
             "repeated": self._repeated,
-            "rotations": self._appender.rotations,
-            "unsynced": self._appender.unsynced,
+            "rotations": appender.rotations,
+            "unsynced": appender.unsynced,
             "in_flight": self._in_flight.count,
             "in_flight_lost": self._in_flight.lost,
-            "last_error": self._last_error or (None if sync_error is None else self._sentence(sync_error)),
+            "last_error": self._last_error or (None if error is None else self._sentence(error)),
         }
 
     def close(self) -> None:
@@ -170,6 +171,8 @@ class SpanFile:
                     self._written_bytes += len(data)
                     if appender.opened != self._opened:
                         self._file_opened(appender)
+                    if appender.rotation_error is not None and not self._has_warned_of_size:
+                        self._warn_of_size(appender.rotation_error)
                     if self._unreported and (appender is self._appender or not self._busy):
                         with contextlib.suppress(OSError):
                             self._report_loss(appender)
@@ -201,6 +204,11 @@ class SpanFile:
             self._opened = appender.opened
             self._in_flight.restore()
             _close_at_worker_exit()
+
+    def _warn_of_size(self, error: OSError) -> None:
+        self._has_warned_of_size = True
+        with contextlib.suppress(Exception):
+            _logger.warning("%s grows beyond its size: it cannot be renamed: %s", self.path, self._sentence(error))
 
     def _count_lost(self, line: bytes, error: Exception | None) -> None:
         if not self._unreported:
