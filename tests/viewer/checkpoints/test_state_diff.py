@@ -83,6 +83,44 @@ def test_messages_in_another_order(orders: tuple[list[int], list[int]], left: se
         assert [change.before, change.after] == behind
 
 
+def stored(items: list[Any], kind: str = "set") -> dict[str, Any]:
+    return {"__type__": f"builtins.{kind}", "items": items}
+
+
+@given(
+    st.lists(st.integers(0, 20) | st.tuples(st.integers(0, 3), st.booleans()), unique_by=repr).flatmap(
+        lambda items: st.tuples(st.just(items), st.permutations(items))
+    ),
+    st.sets(st.integers(30, 35)),
+    st.sets(st.integers(40, 45)),
+)
+def test_sets_are_compared_by_what_is_in_them(
+    orders: tuple[list[Any], list[Any]], left: set[int], came: set[int]
+) -> None:
+    """A set has no order, and every process stores another: only what came into it and what left is a change."""
+    kept = [[list(item) if isinstance(item, tuple) else item for item in items] for items in orders]
+    before, after = stored([*left, *kept[0]]), stored([*kept[1], *came])
+    changes = diff({"seen": before, "inside": [before]}, {"seen": after, "inside": [after]})
+    seen = [change for change in changes if change.path.startswith("seen")]
+    assert [change.after for change in seen if change.op == "added"] == list(came)
+    assert [change.before for change in seen if change.op == "removed"] == list(left)
+    assert len(seen) == len(came) + len(left) == len(changes) - len(seen)
+    assert same(before, after) == (not seen)
+
+
+def test_sets_of_another_type_and_sets_within_sets() -> None:
+    """A frozenset is no set, sets inside of sets have no order either; what is too deep is compared too."""
+    assert diff({"a": stored([1])}, {"a": stored([1], "frozenset")}) != []
+    inner = [stored([1, 2], "frozenset"), stored([3], "frozenset")]
+    turned = [stored([3], "frozenset"), stored([2, 1], "frozenset")]
+    assert diff({"a": stored(inner)}, {"a": stored(turned)}) == []
+    deep: Any = 0
+    other: Any = 1
+    for _ in range(3000):
+        deep, other = stored([deep]), stored([other])
+    assert diff({"a": deep}, {"a": other}) != []
+
+
 def test_a_channel_that_nobody_is_known_to_have_written() -> None:
     """Without a row that tells, a change names no node."""
     assert diff({"a": 1}, {"a": 2}, b=["x"])[0].node is None

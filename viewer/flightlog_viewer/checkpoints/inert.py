@@ -20,6 +20,8 @@ ARGS = "__args__"
 SECRETS = frozenset({"SecretStr", "SecretBytes", "Secret"})
 """Classes whose content is left out."""
 COLLECTIONS = frozenset({"set", "frozenset", "deque"})
+UNORDERED = ("builtins.set", "builtins.frozenset")
+"""Tags of values whose items have no order: each process writes them in another one."""
 PATH_MODULES = ("pathlib", "pathlib._local")
 """Where the classes of paths live; the second in Python 3.13 alone."""
 _MESSAGES = {

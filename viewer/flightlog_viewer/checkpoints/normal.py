@@ -21,14 +21,12 @@ from zoneinfo import ZoneInfo
 import xxhash
 
 from flightlog_viewer.checkpoints import channels
-from flightlog_viewer.checkpoints.inert import ARGS, NOTE, PATH_MODULES, TYPE, array_form, tagged
+from flightlog_viewer.checkpoints.inert import ARGS, NOTE, PATH_MODULES, TYPE, UNORDERED, array_form, tagged
 from flightlog_viewer.checkpoints.model import Interrupt, Step
 
 MAX_DEPTH = 120
 """Deeper values are cut; JSON writers give up at about 250."""
 BYTES_SHOWN = 4096
-
-_UNORDERED = ("builtins.set", "builtins.frozenset")
 
 _IP = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 
@@ -115,7 +113,7 @@ def _form(value: Any, depth: int) -> Any:
         return [_form(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
         form = {_key(key): _form(item, depth + 1) for key, item in value.items()}
-        if form.get(TYPE) in _UNORDERED and isinstance(form.get("items"), list):
+        if form.get(TYPE) in UNORDERED and isinstance(form.get("items"), list):
             form["items"] = sorted(form["items"], key=repr)
         return form
     if isinstance(value, bytes | bytearray | memoryview):

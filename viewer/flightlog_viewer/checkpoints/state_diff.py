@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from flightlog_viewer.checkpoints.inert import is_opaque
-from flightlog_viewer.checkpoints.sameness import MISSING, entries, same
+from flightlog_viewer.checkpoints.inert import TYPE, is_opaque
+from flightlog_viewer.checkpoints.sameness import MISSING, elements, entries, same
 
 MAX_DEPTH = 40
 """Below this the values are compared whole."""
@@ -57,6 +57,8 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
     elif is_opaque(before) and is_opaque(after):  # one change, not one of its size
         if not same(before, after):
             yield "changed", path, before, after
+    elif (sets := _sets(before, after)) is not None:
+        yield from _set_differences(path, before["items"], after["items"], *sets)
     elif isinstance(before, dict) and isinstance(after, dict) and depth < MAX_DEPTH:
         for key, old, new in entries(before, after):
             name = _name(str(key))
@@ -66,6 +68,24 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
         yield from _list_differences(path, before, after, depth + 1)
     elif not same(before, after):
         yield "changed", path, before, after
+
+
+def _sets(before: Any, after: Any) -> tuple[dict[str, int], dict[str, int]] | None:
+    """The elements of two stored sets of one type; None of anything else."""
+    old, new = elements(before), elements(after)
+    return (old, new) if old is not None and new is not None and before[TYPE] == after[TYPE] else None
+
+
+def _set_differences(
+    path: str, before: list[Any], after: list[Any], old: dict[str, int], new: dict[str, int]
+) -> Iterator[_Difference]:
+    """An element has no place in a set: it is there or it is not. Its path is where it happens to be stored."""
+    for text, index in new.items():
+        if text not in old:
+            yield "added", f"{path}.items[{index}]", None, after[index]
+    for text, index in old.items():
+        if text not in new:
+            yield "removed", f"{path}.items[{index}]", before[index], None
 
 
 def _list_differences(path: str, before: list[Any], after: list[Any], depth: int) -> Iterator[_Difference]:
