@@ -19,16 +19,33 @@ def test_durations_fit_six_characters(ms: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("dollars", "text"),
-    [(None, "?"), (0, "$0"), (0.0042, "$.0042"), (0.08, "$.08"), (12.4, "$12.40"), (4321, "$4,321")],
+    [
+        (None, "?"),
+        (0, "$0"),
+        (0.000038, "<$.0001"),
+        (0.00006, "$.0001"),
+        (0.0042, "$.0042"),
+        (0.08, "$.08"),
+        (12.4, "$12.40"),
+        (4321, "$4,321"),
+    ],
 )
 def test_unknown_money_is_not_zero(dollars: float | None, text: str) -> None:
-    """An unknown price is a question mark."""
+    """An unknown price is a question mark, and a call that cost next to nothing was not free."""
     assert units.money(dollars) == text
 
 
 @pytest.mark.parametrize(
     ("dollars", "text"),
-    [(None, "?"), (0, "$0+"), (0.0042, "$.0042+"), (12.4, "$12.40+"), (123.4, "$123+"), (4321, "$4,321+")],
+    [
+        (None, "?"),
+        (0, "$0+"),
+        (0.00004, "$0+"),
+        (0.0042, "$.0042+"),
+        (12.4, "$12.40+"),
+        (123.4, "$123+"),
+        (4321, "$4,321+"),
+    ],
 )
 def test_money_with_more_behind_it(dollars: float | None, text: str) -> None:
     """What is known of it is said, in the seven places that a column has."""

@@ -67,9 +67,14 @@ def attempt(number: int | None) -> str:
 
 
 def money(dollars: float | None, *, more: bool = False) -> str:
-    """US dollars: ``$.0042``, ``$.08``, ``$12.40``; ``$12.40+`` when there is ``more``, which is not known."""
+    """US dollars: ``$.0042``, ``$.08``, ``$12.40``; ``$12.40+`` when there is ``more``, which is not known.
+
+    What would round to nothing is ``<$.0001``: it was not free.
+    """
     if dollars is None:
         return UNKNOWN
+    if 0 < dollars < 0.00005:
+        return "$0+" if more else "<$.0001"
     if more:
         return f"${dollars:,.0f}+" if dollars >= 100 else f"{money(dollars)}+"
     if dollars == 0:
