@@ -165,6 +165,20 @@ def test_a_click_sent_twice_approves_what_was_seen_and_no_more(client: httpx.Cli
     assert Outbox(database).sent() == []
 
 
+def test_an_instruction_and_an_answer_sent_twice_are_taken_once(client: httpx.Client) -> None:
+    """What names its pause drops no call, and answers no question, that came after it."""
+    seen = {"pause_id": to_the_email(client, "s")["pause_id"]}
+    elsewhere = {"instruction": "Search for the factory instead"}
+    standing = said(client.post("/redirect/s", json=elsewhere, params=seen))
+    assert client.post("/redirect/s", json=elsewhere, params=seen).status_code == 409
+    assert client.get("/s").json() == standing
+    start(client, "t", "Email someone the holiday dates")
+    asked = said(client.post("/approve/t"))
+    late = {"answer": "lea@example.org", "pause_id": seen["pause_id"]}
+    assert client.post("/clarify/t", params=late).status_code == 409
+    said(client.post("/clarify/t", params=late | {"pause_id": asked["pause_id"]}))
+
+
 @pytest.mark.parametrize("number", [15, pytest.param(50, marks=pytest.mark.soak)])
 def test_many_sessions_at_once_keep_out_of_each_others_way(database: Path, number: int) -> None:
     """They go through both pauses side by side, and each email is sent once."""

@@ -93,16 +93,16 @@ async def modify(session_id: str, change: Modification, manager: Manager, decide
 
 @router.post("/redirect/{session_id}")
 async def redirect(
-    session_id: str, redirection: Redirection, manager: Manager, decided_by: Who = None
+    session_id: str, redirection: Redirection, manager: Manager, decided_by: Who = None, pause_id: Who = None
 ) -> dict[str, Any]:
     """Run none of the pending tool calls, and say what to do instead."""
-    return await manager.redirect(session_id, redirection.instruction, decided_by)
+    return await manager.redirect(session_id, redirection.instruction, decided_by, pause_id)
 
 
 @router.post("/clarify/{session_id}")
-async def clarify(session_id: str, answer: Text, manager: Manager) -> dict[str, Any]:
+async def clarify(session_id: str, answer: Text, manager: Manager, pause_id: Who = None) -> dict[str, Any]:
     """Answer the agent's question."""
-    return await manager.clarify(session_id, answer)
+    return await manager.clarify(session_id, answer, pause_id)
 
 
 @router.get("/{session_id}")

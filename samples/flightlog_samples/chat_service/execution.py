@@ -92,14 +92,16 @@ class AgentExecutionManager:
         decision = {"action": "modify", "call": tool_call_id, "arguments": arguments, "decided_by": decided_by}
         return await self._apply(snapshot, decision, session_id)
 
-    async def redirect(self, session_id: str, instruction: str, decided_by: str | None = None) -> dict[str, Any]:
+    async def redirect(
+        self, session_id: str, instruction: str, decided_by: str | None = None, pause_id: str | None = None
+    ) -> dict[str, Any]:
         """Run none of the pending calls, and tell the agent what to do instead."""
         decision = {"action": "redirect", "instruction": instruction, "decided_by": decided_by}
-        return await self._apply(await self._waiting(session_id), decision, session_id)
+        return await self._apply(await self._waiting(session_id, pause_id), decision, session_id)
 
-    async def clarify(self, session_id: str, answer: str) -> dict[str, Any]:
+    async def clarify(self, session_id: str, answer: str, pause_id: str | None = None) -> dict[str, Any]:
         """Answer the question that the agent's clarification tool asked."""
-        snapshot = await self._find(session_id)
+        snapshot = await self._find(session_id, pause_id)
         if not snapshot.interrupts:
             raise errors.NotWaitingError("This session asks no question.")
         return await self._apply(snapshot, {"action": "clarify", "answer": answer}, session_id)
@@ -192,16 +194,16 @@ class AgentExecutionManager:
             passed = {"decision": "approve", "decided_by": "policy:clarification"}
             await self._agent.ainvoke(None, {**self._config(session_id), "metadata": passed})
 
-    async def _find(self, session_id: str) -> StateSnapshot:
+    async def _find(self, session_id: str, pause_id: str | None = None) -> StateSnapshot:
         snapshot = await self._agent.aget_state(self._config(session_id))
         if not snapshot.values:
             raise errors.NotFoundError("There is no such session.")
+        if pause_id is not None and pause_id != pause_of(snapshot):
+            raise errors.NotWaitingError("This pause is over.")
         return snapshot
 
     async def _waiting(self, session_id: str, pause_id: str | None = None) -> StateSnapshot:
-        snapshot = await self._find(session_id)
-        if pause_id is not None and pause_id != pause_of(snapshot):
-            raise errors.NotWaitingError("This pause is over.")
+        snapshot = await self._find(session_id, pause_id)
         if not pending_calls(snapshot) or snapshot.interrupts:
             raise errors.NotWaitingError("This session waits for no approval.")
         return snapshot
@@ -248,7 +250,8 @@ def _modified(snapshot: StateSnapshot, action: dict[str, Any]) -> AIMessage:
 def _standing(snapshot: StateSnapshot, session_id: str) -> dict[str, Any]:
     if snapshot.interrupts:
         question = snapshot.interrupts[0].value["clarify"]
-        return {"status": "needs_clarification", "session_id": session_id, "question": question}
+        waits = {"pause_id": pause_of(snapshot), "question": question}
+        return {"status": "needs_clarification", "session_id": session_id, **waits}
     if calls := pending_calls(snapshot):
         shown = [{"id": call["id"], "name": call["name"], "args": call["args"]} for call in calls]
         waits = {"pause_id": pause_of(snapshot), "pending_tool_calls": shown}
