@@ -1,5 +1,6 @@
 """`threads` and `replay` on databases that LangGraph itself has written."""
 
+import csv
 import json
 import re
 import sqlite3
@@ -206,7 +207,7 @@ def test_several_databases(database: Path, tmp_path: Path, run: Run) -> None:
         graph.invoke({"amount": 1}, {"configurable": {"thread_id": "elsewhere"}})
     both = ("--checkpoints", database, "--checkpoints", other, "--json")
     _, out, _ = run("threads", *both)
-    assert [thread["thread_id"] for thread in json.loads(out)] == ["answered", "waits", "elsewhere"]
+    assert [thread["thread_id"] for thread in json.loads(out)] == ["elsewhere", "answered", "waits"]
     _, out, _ = run("replay", "elsewhere", *both)
     assert len(json.loads(out)["steps"]) == 3
 
@@ -285,6 +286,45 @@ def test_questions_that_match(database: Path, run: Run) -> None:
     assert "a status is one of pending" in run("approvals", database, "--filter", "status:open")[2]
     status, _, err = run("approvals", database, "--filter", "nod:x")
     assert (status, "did you mean `node`?" in err) == (2, True)
+
+
+def test_several_statuses(database: Path, run: Run) -> None:
+    """Threads and questions are listed by one status or some of them, in any case; an unknown one is said with all."""
+    assert [
+        row["thread_id"] for row in json.loads(run("threads", database, "--status", "Interrupted", "--json")[1])
+    ] == ["waits"]
+    assert len(json.loads(run("threads", database, "--status", "finished,interrupted", "--json")[1])) == 2
+    assert json.loads(run("threads", database, "--status", "errored", "--json")[1]) == []
+    assert len(json.loads(run("approvals", database, "--status", "Pending,answered", "--json")[1])["approvals"]) == 2
+    status, _, said = run("threads", database, "--status", "done")
+    assert (status, said.startswith("flightlog: no status 'done': there are finished, ")) == (2, True)
+
+
+def test_the_newest_threads_come_first(tmp_path: Path, run: Run) -> None:
+    """A table has the newest 50, says how many there are, and -n takes another number; JSON and CSV have all."""
+    path = tmp_path / "c.sqlite"
+    builder = StateGraph(Refund).add_node("plan", plan).add_edge(START, "plan")
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = builder.compile(checkpointer=saver)
+        for number in range(60):
+            graph.invoke({"amount": 1}, {"configurable": {"thread_id": f"t{number % 55}"}})
+    newest = [f"t{number}" for number in (*range(4, -1, -1), *range(54, 4, -1))]
+    assert [thread["thread_id"] for thread in json.loads(run("threads", path, "--json")[1])] == newest
+    _, table, said = run("threads", path)
+    assert [line.split()[0] for line in table.splitlines()[1:]] == newest[:50]
+    assert said == "flightlog: 50 of 55 threads shown: -n 0 shows all\n"
+    assert len(run("threads", path, "-n", "0")[1].splitlines()) == 56
+    assert len(run("threads", path, "-n", "3", "--csv")[1].splitlines()) == 4
+
+
+@pytest.mark.parametrize("command", ["threads", "approvals"])
+def test_csv_has_what_json_has(command: str, database: Path, run: Run) -> None:
+    """Each name of the JSON is a column, and the names are there where there is no row, too."""
+    found = json.loads(run(command, database, "--json")[1])
+    names = (found["approvals"] if command == "approvals" else found)[0].keys()
+    nothing = run(command, database, "--csv", "--filter", "nothing-like-it")[1]
+    for text in (run(command, database, "--csv")[1], nothing):
+        assert set(csv.DictReader(text.splitlines()).fieldnames or ()) == set(names)
 
 
 def test_times_are_shown_in_a_zone(database: Path, run: Run) -> None:

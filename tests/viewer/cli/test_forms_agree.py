@@ -13,7 +13,7 @@ import pytest
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.app import main
 from tests.viewer.figures.forest import forest
-from tests.viewer.store.records import write
+from tests.viewer.store.records import span, write
 
 Ask = Callable[..., str]
 
@@ -67,7 +67,7 @@ def test_a_summary(ask: Ask, spans: str, by: str) -> None:
     groups = strict(ask("summary", spans, "--by", by, "--json"))["groups"]
     lines = ask("summary", spans, "--by", by, "--csv")
     for row, group in zip(rows_of(lines), groups, strict=True):
-        assert "unknown_costs" in row  # or a sum of which a part is unknown would look whole
+        assert row.keys() == group.keys()
         for name, text in row.items():
             agree(text, group[name])
     shown = ask("summary", spans, "--by", by).splitlines()[-len(groups) :]
@@ -86,6 +86,15 @@ def test_rows(ask: Ask, spans: str, command: tuple[str, ...]) -> None:
         assert "unknown_costs" in row
         for name, text in row.items():
             agree(text, known[name])
+
+
+def test_what_a_trace_resumes(ask: Ask, tmp_path: Path) -> None:
+    """The answer is a value in the JSON of every command, not a text of JSON."""
+    answers = [{"interrupt_id": "i", "value": {"approved": True}}]
+    path = str(write(tmp_path / "a.jsonl", span("r", resumes=answers, error={"type": "E", "message": "m"})))
+    (listed,) = strict(ask("traces", path, "--json"))
+    (asked,) = strict(ask("sql", "SELECT resumes FROM traces", path, "--json"))
+    assert listed["resumes"] == strict(ask("show", "last", path, "--json"))["resumes"] == asked["resumes"] == answers
 
 
 @pytest.mark.parametrize("by", ["name", "type"])

@@ -1,6 +1,7 @@
 """The arguments that many commands share, so that they mean the same in each."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -69,6 +70,18 @@ Filter = Annotated[
     ),
 ]
 
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        "--limit",
+        metavar="N",
+        min=0,
+        help="At most this many; 0 means all. Default: 50 in a table, otherwise all.",
+    ),
+]
+_SHOWN = 50
+
 _STDOUT: Final = Path("-")
 
 
@@ -108,6 +121,19 @@ def form(json: bool, csv: bool) -> Form:
     if json and csv:
         raise UsageError("--json and --csv exclude each other")
     return "json" if json else "csv" if csv else "table"
+
+
+def at_most(limit: int | None, shape: Form) -> int | None:
+    """How many rows ``-n`` means; None is all."""
+    return (limit if limit is not None else _SHOWN if shape == "table" else 0) or None
+
+
+def statuses(given: str | None, known: Sequence[str]) -> list[str]:
+    """The statuses of a list like ``error,interrupted``; none is all. Raises UsageError for one that is not known."""
+    wanted = [word.strip().lower() for word in given.split(",")] if given is not None else []
+    if unknown := [word for word in wanted if word not in known]:
+        raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(known)}")
+    return wanted
 
 
 def own_tables(given: list[str] | None) -> dict[str, str]:

@@ -93,6 +93,12 @@ def note(text: str) -> None:
     sys.stderr.write(f"flightlog: {safe_text(text)}\n")
 
 
+def note_more(shown: int, total: int, of: str) -> None:
+    """Say that a table has only the first rows of all that there are."""
+    if shown < total:
+        note(f"{shown:,} of {total:,} {of} shown: -n 0 shows all")
+
+
 def missing(problems: Sequence[str]) -> int:
     """Say what could not be read, after what could; the exit status."""
     for problem in problems:

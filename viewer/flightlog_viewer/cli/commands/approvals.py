@@ -9,7 +9,16 @@ import typer
 from flightlog.errors import UsageError
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import figures, output
-from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form
+from flightlog_viewer.cli.options import (
+    Breakpoint,
+    Checkpoints,
+    Csv,
+    Json,
+    NoCache,
+    Tz,
+    form,
+    statuses,
+)
 from flightlog_viewer.databases import neither_is_told, told_apart
 
 if TYPE_CHECKING:
@@ -31,7 +40,11 @@ def approvals(
     checkpoints: Checkpoints = None,
     status: Annotated[
         str | None,
-        typer.Option("--status", metavar="STATUS", help="List only these: pending, answered, abandoned."),
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="List only these: pending, answered, abandoned, or some of them: pending,abandoned.",
+        ),
     ] = None,
     filter: Annotated[
         str | None,
@@ -89,8 +102,7 @@ def approvals(
     paths, checkpoints = told_apart(paths, checkpoints)
     if not checkpoints and not paths:
         raise UsageError("give span files, a checkpoint database, or both")
-    if status not in (None, *get_args(QuestionStatus)):
-        raise UsageError(f"no status {status!r}: there are {', '.join(get_args(QuestionStatus))}")
+    wanted = statuses(status, get_args(QuestionStatus))
     now = datetime.now(UTC)
     passes = compile_question_filter(filter or "", tz=place, now=now)
     limit = timedelta(milliseconds=milliseconds(ttl)) if ttl is not None else None
@@ -103,7 +115,7 @@ def approvals(
     rows = [
         row(approval, now) | {"database": places.get(approval.interrupt_id)}
         for approval in asked
-        if status in (None, approval.status)
+        if not wanted or approval.status in wanted
     ]
     metrics = measure(asked, now, limit, place)
     advice = None if threshold is None else advise(asked, threshold, picture.regretted if regret_path else None)
@@ -131,22 +143,18 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "status", "question"),
+    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id", "status", "question"),
     *(
+        "question_recorded",
         "response_schema",
         "decision",
         "answer",
+        "answer_recorded",
         "decided_by",
         "notes",
         "risk_score",
-        "asked_at",
-        "answered_at",
-        "lag_min_ms",
-        "lag_max_ms",
-        "exact",
-        "origin",
-        "breakpoint",
     ),
+    *("asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
     *("inferred", "waiting_ms", "database"),
 )
 

@@ -65,7 +65,7 @@ def summary(
             for text in headline(totals(store, selection)):
                 line(text)
             line()
-        table(columns(by), groups, shape)
+        table(columns(by) if shape == "table" else [Column(key) for key in _KEYS], groups, shape)
         if not groups and where != EVERYTHING:
             note(f"no span matches{words_hint(filter or '') or status_hint(filter or '')}")
         if by.startswith("metadata.") and groups and all(group["key"] is None for group in groups):
@@ -132,7 +132,6 @@ def columns(by: str) -> list[Column]:
         Column("output_tokens", "out", right=True, show=figures.some, drop=7),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=4),
         Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=1),
-        Column("unknown_costs", people=False),  # people see it as the `+` behind the cost
     ]
 
 

@@ -1,18 +1,35 @@
 """``flightlog threads``: the threads of checkpoint databases, without the graph's code."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from flightlog_viewer.analysis.times import shown, zone
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.cli import output
-from flightlog_viewer.cli.options import Breakpoint, Checkpoints, Csv, Json, NoCache, Tz, form, targets
+from flightlog_viewer.cli.options import (
+    Breakpoint,
+    Checkpoints,
+    Csv,
+    Json,
+    Limit,
+    NoCache,
+    Tz,
+    at_most,
+    form,
+    statuses,
+    targets,
+)
 from flightlog_viewer.databases import neither_is_told, told_apart
 
 if TYPE_CHECKING:
     from flightlog_viewer.analysis.thread_status import NewestRun
     from flightlog_viewer.checkpoints import ThreadSummary
+
+_KEYS = (
+    *("thread_id", "status", "inferred", "checkpoints", "steps", "updated_at", "pending", "next", "error", "note"),
+    *("source", "in_flight", "database"),
+)
 
 ThreadFilter = Annotated[
     str | None,
@@ -36,13 +53,18 @@ def threads(
     paths: Runs = None,
     checkpoints: Checkpoints = None,
     breakpoint: Breakpoint = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="Only threads with this status, such as errored,interrupted."),
+    ] = None,
     filter: ThreadFilter = None,
+    limit: Limit = None,
     tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
     no_cache: NoCache = False,
 ) -> int:
-    """List the threads of checkpoint databases: status, steps, and the questions that wait for an answer.
+    """List the threads of checkpoint databases, newest first: status, steps, and the questions that wait for an answer.
 
     With span files the status tells a thread that runs, one whose process died and one that stopped at a breakpoint
     apart; from the database alone all three are `paused_or_running`.
@@ -55,32 +77,35 @@ def threads(
     from flightlog_viewer.analysis.json_forms import thread_form
     from flightlog_viewer.analysis.thread_filter import compile_thread_filter, hint
     from flightlog_viewer.analysis.thread_status import refined
-    from flightlog_viewer.checkpoints import open_source
+    from flightlog_viewer.checkpoints import ThreadSummary, open_source
+    from flightlog_viewer.checkpoints.model import ThreadStatus
 
     shape, place = form(json, csv), zone(tz)
     paths, checkpoints = told_apart(paths, checkpoints)
+    wanted = statuses(status, get_args(ThreadStatus))
     passes = compile_thread_filter(filter or "", tz=place)
     known = 0
+    found: list[tuple[str, ThreadSummary]] = []
     runs = _newest_runs(paths, cache=not no_cache) if paths else {}
-    rows: list[dict[str, Any]] = []
     problems: list[str] = []
     names: list[str] = []
     for target in targets(checkpoints):
         with open_source(target) as source:
             names.append(source.name)  # a URL without its password
-            for found in source.threads():
+            for summary in source.threads():
                 known += 1
-                thread = refined(found, runs.get(found.thread_id), breakpoint or ())
-                if passes(thread):
-                    more = {"open": _open(thread)} if shape == "table" else {}
-                    rows.append({**thread_form(thread), "database": source.name, **more})
+                thread = refined(summary, runs.get(summary.thread_id), breakpoint or ())
+                if passes(thread) and (not wanted or thread.status in wanted):
+                    found.append((source.name, thread))
             problems += source.problems
     if not known and not problems:
         output.note(f"no thread has been checkpointed in {', '.join(names)}")
-    elif known and not rows:
+    elif known and not found:
         output.note(f"none of {plural(known, 'thread')} matches{hint(filter or '')}")
+    found.sort(key=lambda pair: pair[1].updated_at or "", reverse=True)
+    rows = [{**thread_form(thread), "database": name} for name, thread in found[: at_most(limit, shape)]]
     if shape != "table":
-        output.table([output.Column(key) for key in rows[0]] if rows else [], rows, shape)
+        output.table([output.Column(key) for key in _KEYS], rows, shape)
         return output.missing(problems)
     columns = [
         output.Column("thread_id", "thread"),
@@ -92,7 +117,8 @@ def threads(
     ]
     if len(names) > 1:
         columns.append(output.Column("database"))
-    output.table(columns, rows)
+    output.table(columns, [{**row, "open": _open(thread)} for row, (_, thread) in zip(rows, found, strict=False)])
+    output.note_more(len(rows), len(found), "threads")
     return output.missing(problems)
 
 

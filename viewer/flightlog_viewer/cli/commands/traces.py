@@ -5,17 +5,28 @@ from typing import Annotated, Any
 
 import typer
 
-from flightlog.errors import UsageError
 from flightlog_viewer.analysis.filter import EVERYTHING
 from flightlog_viewer.analysis.filter import Filter as Condition
 from flightlog_viewer.analysis.filter_fields import STATUSES, hint
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.opening import Selection, opened
-from flightlog_viewer.cli.options import Csv, Filter, Json, NoCache, Paths, Since, Tz, Until, form
-from flightlog_viewer.cli.output import Column, json_value, note, table
-
-_SHOWN = 50
+from flightlog_viewer.cli.options import (
+    Csv,
+    Filter,
+    Json,
+    Limit,
+    NoCache,
+    Paths,
+    Since,
+    Tz,
+    Until,
+    at_most,
+    form,
+    statuses,
+)
+from flightlog_viewer.cli.output import Column, json_value, note, note_more, table
+from flightlog_viewer.cli.span_rows import decoded
 
 
 def traces(
@@ -34,16 +45,7 @@ def traces(
     ] = None,
     filter: Filter = None,
     sort: Annotated[str, typer.Option("--sort", metavar="ORDER", help="newest, oldest or slowest first.")] = "newest",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "-n",
-            "--limit",
-            metavar="N",
-            min=0,
-            help="At most this many; 0 means all. Default: 50 in a table, otherwise all.",
-        ),
-    ] = None,
+    limit: Limit = None,
     tz: Tz = None,
     json: Json = False,
     csv: Csv = False,
@@ -58,28 +60,23 @@ def traces(
     """
     shape = form(json, csv)
     more = []
-    if status is not None:
-        wanted = [word.strip().lower() for word in status.split(",")]
-        if unknown := [word for word in wanted if word not in STATUSES]:
-            raise UsageError(f"no status {unknown[0]!r}: there are {', '.join(STATUSES)}")
+    if wanted := statuses(status, STATUSES):
         more.append(Condition(f"status IN ({', '.join('?' * len(wanted))})", wanted))
     if min_duration is not None:
         more.append(Condition("duration_ms >= ?", [milliseconds(min_duration)]))
     selection = Selection(filter, since, tz, until, more)
     where = selection.over("traces")
-    shown = limit if limit is not None else _SHOWN if shape == "table" else 0
+    shown = at_most(limit, shape)
     with opened(paths, cache=not no_cache) as store:
-        rows = store.query("trace_rows", where=where, limit=shown or None, order=sort)
+        rows = store.query("trace_rows", where=where, limit=shown, order=sort)
         if shape == "json":
-            json_value(rows)
+            json_value([{name: decoded(name, value) for name, value in row.items()} for row in rows])
         else:
             table(_columns(rows, selection.zone), rows, shape)
         if not rows:
             note(f"no trace matches{hint(filter or '')}" if where != EVERYTHING else "no trace has a root span yet")
         elif shape == "table" and len(rows) == shown:
-            total = store.query("trace_count", where=where)[0]["traces"]
-            if total > shown:
-                note(f"{shown:,} of {total:,} traces shown: -n 0 shows all")
+            note_more(len(rows), store.query("trace_count", where=where)[0]["traces"], "traces")
 
 
 def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
