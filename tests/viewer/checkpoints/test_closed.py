@@ -114,8 +114,8 @@ def test_what_changed_in_closed_states(tmp_path: Path, capsys: pytest.CaptureFix
     with open_source(path) as source:
         *_, before, hidden, after = source.history("t").steps
     assert (before.changes is None, hidden.changes, after.changes) == (False, None, None)
-    assert (hidden.changes_since(before), after.changes_since(hidden)) == (None, None)
-    assert [change.path for change in after.changes_since(before) or ()] == ["amount"]
+    assert (hidden.changes_since(before, {}), after.changes_since(hidden, {})) == (None, None)
+    assert [change.path for change in after.changes_since(before, {}) or ()] == ["amount"]
     assert list(after.notes) == ["what changed cannot be told: the checkpoint before it is closed"]
     shown = document("Changes", hidden, hidden.changes, "parent", [], {})
     assert "what changed cannot be told: a checkpoint is closed" in [block.text for block in shown.blocks]

@@ -193,10 +193,41 @@ def test_replay_at_and_diff(database: Path, run: Run) -> None:
     _, out, _ = run("replay", "answered", "--at", "0", "--checkpoints", database, "--json")
     assert [step["step"] for step in json.loads(out)["steps"]] == [0]
     _, out, _ = run("replay", "answered", "--diff", "0", "2", "--checkpoints", database, "--json")
-    assert [change["path"] for change in json.loads(out)["changes"]] == ["amount", "decision"]
-    for second, heading in (("2", "step 0 -> step 2: 2 changes\n"), ("1", "step 0 -> step 1: 1 change\n")):
+    changes = json.loads(out)["changes"]
+    assert [(change["path"], change["node"]) for change in changes] == [("amount", "plan"), ("decision", "approve")]
+    for second, end in (("2", ": 2 changes"), ("1", ": 1 change")):
         _, out, _ = run("replay", "answered", "--diff", "0", second, "--checkpoints", database)
-        assert out.startswith(heading)
+        assert out.splitlines()[0].endswith(end)
+
+
+def test_a_diff_says_who_wrote_it_on_the_way(tmp_path: Path, run: Run) -> None:
+    """Between two branches those of both, not those before the fork; steps of subgraphs are named by their ids."""
+    path = tmp_path / "c.sqlite"
+    inner = StateGraph(Refund).add_node("plan", plan).add_edge(START, "plan").compile()
+    builder = StateGraph(Refund).add_node("inner", inner).add_node("approve", approve)
+    builder.add_edge(START, "inner").add_edge("inner", "approve")
+    here: Any = {"configurable": {"thread_id": "t"}}
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"amount": 4}, here)
+        asked = graph.get_state(here).config
+        graph.invoke(Command(resume="yes"), here)
+        answered = graph.get_state(here).config["configurable"]["checkpoint_id"]
+        graph.invoke(None, asked)
+        graph.invoke(Command(resume="no"), here)
+        fork = graph.get_state(here).config["configurable"]["checkpoint_id"]
+    changes = json.loads(run("replay", "t", path, "--diff", answered, fork, "--json")[1])["changes"]
+    assert [(change["path"], change["op"], change["node"]) for change in changes] == [
+        ("decision", "changed", "approve")
+    ]
+    text = run("replay", "t", path, "--diff", "-1", fork)[1].splitlines()
+    assert text[0].endswith(f" -> step 3 {fork}: 2 changes")
+    assert text[1:] == ["  + amount: 8  by __start__, inner", '  + decision: "no"  by approve']
+    steps = json.loads(run("replay", "t", path, "--json")[1])["steps"]
+    first, *_, last = [step["checkpoint_id"] for step in steps if step["checkpoint_ns"]]
+    assert run("replay", "t", path, "--diff", first, last)[1].endswith(
+        ": 1 change\n  + amount: 8  by __start__, plan\n"
+    )
 
 
 def test_several_databases(database: Path, tmp_path: Path, run: Run) -> None:

@@ -232,6 +232,7 @@ async def test_stepping_through_a_thread(spans: Path, database: Path) -> None:
         assert "cart.total 40 -> 55" in viewer.text()
         await viewer.press("left_curly_bracket", "m", "right_square_bracket", "right_square_bracket", "d")
         assert "against the marked step" in viewer.text()
+        assert "messages[2] bye   by (unknown)" in viewer.text(), "who wrote it since the mark is said too"
         await viewer.press("d", "v", "V", "P")
         assert "4 of 4" not in viewer.text(), "at the end of the branch it begins anew"
         await viewer.press("escape")

@@ -137,9 +137,12 @@ class Step:
             return None
         return attributed_changes(self.before, self.values, self.writers)
 
-    def changes_since(self, other: "Step") -> list[Change] | None:
-        """How the state differs from that of another step; None where the one or the other cannot be read."""
-        return None if self.closed or other.closed else attributed_changes(other.values, self.values, {})
+    def changes_since(self, other: "Step", writers: Mapping[str, Sequence[str]]) -> list[Change] | None:
+        """How the state differs from that of another step, with who wrote each channel since.
+
+        None where the one or the other cannot be read.
+        """
+        return None if self.closed or other.closed else attributed_changes(other.values, self.values, writers)
 
     @property
     def interrupts(self) -> list[Interrupt]:

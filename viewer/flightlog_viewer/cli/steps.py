@@ -15,6 +15,7 @@ from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints import DeltaState, Step, Task, ThreadHistory
 from flightlog_viewer.checkpoints.inert import closed
+from flightlog_viewer.checkpoints.lineage import Lineage
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.checkpoints.state_diff import Change
 from flightlog_viewer.checkpoints.tasks import depth
@@ -69,8 +70,9 @@ class Steps:
 
     def show_diff(self, first: str, second: str, *, json: bool) -> None:
         """Print what changed in the state between two steps."""
-        before, after = self._find(first), self._find(second)
-        changes = after.changes_since(before)
+        lineage = Lineage()
+        before, after = self._find(first, second, lineage)
+        changes = lineage.changes(before, after)
         if changes is None:
             closed = before if before.closed else after
             raise UnreadableError(f"what changed cannot be told: of step {closed.step}, {closed.notes[0]}")
@@ -84,9 +86,13 @@ class Steps:
                 }
             )
             return
-        output.line(f"step {before.step} -> step {after.step}: {plural(len(changes), 'change')}")
+        # After a fork several steps have one number, so the ids say which these are.
+        ends = " -> ".join(
+            f"step {'?' if end.step is None else end.step} {end.checkpoint_id}" for end in (before, after)
+        )
+        output.line(f"{ends}: {plural(len(changes), 'change')}")
         for change in changes:
-            output.line(f"  {_change_text(change)}")
+            output.line(f"  {_change_text(change)}{_by(change)}")
 
     def _steps(self) -> Iterator[Step]:
         found = False
@@ -98,16 +104,19 @@ class Steps:
         if not found and self._at is not None:
             raise UsageError(_no_step(self._history.thread_id, self._at))
 
-    def _find(self, wanted: str) -> Step:
-        namespace = self._ns or ""
-        found: Step | None = None
+    def _find(self, first: str, second: str, lineage: Lineage) -> tuple[Step, Step]:
+        """Two steps; a number is one of the root graph, if no namespace is given, an id any."""
+        found: dict[str, Step] = {}
         for step in self._history.steps:
-            # After a fork two steps have one number: the newer stands for it.
-            if step.checkpoint_ns == namespace and _is(step, wanted):
-                found = step
-        if found is None:
-            raise UsageError(_no_step(self._history.thread_id, wanted))
-        return found
+            lineage.add(step)
+            for wanted in (first, second):
+                # After a fork two steps have one number: the newer stands for it.
+                if _is(step, wanted) and (step.checkpoint_ns == (self._ns or "") or not _STEP_NUMBER.fullmatch(wanted)):
+                    found[wanted] = step
+        for wanted in (first, second):
+            if wanted not in found:
+                raise UsageError(_no_step(self._history.thread_id, wanted))
+        return found[first], found[second]
 
 
 def _is(step: Step, wanted: str) -> bool:
@@ -135,8 +144,7 @@ def _show_step(step: Step, before: str | None, time: str) -> None:
     for note in step.notes:
         output.line(f"{indent}  ! {note}")
     for change in step.changes or ():
-        by = f"  by {change.node}" if change.node else ""
-        output.line(f"{indent}  {_change_text(change)}{by}")
+        output.line(f"{indent}  {_change_text(change)}{_by(change)}")
     for channel, state in step.not_materialised.items():
         output.line(f"{indent}  {channel}: {_delta_text(state)}")
     for task in step.tasks:
@@ -181,6 +189,10 @@ def _change_text(change: Change) -> str:
     if change.op in ("changed", "reordered"):
         return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
     return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
+
+
+def _by(change: Change) -> str:
+    return f"  by {change.node}" if change.node else ""
 
 
 def _text(value: object) -> str:

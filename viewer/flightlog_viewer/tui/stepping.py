@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from flightlog_viewer.analysis.thread_map import RibbonPart, ThreadMap, thread_map
+from flightlog_viewer.checkpoints.lineage import Lineage
 from flightlog_viewer.checkpoints.model import Step
+from flightlog_viewer.checkpoints.state_diff import Change
 
 
 class Stepper:
@@ -15,6 +17,7 @@ class Stepper:
         self.namespaces.sort(key=lambda name: (name != "", name))
         self.namespace = self.namespaces[0] if self.namespaces else ""
         self.marked: Step | None = None
+        self._lineage: Lineage | None = None
         self._at = self._leaf = 0
         self._enter(None)
 
@@ -93,6 +96,14 @@ class Stepper:
         """Remember this step to compare others with it."""
         self.marked = self.step
         return self.marked is not None
+
+    def changes(self, before: Step, after: Step) -> list[Change] | None:
+        """How the states of two steps of the thread differ; None where one of them cannot be read."""
+        if self._lineage is None:
+            self._lineage = Lineage()
+            for step in self._all:
+                self._lineage.add(step)
+        return self._lineage.changes(before, after)
 
     def go_to(self, checkpoint_id: str) -> bool:
         """Stand on a checkpoint; False when the thread has none of this id."""

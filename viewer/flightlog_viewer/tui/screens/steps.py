@@ -66,11 +66,8 @@ class StepsPane(Vertical):
             self.say("this thread has no checkpoint")
             return
         self.remove_class("-empty")
-        marked = stepper.marked
-        if against == "mark" and marked is not None:
-            self._changes = step.changes_since(marked)
-        else:
-            self._changes = step.changes
+        marked = stepper.marked if against == "mark" else None
+        self._changes = step.changes if marked is None else stepper.changes(marked, step)
         place, length = stepper.place
         number = "?" if step.step is None else "in" if step.step < 0 else step.step
         when = shown(step.ts, tz)[:19]
