@@ -232,25 +232,22 @@ class Figures:
     def waste(self, record: Record) -> str:
         """The worst reason at the span itself and all around it."""
         found = set()
-        at: list[Record] = [record]
-        seen: list[Record] = []
+        at: list[tuple[Record, bool]] = [(record, False)]
+        seen: list[tuple[Record, bool]] = []
         while at:
-            one = at.pop()
-            if any(one is known for known in seen):
+            one, kept = at.pop()
+            if any(one is known and kept is was for known, was in seen):
                 continue
-            seen.append(one)
+            seen.append((one, kept))
             resumable = one.get("kind") == "graph" and "thread_id" in one
             if one["status"] in ("abandoned", "cancelled") and (one is record or not resumable):
                 found.add("abandoned")
-            if self._retried(one):
+            if not kept and self._retried(one):
                 found.add("retried")
-            if self._rerun(one):
-                found.add("rerun")
-            if "parent_run_id" in one:
-                at += [
-                    r for r in self.records
-                    if r["run_id"] == one["parent_run_id"] and r["trace_id"] == one["trace_id"]
-                ]  # fmt: skip
+            if not kept and self._redone(one):
+                found.add("retried" if one["status"] == "error" else "rerun")
+            kept = kept or self._kept(one)
+            at += [(parent, kept) for parent in self._parents(one)]
         return next((name for name in ("abandoned", "retried", "rerun") if name in found), "useful")
 
     def _retried(self, one: Record) -> bool:
@@ -273,12 +270,26 @@ class Figures:
                 return True
         return False
 
-    def _rerun(self, one: Record) -> bool:
-        return (
-            one["status"] == "interrupted"
-            and one.get("kind") in ("node", "task")
-            and any(same(one, o, "kind", "task_id") and start_us(o) > start_us(one) for o in self.records)
+    def _parents(self, one: Record) -> list[Record]:
+        if "parent_run_id" not in one:
+            return []
+        return [r for r in self.records if r["run_id"] == one["parent_run_id"] and r["trace_id"] == one["trace_id"]]
+
+    def _redone(self, one: Record) -> bool:
+        """Whether a task did not end, and was started again."""
+        return one["status"] in ("error", "interrupted") and self._started_again(one)
+
+    def _started_again(self, one: Record) -> bool:
+        return one.get("kind") in ("node", "task") and any(
+            same(one, other, "kind", "task_id") and start_us(other) > start_us(one) for other in self.records
         )
+
+    def _kept(self, one: Record) -> bool:
+        """Whether a finished task is in the checkpoints of what is around it, which went on from them."""
+        if one["status"] not in ("ok", "handoff") or one.get("kind") not in ("node", "task") or "task_id" not in one:
+            return False
+        around = [r for r in self.records if same(one, r, "parent_run_id", "trace_id")]
+        return not self._started_again(one) and any(map(self._redone, around + self._parents(one)))
 
 
 def span_of(record: Record) -> tuple[int, int]:

@@ -136,10 +136,12 @@ def summary(by: str = "name", where: Filter = EVERYTHING, tz: tzinfo | None = No
 
 @named
 def waste(where: Filter = EVERYTHING) -> Statement:
-    """Where the work went: useful, retried (a failed attempt), rerun (repeated after a human answered) or abandoned.
+    """Where the work went: useful, retried (failed and done again), rerun (repeated after an answer) or abandoned.
 
     A span belongs to the class of the worst cause at or above it. A graph with a thread that was given up takes nothing
-    along: what its nodes finished is in the checkpoints, and going on does not repeat it. ``total_ms`` sums the time
+    along: what its nodes finished is in the checkpoints, and going on does not repeat it. Neither does a subgraph, or a
+    node with tasks, take along what it finished when it went on from its own checkpoints: its unfinished tasks have
+    then started again under their ids, which are other ones when it began anew. ``total_ms`` sums the time
     each span spent outside its children, so that nothing counts twice.
     """
     return (
@@ -152,6 +154,16 @@ def waste(where: Filter = EVERYTHING) -> Statement:
             WHERE len(list_filter(tags, lambda tag: tag LIKE 'retry:attempt:%')) > 0 GROUP BY ALL
         ), tasks AS (
             SELECT task_id, kind, max(start_time) AS last_start FROM spans WHERE kind IN ('node', 'task') GROUP BY ALL
+        ), redone AS (
+            SELECT s.run_id, s.trace_id, s.parent_run_id, s.status FROM spans s JOIN tasks n USING (task_id, kind)
+            WHERE s.status IN ('error', 'interrupted') AND n.last_start > s.start_time
+        ), went_on AS (
+            SELECT run_id, trace_id FROM redone UNION SELECT parent_run_id, trace_id FROM redone
+        ), kept AS (
+            SELECT DISTINCT s.run_id, s.trace_id FROM spans s
+            JOIN went_on w ON s.parent_run_id = w.run_id AND s.trace_id = w.trace_id
+            JOIN tasks n USING (task_id, kind)
+            WHERE s.status IN ('ok', 'handoff') AND n.last_start <= s.start_time
         ), cause AS (
             SELECT run_id, trace_id, 1 AS class FROM spans WHERE {_GIVEN_UP} AND NOT {_RESUMABLE}
             UNION ALL
@@ -161,13 +173,14 @@ def waste(where: Filter = EVERYTHING) -> Statement:
             SELECT s.run_id, s.trace_id, 2 FROM spans s JOIN again n USING (parent_run_id, trace_id, type)
             WHERE s.status = 'error' AND n.last_start > s.start_time
             UNION ALL
-            SELECT s.run_id, s.trace_id, 3 FROM spans s JOIN tasks n USING (task_id, kind)
-            WHERE s.status = 'interrupted' AND n.last_start > s.start_time
+            SELECT run_id, trace_id, if(status = 'error', 2, 3) FROM redone
         ), wasted AS (
             SELECT run_id, trace_id, class FROM cause
             UNION
             SELECT s.run_id, s.trace_id, w.class
             FROM spans s JOIN wasted w ON s.parent_run_id = w.run_id AND s.trace_id = w.trace_id
+            LEFT JOIN kept k ON s.run_id = k.run_id AND s.trace_id = k.trace_id
+            WHERE w.class = 1 OR k.run_id IS NULL
         ), worst AS (
             SELECT run_id, trace_id, min(class) AS class FROM (
                 FROM wasted UNION ALL SELECT run_id, trace_id, 1 FROM spans WHERE {_GIVEN_UP} AND {_RESUMABLE})
