@@ -77,6 +77,17 @@ def test_a_summary(ask: Ask, spans: str, by: str) -> None:
         assert group["cost_usd"] is None or figures.money(group["cost_usd"]) in line
 
 
+def test_large_counts(ask: Ask, tmp_path: Path) -> None:
+    """The rows of a summary count as its headline does, with separators; CSV has plain numbers."""
+    path = str(
+        write(tmp_path / "a.jsonl", *(span(f"r{number}", trace=f"r{number}", name="a") for number in range(1200)))
+    )
+    headline, _, _, row = ask("summary", path).splitlines()
+    assert headline == "1,200 spans in 1,200 traces"
+    assert row.split()[:3] == ["a", "chain", "1,200"]
+    assert rows_of(ask("summary", path, "--csv"))[0]["count"] == "1200"
+
+
 @pytest.mark.parametrize("command", [("traces", "-n", "0"), ("sql", "FROM traces ORDER BY row_id")])
 def test_rows(ask: Ask, spans: str, command: tuple[str, ...]) -> None:
     """Every value of the CSV is that of the JSON."""

@@ -124,7 +124,7 @@ def columns(by: str) -> list[Column]:
     return [
         Column("key", by),
         *kind,
-        Column("count", right=True),
+        Column("count", right=True, show=figures.count),
         Column("errors", right=True, show=figures.some),
         *timed,
         Column("total_ms", "total", right=True, show=figures.duration, drop=3),
