@@ -167,17 +167,28 @@ def test_an_answer_by_update_of_the_asking_node(tmp_path: Path, older: str) -> N
     assert (approval.status, approval.decision) == ("answered", "reject")
 
 
-def test_exit_durability_loses_the_answer(tmp_path: Path) -> None:
-    """With exit durability the answer is not stored: the question is answered, the decision unknown."""
+@pytest.mark.parametrize("also", [{}, {"update": {"amount": 4}}])
+def test_exit_durability_loses_the_answer(also: dict[str, Any], tmp_path: Path) -> None:
+    """With exit durability the answer is not stored: it is answered, also by who changes the state as well."""
 
     def work(saver: Any) -> None:
         graph = refunds().compile(checkpointer=saver)
         graph.invoke({"amount": 3}, thread("t"), durability="exit")
-        graph.invoke(Command(resume="yes"), thread("t"), durability="exit")
+        graph.invoke(Command(resume="yes", **also), thread("t"), durability="exit")
 
     [approval] = found(record(tmp_path / "x.sqlite", work))
-    assert approval.decision in (None, "approve")
-    assert approval.status in ("answered", "abandoned")
+    assert (approval.status, approval.decision) == ("answered", None)
+
+
+def test_new_input_with_exit_durability_leaves_the_question(tmp_path: Path) -> None:
+    """Where no rows of the run between are kept either, a question that was not answered is still abandoned."""
+
+    def work(saver: Any) -> None:
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"), durability="exit")
+        graph.invoke({"amount": 4}, thread("t"), durability="exit")
+
+    assert [approval.status for approval in found(record(tmp_path / "x.sqlite", work))] == ["abandoned", "pending"]
 
 
 def test_commit_timestamps_make_times_exact(postgres_database: str) -> None:

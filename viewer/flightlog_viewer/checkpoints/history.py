@@ -26,6 +26,9 @@ PARENTS_KEPT = 128
 PARENTS_KEPT_BYTES = 64 * 1024 * 1024
 """States kept for the diff of their children, by packed size; a child of an older one has its parent read again."""
 
+_LONGEST_NUMBER = 64
+"""Digits of a version, zeros in front included; LangGraph writes 32."""
+
 
 @dataclass(slots=True)
 class _Parent:
@@ -262,11 +265,23 @@ def _identified(task: Task, opened: Opened, known: Triggers, inner: Mapping[str,
 
 
 def _resumed(opened: Opened, parent: _Parent | None) -> bool:
-    """Whether this checkpoint came of resuming its parent: a resume marks all of the parent's versions as seen."""
+    """Whether this checkpoint came of resuming its parent: a resume marks all of the parent's versions as seen.
+
+    What its Command writes besides gets the version after the newest of the parent's before that.
+    """
     marked = opened.seen.get(channels.INTERRUPT)
     if not marked or parent is None or marked == parent.opened.seen.get(channels.INTERRUPT):
         return False
-    return all(parent.opened.versions.get(channel) == version for channel, version in marked.items())
+    versions = parent.opened.versions
+    written = [version for channel, version in marked.items() if versions.get(channel) != version]
+    newest = max(map(_number, versions.values()), default=0)
+    return all(_number(version) == newest + 1 for version in written)
+
+
+def _number(version: Inert) -> int:
+    """The counter in a version: savers keep a number, or ``000...4.0.5`` with a random part behind it."""
+    digits = str(version).partition(".")[0]
+    return int(digits) if digits.isdecimal() and len(digits) <= _LONGEST_NUMBER else -1
 
 
 def _writers(tasks: Sequence[Task], source: str | None) -> dict[str, list[str]]:
