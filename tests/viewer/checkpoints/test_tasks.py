@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command, Send
+from langgraph.types import Command, Send, interrupt
 
 from flightlog_viewer.checkpoints import open_source
 from tests.conformance.replay.state import gather
@@ -108,3 +108,22 @@ def test_the_parts_of_a_delta_channel(tmp_path: Path) -> None:
     ]
     assert ours == [theirs[step.checkpoint_id] for step in steps]
     assert any(part is not None and part.snapshot for part in parts)
+
+
+def test_no_node_is_named_where_its_rows_were_never_written(tmp_path: Path) -> None:
+    """With exit durability rows name one of those that ran between two checkpoints; the others are not its doing."""
+    path = tmp_path / "c.sqlite"
+    builder: Any = StateGraph(Log)
+    builder.add_node("ask", lambda state: {"log": [interrupt("ok?")]})
+    builder.add_node("beside", lambda state: {"log": ["beside"]})
+    builder.add_node("after", lambda state: {"log": ["after"]})
+    builder.add_edge(START, "ask").add_edge(START, "beside").add_edge(["ask", "beside"], "after")
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        graph = builder.compile(checkpointer=saver)
+        for durability in ("exit", "async"):
+            graph.invoke({"log": ["in"]}, thread(durability), durability=durability)
+            graph.invoke(Command(resume="yes"), thread(durability), durability=durability)
+    with open_source(str(path)) as source:
+        last = {name: list(source.history(name).steps)[1:] for name in ("exit", "async")}
+    assert {change.node for step in last["exit"] for change in step.changes or ()} == {None}
+    assert {change.node for change in last["async"][1].changes or ()} == {"ask, beside"}

@@ -100,7 +100,7 @@ class HistoryReader:
             committed_at=row.committed_at,
             before=parent.values if parent else {},
             before_closed=parent is not None and parent.opened.closed is not None,
-            writers=_writers(parent.rows.tasks, opened.source) if parent else {},
+            writers=_writers(parent.rows.tasks, opened.source) if parent and _has_rows(opened, parent) else {},
         )
 
     def _step_rows(self, opened: Opened, known: Triggers) -> StepRows:
@@ -282,6 +282,17 @@ def _number(version: Inert) -> int:
     """The counter in a version: savers keep a number, or ``000...4.0.5`` with a random part behind it."""
     digits = str(version).partition(".")[0]
     return int(digits) if digits.isdecimal() and len(digits) <= _LONGEST_NUMBER else -1
+
+
+def _has_rows(opened: Opened, parent: _Parent) -> bool:
+    """Whether the rows of the parent can tell who made this checkpoint.
+
+    With exit durability those of a step that has been passed are never written: there is no row of the steps between,
+    and none of what a task did after its question.
+    """
+    if opened.source != "loop" or opened.step is None or parent.opened.step is None:
+        return True
+    return opened.step == parent.opened.step + 1 and all(task.status != "interrupted" for task in parent.rows.tasks)
 
 
 def _writers(tasks: Sequence[Task], source: str | None) -> dict[str, list[str]]:
