@@ -70,21 +70,22 @@ def test_parquet_replaces_no_file_unasked(spans: Path, capsys: pytest.CaptureFix
     assert (spans.parent / "pipe").is_fifo()
 
 
-def test_a_dash_is_standard_output_where_there_is_one(spans: Path) -> None:
+def test_a_dash_is_standard_output_where_there_is_one(
+    spans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`-o -` prints what can be printed; any other command says that it takes a file, and makes none called `-`."""
-    for command in ("report spans.jsonl", "sql 'FROM traces' spans.jsonl --csv"):
-        assert shell(f"{command} -o -", spans.parent).stdout == shell(command, spans.parent).stdout != ""
-    for command in (
-        *(
-            "bundle last spans.jsonl",
-            "import spans.jsonl",
-            "export perfetto spans.jsonl",
-            "export otlp-json spans.jsonl",
-        ),
-        *("export parquet spans.jsonl", "collect", "demo --no-view", f"run -- {sys.executable} -c pass"),
+    monkeypatch.chdir(spans.parent)
+    for command in (["report", "spans.jsonl"], ["sql", "FROM traces", "spans.jsonl", "--csv"]):
+        assert main([*command, "-o", "-"]) == main(command) == 0
+        text = capsys.readouterr().out
+        assert text == 2 * text[: len(text) // 2] != ""
+    for line in (
+        *("bundle last spans.jsonl -o -", "import spans.jsonl -o -", "export perfetto spans.jsonl -o -"),
+        *("export otlp-json spans.jsonl -o -", "export parquet spans.jsonl -o -", "collect -o -"),
+        *("demo --no-view -o -", f"run -o - -- {sys.executable} -c pass"),
     ):
-        words, _, program = command.partition(" -- ")
-        run = shell(f"{words} -o - {program and '-- ' + program}", spans.parent)
-        assert (run.returncode, run.stdout) == (2, ""), command
-        assert "standard output" in run.stderr, command
+        assert main(line.split()) == 2, line
+        run = capsys.readouterr()
+        assert run.out == "", line
+        assert "standard output" in run.err, line
     assert [path.name for path in spans.parent.iterdir()] == ["spans.jsonl"]

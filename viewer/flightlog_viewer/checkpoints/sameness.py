@@ -7,7 +7,7 @@ from flightlog_viewer.checkpoints.inert import TYPE, UNORDERED
 
 MISSING: Any = object()
 """Stands for the value of a key that is not there."""
-_DEEPEST = 20
+_DEEPEST = 8
 """Sets that are nested deeper are compared as they are stored."""
 
 
@@ -32,8 +32,8 @@ def same(one: Any, other: Any) -> bool:
             if isinstance(first, dict):
                 if len(first) != len(second):
                     return False
-                old_items, new_items = elements(first), elements(second)
-                if old_items is not None and new_items is not None:
+                old_items = elements(first)
+                if old_items is not None and (new_items := elements(second)) is not None:
                     if first[TYPE] != second[TYPE] or old_items.keys() != new_items.keys():
                         return False
                     continue

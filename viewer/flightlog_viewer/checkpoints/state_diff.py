@@ -72,7 +72,8 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
 
 def _sets(before: Any, after: Any) -> tuple[dict[str, int], dict[str, int]] | None:
     """The elements of two stored sets of one type; None of anything else."""
-    old, new = elements(before), elements(after)
+    old = elements(before)
+    new = elements(after) if old is not None else None
     return (old, new) if old is not None and new is not None and before[TYPE] == after[TYPE] else None
 
 
