@@ -39,8 +39,6 @@ class Column:
     right: bool = False
     drop: int = 0
     """On a narrow terminal the column with the highest goes first; 0 stays."""
-    people: bool = True
-    """Whether a table for people has it too; CSV has it in any case."""
 
 
 def unicode() -> bool:
@@ -153,10 +151,9 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Fo
     elif form == "csv":
         csv_rows([column.key for column in columns], ([row.get(column.key) for column in columns] for row in rows))
     else:
-        shown = [column for column in columns if column.people]
-        titles = [column.title if column.title is not None else column.key for column in shown]
-        cells = [[_cell(column, row) for column in shown] for row in rows]
-        grid(titles, cells, right=[c.right for c in shown], drop=[c.drop for c in shown])
+        titles = [column.title if column.title is not None else column.key for column in columns]
+        cells = [[_cell(column, row) for column in columns] for row in rows]
+        grid(titles, cells, right=[c.right for c in columns], drop=[c.drop for c in columns])
 
 
 def grid(

@@ -74,8 +74,8 @@ class Steps:
         before, after = self._find(first, second, lineage)
         changes = lineage.changes(before, after)
         if changes is None:
-            closed = before if before.closed else after
-            raise UnreadableError(f"what changed cannot be told: of step {closed.step}, {closed.notes[0]}")
+            unread = before if before.closed else after
+            raise UnreadableError(f"what changed cannot be told: of step {unread.step}, {unread.notes[0]}")
         if json:
             output.json_value(
                 {

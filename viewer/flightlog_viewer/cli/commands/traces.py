@@ -25,7 +25,7 @@ from flightlog_viewer.cli.options import (
     form,
     statuses,
 )
-from flightlog_viewer.cli.output import Column, json_value, note, note_more, table
+from flightlog_viewer.cli.output import Column, Form, json_value, note, note_more, table
 from flightlog_viewer.cli.span_rows import decoded
 
 
@@ -72,14 +72,14 @@ def traces(
         if shape == "json":
             json_value([{name: decoded(name, value) for name, value in row.items()} for row in rows])
         else:
-            table(_columns(rows, selection.zone), rows, shape)
+            table(_columns(rows, selection.zone, shape), rows, shape)
         if not rows:
             note(f"no trace matches{hint(filter or '')}" if where != EVERYTHING else "no trace has a root span yet")
         elif shape == "table" and len(rows) == shown:
             note_more(len(rows), store.query("trace_count", where=where)[0]["traces"], "traces")
 
 
-def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
+def _columns(rows: list[dict[str, Any]], tz: tzinfo, shape: Form) -> list[Column]:
     return [
         Column("trace_id", "trace"),
         _start(rows, tz),
@@ -90,7 +90,7 @@ def _columns(rows: list[dict[str, Any]], tz: tzinfo) -> list[Column]:
         Column("error_count", "errors", right=True, show=figures.some, drop=2),
         Column("total_tokens", "tokens", right=True, show=figures.some, drop=3),
         Column("cost_usd", "cost", right=True, show_row=figures.cost, drop=5),
-        Column("unknown_costs", people=False),  # people see it as the `+` behind the cost
+        *([Column("unknown_costs")] if shape == "csv" else []),  # a table says it by the `+` behind the cost
         Column("thread_id", "thread", drop=4),
     ]
 
