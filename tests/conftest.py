@@ -26,6 +26,9 @@ for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signa
     if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, _name), _handler)
 
+# Set in many containers; it would hide what becomes of output that cannot be written at the end.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # pyarrow looks for pandas once. It finds none, as in the program, and no worker imports it; `.df()` still does.
 sys.meta_path.insert(0, _without_pandas := WithoutPandas())
 pyarrow.array([0])

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from flightlog.errors import FlightlogError, MissingExtraError, UsageError
-from flightlog.streams import reader_left, stand_in_for_closed
+from flightlog.streams import drop_output, reader_left, stand_in_for_closed
 
 _USAGE_STATUS: Final = 2
 _NOT_RUNNABLE_STATUS: Final = 126
@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; a mistake is one sentence on stderr and status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     stand_in_for_closed()
+    status = 0
     try:
         status = _answer(arguments)
         sys.stdout.flush()
@@ -59,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return reader_left()
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # a full disk under stdout, a terminal that is gone; a command may have said so itself
+        drop_output()
+        return status or _complain(f"reading or writing: {error.strerror}", _USAGE_STATUS)
 
 
 def _answer(arguments: list[str]) -> int:

@@ -41,9 +41,10 @@ def test_a_recorded_command_has_the_streams_that_were_given(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
-def test_a_full_disk_under_stdout_is_one_sentence(spans: Path) -> None:
+@pytest.mark.parametrize("command", ["traces spans.jsonl", "run --help", "--version"])
+def test_a_full_disk_under_stdout_is_one_sentence(spans: Path, command: str) -> None:
     """It is status 2 and says what the system says; nobody's fault."""
-    run = shell("traces spans.jsonl > /dev/full", spans.parent)
+    run = shell(f"{command} > /dev/full", spans.parent)
     assert run.returncode == 2
     assert run.stderr.startswith("flightlog: ")
     assert run.stderr.count("\n") == 1

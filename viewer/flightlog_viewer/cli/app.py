@@ -78,6 +78,8 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
     except MemoryError:
         return _complain(_NO_MEMORY, _USAGE)
     except OSError as error:
+        if stopped.number:  # the terminal may have gone, and takes nothing any more
+            return _complain("stopped", stopped.status)
         return _complain(_refused(error), _USAGE)
     except Exception as error:
         # A library may make something else of the interrupt, DuckDB while it imports numpy for one.
