@@ -1,12 +1,15 @@
 """Keys that come in a bunch, as over a slow line: each is for what the one before has led to."""
 
+import asyncio
 import random
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
+from textual import events
 
 from flightlog_viewer.tui.questions.threads import ThreadEntry, ThreadQuestions, ThreadSteps
 from flightlog_viewer.tui.screens.sql import SqlView
@@ -75,6 +78,28 @@ async def test_the_next_failed_thread_waits_for_the_threads(
         assert isinstance(view, ThreadsView)
         assert view.body.has_focus
         assert not viewer.toasts()
+
+
+async def test_a_move_waits_for_the_rows_it_is_over(
+    spans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """j while the threads are read moves over them as soon as they are there, and Enter opens the second one."""
+    listed, read = ThreadQuestions.listed, threading.Event()
+
+    def later(questions: ThreadQuestions) -> list[ThreadEntry]:
+        assert read.wait(30)
+        return listed(questions)
+
+    async with driven([spans], [checkpoint_file(tmp_path / "checkpoints.sqlite")], size=(80, 24)) as viewer:
+        monkeypatch.setattr(ThreadQuestions, "listed", later)
+        viewer.app.post_message(events.Key("3", "3"))
+        while getattr(viewer.app.focused, "id", None) != "thread-rows" or not viewer.app.typed.is_quiet(answered=False):
+            await asyncio.sleep(0.01)
+        viewer.app.post_message(events.Key("j", "j"))
+        await asyncio.sleep(0.05)  # that much of the second it waits
+        read.set()
+        await viewer.press("enter")
+        await viewer.until("t-1  <")
 
 
 async def test_what_is_asked_of_a_thread_waits_for_it(

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from flightlog_viewer.tui.screens.view import View
+from flightlog_viewer.tui.widgets.virtual import VirtualRows
 
 _LOOK_S = 0.001
 _LEADING_ON = ("enter", "escape")
@@ -48,7 +49,7 @@ class TypeAhead:
         """Pass a key on, now or when it is its turn."""
         if self.waiting:
             self._later.append(event)
-        elif self._goes_on(event) or self.is_quiet(answered=isinstance(event, events.Key) and event.key == "enter"):
+        elif self._goes_on(event) or self.is_quiet(answered=self._needs_an_answer(event)):
             await self._pass(event)
         else:
             self._later.append(event)
@@ -69,6 +70,14 @@ class TypeAhead:
     async def _pass(self, event: events.Event) -> None:
         self._last, self._focused = event, self._app.focused
         await self._give(event)
+
+    def _needs_an_answer(self, event: events.Event) -> bool:
+        """Whether it is for what a view waits for: Enter opens what was led to, and a move needs rows to move over."""
+        if not isinstance(event, events.Key):
+            return False
+        focused = self._app.focused
+        empty = isinstance(focused, VirtualRows) and not focused.row_count
+        return event.key == "enter" or (empty and self._moves(event.key))
 
     def _goes_on(self, event: events.Event) -> bool:
         """Whether it is more of the same: a key that is held down, or a text that is typed."""
