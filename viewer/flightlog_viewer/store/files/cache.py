@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -52,7 +53,7 @@ class Cache:
                 own_prices = price_file.read_bytes()
         key = [
             [os.path.abspath(path) for path in paths] or [os.getcwd(), ""],
-            [version(name) for name in ("flightlog", "duckdb", "genai-prices")],
+            _versions(),
             [[column.name, column.type] for column in LIGHT],
             TRACE_COLUMNS,
             hashlib.sha256(own_prices).hexdigest(),
@@ -95,3 +96,9 @@ class Cache:
                 with contextlib.suppress(OSError):
                     entry.unlink()
                     total -= size
+
+
+@cache
+def _versions() -> list[str]:
+    """Of what makes a base; to look them up takes as long as to read a small file."""
+    return [version(name) for name in ("flightlog", "duckdb", "genai-prices")]

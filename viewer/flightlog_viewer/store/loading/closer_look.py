@@ -4,7 +4,7 @@ A few are judged one by one (``sieve``). Of a file that is full of them, DuckDB 
 what those leave open is judged one by one.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import duckdb
 import numpy as np
@@ -51,18 +51,6 @@ class Repaired(NamedTuple):
     record: bytes
 
 
-class _Suspects(NamedTuple):
-    """Indices of lines that need a closer look, in any order, and what is known of them."""
-
-    indices: NDArray[np.int64]
-    odd: NDArray[np.bool_]
-    """Whether a value is missing or beyond what a record may have."""
-    was_read: NDArray[np.bool_]
-    """Whether there is anything in the row."""
-    deep: NDArray[np.int64]
-    """Indices, some of the above among them, of lines that may be nested too deep, or are too long."""
-
-
 class CloserLook:
     """Collects over all files of a load what has to be done to the rows; ``Loader.finish`` does it."""
 
@@ -82,35 +70,34 @@ class CloserLook:
 
     def suspects(self, batch: Batch) -> None:
         """Judge what needs it among the lines with rows."""
-        suspects = self._find(batch)
-        left = suspects.indices
+        found = self._find(batch, "rowid AS id")
+        left, deep = np.asarray(found["id"], np.int64) - batch.first, _deep(batch)
         if len(left) > max(MANY_LINES, batch.rows * MANY_SHARE):
             types = read_types(self._connection, batch.stretch.path)
             if types is not None and len(types.verdicts) >= batch.rows:
-                left = self._by_types(batch, suspects, types)
+                left = self._by_types(batch, deep, types)
         # Sorting is faster than a union, and hardly any file has deep lines.
-        self._one_by_one(batch, np.union1d(left, suspects.deep) if len(suspects.deep) else np.sort(left))
+        self._one_by_one(batch, np.union1d(left, deep) if len(deep) else np.sort(left))
 
-    def _find(self, batch: Batch) -> _Suspects:
-        found = self._connection.execute(
-            f"SELECT rowid AS id, coalesce({suspicious_values()}, false) AS odd_value, run_id IS NOT NULL AS was_read "
-            f"FROM {self._table} WHERE {f'rowid >= {batch.first} AND ' if batch.first else ''}"
+    def _find(self, batch: Batch, columns: str) -> "dict[str, NDArray[Any]]":
+        """Columns of the rows that need a closer look."""
+        return self._connection.execute(
+            f"SELECT {columns} FROM {self._table} WHERE {f'rowid >= {batch.first} AND ' if batch.first else ''}"
             f"({suspicious_kinds()} OR {suspicious_values()})"
         ).fetchnumpy()
-        ids = np.asarray(found["id"], np.int64) - batch.first
-        long = np.flatnonzero(batch.lines.sizes[: batch.rows] > _DEPTH_BYTES).tolist()
-        deep = np.asarray([index for index in long if _may_be_deep(batch, index)], np.int64)
-        return _Suspects(ids, np.asarray(found["odd_value"]), np.asarray(found["was_read"]), deep)
 
-    def _by_types(self, batch: Batch, suspects: _Suspects, types: JsonTypes) -> NDArray[np.int64]:
+    def _by_types(self, batch: Batch, deep: NDArray[np.int64], types: JsonTypes) -> NDArray[np.int64]:
         """Judge by the JSON types of the fields; the lines that they leave open."""
-        indices = suspects.indices
+        # What is odd is asked for here alone: to plan for it takes half as long as to read a small file.
+        odd_too = f"rowid AS id, coalesce({suspicious_values()}, false) AS odd, run_id IS NOT NULL AS was_read"
+        found = self._find(batch, odd_too)
+        indices = np.asarray(found["id"], np.int64) - batch.first
         verdicts, containers = types.verdicts[indices], types.containers[indices]
-        if np.any(suspects.was_read & (verdicts == UNREAD)):
+        if np.any(np.asarray(found["was_read"]) & (verdicts == UNREAD)):
             # The two passes do not line up: the file is being changed.
             return indices
-        left: NDArray[np.bool_] = (verdicts == UNREAD) | ((verdicts == SPAN) & suspects.odd)
-        left |= np.isin(indices, suspects.deep) | np.isin(indices, list(batch.unfinished))
+        left: NDArray[np.bool_] = (verdicts == UNREAD) | ((verdicts == SPAN) & np.asarray(found["odd"]))
+        left |= np.isin(indices, deep) | np.isin(indices, list(batch.unfinished))
         for verdict, reason in REASONS.items():
             faulty = np.sort(indices[~left & (verdicts == verdict)])
             if len(faulty):
@@ -160,6 +147,12 @@ class CloserLook:
         ).fetchnumpy()
         self._connection.unregister("chosen_rows")
         return set(np.asarray(found["rowid"]).tolist())
+
+
+def _deep(batch: Batch) -> NDArray[np.int64]:
+    """Indices of lines with rows that may be nested too deep, or are too long."""
+    long = np.flatnonzero(batch.lines.sizes[: batch.rows] > _DEPTH_BYTES).tolist()
+    return np.asarray([index for index in long if _may_be_deep(batch, index)], np.int64)
 
 
 def _may_be_deep(batch: Batch, index: int) -> bool:
