@@ -7,6 +7,8 @@ OLDEST := .venv-oldest
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 3
+# Tests that `make check` leaves out, by their mark.
+BUT ?=
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
 # Tests that lean on others' packages most; how the screens look is left to what is newest.
@@ -15,12 +17,13 @@ OLDEST_TESTS := tests/tracer tests/exporters tests/samples tests/conformance tes
 # Set in many containers; the suite starts hundreds of processes, and each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format bench snapshots pictures interop oldest soak clean
+.PHONY: demo test check types covered format bench snapshots pictures interop oldest soak clean
 
+# Python compiles a module when it is first imported, and most of what is installed never is.
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q -U 'pip>=25.1'
-	@$(BIN)/python -m pip install -q -e '.[all]' --group dev -c constraints.txt
+	@$(BIN)/python -m pip install -q --no-compile -e '.[all]' --group dev -c constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## record the samples and open the viewer (no terminal: print the summary)
@@ -32,9 +35,14 @@ test: $(STAMP)  ## the test suite
 check: $(STAMP)  ## format, lint, types, contracts, tests with branch coverage
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
-	@$(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop' --cov --cov-report=term
+	@$(MAKE) --no-print-directory -j2 types covered  # mypy takes one core only
+
+types: $(STAMP)
+	@$(BIN)/mypy $(SOURCES)
+
+covered: $(STAMP)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop$(if $(BUT), and not $(BUT))' --cov --cov-report=term
 
 format: $(STAMP)  ## apply the formatter and the safe fixes
 	@$(BIN)/ruff format $(SOURCES)

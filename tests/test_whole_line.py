@@ -14,6 +14,8 @@ import pytest
 
 from flightlog_viewer import open_store
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -151,6 +151,7 @@ def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
 STEPS = ("send", "answered", "drafted", "saved")
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("spans", [8_000, pytest.param(20_000, marks=pytest.mark.soak)])
 def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path, spans: int) -> None:
     """Through an unreliable server, from a shipper that is killed before, within and after each step, all arrive."""

@@ -14,6 +14,8 @@ from flightlog.writing.span_file import SpanFile
 from tests.faults.children import finish, run, start
 from tests.faults.lines import broken, line, numbers, numbers_by_writer
 
+pytestmark = pytest.mark.programs
+
 WRITER = """
     import mmap, sys
     from flightlog.writing.span_file import SpanFile

@@ -10,6 +10,8 @@ import pytest
 
 from flightlog import read_spans
 
+pytestmark = pytest.mark.programs
+
 APP = """\
 import subprocess, sys
 from langchain_core.runnables import RunnableLambda

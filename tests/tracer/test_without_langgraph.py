@@ -6,6 +6,8 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 ABSENT = """
     import sys
     from importlib.abc import MetaPathFinder

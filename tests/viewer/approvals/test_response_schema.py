@@ -67,8 +67,20 @@ def told_by(spans: Path, database: Path) -> list[list[Approval]]:
     ]
 
 
-@pytest.mark.parametrize("by_id", [False, True], ids=["unscoped", "by id"])
-@pytest.mark.parametrize("node", [ask, by_tool, late, inside], ids=lambda node: node.__name__)
+@pytest.mark.parametrize(
+    ("node", "by_id"),
+    [
+        (ask, True),
+        (by_tool, False),
+        (late, True),
+        (inside, False),
+        *(
+            pytest.param(*way, marks=pytest.mark.soak)
+            for way in ((ask, False), (by_tool, True), (late, False), (inside, True))
+        ),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "by id" if value else "unscoped",
+)
 def test_what_was_refused_is_no_answer(tmp_path: Path, node: Any, by_id: bool) -> None:
     """The question waits until an answer is taken, and that one counts, wherever it is asked."""
     spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"

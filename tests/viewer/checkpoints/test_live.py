@@ -12,6 +12,8 @@ from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
 from tests.viewer.checkpoints.graphs import payments, thread
 
+pytestmark = pytest.mark.programs
+
 WRITER = """
 import sys, time
 from langgraph.checkpoint.sqlite import SqliteSaver

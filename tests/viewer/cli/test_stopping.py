@@ -19,7 +19,17 @@ LONG = "SELECT max(hash(a.range + b.range)) FROM range(1000000) a, range(1000000
 """A quarter of an hour: whoever stops the tests leaves nothing that runs for ever."""
 
 
-@pytest.mark.parametrize("names", [["SIGTERM"], ["SIGHUP"], ["SIGINT", "SIGINT"], ["SIGINT", "SIGTERM"]], ids="-".join)
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["SIGTERM"],
+        pytest.param(["SIGHUP"], marks=pytest.mark.soak),
+        ["SIGINT", "SIGINT"],
+        pytest.param(["SIGINT", "SIGTERM"], marks=pytest.mark.soak),
+    ],
+    ids="-".join,
+)
 def test_a_command_that_is_told_to_end_cleans_up(tmp_path: Path, names: list[str]) -> None:
     """It ends with 128 and the first signal's number, one line, and no private copy left in the temporary folder."""
     source = story().write(tmp_path / "s.jsonl")

@@ -11,6 +11,8 @@ import pytest
 from tests.viewer.tui.driving import application
 from tests.viewer.tui.recordings import support_file
 
+pytestmark = pytest.mark.programs
+
 TOLD_AT = """
 import signal, sys
 

@@ -22,8 +22,8 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("before", "bunch"),
     [
-        (["s"], ["enter", "enter"]),
-        (["y"], ["enter", "enter", "enter"]),
+        pytest.param(["s"], ["enter", "enter"], marks=pytest.mark.soak),
+        pytest.param(["y"], ["enter", "enter", "enter"], marks=pytest.mark.soak),
         (["c", "j", "c"], ["enter", "enter"]),
         (["colon"], ["enter", "enter", "enter"]),
         (["colon", *"theme", "enter"], ["enter", "enter", "enter", "enter"]),

@@ -17,7 +17,10 @@ import pytest
 from tests.viewer.tui.recordings import support_file, support_trace
 from tests.viewer.tui.threads import checkpoint_file
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
 
 
 class Tmux:
