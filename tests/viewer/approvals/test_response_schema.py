@@ -1,5 +1,7 @@
 """Questions that say what an answer has to look like: LangGraph refuses others, and still asks."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import Any, Literal
@@ -11,13 +13,15 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, ValidationError
 
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, read_spans
 from flightlog_viewer import open_store
+from flightlog_viewer.analysis.approval_document import document
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.approvals.databases import whole_picture
 from flightlog_viewer.approvals.merge import merge
 from flightlog_viewer.approvals.span_side import SpanSide, span_side
 from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.cli.app import main
 from tests.tracer.graphs import Log
 
 
@@ -67,6 +71,11 @@ def told_by(spans: Path, database: Path) -> list[list[Approval]]:
     ]
 
 
+def when(spans: Path) -> datetime:
+    """The start of the last run."""
+    return datetime.fromisoformat(max(span.start_time for span in read_spans(spans) if span.parent_run_id is None))
+
+
 @pytest.mark.parametrize(
     ("node", "by_id"),
     [
@@ -103,12 +112,17 @@ def test_what_was_refused_is_no_answer(tmp_path: Path, node: Any, by_id: bool) -
             (waiting,) = (one for one in several if one.interrupt_id == asked.id)
             assert (waiting.status, waiting.decision, waiting.question) == ("pending", None, "ship?")
             assert waiting.response_schema["properties"]["type"]["enum"] == ["approve", "reject"]
+            assert waiting.refused is not None
+            if waiting.origin == "database":
+                assert "Verdict" in (waiting.refused.error or "")
+            else:
+                assert (waiting.refused.at, waiting.refused.answer) == (when(spans), {"type": "perhaps"})
         with open_source(database) as source:
             assert [thread.status for thread in source.threads()] == ["interrupted"]
         answer({"type": "reject"})
     for several in told_by(spans, database):
         (settled,) = (one for one in several if one.interrupt_id == asked.id)
-        assert settled.status == "answered"
+        assert (settled.status, settled.refused) == ("answered", None)
         # The saver keeps the row of the answers as the refused run left it.
         if settled.origin != "database" or not (node is late and by_id):
             assert (settled.decision, settled.answer) == ("reject", {"type": "reject"})
@@ -154,3 +168,27 @@ def test_one_of_two_answers_is_refused(tmp_path: Path) -> None:
     with open_store(spans, cache=False) as store:
         found = {one.interrupt_id: one.status for one in merge([], span_side(store.query))}
     assert found == {first.id: "answered", second.id: "pending"}
+
+
+def test_who_waits_for_an_answer_sees_that_it_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The inbox shows the answer and what it has to be, `approvals` and SQL say so, until one is taken."""
+    spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
+    config: Any = {"configurable": {"thread_id": "t"}}
+    with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:
+        config["callbacks"] = [tracer]
+        graph: Any = StateGraph(Log).add_node("asks", ask).add_edge(START, "asks").compile(checkpointer=saver)
+        graph.invoke({"log": []}, config)
+        with pytest.raises(ValidationError):
+            graph.invoke(Command(resume={"type": "perhaps"}), config)
+    shown = []
+    for several in told_by(spans, database):
+        blocks = document(several[0], datetime.now(UTC), None).visible
+        shown.append("\n".join(block.text for block, _ in blocks))
+    assert all("an answer was refused" in text and "an answer has to be" in text for text in shown)
+    assert "1 validation error for Verdict" in shown[0]
+    assert all("perhaps" in text for text in shown[1:])
+    arguments = [str(spans), "--checkpoints", str(database)]
+    assert main(["approvals", *arguments]) == 0
+    assert "pending  (refused)" in capsys.readouterr().out
+    assert main(["sql", "SELECT refused ->> 'answer' ->> 'type' AS tried FROM interrupts", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"tried": "perhaps"}]

@@ -8,7 +8,7 @@ from flightlog_viewer.analysis.document import Block, Document, gap, heading, js
 from flightlog_viewer.analysis.question_line import allowed
 from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet
 from flightlog_viewer.analysis.times import wall
-from flightlog_viewer.approvals.approval import Approval, Moment
+from flightlog_viewer.approvals.approval import Approval, Moment, Refusal
 
 
 def age_seconds(approval: Approval, now: datetime) -> float | None:
@@ -36,7 +36,8 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     if approval.status == "pending":
         seen = "" if as_of is None else f" as of {wall(as_of, tz)}"
         waits = "?" if seconds is None else units.age(seconds)
-        blocks.append(Block(f"has waited {waits}; no answer is recorded{seen}", "wait"))
+        known = f"no answer is recorded{seen}" if approval.refused is None else "an answer was refused"
+        blocks.append(Block(f"has waited {waits}; {known}", "wait"))
     elif approval.status == "answered":
         blocks += _answered(approval, tz)
     else:
@@ -55,6 +56,8 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     if approval.response_schema is not None and approval.status == "pending":
         made = approval.response_schema
         blocks.append(Block("an answer has to be", "strong", make=lambda: json_blocks(made, depth=0), value=made))
+    if approval.refused is not None and approval.status == "pending":
+        blocks += _refused(approval.refused, tz)
     if approval.answer_recorded:
         blocks.append(_quoted("answer", approval.answer))
     if approval.status == "pending":
@@ -77,6 +80,14 @@ def _answered(approval: Approval, tz: tzinfo) -> list[Block]:
         blocks.append(_quoted("notes", approval.notes))
     blocks.append(Block(_when(approval.answered, tz), "", "at      "))
     return blocks
+
+
+def _refused(refusal: Refusal, tz: tzinfo) -> list[Block]:
+    """The answer that was not of the schema, or, where only a database tells of it, what came of it."""
+    when = "" if refusal.at is None else f", {wall(refusal.at, tz)}"
+    if refusal.answer_recorded:
+        return [_quoted(f"an answer that was refused{when}", refusal.answer)]
+    return [_quoted("an answer was refused with", refusal.error)]
 
 
 def _quoted(label: str, value: Any) -> Block:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.approval import Approval, Refusal
 from flightlog_viewer.approvals.checkpoint_side import exchanges
 from flightlog_viewer.checkpoints.model import Step, Task, ThreadSummary
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -73,6 +73,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "question": normal_form(approval.question),
         "question_recorded": approval.question_recorded,
         "response_schema": normal_form(approval.response_schema),
+        "refused": None if approval.refused is None else refusal_form(approval.refused),
         "decision": approval.decision,
         "answer": normal_form(approval.answer),
         "answer_recorded": approval.answer_recorded,
@@ -88,6 +89,11 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "breakpoint": approval.breakpoint,
         "inferred": approval.breakpoint,
     }
+
+
+def refusal_form(refusal: Refusal) -> dict[str, Any]:
+    """An answer that was refused: ``at`` and ``answer`` where spans tell of it, ``error`` where a database does."""
+    return {"at": _time(refusal.at), "answer": normal_form(refusal.answer), "error": refusal.error}
 
 
 def to_json(form: Any) -> str:

@@ -25,6 +25,18 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The last answer that LangGraph refused: it was not of the schema that its question gives."""
+
+    at: datetime | None = None
+    """When it was given; spans know, databases do not."""
+    answer: Any = None
+    answer_recorded: bool = False
+    error: str | None = None
+    """What the task failed with; databases keep it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """One question and what became of it."""
 
@@ -46,6 +58,8 @@ class Approval:
     risk: float | None = None
     response_schema: Any = None
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
+    refused: Refusal | None = None
+    """Of a question that waits in spite of an answer."""
     origin: Literal["database", "spans", "both"] = "database"
     breakpoint: bool = False
     turn: int = 0

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
+from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, Refusal, at, breakpoint_id, parse_time
 from flightlog_viewer.approvals.decisions import risk_score, said_in
 from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import Step, Task
@@ -163,7 +163,10 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
             risk=base.risk if risk is None else risk,
             asked=_exactly(task.asked_at, base.asked),
         )
-        yield asked if task.status == "interrupted" else _answered(asked, step, task, before)
+        if task.status == "interrupted":
+            yield asked if task.error is None else replace(asked, refused=Refusal(error=str(task.error)))
+        else:
+            yield _answered(asked, step, task, before)
 
 
 def _answered(asked: Approval, step: Step, task: Task, before: int) -> Approval:

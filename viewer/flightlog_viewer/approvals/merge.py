@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from flightlog_viewer.approvals.approval import Approval, Moment, at, breakpoint_id
+from flightlog_viewer.approvals.approval import Approval, Moment, Refusal, at, breakpoint_id
 from flightlog_viewer.approvals.decisions import risk_score
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanPause, SpanQuestion, SpanSide
 from flightlog_viewer.checkpoints.inert import is_opaque
@@ -27,13 +27,16 @@ def merge(recorded: Iterable[Approval], spans: SpanSide) -> list[Approval]:
     by_name: dict[str, list[SpanQuestion]] = {}
     for question in asked:
         by_name.setdefault(question.interrupt_id, []).append(question)
-    by_question = _answers_by_question(spans.answers, asked)
+    by_question = _answers_by_question((one for one in spans.answers if not one.refused), asked)
+    refused = _answers_by_question((one for one in spans.answers if one.refused), asked)
     for name, askings in by_name.items():
         for turn, (question, answer) in enumerate(_turns(askings, by_question.get(name, ()))):
             known = found.get((name, turn))
             newest = spans.went_on.get(question.thread_id or "")
             left = known is None and answer is None and newest is not None and newest > askings[-1].asked_at
             known = _with_span(known, question, turn, answer)
+            if answer is None and (tries := refused.get(name)):
+                known = _with_refusal(known, tries[-1])
             found[name, turn] = replace(known, status="abandoned") if left else known
     # The questions of one task are known to be of one moment at times; they stay in their order.
     return sorted(found.values(), key=lambda approval: _order(approval.asked_at))
@@ -97,7 +100,12 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
         return known
     if not known.answer_recorded or is_opaque(known.answer):
         known = replace(known, answer=answer.answer, answer_recorded=True)
-    return replace(known, status="answered", answered=at(answer.answered_at))
+    return replace(known, status="answered", answered=at(answer.answered_at), refused=None)
+
+
+def _with_refusal(known: Approval, answer: SpanAnswer) -> Approval:
+    error = None if known.refused is None else known.refused.error
+    return replace(known, refused=Refusal(answer.answered_at, answer.answer, answer_recorded=True, error=error))
 
 
 def _with_pause(known: Approval | None, pause: SpanPause) -> Approval:

@@ -36,6 +36,8 @@ class SpanAnswer:
     answered_at: datetime
     checkpoint_id: str | None = None
     """From where the run went on, where LangGraph told."""
+    refused: bool = False
+    """It was not of the question's schema, and the question still waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class SpanSide:
 
     asked: Sequence[SpanQuestion] = ()
     answers: Sequence[SpanAnswer] = ()
+    """Those that LangGraph refused too."""
     pauses: Sequence[SpanPause] = ()
     went_on: Mapping[str, datetime] = field(default_factory=dict)
     """Thread to the start of its newest run that ended well; what waits is asked again by every run."""
@@ -100,10 +103,10 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
 def span_answers(
     rows: Iterable[Mapping[str, Any]], questions: Iterable[Mapping[str, Any]] = ()
 ) -> Iterator[SpanAnswer]:
-    """The answers in the rows of the named query `answers`, without those that LangGraph refused.
+    """The answers in the rows of the named query `answers`.
 
-    It refuses what is not of the question's schema, and the question still waits. Of several that a run brought by
-    their ids, those are refused whose tasks said so: `questions` are the rows that tell which task asked what.
+    LangGraph refuses what is not of the question's schema. Of several that a run brought by their ids, those are
+    refused whose tasks said so: `questions` are the rows that tell which task asked what.
     """
     asking: dict[str, set[Any]] = {}
     for question in questions:
@@ -116,9 +119,8 @@ def span_answers(
         for item in _items(row["resumes"]):
             name = item.get("interrupt_id")
             named = name if isinstance(name, str) else None
-            if refused_by and (named is None or not asking.get(named, set()).isdisjoint(refused_by)):
-                continue
-            yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, row["checkpoint_id"])
+            refused = bool(refused_by) and (named is None or not asking.get(named, set()).isdisjoint(refused_by))
+            yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, row["checkpoint_id"], refused)
 
 
 def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:

@@ -14,6 +14,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from flightlog_viewer.analysis.json_forms import refusal_form
 from flightlog_viewer.approvals.approval import Approval, parse_time
 from flightlog_viewer.approvals.databases import Picture
 from flightlog_viewer.checkpoints import Step, open_source
@@ -190,6 +191,7 @@ def _interrupt_row(database: str | None, approval: Approval) -> dict[str, Any]:
         "status": approval.status,
         "question": _json(approval.question) if approval.question_recorded else None,
         "response_schema": None if approval.response_schema is None else _json(approval.response_schema),
+        "refused": None if approval.refused is None else _json(refusal_form(approval.refused)),
         "decision": approval.decision,
         "answer": _json(approval.answer) if approval.answer_recorded else None,
         "decided_by": approval.decided_by,

@@ -49,7 +49,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     "interrupts": {
         **dict.fromkeys(("database", "interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id"), _TEXT),
         "status": _TEXT,
-        **dict.fromkeys(("question", "response_schema"), _JSON),
+        **dict.fromkeys(("question", "response_schema", "refused"), _JSON),
         "decision": _TEXT,
         "answer": _JSON,
         **dict.fromkeys(("decided_by", "notes"), _TEXT),

@@ -144,7 +144,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 _COLUMNS = (
     *("interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id", "status"),
-    *("question", "question_recorded", "response_schema"),
+    *("question", "question_recorded", "response_schema", "refused"),
     *("decision", "answer", "answer_recorded", "decided_by", "notes", "risk_score"),
     *("asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
     *("inferred", "waiting_ms", "database"),
@@ -219,6 +219,7 @@ def _show(
         item["lag"] = _lag(item)
         kept = item["question_recorded"]
         item["asks"] = cut(asked(item["question"])) if kept else "(breakpoint)" if item["breakpoint"] else "(not kept)"
+        item["decision"] = "(refused)" if item["refused"] else item["decision"]
     output.table(columns, rows)
     if advice is not None:
         _show_advice(advice)
