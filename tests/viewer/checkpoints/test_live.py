@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,16 @@ from tests.viewer.checkpoints.graphs import payments, thread
 pytestmark = pytest.mark.programs
 
 WRITER = """
-import sys, time
+import sys, threading, time
 from langgraph.checkpoint.sqlite import SqliteSaver
 from tests.viewer.checkpoints.graphs import payments, thread
 slowest = 0.0
 with SqliteSaver.from_conn_string(sys.argv[1]) as saver:
     graph = payments().compile(checkpointer=saver)
-    deadline = time.monotonic() + float(sys.argv[2])
+    read_on = threading.Thread(target=sys.stdin.read, daemon=True)  # until whoever reads has enough
+    read_on.start()
     number = 0
-    while time.monotonic() < deadline:
+    while number < int(sys.argv[2]) or read_on.is_alive():
         started = time.monotonic()
         graph.invoke({"amount": number, "outcome": {"text": "x" * 4000}}, thread(f"t{number % 3}"))
         slowest = max(slowest, time.monotonic() - started)
@@ -36,18 +38,21 @@ STEPS = 4
 
 
 def watch(path: Path, seconds: float, capsys: pytest.CaptureFixture[str]) -> int:
-    """Read in a loop while a process of its own writes; gives how often everything was read."""
-    command = [sys.executable, "-c", WRITER, str(path), str(seconds)]
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    """Read in a loop while a process of its own writes, once at least; gives how often everything was read."""
+    command = [sys.executable, "-c", WRITER, str(path), "0"]
+    pipe = subprocess.PIPE
+    writer = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    assert writer.stdin is not None
     assert writer.stdout is not None
     rounds = done = 0
     slowest = 0.0
+    end = time.monotonic() + seconds
     for text in writer.stdout:
         if text.startswith("slowest"):
             slowest = float(text.split()[1])
             continue
         done = int(text)
-        if done % 8 or writer.poll() is not None:
+        if done % 8 or writer.stdin.closed:
             continue
         assert main(["threads", "--checkpoints", str(path), "--json"]) == 0
         listed = json.loads(capsys.readouterr().out)
@@ -56,6 +61,8 @@ def watch(path: Path, seconds: float, capsys: pytest.CaptureFixture[str]) -> int
         steps = json.loads(capsys.readouterr().out)["steps"]
         assert len(steps) >= (done + 2) // 3 * STEPS
         rounds += 1
+        if time.monotonic() > end:
+            writer.stdin.close()
     assert writer.wait(30) == 0, writer.stderr.read() if writer.stderr else ""
     writer.stdout.close()
     if writer.stderr:
@@ -87,7 +94,9 @@ def test_a_slow_reader_does_not_pin_the_log(tmp_path: Path) -> None:
     with open_source(path) as source:
         steps = source.history("t0").steps
         next(steps)
-        subprocess.run([sys.executable, "-c", WRITER, str(path), "0.6"], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", WRITER, str(path), "100"], check=True, capture_output=True, stdin=subprocess.DEVNULL
+        )
         log = path.with_name("x.sqlite-wal")
         assert log.stat().st_size < 8 * 1024 * 1024
         assert next(steps) is not None
