@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from time import sleep
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from textual.app import App
 from textual.css.stylesheet import Stylesheet
 
 from flightlog.errors import UsageError
@@ -172,6 +175,38 @@ def test_a_pager_is_run_however_it_is_named(named: str, tmp_path: Path, monkeypa
     app = SimpleNamespace(suspend=contextlib.nullcontext, refresh=lambda layout: None)
     handover.show(app, "the text", "PAGER", "cat")
     assert (tmp_path / "shown").read_text() == "the text"
+
+
+@pytest.mark.parametrize("pager", ["nowhere/less", "./interrupted"])
+def test_the_viewer_comes_back_from_a_pager(pager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one that is not installed, and from one in which Ctrl-C was pressed, which the terminal tells both."""
+    program = tmp_path / "interrupted"
+    program.write_text("#!/bin/sh\nkill -INT $PPID\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAGER", pager)
+    seen: list[str] = []
+    driver = SimpleNamespace(
+        can_suspend=True,
+        no_automatic_restart=contextlib.nullcontext,
+        suspend_application_mode=lambda: seen.append("away"),
+        resume_application_mode=lambda: seen.append("back"),
+    )
+    app = SimpleNamespace(
+        _driver=driver,
+        _suspend_signal=lambda: None,
+        _resume_signal=lambda: None,
+        refresh=lambda layout: None,
+        notify=lambda text, **options: seen.append(text),
+    )
+    app.suspend = partial(App.suspend, cast(Any, app))  # Textual's own
+    handover.show(app, "the text", "PAGER", "less")
+    said = (
+        []
+        if "interrupted" in pager
+        else ["nowhere/less cannot be run: No such file or directory ($PAGER names another)"]
+    )
+    assert seen == ["away", "back", *said]
 
 
 async def test_figures_in_the_smallest_terminal(spans: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,12 +56,12 @@ def show(app: Any, text: str, variable: str, otherwise: str) -> None:
     command = _words(os.environ.get(variable, "")) or _words(otherwise)
     try:
         with app.suspend():
-            subprocess.run([*command, str(file)], check=False)
-    except OSError as error:
-        app.notify(f"{command[0]} cannot be run: {error.strerror}", severity="error", markup=False)
+            problem = _run([*command, str(file)])
     except Exception as error:  # a driver that cannot suspend: the browser
         app.notify(f"not possible here ({type(error).__name__}); the text is in {file}", markup=False)
         return
+    if problem:
+        app.notify(f"{problem} (${variable} names another)", severity="error", markup=False)
     with suppress(OSError):
         file.unlink()
     app.refresh(layout=True)
@@ -74,6 +75,22 @@ def toggle_mouse(app: Any) -> str:
         return "this terminal has no mouse"
     turn()
     return "the mouse selects text in the terminal; % takes it back" if on else "the mouse belongs to the viewer again"
+
+
+def _run(command: list[str]) -> str | None:
+    """Run a program that has the terminal; what kept it from running. Raises nothing, or the viewer stays suspended.
+
+    Ctrl-C is meant for the program, though the terminal tells us too.
+    """
+    # A handler that does nothing, since a program inherits a signal that is ignored.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        subprocess.run(command, check=False)
+    except OSError as error:
+        return f"{command[0]} cannot be run: {error.strerror}"
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+    return None
 
 
 def _words(text: str) -> list[str]:
