@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from flightlog.errors import UsageError
+from flightlog.streams import drop_output
 from flightlog_samples.catalogue import DEFAULT, SAMPLES, Sample, select
 from flightlog_samples.recording import DEFAULT_OUT, record
 
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.list:
         for sample in SAMPLES:
-            print(f"{sample.name:<18} {sample.shows}")
+            _say(f"{sample.name:<18} {sample.shows}")
         return 0
     try:
         samples = select(options.names)
@@ -31,8 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _announced(sample: Sample, out: Path) -> None:
-    print(f"-- {sample.name}: {sample.shows}", flush=True)
+    _say(f"-- {sample.name}: {sample.shows}")
     sample.story()(out)
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError:  # the reader (`| head`) has left, or the disk is full: what is recorded is the same
+        drop_output()
 
 
 if __name__ == "__main__":

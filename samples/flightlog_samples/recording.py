@@ -22,6 +22,8 @@ from flightlog.errors import FlightlogError, UsageError
 MARKER = ".flightlog-demo"
 DEFAULT_OUT = "flightlog-demo"
 _STEMS = ("spans", "checkpoints", "report_service", "chat_service", "support_desk")
+_SENDING = [f"{whose}_{what}" for whose in ("LANGSMITH", "LANGCHAIN") for what in ("TRACING", "TRACING_V2", "HANDLER")]
+"""Variables by which LangChain sends every run to LangSmith."""
 _ENDINGS = (".jsonl", ".jsonl.*.open", ".sqlite", ".sqlite-wal", ".sqlite-shm", ".lock")
 
 
@@ -82,7 +84,12 @@ def run(name: str, story: Story, argv: Sequence[str] | None = None) -> int:
 
 
 def record(out: Path, stories: Sequence[Story]) -> int:
-    """Record stories, one after the other, into a fresh `out`. Exit status 0, or 2 with a sentence on stderr."""
+    """Record stories, one after the other, into a fresh `out`. Exit status 0, or 2 with a sentence on stderr.
+
+    They are recorded here and sent nowhere, whatever the environment says for other programs.
+    """
+    for name in _SENDING:
+        os.environ.pop(name, None)
     try:
         prepare(out)
         for story in stories:
@@ -94,6 +101,8 @@ def record(out: Path, stories: Sequence[Story]) -> int:
     except Exception as error:
         # A provider may refuse in any way it likes; the scripted model has no excuse.
         if not (model := os.environ.get("FLIGHTLOG_MODEL")):
+            if isinstance(error, OSError | sqlite3.OperationalError):
+                return failed(f"cannot write to {out}: {error}")
             raise
         first, *_ = str(error).splitlines() or [""]
         return failed(f"with FLIGHTLOG_MODEL={model}: {type(error).__name__}: {first}")

@@ -1,11 +1,16 @@
 """Where recordings go, and the command line that makes them."""
 
+import contextlib
+import os
 import re
 import runpy
+import sqlite3
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from langsmith.utils import get_env_var, tracing_is_enabled
 
 from flightlog.errors import UsageError
 from flightlog_samples.__main__ import main
@@ -42,6 +47,38 @@ def test_ctrl_c_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
     assert record(tmp_path / "out", [stopped]) == 2
     assert "stopped" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says where nothing could be written; the status is 2."""
+
+    def story(out: Path) -> None:
+        with contextlib.closing(sqlite3.connect(out / "checkpoints.sqlite")) as database:
+            database.execute("PRAGMA max_page_count = 1")
+            database.execute("CREATE TABLE checkpoints (thread_id TEXT)")
+
+    assert record(tmp_path, [story]) == 2
+    assert capsys.readouterr().err == f"flightlog: cannot write to {tmp_path}: database or disk is full\n"
+
+
+def test_what_is_recorded_is_sent_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that sends the runs of other programs to LangSmith does not send those of a sample."""
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        monkeypatch.setenv(name, "true")
+    cast(Any, get_env_var).cache_clear()
+    asked: list[object] = []
+    assert record(tmp_path, [lambda out: asked.append(tracing_is_enabled())]) == 0
+    assert asked == [False]
+
+
+def test_a_recording_goes_on_when_its_reader_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `| head` leaves unread is no reason to stop, nor for a traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as left:
+        monkeypatch.setattr(sys, "stdout", left)
+        assert main(["--out", str(tmp_path), "persistence"]) == 0
+    assert (tmp_path / "spans.jsonl").stat().st_size
 
 
 def test_an_unknown_sample_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,7 +164,11 @@ def test_run_imports_no_langchain(tmp_path: Path) -> None:
 
 
 def test_run_says_when_that_python_has_no_flightlog(tmp_path: Path) -> None:
-    """A Python of another environment without flightlog runs as ever, and one sentence says it is not recorded."""
+    """A Python of another environment without flightlog runs as ever, and one sentence says it is not recorded.
+
+    A folder of that name, where the command is run, does not pass for it.
+    """
+    (tmp_path / "flightlog").mkdir()
     other = tmp_path / "python3"
     other.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # -S: no site-packages
     other.chmod(0o755)

@@ -179,7 +179,9 @@ def _has_flightlog(program: str) -> bool:
     import subprocess
 
     try:
-        tried = subprocess.run([program, "-c", "import flightlog"], capture_output=True, check=False, timeout=20)
+        # Not from the current folder: one that is called flightlog would pass for it.
+        code = "import sys; sys.path = [folder for folder in sys.path if folder]; import flightlog"
+        tried = subprocess.run([program, "-c", code], capture_output=True, check=False, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return True  # not for us to judge
     return tried.returncode == 0

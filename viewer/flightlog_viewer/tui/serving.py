@@ -100,5 +100,6 @@ class GuardedServer(Server):
 
 def serve(arguments: Sequence[str], port: int) -> int:
     """Serve ``flightlog view`` with these arguments until Ctrl+C."""
-    GuardedServer([sys.executable, "-m", "flightlog", "view", *arguments], port).serve()
+    # -P, or a calendar.py beside the span files would be run in place of Python's.
+    GuardedServer([sys.executable, "-P", "-m", "flightlog", "view", *arguments], port).serve()
     return 0

@@ -83,7 +83,8 @@ def program() -> str:
 
 def _record(arguments: list[str]) -> int:
     sys.stdout.flush()
-    command = [sys.executable, "-m", "flightlog_samples", *arguments]
+    # -P, or a calendar.py in this folder would be run in place of Python's.
+    command = [sys.executable, "-P", "-m", "flightlog_samples", *arguments]
     recording = None
     try:
         with undisturbed():
