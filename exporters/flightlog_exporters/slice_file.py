@@ -165,7 +165,8 @@ class SliceFile:
 
     def _select(self, query: str) -> Iterator[tuple[Any, ...]]:
         with _room():
-            yield from self._db.execute(query)
+            for row in self._db.execute(query):  # noqa: UP028 - it would close the cursor, of a closed database too
+                yield row
 
     def _write_rows(self) -> None:
         with _room():

@@ -1,3 +1,5 @@
+import errno
+import gc
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +117,20 @@ def test_no_room_to_sort(monkeypatch: pytest.MonkeyPatch) -> None:
             perfetto.write((chain(f"s{number}", number, 1) for number in range(2000)), io.BytesIO())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_no_room_for_the_timeline() -> None:
+    """Whatever ends it in the middle, what read the slices leaves no traceback of its own behind."""
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if b'"X"' in data:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    with pytest.raises(OSError, match="No space left"):
+        perfetto.write([chain("a", 0, 1), chain("b", 1, 1)], Full())
+    gc.collect()
 
 
 def test_times_at_the_end_of_the_calendar() -> None:
