@@ -1,7 +1,10 @@
 """Inputs that cannot be read, given to every command that reads."""
 
+import ctypes
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,42 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     assert "\x1b" not in shown.err
     assert "fault of flightlog" not in shown.err
     assert kind != "unreadable" or "/proc/self/mem cannot be read: " in shown.err
+
+
+@pytest.fixture
+def like_others() -> Iterator[None]:
+    """Root reads whatever it likes; here it is held to the permissions of files, as everybody is."""
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("needs a user who is not root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # linux/capability.h: version 3, this thread
+    before = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, each in two halves
+    assert libc.capget(header, before) == 0
+    fewer = type(before)(*before)
+    fewer[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, fewer) == 0
+    yield
+    assert libc.capset(header, before) == 0
+
+
+@pytest.mark.usefixtures("like_others")
+def test_files_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder's files that may not be read are named: alone they are status 2, beside others a word on stderr."""
+    closed = story().write(tmp_path / "closed.jsonl")
+    closed.chmod(0)
+    monkeypatch.chdir(tmp_path)
+    for given in ([], ["."], [str(tmp_path)]):
+        assert main(["summary", *given]) == 2
+        assert "closed.jsonl cannot be read: permission denied" in capsys.readouterr().err
+    story().write(tmp_path / "open.jsonl")
+    for command in (["summary", "."], ["export", "otlp-json", ".", "-o", "out"]):
+        assert main(command) == 0
+        assert "flightlog: closed.jsonl is left out: permission denied\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", SOME)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog_viewer.analysis.units import plural
+from flightlog_viewer.cli.opening import say_closed
 
 _LOOKED_AT: Final = 1 << 20
 """Bytes of the first line of a file that is none of spans."""
@@ -45,6 +46,8 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     if not waits and not any(map(size_of, files)):
         names = ", ".join(str(file) for file in files)
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")
+    if not waits:
+        say_closed(paths or ())
     return files
 
 

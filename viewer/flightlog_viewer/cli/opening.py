@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
@@ -13,6 +14,7 @@ from flightlog_viewer.analysis.times import point, zone
 from flightlog_viewer.cli.output import note, printed
 from flightlog_viewer.cli.progress import Progress
 from flightlog_viewer.cli.starting_over import StartOverError
+from flightlog_viewer.safe_text import name_text
 
 if TYPE_CHECKING:
     from flightlog_viewer import Store
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _SAID: Final = 3
-"""Damaged files that are named."""
+"""Damaged files, or others that could not be read, that are named."""
 _DAMAGED: Final = "the index cache of these files was damaged and has been removed"
 
 
@@ -63,8 +65,8 @@ def opened(
     allow_empty: bool = False,
     quiet: bool = False,
 ) -> Iterator["Store"]:
-    """The store over PATHS, closed at the end. Says on stderr what is missing in them, unless ``quiet``: lines that
-    are not spans, spans that could not be written, spans of a later version.
+    """The store over PATHS, closed at the end. Says on stderr what is missing in them: files that may not
+    be read, and unless ``quiet`` lines that are not spans, spans that could not be written, spans of a later version.
 
     Raises StartOverError when the index cache turns out to be damaged before anything was printed.
     """
@@ -80,6 +82,7 @@ def opened(
             allow_empty=allow_empty,
         )
     with store:
+        say_closed(paths or ())
         rejected = 0 if quiet else store.reject_count
         damaged = store.damaged_files if rejected else []
         for sentence in damaged[:_SAID]:
@@ -104,6 +107,17 @@ def opened(
                 raise UnreadableError(f"{_DAMAGED}: give the command again") from None
             note(_DAMAGED)
             raise StartOverError from None
+
+
+def say_closed(paths: Sequence[str]) -> None:
+    """Name the files in the folders among ``paths`` that this user may not read."""
+    from flightlog_viewer.store.files.sources import closed_to_us
+
+    closed = closed_to_us(Path(path).expanduser() for path in paths)
+    for path in closed[:_SAID]:
+        note(f"{name_text(path)} is left out: permission denied")
+    if len(closed) > _SAID:
+        note(f"{len(closed) - _SAID:,} more files are left out: permission denied")
 
 
 def _say_gaps(gaps: "Gaps") -> None:

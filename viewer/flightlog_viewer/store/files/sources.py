@@ -40,9 +40,30 @@ def newest(folder: Path) -> Path:
     for path in candidates:
         if looks_like_spans(path):
             return path
+    _refuse_closed(folder)
     raise UnreadableError(
         f"no span file (*.jsonl) in {folder.absolute()}: name one, or record some with `flightlog demo`"
     )
+
+
+def closed_to_us(folders: Iterable[Path]) -> list[Path]:
+    """Files of these folders that are called like span files and may not be read: a tracer's are for its user alone."""
+    return [path for folder in folders if folder.is_dir() for path in _span_files(folder) if not _may_read(path)]
+
+
+def _refuse_closed(folder: Path) -> None:
+    for path in closed_to_us([folder]):
+        raise UnreadableError(f"{path} cannot be read: permission denied")
+
+
+def _may_read(path: Path) -> bool:
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        return False
+    except OSError:  # rotation has deleted it meanwhile
+        return True
+    return True
 
 
 def _written_at(path: Path) -> float:
@@ -79,6 +100,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
     if path.is_dir():
         files = [file for file in _span_files(path) if _belongs(file, known)]
         if not files:
+            _refuse_closed(path)
             raise UnreadableError(f"no span file (*.jsonl, *.jsonl.gz, *.jsonl.zst) in the folder {given}")
         return files
     if path.exists():
