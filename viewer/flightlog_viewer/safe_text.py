@@ -19,6 +19,7 @@ _FORBIDDEN: Final = (
     "\U000e0000-\U000e0fff"  # tags: text that nobody sees
 )
 _CONTROL: Final = re.compile(f"[{_FORBIDDEN}]")
+_NOT_ASCII: Final = re.compile(f"[{_FORBIDDEN}]|[^\x00-\x7f]")
 _BREAK: Final = re.compile("\r\n|[\n\x0b\x0c\r\x85\u2028\u2029]")
 _SPACES: Final = re.compile("[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
 
@@ -34,9 +35,9 @@ def safe_text(text: str, *, keep_newlines: bool = False) -> str:
     return _CONTROL.sub("", spaced)
 
 
-def safe_json(text: str) -> str:
+def safe_json(text: str, *, ascii_only: bool = False) -> str:
     """JSON text with the same characters escaped instead of dropped: the same value, harmless on a terminal."""
-    return _CONTROL.sub(lambda found: _escape(found[0]), text)
+    return (_NOT_ASCII if ascii_only else _CONTROL).sub(lambda found: _escape(found[0]), text)
 
 
 def is_text(text: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flightlog_viewer.cli.column_widths import fit
-from flightlog_viewer.cli.output import Column, csv_rows, table
+from flightlog_viewer.cli.output import Column, csv_rows, json_line, json_parts, json_rows, json_value, table
 from tests.viewer.span_lines import story
 
 ROWS = [
@@ -30,6 +30,23 @@ def test_a_spreadsheet_runs_nothing_from_our_csv(capsys: pytest.CaptureFixture[s
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert rows[0]["name"] == "'=HYPERLINK(1)"
     assert rows[1] == {"name": "plain[2J", "ms": "-3.0", "at": ""}
+
+
+def json_part(value: object) -> None:
+    """A whole document in one part."""
+    json_parts([json.dumps(value, ensure_ascii=False)])
+
+
+def test_json_is_utf_8_or_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the locale has another encoding, what a program reads is the same value."""
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        for write in (json_value, json_line, lambda value: json_rows(value, [value]), json_part):
+            out = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
+            with monkeypatch.context() as patched:
+                patched.setattr(sys, "stdout", out)
+                write(["ö日🎉"])
+            out.seek(0)
+            assert "ö日🎉" in str(json.loads(out.buffer.read()))
 
 
 @pytest.mark.parametrize("start", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\x00=1", "\u200b=1"])

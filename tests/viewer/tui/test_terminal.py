@@ -56,13 +56,14 @@ def wait_for_end(terminal: Terminal) -> int:
 def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
     """Ctrl+Z leaves a terminal to work in and fg draws anew, SIGSTOP and a size of nothing do no harm, SIGTERM ends it.
 
-    All of it without one colour, because terminfo knows none for this terminal, and with stderr in a file, which gets
-    no picture.
+    All of it without one colour, because terminfo knows none for this terminal, in ASCII, because its encoding has no
+    lines to draw with, as large as it is, whatever COLUMNS says, and with stderr in a file, which gets no picture.
     """
     spans, errors = support_file(tmp_path / "s.jsonl", 3), tmp_path / "errors.log"
     line = shlex.join([sys.executable, "-m", "flightlog", "view", str(spans), "--no-cache"])
     shell = ["sh", "-c", f"unset COLORTERM; exec {line} 2>{shlex.quote(str(errors))}"]
-    with Terminal(shell, env={"TERM": "vt100", "HOME": str(home)}) as terminal:
+    odd = {"TERM": "vt100", "PYTHONIOENCODING": "latin-1", "COLUMNS": "200", "LINES": "60"}
+    with Terminal(shell, env={**odd, "HOME": str(home)}) as terminal:
         terminal.wait_for("3 traces")
         assert not is_restored(terminal.output)
         terminal.send("\x1a")
@@ -80,6 +81,8 @@ def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
         terminal.resize(80, 24)
         terminal.settle(sure=True)
         assert "3 traces" in terminal.text()
+        assert terminal.output.isascii()
+        assert rb"\u" not in terminal.output
         assert not re.search(rb"\x1b\[[0-9;]*(?<![0-9])(3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]", terminal.output)
         os.kill(terminal.pid, signal.SIGTERM)
         assert wait_for_end(terminal) == 128 + signal.SIGTERM

@@ -106,12 +106,12 @@ def missing(problems: Sequence[str]) -> int:
 
 def json_value(value: Any) -> None:
     """The value as JSON on stdout, indented, dates in UTC with a Z."""
-    _write(_json(value, orjson.OPT_INDENT_2) + "\n")
+    _write_json(_json(value, orjson.OPT_INDENT_2) + "\n")
 
 
 def json_line(value: Any) -> None:
     """The value as one line of JSON on stdout."""
-    _write(_json(value, 0) + "\n")
+    _write_json(_json(value, 0) + "\n")
 
 
 def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -119,7 +119,7 @@ def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     first = True
     for row in rows:
         text = _json(dict(zip(names, row, strict=True)), 0)
-        _write(("[\n " if first else ",\n ") + text)
+        _write_json(("[\n " if first else ",\n ") + text)
         first = False
     _write("[]\n" if first else "\n]\n")
 
@@ -127,7 +127,7 @@ def json_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def json_parts(parts: Iterable[str]) -> None:
     """The pieces of a JSON document on stdout, written as they come."""
     for part in parts:
-        _write(safe_json(part))
+        _write_json(part)
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -193,7 +193,12 @@ def grid(
 
 def _json(value: Any, option: int) -> str:
     option |= orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
-    return safe_json(dumps(value, option))
+    return dumps(value, option)
+
+
+def _write_json(text: str) -> None:
+    """Where stdout is not UTF-8, as JSON is, what is beyond ASCII is escaped: the same value to every program."""
+    _write(safe_json(text, ascii_only=not unicode()))
 
 
 def _cell(column: Column, row: Mapping[str, Any]) -> str:

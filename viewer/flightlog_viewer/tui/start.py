@@ -44,7 +44,12 @@ def run(
     # Textual leaves cycles behind with every paint. Rare looks for them are long ones, frequent ones cost more in all.
     gc.set_threshold(5_000, 20, 50)
     app = FlightlogApp(
-        session, first_rows=first_rows, ascii_only=ascii_only, theme=theme, ttl_seconds=ttl_seconds, zone=zone
+        session,
+        first_rows=first_rows,
+        ascii_only=ascii_only or not _draws_unicode(),
+        theme=theme,
+        ttl_seconds=ttl_seconds,
+        zone=zone,
     )
     ending.end_with_the_terminal()
     try:
@@ -63,8 +68,17 @@ def _know_the_terminal() -> None:
     if sys.__stdout__ is not None and sys.__stdout__.isatty() and not (sys.__stderr__ and sys.__stderr__.isatty()):
         # Textual draws on stderr: with `2>errors.log` the picture would go there.
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
+    if sys.__stdout__ is not None and sys.__stdout__.isatty() and all(os.get_terminal_size(sys.__stdout__.fileno())):
+        for name in ("COLUMNS", "LINES"):  # right once (`docker exec -e COLUMNS=...`); the terminal can be resized
+            os.environ.pop(name, None)
     if "COLORTERM" not in os.environ and not _has_colours():
         os.environ["NO_COLOR"] = "1"
+
+
+def _draws_unicode() -> bool:
+    """Whether the locale's encoding has all characters; Textual draws on stderr."""
+    encoding = sys.__stderr__.encoding if sys.__stderr__ is not None else "utf-8"
+    return encoding.lower().startswith("utf")
 
 
 def _has_colours() -> bool:
