@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 import flightlog
 from flightlog import JsonlTracer, attach, read_spans
+from flightlog.errors import UsageError
 
 
 def _add_one(x: int) -> int:
@@ -217,6 +218,48 @@ def test_same_file_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     spans = list(read_spans(path))
     assert len(spans) == 6
     assert len({span.run_id for span in spans}) == 6
+
+
+def test_a_path_at_home_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` means the same to whoever looks for the tracer of a file as to the tracer."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tracer = flightlog.install("~/trace.jsonl")
+    assert flightlog.install("~/trace.jsonl") is tracer
+    with flightlog.trace("~/trace.jsonl") as inside:
+        assert inside is tracer
+
+
+def test_a_current_folder_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A relative path is a usage error then, and from the environment a warning: a release was removed, say."""
+    (tmp_path / "old").mkdir()
+    monkeypatch.chdir(tmp_path / "old")
+    (tmp_path / "old").rmdir()
+    with pytest.raises(UsageError, match="the current folder is gone"):
+        flightlog.install("trace.jsonl")
+    with pytest.raises(UsageError, match="the current folder is gone"), flightlog.trace("trace.jsonl"):
+        pass
+    monkeypatch.setenv("FLIGHTLOG_PATH", "trace.jsonl")
+    attach.attach_from_environment()
+    assert "nothing is recorded: FLIGHTLOG_PATH: 'trace.jsonl' cannot be" in caplog.text
+
+
+def test_blanks_around_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files of variables, of Docker say, bring blanks and the line ends of Windows along: they mean nothing."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("PATH", f" {tmp_path}/t.jsonl\r"), ("SAMPLE", "1.0\r"), ("ALWAYS_KEEP", " ")):
+        monkeypatch.setenv(f"FLIGHTLOG_{name}", value)
+    attach.attach_from_environment()
+    two_steps.invoke(1)
+    flightlog.uninstall()
+    monkeypatch.setenv("FLIGHTLOG_PATH", " ")
+    attach.attach_from_environment()
+    two_steps.invoke(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]
+    assert caplog.text == ""
 
 
 def test_block_of_an_installed_file_does_not_close_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Final, Unpack
 from flightlog.errors import UsageError
 from flightlog.handler import JsonlTracer, TracerOptions
 from flightlog.sampling import SamplingOptions, sampling_options
+from flightlog.writing.span_file import whole_path
 
 _logger: Final = logging.getLogger("flightlog")
 
@@ -105,19 +106,27 @@ def attach_from_environment() -> None:
     ``FLIGHTLOG_SAMPLE`` and ``FLIGHTLOG_ALWAYS_KEEP`` are JsonlTracer's ``sample`` and ``always_keep``. If they make
     no sense, everything is recorded, and a warning says so.
     """
-    path = os.environ.get(PATH_VARIABLE)
+    path = _variable(PATH_VARIABLE)
     if path:
         with contextlib.suppress(Exception):
-            install(path, **_sampling())
+            try:
+                install(path, **_sampling())
+            except UsageError as error:
+                _logger.warning("nothing is recorded: %s: %s", PATH_VARIABLE, error)
 
 
 def _sampling() -> SamplingOptions:
     try:
-        return sampling_options(os.environ.get(SAMPLE_VARIABLE), os.environ.get(ALWAYS_KEEP_VARIABLE))
+        return sampling_options(_variable(SAMPLE_VARIABLE), _variable(ALWAYS_KEEP_VARIABLE))
     except UsageError as error:
         with contextlib.suppress(Exception):
             _logger.warning("%s or %s: %s; recording everything", SAMPLE_VARIABLE, ALWAYS_KEEP_VARIABLE, error)
         return {}
+
+
+def _variable(name: str) -> str:
+    """Without the blanks, and the line ends of Windows, that files of variables bring along."""
+    return os.environ.get(name, "").strip()
 
 
 class _Slot:
@@ -203,7 +212,7 @@ def _depth() -> int:
 
 
 def _tracer_of(path: str | os.PathLike[str], tracers: tuple[JsonlTracer, ...]) -> JsonlTracer | None:
-    real = os.path.realpath(path)
+    real = os.path.realpath(whole_path(path))
     return next((tracer for tracer in tracers if tracer.path and os.path.realpath(tracer.path) == real), None)
 
 

@@ -70,7 +70,7 @@ class SpanFile:
         max_bytes: int | None = None,
         max_total_bytes: int | None = None,
     ) -> None:
-        self.path: Final = _absolute(path)
+        self.path: Final = whole_path(path)
         self.fsync: Final = fsync
         if max_total_bytes is not None:
             # Half for the file that grows, half for those before it, unless the caller wants smaller files.
@@ -268,7 +268,8 @@ class SpanFile:
         self._closed = closed
 
 
-def _absolute(path: str | os.PathLike[str]) -> str:
+def whole_path(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a span file, ``~`` expanded. Raises UsageError for one that no file can have."""
     try:
         if not os.fspath(path):
             raise ValueError("it is empty")
@@ -277,7 +278,9 @@ def _absolute(path: str | os.PathLike[str]) -> str:
         if "\0" in whole:
             raise ValueError("it holds a null character")
         os.fsencode(whole)
-    except (TypeError, ValueError, OSError) as error:  # OSError: relative to a folder that is no more
+    except OSError:
+        raise UsageError(f"{path!r} cannot be the path of a span file: the current folder is gone") from None
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{path!r} cannot be the path of a span file: {error}") from None
     return whole
 
