@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Final
 
-from flightlog.errors import FlightlogError, MissingExtraError, UsageError
+from flightlog.errors import FlightlogError, MissingExtraError, UsageError, refusal
 from flightlog.streams import drop_output, reader_left, stand_in_for_closed
 
 _USAGE_STATUS: Final = 2
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:  # a full disk under stdout, a terminal that is gone; a command may have said so itself
         drop_output()
-        return status or _complain(f"reading or writing: {error.strerror}", _USAGE_STATUS)
+        return status or _complain(refusal(error), _USAGE_STATUS)
 
 
 def _answer(arguments: list[str]) -> int:

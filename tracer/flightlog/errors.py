@@ -12,7 +12,10 @@ The command line turns each of them into one sentence on stderr and exit status 
 none of them: they never raise at all.
 """
 
-from typing import Any
+from typing import Any, Final
+
+_LONGEST: Final = 500
+"""Characters shown of a path."""
 
 
 class FlightlogError(Exception):
@@ -44,3 +47,13 @@ def _as_it_was(kind: type[FlightlogError], arguments: tuple[Any, ...], state: di
     error = kind.__new__(kind, *arguments)
     error.__dict__.update(state)
     return error
+
+
+def refusal(error: OSError) -> str:
+    """What the system would not do, in a sentence: a full disk under stdout, a name too long, a device that fails."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # getcwd, whoever called it
+        return "the current folder is gone: change to another"
+    where = error.filename if isinstance(error.filename, str) else "reading or writing"
+    if len(where) > _LONGEST:
+        where = where[:_LONGEST] + "…"
+    return f"{where}: {error.strerror or type(error).__name__}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import flightlog.__main__
 from flightlog_viewer.cli.app import main
 from tests.viewer.span_lines import story
 
@@ -147,6 +148,18 @@ def test_no_span_file_here(
     assert "no span file" in capsys.readouterr().err
     story().write(tmp_path / "here.jsonl")
     assert main(command) == 0
+
+
+@pytest.mark.parametrize("command", [["summary"], ["run", "-o", "t.jsonl", "--", "true"]])
+def test_a_current_folder_that_is_gone(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said in these words, and not that some file is missing."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert flightlog.__main__.main(command) == 2
+    assert capsys.readouterr().err == "flightlog: the current folder is gone: change to another\n"
 
 
 @pytest.mark.parametrize("command", SOME)

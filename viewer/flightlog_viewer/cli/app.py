@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from flightlog.errors import FlightlogError, UsageError
+from flightlog.errors import FlightlogError, UsageError, refusal
 from flightlog.streams import reader_left
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.cli.starting_over import StartOverError
@@ -189,19 +189,14 @@ def _usage_message(error: Exception) -> str | None:
 
 
 def _refused(error: OSError) -> str:
-    """What the system would not do: a full disk under stdout, a name too long, a device that fails."""
     with suppress(Exception):
         write_fault(error, "errors")
-    where = error.filename if isinstance(error.filename, str) else "reading or writing"
-    return f"{_cut(where)}: {error.strerror or type(error).__name__}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return refusal(error)
 
 
 def _unexpected(error: Exception) -> str:
-    what = f"{type(error).__name__}: {_cut(str(error))}"
+    text = str(error)
+    what = f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}"
     try:
         path = write_fault(error, "errors")
     except Exception:
