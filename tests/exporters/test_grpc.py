@@ -119,3 +119,9 @@ def test_addresses_come_from_the_environment() -> None:
         resolve(environment={"OTEL_EXPORTER_OTLP_TIMEOUT": "-1"})
     with pytest.raises(UsageError, match="printable ASCII"):
         resolve(environment={"OTEL_EXPORTER_OTLP_HEADERS": "a=b%0d%0ac: d"})
+
+
+def test_a_header_written_with_a_colon() -> None:
+    """It is refused, although base64 has brought an equals sign; what may be secret is not repeated."""
+    with pytest.raises(UsageError, match=r"NAME=VALUE in printable ASCII, not 'authorization'$"):
+        resolve(headers=["Authorization: Basic c2VjcmV0OnNlY3JldA=="], environment={})

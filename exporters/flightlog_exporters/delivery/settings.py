@@ -6,6 +6,7 @@ SDK, so that one environment means the same for both.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,6 +20,8 @@ Protocol = Literal["http/protobuf", "grpc"]
 
 TRACES_PATH: Final = "/v1/traces"
 _TIMEOUT_S: Final = 10.0
+_NAME: Final = re.compile(r"[-!#$%&'*+.^_`|~0-9a-z]+")
+"""Of a header (RFC 9110, 5.6.2), in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +144,10 @@ def _pairs(items: Sequence[str], *, decode: bool) -> dict[str, str]:
         name, value = name.strip().lower(), value.strip()
         if decode:
             name, value = unquote(name), unquote(value)
-        # A line break would end the header and begin another.
-        if not equals or not name or any(ord(letter) < 32 or ord(letter) > 126 for letter in name + value):
-            raise UsageError(f"a header is NAME=VALUE in printable ASCII, not {name or item!r}")
+        # A line break would end the header and begin another. `Authorization: Basic eA==` has a sign, too.
+        if not equals or not _NAME.fullmatch(name) or any(ord(letter) < 32 or ord(letter) > 126 for letter in value):
+            shown = re.split(r"[\s:]", name or item)[0]  # behind it may be what is secret
+            raise UsageError(f"a header is NAME=VALUE in printable ASCII, not {shown!r}")
         pairs[name] = value
     return pairs
 
