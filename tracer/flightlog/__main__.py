@@ -1,5 +1,6 @@
 """The ``flightlog`` entry point: ``run`` works with the tracer alone, every other command loads the viewer."""
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -9,7 +10,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from flightlog.errors import FlightlogError, MissingExtraError, UsageError, refusal
-from flightlog.streams import drop_output, reader_left, stand_in_for_closed
+from flightlog.streams import drop_full_errors, drop_output, reader_left, stand_in_for_closed
 
 _USAGE_STATUS: Final = 2
 _NOT_RUNNABLE_STATUS: Final = 126
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk under stdout, a terminal that is gone; a command may have said so itself
         drop_output()
         return status or _complain(refusal(error), _USAGE_STATUS)
+    finally:
+        drop_full_errors()
 
 
 def _answer(arguments: list[str]) -> int:
@@ -188,7 +191,8 @@ def _has_flightlog(program: str) -> bool:
 
 
 def _complain(sentence: str, status: int) -> int:
-    print(f"flightlog: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"flightlog: {sentence}", file=sys.stderr)
     return status
 
 

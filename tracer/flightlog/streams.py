@@ -26,6 +26,15 @@ def reader_left() -> int:
     return 0
 
 
+def drop_full_errors() -> None:
+    """The same for standard error: what could not be said there must not change the status."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def drop_output() -> None:
     """Let go of what standard output does not take; else Python complains when it flushes at exit, with status 120."""
     with contextlib.suppress(OSError, ValueError):

@@ -54,6 +54,19 @@ def test_a_full_disk_under_stdout_is_one_sentence(spans: Path, command: str) -> 
     assert "fault" not in run.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("command", ["sumary", "run -o '' -- true", "--version >/dev/full"])
+def test_a_full_disk_under_stderr_keeps_the_status(command: str, tmp_path: Path) -> None:
+    """What cannot be said is not said; the interpreter's own status for it (120) is in no documentation."""
+    assert shell(f"{command} 2> /dev/full", tmp_path).returncode == 2
+
+
+def test_following_ends_with_its_reader(spans: Path) -> None:
+    """`tail | head` does not wait for a span that nobody reads."""
+    run = shell("tail --no-cache spans.jsonl | head -n 1", spans.parent)
+    assert (run.stdout.count("\n"), run.stderr) == (1, "")
+
+
 def test_parquet_replaces_no_file_unasked(spans: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`sql -o` keeps what is there, the span file that is asked above all, unless told to overwrite."""
     before = spans.read_bytes()

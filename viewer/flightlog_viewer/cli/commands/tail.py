@@ -1,9 +1,11 @@
 """``flightlog tail``: one line a span as it ends."""
 
 import os
+import select
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import tzinfo
 from glob import has_magic
 from pathlib import Path
@@ -72,7 +74,7 @@ def tail(
                 if store.forget(_KEPT):
                     after = store.span_count - 1
                 if not store.has_more:
-                    time.sleep(min(max(_EVERY_SECONDS, _RESTS * used), _LONGEST_SECONDS))
+                    _rest(min(max(_EVERY_SECONDS, _RESTS * used), _LONGEST_SECONDS))
                 began = time.process_time()
                 if store.refresh(_AT_ONCE):
                     after = _print_new(store, after, selection, json=json)
@@ -82,6 +84,18 @@ def tail(
         return
 
 
+def _rest(seconds: float) -> None:
+    """Sleep. Raises BrokenPipeError when the reader (`| head`) has left, not only with the next span."""
+    time.sleep(seconds)
+    if sys.stdout.isatty() or not hasattr(select, "poll"):
+        return
+    reader = select.poll()
+    with suppress(OSError, ValueError):  # a stream in memory
+        reader.register(sys.stdout.fileno(), 0)  # that it has left is told unasked
+    if reader.poll(0):
+        raise BrokenPipeError
+
+
 def _wait_for(path: str) -> None:
     """Wait for a span file that is still to come; not for anything else that is missing or wrong."""
     said = False
@@ -89,7 +103,7 @@ def _wait_for(path: str) -> None:
         if not said:
             _say_waiting(path)
             said = True
-        time.sleep(_EVERY_SECONDS)
+        _rest(_EVERY_SECONDS)
 
 
 def _is_to_come(path: str) -> bool:
