@@ -18,6 +18,7 @@ from flightlog_exporters.semconv import genai, names
 
 _KEPT_LIVE: Final = 100_000
 _SDK_LIMIT: Final = 128
+"""How many attributes an SDK keeps of a span, as far as one knows."""
 _BULK: Final = (
     names.OI_INPUT_MESSAGES + ".",
     names.OI_OUTPUT_MESSAGES + ".",
@@ -57,7 +58,6 @@ class OTelBridge:
         self._links = ResumeLinks()
         self._live: dict[str, tuple[trace.Span, DelegatingSpan, int]] = {}
         self._pid = os.getpid()
-        self._limit = _attribute_limit()
 
     def on_start(self, span: Span) -> dict[str, str] | None:
         """Start the OpenTelemetry span and make it the current one; answers its ids, in hex."""
@@ -78,14 +78,14 @@ class OTelBridge:
             span.start_ns,
         )
         context = started.get_span_context()
-        if not context.is_valid:
-            # The application has no tracer provider.
+        before = above.get_span_context()
+        if not context.is_valid or context.span_id == before.span_id:
+            # Without a tracer provider, or with a disabled one, nothing begins: at most a caller's ids are passed on.
             return None
         if len(self._live) >= _KEPT_LIVE:
             self._live.pop(next(iter(self._live)), None)
         self._live[span.run_id] = (started, DelegatingSpan.attach(started, kind), span.start_ns)
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
-        before = above.get_span_context()
         if before.is_valid:
             ids["parent_span_id"] = f"{before.span_id:016x}"
         return ids
@@ -119,7 +119,7 @@ class OTelBridge:
         attributes = semconv.attributes_of(
             span, conventions=self._conventions, content=self._content, cache_write=self._cache_write
         )
-        started.set_attributes(_acceptable(attributes, self._limit))
+        started.set_attributes(_acceptable(attributes, _attribute_limit(started)))
         if span.status != "ok":
             for event in semconv.events(span, end_ns, content=self._content):
                 started.add_event(event.name, event.attributes, event.time_ns)
@@ -128,7 +128,7 @@ class OTelBridge:
                 started.set_status(StatusCode.ERROR, message)
 
 
-def _acceptable(attributes: dict[str, Any], limit: int) -> dict[str, Any]:
+def _acceptable(attributes: dict[str, Any], limit: int | None) -> dict[str, Any]:
     """The attributes as an SDK can take them.
 
     Numbers beyond 64 bits would make the exporter drop its whole batch. Of more attributes than the limit the SDK would
@@ -137,7 +137,7 @@ def _acceptable(attributes: dict[str, Any], limit: int) -> dict[str, Any]:
     for name, value in attributes.items():
         if type(value) is int and value not in INT64:
             attributes[name] = str(value)
-    if len(attributes) <= limit:
+    if limit is None or len(attributes) <= limit:
         return attributes
     bulk = [name for name in attributes if name.startswith(_BULK)]
     for name in bulk[: len(attributes) - limit]:
@@ -145,13 +145,10 @@ def _acceptable(attributes: dict[str, Any], limit: int) -> dict[str, Any]:
     return attributes
 
 
-def _attribute_limit() -> int:
-    """How many attributes the SDK keeps of a span, by the environment; 128 by default."""
-    for name in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"):
-        text = os.environ.get(name, "")
-        if text.isdigit():
-            return int(text)
-    return _SDK_LIMIT
+def _attribute_limit(span: trace.Span) -> int | None:
+    """How many attributes its SDK keeps of a span, which only the span knows; None is all."""
+    limit: int | None = getattr(getattr(span, "_limits", None), "max_span_attributes", _SDK_LIMIT)
+    return limit
 
 
 def _sdk_link(trace_id: bytes, span_id: bytes, attributes: Mapping[str, Any]) -> Link:

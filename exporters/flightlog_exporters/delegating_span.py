@@ -15,11 +15,15 @@ from opentelemetry.util.types import Attributes, AttributeValue
 
 
 class DelegatingSpan(Span):
-    """Answers as one span until it is let go, then as the one before."""
+    """Answers as one span until it is let go, then as the one before: to an SDK's names (``attributes``) as well."""
+
+    # For __getattr__, which a copy that is not filled yet is asked too.
+    _span: Span | None = None
+    _before: Span = trace.INVALID_SPAN
 
     def __init__(self, span: Span, before: Span, kind: str | None) -> None:
-        self._span: Span | None = span
-        self._before: Final = before
+        self._span = span
+        self._before = before
         self._kind: Final = kind
 
     @classmethod
@@ -38,6 +42,9 @@ class DelegatingSpan(Span):
     def _target(self) -> Span:
         span = self._span
         return span if span is not None else _living(self._before)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target(), name)
 
     def get_span_context(self) -> SpanContext:
         return self._target().get_span_context()

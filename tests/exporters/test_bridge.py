@@ -1,6 +1,7 @@
 """OTelBridge with the real SDK and real LangChain and LangGraph runs."""
 
 import asyncio
+import copy
 import gc
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContext, StatusCode, TraceFlags
 
 from flightlog import JsonlTracer, read_spans
 from flightlog.span import Span
@@ -311,6 +312,24 @@ def test_a_long_conversation_does_not_push_out_the_facts(sdk: Sdk, caplog: pytes
     assert not caplog.records
 
 
+@pytest.mark.parametrize(("limit", "messages"), [(40, 9), (SpanLimits.UNSET, 200)])
+def test_the_limits_of_the_provider_count(limit: int, messages: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A limit that the application gave its provider in code is kept to by leaving out first messages, in silence."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attributes=limit))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = JsonlTracer(sinks=[OTelBridge(tracer_provider=provider, content=True)])
+    model = HttpModel(tracer=provider.get_tracer("application"))
+    model.invoke([("user", str(n)) for n in range(200)], {"callbacks": [tracer]})
+    (span,) = (span for span in exporter.get_finished_spans() if span.name == "chat HttpModel")
+    assert span.attributes is not None
+    assert span.attributes["gen_ai.operation.name"] == "chat"
+    assert sum(name.endswith("message.content") for name in span.attributes) >= messages
+    assert span.dropped_attributes == 0
+    assert not caplog.records
+    provider.shutdown()
+
+
 def test_metrics_count_tokens_and_time(sdk: Sdk) -> None:
     """Token usage, duration and time to the first chunk are histograms by model and provider."""
     reader = InMemoryMetricReader()
@@ -334,6 +353,29 @@ def test_without_a_provider_nothing_happens() -> None:
     RunnableLambda(lambda value: value, name="f").invoke(1, {"callbacks": [tracer]})
     assert tracer.spans[0].otel is None
     assert tracer.stats()["sink_failures"] == 0
+
+
+def test_a_disabled_provider_gives_no_ids() -> None:
+    """Where nothing is traced but a caller's ids are passed on, no span takes the caller's id for its own."""
+    tracer = JsonlTracer(sinks=[OTelBridge(tracer_provider=NoOpTracerProvider())])
+    caller = NonRecordingSpan(SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1)))
+    chain = RunnableLambda(lambda value: value, name="f") | RunnableLambda(lambda value: value, name="g")
+    with trace.use_span(caller):
+        chain.invoke(1, {"callbacks": [tracer]})
+    assert [span.otel for span in tracer.spans] == [None] * 3
+    assert tracer.stats()["sink_failures"] == 0
+
+
+def test_the_current_span_answers_as_the_sdk_s_own(sdk: Sdk) -> None:
+    """Code of the application that asks the current span for its name and attributes gets them."""
+
+    def ask(value: object) -> str:
+        current: Any = copy.copy(trace.get_current_span())
+        return f"{current.name} {current.kind.name} {len(current.attributes)}"
+
+    with sdk.tracer.start_as_current_span("request"):
+        said = RunnableLambda(ask, name="asked").invoke(1, config(sdk))
+    assert said == "asked INTERNAL 0"
 
 
 def test_the_package_needs_opentelemetry_only_for_the_bridge() -> None:
