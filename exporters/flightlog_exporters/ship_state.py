@@ -58,6 +58,8 @@ class ShipState:
         head = _hash(first_line)
         known = [place for place in self._places if place.head == head]
         for place in sorted(known, key=lambda place: place.offset, reverse=True):
+            if place.offset > file.stat.st_size and not file.is_packed:
+                continue
             if _hash(file.bytes_before(place.offset, TAIL_BYTES)) == place.tail:
                 return place
         place = Place(head)
@@ -99,8 +101,9 @@ def state_path(folder: Path, settings: Settings) -> Path:
 @contextmanager
 def locked(path: Path) -> Iterator[ShipState]:
     """The state, for this process alone. Raises UsageError when another one is at it, or it cannot be written."""
-    if path.is_dir():
-        raise UsageError(f"cannot save offsets in {path}: it is a folder; --state names another file")
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device read without end
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise UsageError(f"cannot save offsets in {path}: it is {what}; --state names another file")
     lock = path.with_name(path.name + ".lock")
     try:
         descriptor = _locked_file(lock)
@@ -140,6 +143,7 @@ def _places(saved: Any, path: Path) -> list[Place]:
         if isinstance(item, dict)
         and isinstance(item.get("head"), str)
         and isinstance(item.get("offset"), int)
+        and item["offset"] >= 0
         and isinstance(item.get("tail"), str)
     ]
 

@@ -231,7 +231,8 @@ class Shipper:
             pause = max(answer.retry_after_s or 0.0, wait * random.uniform(0.5, 1.0))
             waited = time.monotonic() - started
             if self._retry_for_s is not None and waited + pause > self._retry_for_s:
-                raise _Failed(f"{answer.reason} (tried for {waited:.0f} s)")
+                asked = f", it asks for {answer.retry_after_s:.0f} s more" if pause == answer.retry_after_s else ""
+                raise _Failed(f"{answer.reason} (tried for {waited:.0f} s{asked})")
             if not told:
                 patience = "" if self._retry_for_s is None else f" for {self._retry_for_s:g} s (--retry-for)"
                 self._note(f"{answer.reason}; trying {self._sender.target} again{patience}")

@@ -40,6 +40,32 @@ def test_a_proxy_that_cannot_be_used_is_a_sentence(address: str, monkeypatch: py
     assert "secret" not in str(raised.value)
 
 
+def test_a_user_in_the_address_is_sent(proxy: Receiver) -> None:
+    """User and password of an endpoint go along, unless a header says who it is."""
+    address = proxy.url.replace("http://", "http://user:p%40ss@")
+    for headers in ((), ("authorization=Bearer x",)):
+        sender = HttpSender(resolve(address, headers=headers, environment={}))
+        assert sender.send(b"").verdict is Verdict.DELIVERED
+        sender.close()
+    assert [sent["authorization"] for sent in proxy.headers] == ["Basic dXNlcjpwQHNz", "Bearer x"]
+
+
+def test_a_certificate_that_is_missing_is_named() -> None:
+    """A wrong path is said at once, whichever of the three files it was for."""
+    for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
+        with pytest.raises(UsageError, match=r"cannot read the certificate missing\.pem"):
+            resolve("https://localhost", environment={f"OTEL_EXPORTER_OTLP_{name}": "missing.pem"})
+
+
+def test_a_certificate_that_is_not_trusted_says_how_to_trust_it(proxy: Receiver) -> None:
+    """TLS that fails is no reason to try again, and what helps is named."""
+    sender = HttpSender(resolve(proxy.url.replace("http:", "https:"), environment={}))
+    answer = sender.send(b"")
+    sender.close()
+    assert answer.verdict is Verdict.REFUSED
+    assert "OTEL_EXPORTER_OTLP_CERTIFICATE names a file" in answer.reason
+
+
 def test_a_redirect_to_what_is_no_address_is_refused() -> None:
     """A server may send any text for the place to go to."""
     assert "redirects (301) to nowhere" in judge(301, {"location": "http://[bad"}, b"").reason

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from itertools import chain, repeat
 from pathlib import Path
 
+import orjson
 import pytest
 
 from flightlog.errors import UsageError
@@ -132,10 +134,12 @@ def test_two_exports_to_one_place_do_not_run_at_once(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("folder", [".", "/", ""])
-def test_a_state_file_that_is_a_folder_is_refused(folder: str) -> None:
-    """A path without a name is none for a file."""
-    with pytest.raises(UsageError, match="is a folder"), locked(Path(folder)):
+@pytest.mark.parametrize(
+    ("path", "reason"), [(".", "a folder"), ("/", "a folder"), ("", "a folder"), ("/dev/null", "no regular file")]
+)
+def test_a_state_that_is_no_file_is_refused(path: str, reason: str) -> None:
+    """A path without a name is none for a file, and nothing can be saved in a device."""
+    with pytest.raises(UsageError, match=f"is {reason}; --state"), locked(Path(path)):
         raise AssertionError("it was opened")
 
 
@@ -146,6 +150,19 @@ def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
         state.write_text(text)
         with pytest.raises(UsageError, match="delete it"), locked(state):
             pass
+
+
+@pytest.mark.parametrize("offset", [-5, 2**63, 2**62])
+def test_an_offset_that_no_file_has_sends_all_again(server: Receiver, tmp_path: Path, offset: int) -> None:
+    """Damage that is still JSON is no offset: too much is sent rather than a fault told."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 2)
+    ship(server.url, path)
+    state = tmp_path / ".state.json"
+    saved = orjson.loads(state.read_bytes())
+    saved["files"][0] |= {"offset": offset, "tail": blake2b(b"", digest_size=16).hexdigest()}
+    state.write_bytes(orjson.dumps(saved))
+    assert ship(server.url, path).delivered == 2
 
 
 STEPS = ("send", "answered", "drafted", "saved")

@@ -50,6 +50,25 @@ def test_no_server_makes_us_hurry(server: Receiver, tmp_path: Path) -> None:
     assert 2 <= server.tries < 20
 
 
+def test_a_server_that_asks_for_more_time_than_there_is_is_left(server: Receiver, tmp_path: Path) -> None:
+    """The reason says how long the server wants to be left alone, since we give up long before --retry-for is over."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 1)
+    server.script = iter((answers.status(429, retry_after="400"),))
+    assert ship(server.url, path).failure == "the server answered 429 (tried for 0 s, it asks for 400 s more)"
+
+
+def test_what_broke_a_connection_is_said_in_words(server: Receiver, tmp_path: Path) -> None:
+    """Nothing of how Python shows an error reaches whoever reads of it."""
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, 1)
+    server.script = repeat(answers.reset)
+    failure = ship(server.url, path, retry_for_s=0).failure
+    assert failure is not None
+    assert failure.startswith("the connection broke: ")
+    assert not set(failure) & set("'[{")
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [

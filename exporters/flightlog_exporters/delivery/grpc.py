@@ -8,7 +8,6 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from flightlog.errors import UsageError
 from flightlog_exporters.delivery.answer import Answer, Verdict, bounded_wait, judge_partial
 from flightlog_exporters.delivery.settings import Settings
 
@@ -93,8 +92,5 @@ def _same(data: bytes) -> bytes:
 def _read(path: str | None) -> bytes | None:
     if path is None:
         return None
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise UsageError(f"cannot read the certificate {path}: {error.strerror}") from None
+    with open(path, "rb") as file:
+        return file.read()

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import orjson
@@ -20,6 +20,7 @@ from flightlog_exporters.delivery.settings import Settings, shown
 
 _RETRIED: Final = frozenset((408, 429, 502, 503, 504))
 _MAX_ANSWER_BYTES: Final = 65536
+_TLS: Final = "http:// is without; OTEL_EXPORTER_OTLP_CERTIFICATE names a file of certificates to trust"
 
 
 class HttpSender:
@@ -31,6 +32,7 @@ class HttpSender:
         self._url = settings.endpoint
         self._gzip = settings.gzip
         self._headers = {
+            **_credentials("authorization", urlsplit(settings.endpoint).netloc.rpartition("@")[0]),
             **settings.headers,
             "content-type": "application/x-protobuf",
             "user-agent": "flightlog",
@@ -63,7 +65,7 @@ class HttpSender:
                     response.close()
                 response.release_conn()
         except urllib3.exceptions.SSLError as error:
-            return Answer(Verdict.REFUSED, f"TLS failed: {error}")
+            return Answer(Verdict.REFUSED, f"TLS failed: {_cause(error)} ({_TLS})")
         except urllib3.exceptions.LocationParseError as error:
             return Answer(Verdict.REFUSED, f"the address cannot be meant: {error}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -84,14 +86,17 @@ def _pool(endpoint: str, options: dict[str, Any]) -> urllib3.PoolManager:
         if any(map(str.isspace, proxy)):  # the name of a host to urllib3 before 2.8
             raise urllib3.exceptions.LocationParseError(proxy)
         address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
-        credentials = {}
-        if address.auth:  # urllib3 sends none that stand in the address
-            credentials["proxy-authorization"] = f"Basic {b64encode(unquote(address.auth).encode()).decode()}"
+        credentials = _credentials("proxy-authorization", address.auth)
         return urllib3.ProxyManager(address.url, proxy_headers=credentials, **options)
     except urllib3.exceptions.HTTPError:
         raise UsageError(
             f"the proxy that {scheme}_proxy names cannot be used: give http://HOST:PORT, or list the server in NO_PROXY"
         ) from None
+
+
+def _credentials(header: str, user_info: str | None) -> dict[str, str]:
+    """The header for a ``user:password`` that stands in an address, since urllib3 sends none."""
+    return {header: f"Basic {b64encode(unquote(user_info).encode()).decode()}"} if user_info else {}
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -173,4 +178,11 @@ def _plain(error: Exception) -> str:
         return f"no connection: {str(error).rpartition(': ')[2]}"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError):
         return "the server did not answer in time"
-    return f"the connection broke: {str(error)[:200]}"
+    return f"the connection broke: {_cause(error)}"
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong at the bottom: urllib3 wraps errors in errors, and shows them as Python does."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
+    return str(getattr(error, "strerror", None) or error)[:200].strip()

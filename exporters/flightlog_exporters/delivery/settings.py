@@ -64,9 +64,9 @@ def resolve(
         headers=given,
         timeout_s=_seconds(get("TIMEOUT")),
         gzip=compression == "gzip",
-        certificate=get("CERTIFICATE"),
-        client_certificate=get("CLIENT_CERTIFICATE"),
-        client_key=get("CLIENT_KEY"),
+        certificate=_readable(get("CERTIFICATE")),
+        client_certificate=_readable(get("CLIENT_CERTIFICATE")),
+        client_key=_readable(get("CLIENT_KEY")),
     )
     if chosen == "grpc":
         host, secure = _grpc_target(endpoint or get("ENDPOINT") or "http://localhost:4317", get("INSECURE"))
@@ -150,6 +150,17 @@ def _pairs(items: Sequence[str], *, decode: bool) -> dict[str, str]:
             raise UsageError(f"a header is NAME=VALUE in printable ASCII, not {shown!r}")
         pairs[name] = value
     return pairs
+
+
+def _readable(path: str | None) -> str | None:
+    """A file of certificates or a key: TLS would say of a missing one neither its name nor that it is missing."""
+    if path is not None:
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise UsageError(f"cannot read the certificate {path}: {error.strerror}") from None
+    return path
 
 
 def _seconds(text: str | None) -> float:
