@@ -201,6 +201,17 @@ def test_an_address_of_ipv6_is_listened_on(tmp_path: Path) -> None:
     running.thread.join()
 
 
+def test_a_command_that_cannot_listen_leaves_no_file(
+    running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty span file would be the newest one, which every command opens that is given none."""
+    out = tmp_path / "new.jsonl"
+    port = running.collector.server_address[1]
+    assert main(["collect", "--port", str(port), "-o", str(out)]) == 2
+    assert "Address already in use" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_the_command_collects_until_it_is_stopped(tmp_path: Path) -> None:
     """It says where to send to, appends what comes, and ends well with Ctrl-C."""
     out = tmp_path / "spans.jsonl"

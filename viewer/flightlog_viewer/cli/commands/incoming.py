@@ -72,12 +72,13 @@ def collect(
         raise UsageError(f"{out} is a folder: name a file")
     if out.exists() and not out.is_file():  # a pipe would be waited for, a device is nobody's span file
         raise UsageError(f"{out} is not a regular file: name another one")
-    try:
-        os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}") from None
     file = SpanFile(out)
     with closing(file), closing(Collector(file.write, host=host, port=port)) as collector:
+        # After listening: where that fails there would be an empty span file, the newest here.
+        try:
+            os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        except OSError as error:
+            raise UsageError(f"cannot write {out}: {error.strerror}") from None
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         note(f"collecting into {out}; send with OTEL_EXPORTER_OTLP_ENDPOINT={collector.url}; Ctrl-C ends it")
         if not collector.is_loopback:
