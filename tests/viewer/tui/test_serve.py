@@ -34,16 +34,15 @@ async def served(path: Path) -> AsyncIterator[str]:
             yield line.split()[-1]
         finally:
             process.terminate()
-            await asyncio.to_thread(process.wait, 20)
+            await asyncio.to_thread(process.wait, 10)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: Path) -> None:
-    """The list, a trace by a key, the list again after a reload; nothing is asked for outside."""
+    """The list, a trace by a key without a click, the list again after a reload; nothing is asked for outside."""
     async with served(support_file(tmp_path / "s.jsonl", 5)) as address, chromium(CHROMIUM or "") as page:
         await page.call("Page.navigate", url=address)
         await page.until("5 traces")
-        await page.call("Runtime.evaluate", expression="document.querySelector('.xterm-helper-textarea').focus()")
         await page.press("Enter", 13, "\r")
         await page.until("G support")
         await page.call("Page.reload")
@@ -53,6 +52,27 @@ async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: P
         assert asked
         assert all(url.replace("ws:", "http:").startswith(f"{origin}/") for url in asked), asked
         assert any(url.startswith("ws:") for url in asked)
+
+
+async def test_a_browser_is_told_when_its_viewer_or_the_server_ends(tmp_path: Path) -> None:
+    """A viewer that cannot start closes the connection; a server that is stopped waits for no browser."""
+
+    async def told(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+        async for _ in socket:
+            pass
+        return socket.close_code
+
+    path = support_file(tmp_path / "s.jsonl", 2)
+    async with aiohttp.ClientSession() as client:
+        async with served(path) as address:
+            showing = await client.ws_connect(f"{address}ws")
+            await showing.receive(30)
+            waits = asyncio.create_task(told(showing))
+            path.unlink()
+            gone = await client.ws_connect(f"{address}ws")
+            assert await asyncio.wait_for(told(gone), 30) == aiohttp.WSCloseCode.OK
+            assert not waits.done()
+        assert await asyncio.wait_for(waits, 10) == aiohttp.WSCloseCode.OK
 
 
 async def test_without_the_token_or_from_elsewhere_there_is_nothing(tmp_path: Path) -> None:

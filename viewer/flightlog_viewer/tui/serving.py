@@ -18,12 +18,25 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from textual_serve.server import Server
+from textual_serve.app_service import AppService
+from textual_serve.server import Server, to_int
 
 from flightlog.errors import UsageError
 
 HOST = "127.0.0.1"
 _TEMPLATES = Path(__file__).parent / "served"
+
+
+class _Viewer(AppService):
+    """The process of one browser. However it ends, the browser is told."""
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            await self.remote_close()
+            if self._process is not None:
+                await self._process.wait()
 
 
 class GuardedServer(Server):
@@ -41,6 +54,8 @@ class GuardedServer(Server):
             reason = getattr(error, "strerror", None) or str(error)
             raise UsageError(f"port {port} cannot be used: {reason}") from None
         self.token = secrets.token_urlsafe(24)
+        self._sockets: set[web.WebSocketResponse] = set()
+        """To browsers."""
         bound = int(self.socket.getsockname()[1])
         super().__init__(
             shlex.join(command), HOST, bound, title="flightlog", public_url=f"http://{HOST}:{bound}",
@@ -78,6 +93,37 @@ class GuardedServer(Server):
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store"
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """One browser and its viewer, until either ends."""
+        socket = web.WebSocketResponse(heartbeat=15, timeout=2)
+        await socket.prepare(request)
+
+        async def hang_up() -> None:
+            await socket.close()
+
+        viewer = _Viewer(
+            self.command,
+            write_bytes=socket.send_bytes,
+            write_str=socket.send_str,
+            close=hang_up,
+            download_manager=self.download_manager,
+        )
+        self._sockets.add(socket)
+        try:
+            await viewer.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
+            await self._process_messages(socket, viewer)
+        except ConnectionError:
+            # The viewer ended between two keys.
+            pass
+        finally:
+            self._sockets.discard(socket)
+            await viewer.stop()
+        return socket
+
+    async def on_shutdown(self, app: web.Application) -> None:
+        """Hang up on the browsers: aiohttp would wait for them."""
+        await asyncio.gather(*(socket.close() for socket in self._sockets))
 
     async def on_startup(self, app: web.Application) -> None:
         """Say where it is; nothing else is printed."""
