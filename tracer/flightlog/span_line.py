@@ -17,6 +17,7 @@ NO_VERSION: Final = "no record version `v`"
 NO_STRING: Final = "`{}` is not a string"
 UNKNOWN: Final = "unknown `{}`"
 NO_DURATION: Final = "`duration_ms` is not a finite number from 0 on"
+ZEROS: Final = "ends in zero bytes, as after a power failure"
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -84,6 +85,8 @@ def _number(text: str, constant: Callable[[str], Any]) -> Any:
 def _reason(line: bytes, error: orjson.JSONDecodeError) -> str:
     if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return "UTF-16 text: convert the file to UTF-8"
+    if line.rstrip(b"\r\n").endswith(bytes(4)):
+        return ZEROS
     if b"\0" in line:
         return "contains NUL bytes"
     try:

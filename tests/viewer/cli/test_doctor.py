@@ -59,6 +59,8 @@ def sick(kind: str, tmp_path: Path) -> Path:
             with path.open("ab") as file:
                 file.write(b'{"v":1,"type":"ll')
             return path
+        case "zero_bytes":
+            spans.lines.append(spans.lines[0][:40] + bytes(5000))
         case "wrong_fields":
             extra = [spans.lines[0].replace(b'"root"', b'"other"').replace(b'"status"', b'"step":"x","status"')]
     return spans.write(tmp_path / "s.jsonl", extra)
@@ -90,6 +92,7 @@ PROBLEMS = {
     "clock": 1,
     "losses": 7,
     "rejects": 2,
+    "zero_bytes": 1,
     "wrong_fields": 1,
 }
 """How many are counted of each fault where it is the only one."""
@@ -139,6 +142,17 @@ def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.Ca
     assert status == 0
     assert list(findings) == [kind]
     assert not findings[kind]["problem"]
+
+
+@pytest.mark.parametrize("content", [bytes(9000), b"[{}]", healthy().lines[0][:-1] + b"\r" + healthy().lines[1]])
+def test_a_file_of_nothing_but_an_unfinished_line_is_a_problem(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No spans and nothing wrong cannot both be: zero bytes, a list and lines that end otherwise are told of."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(content)
+    status, findings = examine(path, capsys)
+    assert (status, [finding["problem"] for finding in findings.values()]) == (1, [True])
 
 
 def test_records_that_are_there_twice_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,8 @@ _CHECKS: Final = (
     ),
     Check(
         "unfinished", True, "span never ended: its process died", "spans never ended: their process died",
-        "They are what was running then: `flightlog traces --filter status:unfinished` lists their runs.",
+        "They are what was running then: `flightlog traces --filter status:unfinished` lists their runs. In a "
+        "copy of the files the process may have been alive: only the originals tell.",
     ),
     Check(
         "orphans", True, "span has a parent that is in no file", "spans have a parent that is in no file",
@@ -122,6 +123,11 @@ _REJECTS: Final = {
         "The rest of the file is loaded. Torn lines come from a killed writer; others were not written by the tracer: "
         "`flightlog sql 'FROM rejects'` lists all with their byte offsets.",
     ),
+    "zeros": Check(
+        "zero_bytes", True, "line ends in zero bytes", "lines end in zero bytes",
+        "The machine lost power or crashed before the disk had what was written last: those spans are lost, the rest "
+        "of the file is loaded. fsync=True of the tracer puts every span on the disk.",
+    ),
     "torn": Check(
         "unfinished_line", False, "file ends in an unfinished line", "files end in an unfinished line",
         "A process is writing just now, or was killed while it wrote; no other line is lost.",
@@ -184,7 +190,9 @@ def _rejects(store: "Store") -> list[Finding]:
             if kind == "line":
                 listed = ", ".join(f"{reason['count']:,} {reason['reason']}" for reason in reasons[:5])
                 what = f"{what} ({listed})"
-            found.append(Finding(check.kind, check.problem, count, what, check.advice, _first(reasons)))
+            # Where nothing else is, something is wrong however the only line goes on.
+            problem = check.problem or not (store.span_count or store.in_flight)
+            found.append(Finding(check.kind, problem, count, what, check.advice, _first(reasons)))
     return found
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from flightlog.span import VERSION
+from flightlog.span_line import ZEROS
 from flightlog_viewer.store.files.unpacking import PACKED
 from flightlog_viewer.store.queries.named_query import Statement, named
 
@@ -34,14 +35,15 @@ def _spans(condition: str) -> Statement:
 def doctor_rejects(kind: str) -> Statement:
     """Rejects by the kind of reason, the most frequent first, with the first of each: ``places``.
 
-    ``kind``: ``torn`` for lines without an end, ``packed`` for compressed files that could not be read to theirs,
-    ``line`` for all others.
+    ``kind``: ``zeros`` for lines that end in zero bytes, ``torn`` for others without an end, ``packed`` for compressed
+    files that could not be read to theirs, ``line`` for all others.
     """
     return (
         f"""SELECT split_part(reason, ':', 1) AS reason, count(*) AS count,
                 min({{'file': file, 'byte_offset': byte_offset, 'reason': reason}}, {_EXAMPLES}) AS places
             FROM rejects
-            WHERE CASE WHEN starts_with(reason, 'unfinished line') THEN 'torn'
+            WHERE CASE WHEN contains(reason, '{ZEROS}') THEN 'zeros'
+                       WHEN starts_with(reason, 'unfinished line') THEN 'torn'
                        WHEN starts_with(reason, '{PACKED}') THEN 'packed' ELSE 'line' END = ?
             GROUP BY 1 ORDER BY count DESC, 1""",
         [kind],
