@@ -101,6 +101,7 @@ class Shipper:
         self._links = ResumeLinks()
         self._files: Sequence[Path] = ()
         self._searched = False
+        self._sending = False
         self._done = self._total = 0
 
     def ship(self, files: Sequence[Path]) -> Shipped:
@@ -116,9 +117,16 @@ class Shipper:
         return self.result
 
     def follow(self, files: Callable[[], Sequence[Path]]) -> Shipped:
-        """Go on sending what comes, also into files that are new, until the server refuses or Ctrl-C."""
-        while self.ship(files()).failure is None:
-            time.sleep(_POLL_S)
+        """Go on sending what comes, also into files that are new, until the server refuses or Ctrl-C.
+
+        Raises KeyboardInterrupt when that comes while a batch is being sent.
+        """
+        try:
+            while self.ship(files()).failure is None:
+                time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            if self._sending:
+                raise
         return self.result
 
     def _ship_file(self, path: Path) -> None:
@@ -223,6 +231,7 @@ class Shipper:
 
     def _send(self, request: bytes) -> Answer:
         """Send until the answer is final: a server that is busy or away is waited for."""
+        self._sending = True
         wait = self._first_wait_s
         started = time.monotonic()
         told = False
@@ -239,6 +248,7 @@ class Shipper:
                 told = True
             time.sleep(pause)
             wait = min(wait * 2, _LONGEST_WAIT_S)
+        self._sending = False
         return answer
 
     def _show(self, file: LineFile) -> None:

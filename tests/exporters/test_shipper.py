@@ -247,7 +247,7 @@ def test_the_command_tells_what_became_of_it(
 
 
 def test_follow_goes_on_through_rotation(server: Receiver, tmp_path: Path) -> None:
-    """--follow sends what comes into the file and into its successor, until it is stopped."""
+    """--follow sends what comes into the file and into its successor; stopped with nothing left to send, it is done."""
     path = tmp_path / "spans.jsonl"
     ids = write_spans(path, 2)
     program = "import sys; from flightlog_viewer.cli.app import main; sys.exit(main(sys.argv[1:]))"
@@ -262,12 +262,31 @@ def test_follow_goes_on_through_rotation(server: Receiver, tmp_path: Path) -> No
         _wait(lambda: len(server.span_ids()) >= 3)
         ids += write_spans(path, 2, start=3)
         _wait(lambda: len(server.span_ids()) >= 5)
+        time.sleep(0.2)  # the answer is on its way
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        said = process.communicate(timeout=10)[1]
+        assert (process.returncode, said.count(b"5 spans delivered to")) == (0, 1)
     finally:
         process.kill()
         process.communicate()
     assert set(server.span_ids()) == set(ids)
+
+
+def test_what_was_delivered_is_said_when_it_is_stopped(
+    server: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while the server is waited for says how far it came."""
+
+    def stop(handler: answers.Handler) -> None:
+        signal.raise_signal(signal.SIGINT)
+        answers.status(503)(handler)
+
+    path = tmp_path / "spans.jsonl"
+    write_spans(path, shipper.BATCH_SPANS + 1)
+    server.script = iter([answers.accept, stop])
+    assert main(["export", "otlp", str(path), "--endpoint", server.url]) == 130
+    said = capsys.readouterr().err
+    assert said == "flightlog: 512 spans delivered before it was stopped; run it again to go on\nflightlog: stopped\n"
 
 
 def _wait(done: Callable[[], bool]) -> None:

@@ -117,7 +117,11 @@ def otlp(
             tick=progress,
             note=note,
         )
-        result = shipper.follow(Listing(given, files)) if follow else shipper.ship(files)
+        try:
+            result = shipper.follow(Listing(given, files)) if follow else shipper.ship(files)
+        except KeyboardInterrupt:
+            note(f"{plural(shipper.result.delivered, 'span')} delivered before it was stopped; run it again to go on")
+            raise
     for refused in result.refused[:10]:
         note(f"not taken: {refused}")
     note(
