@@ -13,6 +13,7 @@ from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.databases import is_url, not_spans
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_NOT_UNPACKED: Final = (".bz2", ".lz4", ".xz", ".zip")
 _HEAD: Final = 65536
 
 
@@ -108,6 +109,11 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
             raise UnreadableError(f"{given} cannot be read: permission denied")
         if not path.is_file():
             raise UnreadableError(f"{given} is not a regular file: save what it gives to one first")
+        if path.suffix == ".open":
+            span_file = path.with_suffix("").with_suffix("")
+            raise UnreadableError(f"{given} is a sidecar, which is read with its span file: name {span_file}")
+        if path.suffix in _NOT_UNPACKED:
+            raise UnreadableError(f"{given} cannot be unpacked here: only .gz and .zst can, unpack it first")
         return [path]
     if glob.has_magic(given):
         files = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if os.path.isfile(name)]
