@@ -39,12 +39,19 @@ async def served(path: Path) -> AsyncIterator[str]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: Path) -> None:
-    """The list, a trace by a key without a click, the list again after a reload; nothing is asked for outside."""
+    """The list, a trace by a key without a click, all of a smaller window in sight, the list again after a reload."""
     async with served(support_file(tmp_path / "s.jsonl", 5)) as address, chromium(CHROMIUM or "") as page:
         await page.call("Page.navigate", url=address)
         await page.until("5 traces")
+        await page.call("Emulation.setDeviceMetricsOverride", width=900, height=350, deviceScaleFactor=1, mobile=False)
         await page.press("Enter", 13, "\r")
         await page.until("G support")
+        for _ in range(100):
+            answer = await page.call("Runtime.evaluate", expression="document.documentElement.scrollHeight")
+            if (height := answer["result"]["result"]["value"]) == 350:
+                break
+            await asyncio.sleep(0.05)
+        assert height == 350, "the last rows are out of sight"
         await page.call("Page.reload")
         await page.until("5 traces")
         origin = "/".join(address.split("/")[:3])
