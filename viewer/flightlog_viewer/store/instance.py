@@ -9,13 +9,16 @@ _UNITS: Final = {"bytes": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 
 
 
 def connect(**config: Any) -> duckdb.DuckDBPyConnection:
-    """An empty instance in memory. It takes half of what there is, 4 GiB at most, and writes nothing beside it.
+    """An empty instance in memory. It takes half of what there is, 4 GiB at most, and writes nothing beside it. Its
+    clock is UTC, as our times are.
 
     What there is, is the machine's or what the control group of the process may have, as DuckDB finds out.
     """
     # Without a folder for what does not fit, it would be .tmp wherever we are.
     options = {"memory_limit": "50%", "temp_directory": "", **config}
     connection = duckdb.connect(":memory:", config=options)
+    # DuckDB would take a TIMESTAMP that is compared with now() for the local time of the machine.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     if memory_limit(connection) > MOST_BYTES:
         connection.execute(f"SET memory_limit = '{MOST_BYTES >> 20}MiB'")
     return connection
