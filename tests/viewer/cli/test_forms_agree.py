@@ -152,3 +152,29 @@ def test_parquet_of_a_query(ask: Ask, spans: str, tmp_path: Path) -> None:
     query = "SELECT run_id, duration_ms, self_ms, cost_usd, token_usage.total_tokens AS tokens FROM spans ORDER BY ALL"
     ask("sql", query, spans, "-o", str(tmp_path / "a.parquet"))
     assert pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist() == strict(ask("sql", query, spans, "--json"))
+
+
+def test_intervals_in_parquet(ask: Ask, spans: str, tmp_path: Path) -> None:
+    """A time between two times is seconds in Parquet, as it is in JSON, and unknown where it is."""
+    odd = "VALUES (INTERVAL 90 SECOND), (INTERVAL '2 months -3 days 1.5 seconds'), (NULL)"
+    query = f"SELECT lag, lag FROM (SELECT end_time - start_time FROM spans UNION ALL {odd}) AS t(lag) ORDER BY ALL"
+    ask("sql", query, spans, "-o", str(tmp_path / "a.parquet"))
+    kept = pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert kept == strict(ask("sql", query, spans, "--json"))
+    assert {90.0, 57 * 86_400 + 1.5, None} <= {row["lag"] for row in kept}
+
+
+@pytest.mark.parametrize("value", ["[INTERVAL 1 DAY]", "{}", "MAP {}", "union_value(a := 1)"])
+def test_what_parquet_cannot_hold(value: str, spans: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A column of a type that Parquet has not is named in a sentence, and no file is left."""
+    target = tmp_path / "a.parquet"
+    assert main(["sql", f"SELECT 1 AS one, {value} AS odd", spans, "-o", str(target)]) == 2
+    assert capsys.readouterr().err.startswith("flightlog: Parquet cannot hold odd (")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_an_interval_beyond_all_times(form: str, spans: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A value that Python has no room for is a sentence."""
+    assert main(["sql", "SELECT INTERVAL 100000000 YEAR", spans, "--format", form]) == 2
+    assert capsys.readouterr().err == "flightlog: a value is beyond what Python can hold: cast it to VARCHAR\n"

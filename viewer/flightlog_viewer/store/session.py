@@ -29,6 +29,8 @@ _LOCK: Final = (
 )
 _OUTSIDE: Final = "file system operations are disabled"
 _ROOM: Final = re.compile(r"/([\d.]+ \w+) used")
+_NO_VALUE: Final = (duckdb.Error, OverflowError)
+"""How reading a value fails: DuckDB cannot compute it, or Python has none so large (an interval of a million years)."""
 _EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -87,6 +89,8 @@ def sentence(error: Exception) -> str:
         room = _ROOM.search(str(error))
         most = room[1] if room else "there is"
         return f"out of memory: this needs more than {most}, not all of which can go to the disk"
+    if isinstance(error, OverflowError):
+        return "a value is beyond what Python can hold: cast it to VARCHAR"
     said: list[str] = []
     for line in str(error).strip().splitlines():
         if not line.strip() or line.startswith("LINE "):
@@ -115,7 +119,7 @@ class Result:
         """Up to ``size`` more rows; an empty list at the end. Raises UsageError when a value cannot be computed."""
         try:
             rows = interruptible(self._cursor, lambda: self._cursor.fetchmany(size))
-        except duckdb.Error as error:
+        except _NO_VALUE as error:
             self.close()
             raise UsageError(sentence(error)) from None
         if not rows:
@@ -146,7 +150,7 @@ class Result:
     def _ended(self) -> Any:
         try:
             yield
-        except duckdb.Error as error:
+        except _NO_VALUE as error:
             raise UsageError(sentence(error)) from None
         finally:
             self.close()

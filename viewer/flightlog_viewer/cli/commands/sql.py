@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ from flightlog_viewer.cli.options import (
     own_tables,
 )
 from flightlog_viewer.cli.output import csv_rows, grid, json_rows, lines, missing, note
+from flightlog_viewer.cli.parquet_answer import write_parquet
 from flightlog_viewer.cli.span_rows import json_text
 from flightlog_viewer.databases import told_apart
 from flightlog_viewer.safe_text import is_text
@@ -122,7 +123,7 @@ def _print(result: "Result", wanted: str, hint: str = "") -> None:
     elif sys.stdout.isatty():
         raise UsageError("parquet is not for a terminal: give -o FILE or redirect")
     else:
-        _parquet(result, sys.stdout.buffer)
+        write_parquet(result, sys.stdout.buffer)
 
 
 def _write(result: "Result", wanted: str, output: Path, *, overwrite: bool) -> None:
@@ -131,7 +132,7 @@ def _write(result: "Result", wanted: str, output: Path, *, overwrite: bool) -> N
     try:
         with new_file(output, overwrite=overwrite) as file:
             if wanted == "parquet":
-                _parquet(result, file)
+                write_parquet(result, file)
             else:
                 text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
                 with redirect_stdout(text):
@@ -178,10 +179,3 @@ def _table(result: "Result", hint: str) -> None:
         note(f"{_SHOWN:,} rows shown, more exist: --csv gives all")
     if not rows:
         note(f"no rows{hint}")
-
-
-def _parquet(result: "Result", file: IO[bytes]) -> None:
-    import pyarrow.parquet as parquet
-
-    answer = result.arrow()
-    parquet.write_table(answer.rename_columns(unique_names(answer.column_names)), file, compression="zstd")
