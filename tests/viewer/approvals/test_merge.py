@@ -42,6 +42,14 @@ def recorded(name: str, **fields: Any) -> Approval:
     return Approval(**given)
 
 
+@pytest.mark.parametrize("ended", [0, 1], ids=["before", "with"])
+def test_a_question_is_of_its_node(ended: int) -> None:
+    """The node asks and not the graph around it, also where the times of a file are too coarse to tell."""
+    whole = replace(question("q", ended), node=None)
+    (found,) = merge([], SpanSide([whole, question("q", 1)]))
+    assert (found.node, found.asked) == ("review", at(moment(1)))
+
+
 def test_a_question_counts_where_it_was_asked() -> None:
     """Of the graphs that end with one question the innermost asked it, in whatever order they come."""
     around = [question("q", 3, ""), question("q", 1, "outer:1|inner:2"), question("q", 2, "outer:1")]

@@ -59,8 +59,8 @@ def _turns(
         if until is not None and until <= first.asked_at:  # which says nothing of the graphs around that ended with it
             until = next((one.answered_at for one in answers if one.answered_at > first.asked_at), None)
         same = [one for one in askings if one is first or until is None or one.asked_at < until]
-        # Each graph around a question ends with it too: it counts where it was asked.
-        yield max(same, key=lambda question: depth(question.checkpoint_ns)), answer
+        # Each graph around a question ends with it too, in coarse times before it: it counts where it was asked.
+        yield max(same, key=lambda question: (depth(question.checkpoint_ns), question.node is not None)), answer
         askings, answer = askings[len(same) :], None
 
 
