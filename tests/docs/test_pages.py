@@ -135,8 +135,9 @@ def test_every_query_of_the_page_runs(folder: Path, tmp_path: Path) -> None:
             assert result.columns, query
             if result.fetchall():
                 answered.add(query)
-    # Nothing died in flight and no line was rejected there; every other query has something to show.
-    assert len(answered) >= len(queries) - 2
+    # Nothing died in flight, no line was rejected and nothing failed in the hours of the incident there; every other
+    # query has something to show.
+    assert len(answered) >= len(queries) - 3
 
 
 def test_the_notebook_example_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,10 +67,11 @@ def grouped(records: Iterable[Record], *names: str) -> dict[Any, list[Record]]:
 def test_every_example_has_a_title() -> None:
     """So that none is left out below but those about questions, databases, payloads and processes that died."""
     untested = ("Where runs stopped", "Questions and how", "The same with", "What changed", "What was in", "A text in")
+    elsewhere = ("Cost by node of", "Who waits", "By tenant", "Of the time until")  # test_sql_page_threads.py
     asked = set(re.findall(r'ask\(store, "([^"]+)"', Path(__file__).read_text()))
     assert len(QUERIES) == USEFUL.count("```sql")
     for title in QUERIES:
-        assert title.startswith((*untested, *asked)), title
+        assert title.startswith((*untested, *elsewhere, *asked)), title
 
 
 def agree(found: Iterable[tuple[Any, ...]], wanted: Iterable[tuple[Any, ...]]) -> None:
@@ -118,6 +119,53 @@ def test_the_slowest_calls(store: Store) -> None:
     slowest = sorted(of_kind("llm"), key=lambda call: -call["duration_ms"])[:10]
     found = ask(store, "The slowest model calls")
     assert [row[2] for row in found] == [call["duration_ms"] for call in slowest]
+
+
+def test_an_incident(store: Store) -> None:
+    """Runs of a window by the failure in them that ended first, with what they cost and failed runs among them."""
+    first: dict[str, Record] = {}
+    for record in sorted(origins(), key=end_us):
+        first.setdefault(record["trace_id"], record)
+    groups: dict[Any, list[Record]] = defaultdict(list)
+    for name, trace in FIGURES.traces().items():
+        if name in first and "2026-12-31T20" <= trace["start_time"].isoformat() <= "2027-01-01T12":
+            groups[first[name]["name"], first[name].get("error", {}).get("type")].append(trace)
+    wanted = []
+    for key, traces in groups.items():
+        failed = sum(trace["status"] == "error" for trace in traces)
+        spent = (known_sum(trace[name] for trace in traces) for name in ("cost_usd", "unknown_costs"))
+        wanted.append((*key, len(traces), failed, *spent))
+    agree(ask(store, "What an incident cost"), wanted)
+
+
+def test_versions(store: Store) -> None:
+    """Percentiles and mean dollars of the runs that ended well, by service and version."""
+    ended = [trace for trace in FIGURES.traces().values() if trace["status"] == "ok"]
+    wanted = []
+    for key, traces in grouped(ended, "service", "service_version").items():
+        took, usd = [t["duration_ms"] for t in traces], [t["cost_usd"] for t in traces if t["cost_usd"] is not None]
+        since = min(trace["start_time"] for trace in traces)
+        mean = sum(usd) / len(usd) if usd else None
+        wanted.append((*key, None, since, len(took), percentile(took, 0.5), percentile(took, 0.95), mean))
+    found = ask(store, "Which version")
+    assert [row[:5] for row in found] == sorted((row[:5] for row in wanted), key=lambda row: (row[0], row[3]))
+    agree([row[5:] for row in found], [row[5:] for row in wanted])
+
+
+def test_context_by_turn(store: Store) -> None:
+    """The largest input of each trace of a thread, by its place in the thread."""
+    turns: dict[int, list[Any]] = defaultdict(list)
+    for thread, calls in grouped(filter(FIGURES.counted, RECORDS), "thread_id").items():
+        if thread is not None:
+            traces = sorted(grouped(calls, "trace_id").values(), key=lambda group: min(map(start_us, group)))
+            for turn, group in enumerate(traces, 1):
+                told = [call.get("token_usage", {}).get("input_tokens") for call in group]
+                turns[turn].append(max((given for given in told if given is not None), default=None))
+    wanted = []
+    for turn, largest in turns.items():
+        known = [given for given in largest if given is not None]
+        wanted.append((turn, len(largest), percentile(known, 0.5) if known else None, max(known, default=None)))
+    agree(ask(store, "The size of the context"), wanted)
 
 
 def test_by_model(store: Store) -> None:

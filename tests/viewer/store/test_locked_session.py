@@ -264,6 +264,24 @@ def test_a_wrong_query_is_answered_with_the_hint(store: Store, query: str, hint:
     assert "->" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("FROM spans WHERE metadata.tenant = 'acme'", "column->>'key' is a text"),
+        ("FROM spans WHERE metadata->'tenant' = 'acme'", "column->>'key' is a text"),
+        ("SELECT sum(metadata->'cents') FROM spans", "(column->>'key')::DOUBLE a number"),
+        ("SELECT unnest(metadata) FROM spans", "unnest(column->'$[*]') its items"),
+        ("PIVOT spans ON status USING count(*)", "PIVOT ... ON status IN ('ok', 'error')"),
+    ],
+)
+def test_the_way_is_told_where_duckdb_knows_none(tmp_path: Path, query: str, hint: str) -> None:
+    """Who takes JSON for a text, a number or a list, or leaves the columns of a PIVOT open, is told what to write."""
+    with open_store(write(tmp_path / "a.jsonl", span("r", metadata={"tenant": "acme", "cents": 3}))) as store:
+        with pytest.raises(UsageError, match=re.escape(hint)):
+            store.sql(query).fetchall()
+        assert store.sql("PIVOT spans ON status IN ('ok') USING count(*) GROUP BY name").fetchall() == [("r", 1)]
+
+
 @pytest.mark.parametrize(("named", "meant"), [("llm_call", "llm_calls"), ("thread", "threads"), ("error", "errors")])
 def test_what_is_proposed_is_documented(tmp_path: Path, named: str, meant: str) -> None:
     """A view that no query has named yet is proposed like one that has been."""

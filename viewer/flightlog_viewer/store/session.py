@@ -31,6 +31,9 @@ _OUTSIDE: Final = "file system operations are disabled"
 _ROOM: Final = re.compile(r"/([\d.]+ \w+) used")
 _NO_VALUE: Final = (duckdb.Error, OverflowError)
 """How reading a value fails: DuckDB cannot compute it, or Python has none so large (an interval of a million years)."""
+_JSON: Final = re.compile(r"Malformed JSON|\(JSON(, BOOLEAN)?\)|not JSON$")
+"""What DuckDB says to those who take JSON for a text, a number or a list."""
+_PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
 _EXPLAIN: Final = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*EXPLAIN\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -55,6 +58,8 @@ def check(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement
         explained = _EXPLAIN.sub("", statement.query, count=1)
         if _kind(_single(connection, explained)) == duckdb.StatementType.SELECT:
             return statement
+    if _PIVOT.search(query):  # DuckDB would make a type of the values that it finds
+        raise UsageError("PIVOT needs the values that become columns: PIVOT ... ON status IN ('ok', 'error')")
     raise UsageError("only SELECT and EXPLAIN (without ANALYZE) are allowed: the store is read-only")
 
 
@@ -97,7 +102,12 @@ def sentence(error: Exception) -> str:
             break
         if not line[0].isspace() or said[-1].endswith(":"):
             said.append(line.strip())
-    return " ".join(said) or type(error).__name__
+    whole = " ".join(said) or type(error).__name__
+    if _JSON.search(whole):
+        whole += (
+            " (of JSON, column->>'key' is a text, (column->>'key')::DOUBLE a number, unnest(column->'$[*]') its items)"
+        )
+    return whole
 
 
 class Result:
