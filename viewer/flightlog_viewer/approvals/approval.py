@@ -1,6 +1,7 @@
 """A question that a graph asked a human, and the answer: one record an interrupt, whoever tells of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -55,6 +56,8 @@ class Approval:
     answer: Any = None
     answer_recorded: bool = False
     """False for an answered question whose answer no row holds (exit durability)."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What the metadata of the run that brought the answer says of it."""
     risk: float | None = None
     response_schema: Any = None
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
@@ -81,13 +84,13 @@ class Approval:
 
     @property
     def decided_by(self) -> str | None:
-        """Who answered, when the answer names them."""
-        return decided_by(self.answer)
+        """Who answered, when the answer or the run that brought it names them."""
+        return decided_by(self.answer) or self.said.get("decided_by")
 
     @property
     def notes(self) -> str | None:
-        """Why, when the answer says so."""
-        return notes(self.answer)
+        """Why, when the answer or the run that brought it says so."""
+        return notes(self.answer) or self.said.get("notes")
 
     @property
     def asked_at(self) -> datetime | None:

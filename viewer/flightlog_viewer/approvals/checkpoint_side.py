@@ -1,5 +1,6 @@
 """The questions that a thread's rows still hold, with their answers as far as rows keep them."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -61,7 +62,12 @@ def thread_questions(
         parent = places[namespace, name].parent_id
         if parent is not None:
             children.setdefault((namespace, parent), []).append((namespace, name))
-    approvals = [_settled(places, children, *item) for item in found]
+    in_step = Counter(key for key, _, _ in found)
+    approvals = [
+        # Several questions of a step may be answered by a run each, of which the last alone made a checkpoint.
+        _with_who(places, children.get(key, ()), settled) if in_step[key] == 1 else settled
+        for (key, _, _), settled in ((item, _settled(places, children, *item)) for item in found)
+    ]
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     newest = max((name for namespace, name in places if namespace == ""), default="")
     left = [_left(approval, newest) for approval in approvals]
@@ -293,6 +299,16 @@ def _breakpoints(
             risk=place.risk,
             breakpoint=True,
         )
+
+
+def _with_who(
+    places: Mapping[tuple[str, str], _Place], children: Iterable[tuple[str, str]], approval: Approval
+) -> Approval:
+    """The record with what the run that went on says of the answer."""
+    first = min(children, key=lambda child: child[1], default=None)
+    if approval.status != "answered" or first is None or places[first].source != "loop":
+        return approval
+    return replace(approval, said=places[first].said)
 
 
 def _ran_on(first: _Place | None) -> bool:

@@ -100,7 +100,8 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
         return known
     if not known.answer_recorded or is_opaque(known.answer):
         known = replace(known, answer=answer.answer, answer_recorded=True)
-    return replace(known, status="answered", answered=at(answer.answered_at), refused=None)
+    said = answer.said or known.said
+    return replace(known, status="answered", answered=at(answer.answered_at), refused=None, said=said)
 
 
 def _with_refusal(known: Approval, answer: SpanAnswer) -> Approval:

@@ -38,6 +38,8 @@ class SpanAnswer:
     """From where the run went on, where LangGraph told."""
     refused: bool = False
     """It was not of the question's schema, and the question still waits."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """`decision`, `decided_by` and `notes` in the metadata of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class SpanPause:
     asked_at: datetime
     answered_at: datetime | None
     """The start of the run that went on; None while there is none."""
-    said: Mapping[str, Any]
+    said: Mapping[str, str]
     """`decision`, `decided_by` and `notes` in that run's metadata."""
 
 
@@ -116,19 +118,25 @@ def span_answers(
     for row in rows:
         answered_at = _utc(row["start_time"])
         refused_by = row["refused_by"] or ()
+        said = _said(row["metadata"])
         for item in _items(row["resumes"]):
             name = item.get("interrupt_id")
             named = name if isinstance(name, str) else None
             refused = bool(refused_by) and (named is None or not asking.get(named, set()).isdisjoint(refused_by))
-            yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, row["checkpoint_id"], refused)
+            at = row["checkpoint_id"]
+            yield SpanAnswer(named, row["thread_id"], item.get("value"), answered_at, at, refused, said)
 
 
 def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:
     """The pauses in the rows of the named query `pauses`."""
     for row in rows:
-        asked_at, went_on, metadata = _utc(row["end_time"]), row["next_start"], _read(row["next_metadata"])
-        said = said_in(metadata) if isinstance(metadata, dict) else {}
+        asked_at, went_on, said = _utc(row["end_time"]), row["next_start"], _said(row["next_metadata"])
         yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, went_on and _utc(went_on), said)
+
+
+def _said(metadata: str | None) -> Mapping[str, str]:
+    found = _read(metadata)
+    return said_in(found) if isinstance(found, dict) else {}
 
 
 def _around(checkpoint_ns: str | None) -> str:

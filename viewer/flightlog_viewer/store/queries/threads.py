@@ -33,9 +33,10 @@ def questions() -> Statement:
 
 @named
 def answers() -> Statement:
-    """Runs that brought an answer: ``thread_id``, ``resumes`` (JSON), ``start_time``, and ``checkpoint_id`` from which
-    they went on; of one that stopped again it is not known, for its span has where it stopped. ``refused_by`` are the
-    tasks that failed because an answer was not of the schema that its question asked for.
+    """Runs that brought an answer: ``thread_id``, ``resumes`` and ``metadata`` (JSON), ``start_time``, and
+    ``checkpoint_id`` from which they went on; of one that stopped again it is not known, for its span has where it
+    stopped. ``refused_by`` are the tasks that failed because an answer was not of the schema that its question asked
+    for.
 
     LangGraph refuses an answer that might be to several questions, before anything has run. A graph with a name of its
     own that a chain calls is not known for one at its start before LangGraph 1.1: the chain has the answer alone.
@@ -55,7 +56,8 @@ def answers() -> Statement:
         ), refused AS (
             SELECT trace_id, list(DISTINCT task_id) AS refused_by FROM spans SEMI JOIN runs USING (trace_id)
             WHERE status = 'error' AND task_id IS NOT NULL AND list_contains(tags, ?) GROUP BY trace_id)
-        SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes, start_time,
+        SELECT coalesce(runs.thread_id, only_thread.thread_id) AS thread_id, resumes::VARCHAR AS resumes,
+            metadata::VARCHAR AS metadata, start_time,
             CASE WHEN status <> 'interrupted' THEN checkpoint_id END AS checkpoint_id, refused_by
         FROM runs LEFT JOIN only_thread USING (trace_id) LEFT JOIN refused USING (trace_id)
         ORDER BY start_time, row_id""",
