@@ -154,6 +154,14 @@ def test_parquet_of_a_query(ask: Ask, spans: str, tmp_path: Path) -> None:
     assert pyarrow.parquet.read_table(tmp_path / "a.parquet").to_pylist() == strict(ask("sql", query, spans, "--json"))
 
 
+def test_lists_of_json(ask: Ask, spans: str) -> None:
+    """JSON that a query has gathered nests as JSON by itself does."""
+    query = (
+        "SELECT list(j ORDER BY j) AS all, [] AS none FROM (VALUES ('{\"a\":[1]}'::JSON), ('\"b\"'), (NULL)) AS t(j)"
+    )
+    assert strict(ask("sql", query, spans, "--json")) == [{"all": ["b", {"a": [1]}, None], "none": []}]
+
+
 def test_intervals_in_parquet(ask: Ask, spans: str, tmp_path: Path) -> None:
     """A time between two times is seconds in Parquet, as it is in JSON, and unknown where it is."""
     odd = "VALUES (INTERVAL 90 SECOND), (INTERVAL '2 months -3 days 1.5 seconds'), (NULL)"

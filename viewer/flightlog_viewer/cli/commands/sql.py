@@ -149,15 +149,16 @@ def _rows(result: "Result") -> Iterator[tuple[Any, ...]]:
 
 
 def _with_json(result: "Result") -> Iterator[tuple[Any, ...]]:
-    """The rows with JSON columns as values, so that they nest instead of being text in text."""
-    places = [place for place, kind in enumerate(result.types) if kind == "JSON"]
+    """The rows with columns of JSON, and of lists of it, as values, so that they nest instead of being text in text."""
+    places = [place for place, kind in enumerate(result.types) if kind in ("JSON", "JSON[]")]
     for row in _rows(result):
         if not places:
             yield row
             continue
         values = list(row)
         for place in places:
-            values[place] = json_text(values[place])
+            value = values[place]
+            values[place] = [json_text(item) for item in value] if isinstance(value, list) else json_text(value)
         yield tuple(values)
 
 
