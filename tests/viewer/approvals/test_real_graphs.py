@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command, interrupt
 from xxhash import xxh3_128_hexdigest
 
-from flightlog import JsonlTracer
+from flightlog import JsonlTracer, read_spans
 from flightlog_viewer.cli.app import main
 from tests.conformance.replay.flow import State, graph
 from tests.conformance.replay.human import asking
@@ -115,7 +115,10 @@ def test_every_question_has_its_own_answer(
         assert [(one["question"], one["answer"]) for one in found] == list(zip(QUESTIONS, "abc", strict=True))
         assert [one["interrupt_id"] for one in found] == names
         assert all(one["exact"] and one["status"] == "answered" for one in found)
+        runs = sorted((span.start_time, span.trace_id) for span in read_spans(spans) if span.parent_run_id is None)
+        assert [one["trace_id"] for one in found] == [trace_id for _, trace_id in runs][:3]
     alone = approvals(database)
+    assert {one["trace_id"] for one in alone} == {None}
     # Rows keep the last question only, and its answer where it was given to no question by name.
     assert [(one["question"], one["answer"], one["interrupt_id"]) for one in alone] == [
         (None, "a", names[0]),

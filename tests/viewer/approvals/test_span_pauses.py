@@ -61,9 +61,10 @@ def test_without_a_database_the_spans_are_enough(
     answered: datetime | None, said: dict[str, str], expected: tuple[str, str | None, float | None]
 ) -> None:
     """A pause that only spans know is an approval, and its decision is unknown unless the metadata says it."""
-    (approval,) = merge([], SpanSide(pauses=[SpanPause("t", "c1", NOON, answered, said)]))
+    (approval,) = merge([], SpanSide(pauses=[SpanPause("t", "c1", NOON, answered, said, "trace")]))
     assert (approval.status, approval.decision, approval.lag_min_ms) == expected
     assert (approval.interrupt_id, approval.breakpoint, approval.origin) == ("breakpoint:c1", True, "spans")
+    assert approval.trace_id == "trace"
 
 
 def test_a_pause_inside_a_chain(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
     return {
         "interrupt_id": approval.interrupt_id,
         "thread_id": approval.thread_id,
+        "trace_id": approval.trace_id,
         "node": approval.node,
         "checkpoint_ns": approval.checkpoint_ns,
         "checkpoint_id": approval.checkpoint_id,

@@ -95,7 +95,7 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
             )
         if known.node == UNNAMED and question.node:  # a `@task` call that no row names yet
             known = replace(known, node=question.node)
-    known = replace(known, asked=at(question.asked_at))
+    known = replace(known, asked=at(question.asked_at), trace_id=question.trace_id)
     if answer is None:
         return known
     if not known.answer_recorded or is_opaque(known.answer):
@@ -127,7 +127,7 @@ def _with_pause(known: Approval | None, pause: SpanPause) -> Approval:
         )
     else:
         known = replace(known, origin="both")
-    known = replace(known, asked=at(pause.asked_at))
+    known = replace(known, asked=at(pause.asked_at), trace_id=pause.trace_id)
     if pause.answered_at is None or known.status == "abandoned":
         return known
     if not known.answer_recorded and pause.said:

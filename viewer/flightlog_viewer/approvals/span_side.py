@@ -23,6 +23,7 @@ class SpanQuestion:
     """Where the graph around it stopped, where LangGraph told."""
     response_schema: Any = None
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class SpanPause:
     """The start of the run that went on; None while there is none."""
     said: Mapping[str, str]
     """`decision`, `decided_by` and `notes` in that run's metadata."""
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
                 around = _around(row["checkpoint_ns"])
                 at = row["checkpoint_id"]
                 value, schema = item.get("value"), item.get("response_schema")
-                yield SpanQuestion(name, row["thread_id"], row["node"], around, value, asked_at, at, schema)
+                place = row["thread_id"], row["node"], around
+                yield SpanQuestion(name, *place, value, asked_at, at, schema, row["trace_id"])
 
 
 def span_answers(
@@ -131,7 +134,8 @@ def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:
     """The pauses in the rows of the named query `pauses`."""
     for row in rows:
         asked_at, went_on, said = _utc(row["end_time"]), row["next_start"], _said(row["next_metadata"])
-        yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, went_on and _utc(went_on), said)
+        answered_at = went_on and _utc(went_on)
+        yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, answered_at, said, row["trace_id"])
 
 
 def _said(metadata: str | None) -> Mapping[str, str]:

@@ -185,6 +185,7 @@ def _interrupt_row(database: str | None, approval: Approval) -> dict[str, Any]:
         "database": database,
         "interrupt_id": approval.interrupt_id,
         "thread_id": approval.thread_id,
+        "trace_id": approval.trace_id,
         "node": approval.node,
         "checkpoint_ns": approval.checkpoint_ns,
         "checkpoint_id": approval.checkpoint_id,

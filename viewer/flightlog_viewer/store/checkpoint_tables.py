@@ -47,7 +47,8 @@ TABLES: Final[dict[str, dict[str, str]]] = {
         "node": _TEXT,
     },
     "interrupts": {
-        **dict.fromkeys(("database", "interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id"), _TEXT),
+        **dict.fromkeys(("database", "interrupt_id", "thread_id", "trace_id"), _TEXT),
+        **dict.fromkeys(("node", "checkpoint_ns", "checkpoint_id"), _TEXT),
         "status": _TEXT,
         **dict.fromkeys(("question", "response_schema", "refused"), _JSON),
         "decision": _TEXT,

@@ -143,7 +143,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    *("interrupt_id", "thread_id", "node", "checkpoint_ns", "checkpoint_id", "status"),
+    *("interrupt_id", "thread_id", "trace_id", "node", "checkpoint_ns", "checkpoint_id", "status"),
     *("question", "question_recorded", "response_schema", "refused"),
     *("decision", "answer", "answer_recorded", "decided_by", "notes", "risk_score"),
     *("asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),

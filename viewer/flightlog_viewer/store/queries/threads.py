@@ -13,8 +13,8 @@ def stopped() -> Statement:
 
 @named
 def questions() -> Statement:
-    """Spans that ended by asking: ``thread_id``, ``node``, ``checkpoint_ns``, ``task_id``, ``interrupts`` (JSON),
-    ``end_time``, and ``checkpoint_id`` of the graph around.
+    """Spans that ended by asking: ``thread_id``, ``trace_id``, ``node``, ``checkpoint_ns``, ``task_id``,
+    ``interrupts`` (JSON), ``end_time``, and ``checkpoint_id`` of the graph around.
 
     What code of a node asks and the node passes over, with a fallback or an ``except``, reaches no human: a
     ``GraphInterrupt`` is an ``Exception``. Whether it did the node's own end tells, which is that of its task.
@@ -23,7 +23,8 @@ def questions() -> Statement:
         """WITH passed_over AS (
             SELECT trace_id, task_id FROM spans WHERE kind IN ('node', 'task') AND task_id IS NOT NULL
             GROUP BY trace_id, task_id HAVING bool_and(status IN ('ok', 'error', 'handoff')))
-        SELECT thread_id, node, checkpoint_ns, task_id, interrupts::VARCHAR AS interrupts, end_time, checkpoint_id
+        SELECT thread_id, trace_id, node, checkpoint_ns, task_id, interrupts::VARCHAR AS interrupts, end_time,
+            checkpoint_id
         FROM spans ANTI JOIN passed_over ON passed_over.trace_id = spans.trace_id
             AND passed_over.task_id = spans.task_id AND spans.kind IS DISTINCT FROM 'graph'
         WHERE interrupts IS NOT NULL AND end_time IS NOT NULL ORDER BY end_time, row_id""",
@@ -78,7 +79,7 @@ def pauses() -> Statement:
                 lead(start_time) OVER later AS next_start, lead(metadata::VARCHAR) OVER later AS next_metadata
             FROM ({THREAD_RUNS}) WHERE NOT ends_with(name, 'UpdateState')
             WINDOW later AS (PARTITION BY thread_id ORDER BY start_time, row_id))
-        SELECT thread_id, checkpoint_id, end_time, next_start, next_metadata FROM runs
+        SELECT thread_id, trace_id, checkpoint_id, end_time, next_start, next_metadata FROM runs
         WHERE status = 'interrupted' AND checkpoint_id IS NOT NULL AND end_time IS NOT NULL
             AND NOT EXISTS (
                 SELECT 1 FROM spans AS asked WHERE asked.interrupts IS NOT NULL AND asked.trace_id = runs.trace_id
