@@ -101,7 +101,7 @@ def test_giving_up_has_a_reason(tmp_path: Path) -> None:
     result = ship("http://127.0.0.1:9", path, retry_for_s=0.05)
     assert result.delivered == 0
     assert result.failure is not None
-    assert "no connection" in result.failure
+    assert "no connection: Connection refused" in result.failure
 
 
 def test_requests_that_are_too_large_are_halved(server: Receiver, tmp_path: Path) -> None:

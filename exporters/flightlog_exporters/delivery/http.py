@@ -1,6 +1,7 @@
 """OTLP over HTTP, protobuf encoded."""
 
 import gzip
+import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from flightlog_exporters.delivery.settings import Settings, shown
 
 _RETRIED: Final = frozenset((408, 429, 502, 503, 504))
 _MAX_ANSWER_BYTES: Final = 65536
+_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _TLS: Final = "http:// is without; OTEL_EXPORTER_OTLP_CERTIFICATE names a file of certificates to trust"
 
 
@@ -175,7 +177,8 @@ def _said(kind: str, body: bytes) -> str:
 def _plain(error: Exception) -> str:
     """A sentence out of urllib3's nested messages."""
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError):
-        return f"no connection: {str(error).rpartition(': ')[2]}"
+        said = str(error).rpartition(": ")[2]
+        return f"no connection: {_ERRNO.sub('', said)}"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError):
         return "the server did not answer in time"
     return f"the connection broke: {_cause(error)}"
