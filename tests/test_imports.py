@@ -36,7 +36,7 @@ def loaded_by(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 @pytest.mark.parametrize(
     ("code", "forbidden"),
     [
@@ -63,7 +63,7 @@ def test_completion_offers_what_is_public(package: ModuleType) -> None:
     assert [name for name in dir(package) if not name.startswith("__")] == sorted(package.__all__)
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 def test_a_command_leaves_pandas_out(tmp_path: Path) -> None:
     """pyarrow would import it in every command that reads spans; it has 0.3 s to cost and nothing to give."""
     source = story().write(tmp_path / "s.jsonl")

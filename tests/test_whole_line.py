@@ -14,7 +14,7 @@ import pytest
 
 from flightlog_viewer import open_store
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 
 @pytest.fixture(scope="module")

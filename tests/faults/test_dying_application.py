@@ -11,7 +11,7 @@ from flightlog import read_open_spans, read_spans
 from tests.faults.agents import SPANS, converse
 from tests.faults.children import finish, run, start
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 ANSWER = converse()
 

@@ -14,7 +14,7 @@ from flightlog.writing.span_file import SpanFile
 from tests.faults.children import finish, run, start
 from tests.faults.lines import broken, line, numbers, numbers_by_writer
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 WRITER = """
     import mmap, sys

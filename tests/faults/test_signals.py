@@ -103,7 +103,7 @@ def test_signal_while_a_block_is_opened(handle: Handle, tmp_path: Path) -> None:
     assert [span.name for span in read_spans(tmp_path / "outer.jsonl")] == ["step"]
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 def test_daemon_that_prints_without_streams(tmp_path: Path) -> None:
     """What a program prints after it has closed its streams does not land in the span file or in the sidecar."""
     script = """

@@ -146,6 +146,7 @@ def test_reviewers_and_their_notes_are_known(approvals: list[dict[str, Any]]) ->
     assert by_thread["task-approved"]["decided_by"] == "ben"
 
 
+@pytest.mark.uncounted
 @pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.stem)
 def test_every_command_of_a_page_runs(
     page: Path, recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.snapshots.pictures import NOW, SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
+
+pytestmark = pytest.mark.uncounted
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 

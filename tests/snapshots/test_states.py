@@ -15,6 +15,8 @@ from flightlog_viewer.tui.widgets.query_editor import QueryEditor
 from tests.snapshots.pictures import NOW, SCREENS, WAYS, Svg, picture
 from tests.viewer.tui.driving import driven
 
+pytestmark = pytest.mark.uncounted
+
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"theme": "flightlog-light"},
     "ansi": {"theme": "ansi-dark"},

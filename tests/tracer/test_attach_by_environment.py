@@ -10,7 +10,7 @@ import pytest
 
 from flightlog import read_spans
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 APP = """\
 import subprocess, sys

@@ -24,7 +24,7 @@ def test_copy_of_a_config_keeps_the_tracer(tmp_path: Path) -> None:
         assert config["callbacks"] == [tracer]
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 def test_tracer_travels_to_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pickled tracer writes the same file with the same options, wherever it arrives."""
     import langgraph.callbacks  # makes tracers of a class of their own  # noqa: F401

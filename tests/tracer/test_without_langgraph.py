@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 ABSENT = """
     import sys

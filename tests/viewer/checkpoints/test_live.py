@@ -13,7 +13,7 @@ from flightlog_viewer.checkpoints import open_source
 from flightlog_viewer.cli.app import main
 from tests.viewer.checkpoints.graphs import payments, thread
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 WRITER = """
 import sys, threading, time

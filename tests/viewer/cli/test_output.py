@@ -93,7 +93,7 @@ def test_a_table_fits_its_terminal(room: int, expected: tuple[list[int], list[in
     assert fit([36, 9, 40, 12, 12], [False, True, False, True, True], [0, 0, 0, 1, 2], room) == expected
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
     """With `| head` every command ends with status 0 and nothing on stderr."""
     source = str(story().write(tmp_path / "s.jsonl"))
@@ -106,7 +106,7 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
         assert (process.stderr.read(), process.wait(60)) == ("", 0)
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 def test_ctrl_c_cancels_a_query(tmp_path: Path) -> None:
     """A query that would run for a quarter of an hour ends with status 130 and one line."""
     source = str(story().write(tmp_path / "s.jsonl"))

@@ -19,7 +19,7 @@ LONG = "SELECT max(hash(a.range + b.range)) FROM range(1000000) a, range(1000000
 """A quarter of an hour: whoever stops the tests leaves nothing that runs for ever."""
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 @pytest.mark.parametrize(
     "names",
     [

@@ -24,7 +24,7 @@ def spans(tmp_path: Path) -> Path:
     return story().write(tmp_path / "spans.jsonl")
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 @pytest.mark.parametrize("closed", [pytest.param("2>&-", marks=pytest.mark.soak), ">&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_changes_nothing_else(spans: Path, closed: str) -> None:
     """A command whose standard streams are closed does its work, and prints into no file that it has open."""
@@ -41,7 +41,7 @@ def test_a_recorded_command_has_the_streams_that_were_given(tmp_path: Path) -> N
     assert shell(f'run -- {sys.executable} -c "{look}" >&- 2>&-', tmp_path).returncode == 1
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
 @pytest.mark.parametrize("command", ["traces spans.jsonl", "run --help", "--version"])
 def test_a_full_disk_under_stdout_is_one_sentence(spans: Path, command: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.viewer.tui.driving import application
 from tests.viewer.tui.recordings import support_file
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 TOLD_AT = """
 import signal, sys

@@ -50,7 +50,7 @@ def foreign(output: bytes) -> list[bytes]:
     return found
 
 
-@pytest.mark.programs
+@pytest.mark.uncounted
 @pytest.mark.parametrize(
     "extra", [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.soak)], ids=["colour", "no-colour"]
 )

@@ -17,7 +17,7 @@ from tests.viewer.tui.browser import chromium
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.terminal import flightlog
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.viewer.tui.recordings import support_file
 from tests.viewer.tui.terminal import Terminal
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.uncounted
 
 RESTORED = {"1049": "l", "25": "h", "1000": "l", "1002": "l", "1003": "l", "1004": "l", "1006": "l", "2004": "l"}
 

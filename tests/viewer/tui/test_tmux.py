@@ -18,7 +18,7 @@ from tests.viewer.tui.recordings import support_file, support_trace
 from tests.viewer.tui.threads import checkpoint_file
 
 pytestmark = [
-    pytest.mark.programs,
+    pytest.mark.uncounted,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 
