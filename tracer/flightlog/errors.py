@@ -15,7 +15,7 @@ none of them: they never raise at all.
 from typing import Any, Final
 
 _LONGEST: Final = 500
-"""Characters shown of a path."""
+"""Characters shown of a path, or of a fault's text, which may quote data; the log has it whole."""
 
 
 class FlightlogError(Exception):
@@ -54,6 +54,9 @@ def refusal(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is None:  # getcwd, whoever called it
         return "the current folder is gone: change to another"
     where = error.filename if isinstance(error.filename, str) else "reading or writing"
-    if len(where) > _LONGEST:
-        where = where[:_LONGEST] + "…"
-    return f"{where}: {error.strerror or type(error).__name__}"
+    return f"{shortened(where)}: {error.strerror or type(error).__name__}"
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a sentence."""
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

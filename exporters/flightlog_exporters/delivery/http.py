@@ -1,7 +1,6 @@
 """OTLP over HTTP, protobuf encoded."""
 
 import gzip
-import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping
@@ -21,7 +20,6 @@ from flightlog_exporters.delivery.settings import Settings, shown
 
 _RETRIED: Final = frozenset((408, 429, 502, 503, 504))
 _MAX_ANSWER_BYTES: Final = 65536
-_ERRNO: Final = re.compile(r"^\[Errno -?\d+\] ")
 _TLS: Final = "http:// is without; OTEL_EXPORTER_OTLP_CERTIFICATE names a file of certificates to trust"
 
 
@@ -177,15 +175,16 @@ def _said(kind: str, body: bytes) -> str:
 def _plain(error: Exception) -> str:
     """A sentence out of urllib3's nested messages."""
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError):
-        said = str(error).rpartition(": ")[2]
-        return f"no connection: {_ERRNO.sub('', said)}"
+        return f"no connection: {_cause(error)}"
     if isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.ReadTimeoutError):
         return "the server did not answer in time"
     return f"the connection broke: {_cause(error)}"
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """What went wrong at the bottom: urllib3 wraps errors in errors, and shows them as Python does."""
-    while error.args and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
+    inside = error.args[-1] if error.args else None
+    below = inside if isinstance(inside, Exception) else error.__cause__
+    if below is not None:
+        return _cause(below)
     return str(getattr(error, "strerror", None) or error)[:200].strip()

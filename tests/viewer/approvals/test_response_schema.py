@@ -106,19 +106,20 @@ def test_what_was_refused_is_no_answer(tmp_path: Path, node: Any, by_id: bool) -
         def answer(value: Any) -> Any:
             return compiled.invoke(Command(resume={asked.id: value} if by_id else value), config)
 
-        with pytest.raises(ValidationError):
-            answer({"type": "perhaps"})
-        for several in told_by(spans, database):
-            (waiting,) = (one for one in several if one.interrupt_id == asked.id)
-            assert (waiting.status, waiting.decision, waiting.question) == ("pending", None, "ship?")
-            assert waiting.response_schema["properties"]["type"]["enum"] == ["approve", "reject"]
-            assert waiting.refused is not None
-            if waiting.origin == "database":
-                assert "Verdict" in (waiting.refused.error or "")
-            else:
-                assert (waiting.refused.at, waiting.refused.answer) == (when(spans), {"type": "perhaps"})
-        with open_source(database) as source:
-            assert [thread.status for thread in source.threads()] == ["interrupted"]
+        for wrong in ("perhaps", "never"):
+            with pytest.raises(ValidationError):
+                answer({"type": wrong})
+            for several in told_by(spans, database):
+                (waiting,) = (one for one in several if one.interrupt_id == asked.id)
+                assert (waiting.status, waiting.decision, waiting.question) == ("pending", None, "ship?")
+                assert waiting.response_schema["properties"]["type"]["enum"] == ["approve", "reject"]
+                assert waiting.refused is not None
+                if waiting.origin == "database":
+                    assert "Verdict" in (waiting.refused.error or "")
+                else:
+                    assert (waiting.refused.at, waiting.refused.answer) == (when(spans), {"type": wrong})
+            with open_source(database) as source:
+                assert [thread.status for thread in source.threads()] == ["interrupted"]
         answer({"type": "reject"})
     for several in told_by(spans, database):
         (settled,) = (one for one in several if one.interrupt_id == asked.id)
@@ -171,7 +172,7 @@ def test_one_of_two_answers_is_refused(tmp_path: Path) -> None:
 
 
 def test_who_waits_for_an_answer_sees_that_it_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The inbox shows the answer and what it has to be, `approvals` and SQL say so, until one is taken."""
+    """The inbox shows the answer and what it has to be; `approvals` and SQL say so."""
     spans, database = tmp_path / "s.jsonl", tmp_path / "c.sqlite"
     config: Any = {"configurable": {"thread_id": "t"}}
     with SqliteSaver.from_conn_string(str(database)) as saver, JsonlTracer(spans) as tracer:

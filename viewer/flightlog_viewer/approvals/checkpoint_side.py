@@ -62,11 +62,13 @@ def thread_questions(
         parent = places[namespace, name].parent_id
         if parent is not None:
             children.setdefault((namespace, parent), []).append((namespace, name))
-    in_step = Counter(key for key, _, _ in found)
+    approvals = [_settled(places, children, *item) for item in found]
+    keys = [key for key, _, _ in found]
+    in_step = Counter(keys)
+    # Several questions of a step may be answered by a run each, of which the last alone made a checkpoint.
     approvals = [
-        # Several questions of a step may be answered by a run each, of which the last alone made a checkpoint.
-        _with_who(places, children.get(key, ()), settled) if in_step[key] == 1 else settled
-        for (key, _, _), settled in ((item, _settled(places, children, *item)) for item in found)
+        _with_who(places, children.get(key, ()), approval) if in_step[key] == 1 else approval
+        for key, approval in zip(keys, approvals, strict=True)
     ]
     approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
     newest = max((name for namespace, name in places if namespace == ""), default="")

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from flightlog.errors import FlightlogError, UsageError, refusal
+from flightlog.errors import FlightlogError, UsageError, refusal, shortened
 from flightlog.streams import reader_left
 from flightlog_viewer.cli.registry import COMMANDS, Command, find
 from flightlog_viewer.cli.starting_over import StartOverError
@@ -29,8 +29,6 @@ _USAGE = 2
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
 _NO_MEMORY = "out of memory: give fewer files, or a machine with more"
-_LONGEST = 500
-"""Characters shown of a fault's text, which may quote data; the log has it whole."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -195,8 +193,7 @@ def _refused(error: OSError) -> str:
 
 
 def _unexpected(error: Exception) -> str:
-    text = str(error)
-    what = f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}"
+    what = f"{type(error).__name__}: {shortened(str(error))}"
     try:
         path = write_fault(error, "errors")
     except Exception:

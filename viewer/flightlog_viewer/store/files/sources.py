@@ -60,10 +60,8 @@ def _refuse_closed(folder: Path) -> None:
 def _may_read(path: Path) -> bool:
     try:
         path.open("rb").close()
-    except PermissionError:
-        return False
-    except OSError:  # rotation has deleted it meanwhile
-        return True
+    except OSError as error:  # rotation may have deleted it meanwhile
+        return not isinstance(error, PermissionError)
     return True
 
 
