@@ -246,7 +246,9 @@ def _answered(rows: _Rows, null: "_NullResume", node: str, names: TaskNames) -> 
     """Whether the open question has its answer already, and its task runs on or died with it.
 
     A task's own rows never say so: it stores its answers when it ends or asks again. The answer of an unscoped resume
-    is stored as soon as it is given; it may be that of an earlier question of the same task.
+    is stored as soon as it is given; it may be that of an earlier question of the same task. LangGraph writes it on a
+    thread beside the task's: where a task asks again before that, SQLite has it behind the new question, like a second
+    answer in the same words. Nothing tells the two apart; who says "yes" twice is met more often.
     """
     if not null.given:
         return False
