@@ -7,7 +7,7 @@ OLDEST := .venv-oldest
 STAMP := $(VENV)/.installed
 SOURCES := tracer exporters viewer samples tests benchmarks
 WORKERS ?= 3
-# Tests that `make check` leaves out, by their mark.
+# Tests that `make check` leaves out, by their marks.
 BUT ?=
 # Programs in benchmarks/ that `make bench` runs, in this order.
 BENCHMARKS := tracer_overhead tracer_memory import_cost store_load checkpoint_history exporters_speed viewer_latency store_queries
@@ -29,10 +29,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## record the samples and open the viewer (no terminal: print the summary)
 	@$(BIN)/flightlog demo
 
-test: $(STAMP)  ## the test suite
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop'
+test: $(STAMP)  ## the test suite, without its slow tests
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop and not slow'
 
-check: $(STAMP)  ## format, lint, types, contracts, tests with branch coverage
+check: $(STAMP)  ## format, lint, types, contracts, all tests with branch coverage
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/lint-imports
@@ -42,7 +42,7 @@ types: $(STAMP)
 	@$(BIN)/mypy $(SOURCES)
 
 covered: $(STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop$(if $(BUT), and not $(BUT))' --cov --cov-report=term
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not soak and not interop$(if $(BUT), and not ($(BUT)))' --cov --cov-report=term
 
 format: $(STAMP)  ## apply the formatter and the safe fixes
 	@$(BIN)/ruff format $(SOURCES)

@@ -78,6 +78,7 @@ def run(command: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 @pytest.mark.parametrize(
     "page",

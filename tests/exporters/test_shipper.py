@@ -168,6 +168,7 @@ def test_an_offset_that_no_file_has_sends_all_again(server: Receiver, tmp_path: 
 STEPS = ("send", "answered", "drafted", "saved")
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 @pytest.mark.parametrize("spans", [8_000, pytest.param(20_000, marks=pytest.mark.soak)])
 def test_a_kill_between_any_two_steps_loses_nothing(server: Receiver, tmp_path: Path, spans: int) -> None:

@@ -47,6 +47,7 @@ def check(folder: Path, *, first: int, last: int, code: int) -> bool:
     return breaker.calls >= first
 
 
+@pytest.mark.slow
 def test_one_failing_call(tmp_path: Path) -> None:
     """The n-th call fails, for n = 1 until a run is clean: no line is lost without being counted."""
     n = 1

@@ -129,6 +129,7 @@ def test_an_answer_that_comes_too_late_is_refused(tmp_path: Path) -> None:
         assert answer(client, thread, True) == 400
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     """What waited before the kill is answered at the next server, and both processes' spans are in one file."""

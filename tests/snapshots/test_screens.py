@@ -13,6 +13,7 @@ pytestmark = pytest.mark.uncounted
 SIZES = [(80, 24), (120, 40), (200, 50)]
 
 
+@pytest.mark.slow
 async def test_screens(files: tuple[Path, Path], snapshot: Any) -> None:
     """Each screen in the dark theme, in one run that changes its size."""
     async with driven([files[0]], [files[1]], size=SIZES[0], now=lambda: NOW) as viewer:

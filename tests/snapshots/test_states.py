@@ -25,6 +25,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "look", [pytest.param(look, marks=pytest.mark.soak) if "theme" in LOOKS[look] else look for look in LOOKS]
 )
@@ -63,6 +64,7 @@ async def test_nothing_there(tmp_path: Path, snapshot: Any) -> None:
             assert picture(viewer.app) == snapshot(extension_class=Svg, name=screen)
 
 
+@pytest.mark.slow
 async def test_mistakes(files: tuple[Path, Path], snapshot: Any) -> None:
     """A filter without a match, filters that cannot be read, a query that is wrong: the rows stay."""
     async with driven([files[0]]) as viewer:
@@ -124,6 +126,7 @@ async def visit(pilot: Pilot[Any], number: int) -> None:
         same, before = (same + 1 if now == before else 0), now
 
 
+@pytest.mark.slow
 async def test_loading(files: tuple[Path, Path], snapshot: Any) -> None:
     """While it loads the newest traces are there, with how far it is; Esc stops it, r goes on."""
     session = HeldSession(files[0])
@@ -154,6 +157,7 @@ class BrokenSession(Session):
         raise UnreadableError("support.jsonl cannot be read: Input/output error")
 
 
+@pytest.mark.slow
 async def test_gone_wrong(files: tuple[Path, Path], snapshot: Any) -> None:
     """Each screen when the load has failed: a banner says why, and what was read stays."""
     session = BrokenSession([str(files[0])], cache=False)

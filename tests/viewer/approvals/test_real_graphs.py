@@ -86,6 +86,7 @@ def test_threads_of_one_name_in_two_databases(
 
 
 # In small, each two of the three together.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one_id", "by_id", "inside"),
     [
@@ -180,6 +181,7 @@ def test_which_answer_is_the_last_ones(tmp_path: Path, approvals: Approvals, ask
     assert found == [("answered", "yes")] * (asked - 1) + [last]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["falls back", "goes on", "fails"])
 def test_a_question_that_its_node_passes_over(tmp_path: Path, approvals: Approvals, end: str) -> None:
     """Nobody waits for what reached nobody: a node that catches its question goes on or fails without an answer."""

@@ -47,6 +47,7 @@ def saver_of(target: str) -> Iterator[Any]:
         yield saver
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inside", [False, True], ids=["nodes", "subgraphs"])
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_each_question_has_its_own_answer_and_time(

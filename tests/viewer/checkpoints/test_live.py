@@ -78,6 +78,7 @@ def test_a_writer_at_full_speed_for_long(tmp_path: Path, capsys: pytest.CaptureF
     watch(tmp_path / "x.sqlite", 60, capsys)
 
 
+@pytest.mark.slow
 def test_a_slow_reader_does_not_pin_the_log(tmp_path: Path) -> None:
     """A reader that stops in the middle of a history holds no transaction: the writer's log stays short."""
     path = tmp_path / "x.sqlite"

@@ -53,6 +53,7 @@ def until_hung_up(client: socket.socket) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_server_that_never_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that takes the connection and no more is given up, with a sentence."""
     monkeypatch.setattr(postgres_session, "CONNECT_SECONDS", 2)  # libpq takes no less

@@ -288,6 +288,7 @@ def test_the_schema_in_words_and_in_json(capsys: pytest.CaptureFixture[str]) -> 
     assert found["tables"]["spans"]["start_time"] == "TIMESTAMP"
 
 
+@pytest.mark.slow
 def test_a_report_is_text_that_stays_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The page has totals, models, nodes, errors, lost work and what waits, and markup in the data shows as it is."""
     bad = {"type": "E", "message": "<img src=x onerror=alert(1)> | [click](javascript:x)\x1b[2J\n# big"}
@@ -309,6 +310,7 @@ def test_a_report_is_text_that_stays_text(tmp_path: Path, capsys: pytest.Capture
     assert main(["report", source, "-o", str(tmp_path / "none" / "r.md")]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["report"], ["bundle", "last"]], ids=lambda command: command[0])
 def test_a_file_is_replaced_when_that_is_asked_for(command: list[str], tmp_path: Path) -> None:
     """What is there, the span file above all, is kept otherwise, and nothing half-written is left on a full disk."""

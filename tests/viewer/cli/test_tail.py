@@ -47,6 +47,7 @@ def following(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[str]", tmp_path: Path) -> None:
     """Spans show as they are written, a line in pieces once it is whole, after a rotation and in a new file too."""
     lines = SpanLines().add("first", None, 0).add("second", None, 5).add("hidden", None, 6, type="tool").lines

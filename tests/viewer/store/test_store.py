@@ -187,6 +187,7 @@ def test_opentelemetry_lines(tmp_path: Path) -> None:
         assert store.query("trace_rows")
 
 
+@pytest.mark.slow
 def test_long_lines(tmp_path: Path) -> None:
     """A line of 40 MB is a span like any other; one beyond the limit is a reject, and its neighbours load."""
     path = tmp_path / "a.jsonl"

@@ -34,6 +34,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]
     return [honest, (hostile_file(folder / "evil.jsonl"), hostile_database(folder / "evil.sqlite"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_nothing_that_is_done_fails(
     seed: int, recorded: list[tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

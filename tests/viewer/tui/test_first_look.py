@@ -49,6 +49,7 @@ async def test_the_next_error_is_where_it_began(spans: Path) -> None:
         assert "✗T refund" in viewer.text()
 
 
+@pytest.mark.slow
 async def test_a_filter_leaves_what_it_names(spans: Path) -> None:
     """The filter line narrows the list; Esc gives it back; a mistake gets a caret and leaves the rows."""
     async with driven([spans]) as viewer:

@@ -107,6 +107,7 @@ async def test_an_open_trace_grows_and_keeps_its_place(tmp_path: Path) -> None:
         assert "gpt-4o" not in viewer.text().split("[Messages]")[0].split("filter the spans")[1]
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_being_written_is_followed(tmp_path: Path) -> None:
     """A thread that comes to the database comes to the list."""
     database = tmp_path / "c.sqlite"
@@ -131,6 +132,7 @@ class Order(TypedDict, total=False):
     answer: str
 
 
+@pytest.mark.slow
 async def test_a_database_on_a_server_is_followed(
     postgres_url: str, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +161,7 @@ async def test_a_database_on_a_server_is_followed(
             await viewer.until("third")
 
 
+@pytest.mark.slow
 async def test_who_dies_leaves_spans_without_an_end(tmp_path: Path) -> None:
     """A writer that is killed changes no file; what it was doing is shown as unfinished all the same."""
     path = support_file(tmp_path / "s.jsonl", 1)

@@ -50,6 +50,7 @@ def foreign(output: bytes) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 @pytest.mark.parametrize(
     "extra", [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.soak)], ids=["colour", "no-colour"]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.viewer.tui.driving import driven
 
 
@@ -28,6 +30,7 @@ async def test_the_inbox_says_how_long_a_question_waits(spans: Path, database: P
         assert "Waits" not in viewer.text()
 
 
+@pytest.mark.slow
 async def test_a_filter_leaves_the_questions_that_match(spans: Path, database: Path) -> None:
     """/ filters every tab of the inbox, a mistake is marked, what is hidden is said, and Esc brings all back."""
     async with driven([spans], [database], size=(80, 24)) as viewer:

@@ -59,6 +59,7 @@ async def test_another_order_shows_its_top(spans: Path) -> None:
         assert (table.cursor, table.scroll_offset.y) == (0, 0)
 
 
+@pytest.mark.slow
 async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, home: Path, tmp_path: Path) -> None:
     """s sorts, B marks for good, c twice compares, R lists what was left out, : finds any of it by name."""
     async with driven([spans], size=(120, 40)) as viewer:
@@ -88,6 +89,7 @@ async def test_the_list_sorts_marks_compares_and_shows_bad_lines(spans: Path, ho
         assert "9 spans" in viewer.text()
 
 
+@pytest.mark.slow
 async def test_times_are_shown_in_the_zone_asked_for(
     spans: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

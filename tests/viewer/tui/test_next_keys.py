@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
 from tests.viewer.tui.driving import driven
@@ -33,6 +35,7 @@ async def test_the_next_error_of_the_list(tmp_path: Path) -> None:
         assert "no trace in this list failed or died" in viewer.toasts()
 
 
+@pytest.mark.slow
 async def test_a_trace_opens_at_what_its_list_was_filtered_for(tmp_path: Path) -> None:
     """At the innermost span that passes, n goes on to the next; a filter that all spans pass changes nothing."""
     async with driven([support_file(tmp_path / "spans.jsonl", 2, failing=(1,))], size=(120, 40)) as viewer:
@@ -53,6 +56,7 @@ async def test_a_trace_opens_at_what_its_list_was_filtered_for(tmp_path: Path) -
         assert "no filter: / sets one" in viewer.toasts()
 
 
+@pytest.mark.slow
 async def test_the_next_of_something_in_a_trace_says_where_it_went(tmp_path: Path) -> None:
     """Errors, siblings, matches and what is searched for: each says that it went round, was the last, or is none."""
     async with driven([support_file(tmp_path / "spans.jsonl", 1, failing=(0,))], size=(120, 40)) as viewer:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 from textual.binding import Binding
 
@@ -12,6 +13,7 @@ from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_file, support_trace, write
 
 
+@pytest.mark.slow
 async def test_no_key_of_the_threads_fails_without_a_thread(tmp_path: Path) -> None:
     """Over an empty database every key says that there is nothing, or does nothing."""
     database = tmp_path / "empty.sqlite"

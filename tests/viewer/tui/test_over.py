@@ -58,6 +58,7 @@ async def test_a_command_of_the_palette_runs_once(spans: Path) -> None:
         assert isinstance(viewer.app.screen, MainScreen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SOME_SIZES, pytest.param(ALL_SIZES, marks=pytest.mark.soak)], ids=["some", "all"])
 async def test_a_list_without_room_lives_on(spans: Path, sizes: list[tuple[int, int]]) -> None:
     """The palette and a menu survive a terminal of a few cells, and choose in a larger one again."""

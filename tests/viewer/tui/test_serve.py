@@ -37,6 +37,7 @@ async def served(path: Path) -> AsyncIterator[str]:
             await asyncio.to_thread(process.wait, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: Path) -> None:
     """The list, a trace by a key without a click, all of a smaller window in sight, the list again after a reload."""
@@ -61,6 +62,7 @@ async def test_a_browser_shows_the_list_opens_a_trace_and_reconnects(tmp_path: P
         assert any(url.startswith("ws:") for url in asked)
 
 
+@pytest.mark.slow
 async def test_a_browser_is_told_when_its_viewer_or_the_server_ends(tmp_path: Path) -> None:
     """A viewer that cannot start closes the connection; a server that is stopped waits for no browser."""
 

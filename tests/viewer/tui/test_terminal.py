@@ -53,6 +53,7 @@ def wait_for_end(terminal: Terminal) -> int:
     raise AssertionError("it goes on")
 
 
+@pytest.mark.slow
 def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
     """Ctrl+Z leaves a terminal to work in and fg draws anew, SIGSTOP and a size of nothing do no harm, SIGTERM ends it.
 

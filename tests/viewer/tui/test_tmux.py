@@ -70,6 +70,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], check=False, capture_output=True, timeout=20)
 
 
+@pytest.mark.slow
 def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) -> None:
     """Filter, open, find the error, read the prompt, step the thread, copy the snippet, survive a resize and a kill."""
     spans = support_file(tmp_path / "support.jsonl", 12, failing=(7,))
@@ -122,6 +123,7 @@ def test_from_the_alarm_to_the_answer(tmux: Tmux, tmp_path: Path, home: Path) ->
     tmux.until("left with 0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGHUP, signal.SIGTERM], ids=["hung-up", "silent"])
 def test_a_viewer_whose_terminal_is_gone_ends(tmp_path: Path, home: Path, told: signal.Signals) -> None:
     """As by SIGHUP, so where nobody sends that, as under nohup: it ends and complains of nothing."""
