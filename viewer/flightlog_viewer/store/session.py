@@ -7,6 +7,7 @@ folder stays writable. So the statement is checked first, and runs in a read-onl
 import contextlib
 import re
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -31,6 +32,9 @@ _OUTSIDE: Final = "file system operations are disabled"
 _ROOM: Final = re.compile(r"/([\d.]+ \w+) used")
 _NO_VALUE: Final = (duckdb.Error, OverflowError)
 """How reading a value fails: DuckDB cannot compute it, or Python has none so large (an interval of a million years)."""
+_NOTHING_LEFT: Final = "No open result set"
+_AT_ONCE: Final = 1_000
+"""Rows fetched at a time for who reads one after the other."""
 _JSON: Final = re.compile(r"Malformed JSON|\(JSON(, BOOLEAN)?\)|not JSON$")
 """What DuckDB says to those who take JSON for a text, a number or a list."""
 _PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
@@ -94,6 +98,8 @@ def sentence(error: Exception) -> str:
         room = _ROOM.search(str(error))
         most = room[1] if room else "there is"
         return f"out of memory: this needs more than {most}, not all of which can go to the disk"
+    if _NOTHING_LEFT in str(error) or isinstance(error, duckdb.ConnectionException):
+        return "this result was read to its end, or closed: run the query again"
     if isinstance(error, OverflowError):
         return "a value is beyond what Python can hold: cast it to VARCHAR"
     said: list[str] = []
@@ -119,6 +125,15 @@ class Result:
         """Names, in order; the same name can occur twice."""
         self.types: list[str] = [str(column[1]) for column in cursor.description or ()]
         """DuckDB's names of their types."""
+
+    def __repr__(self) -> str:
+        columns = ", ".join(map(" ".join, zip(self.columns, self.types, strict=True)))
+        return f"Result({columns}): iterate over it, or .df(), .arrow(), .fetchall()"
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """The remaining rows. Raises UsageError when a value cannot be computed."""
+        while rows := self.fetchmany(_AT_ONCE):
+            yield from rows
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All remaining rows. Raises UsageError when a value cannot be computed."""

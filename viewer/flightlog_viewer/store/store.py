@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import duckdb
 
 from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.databases import is_database, not_spans
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store import checkpoint_tables, derived, own_tables, prices, session
@@ -60,14 +61,21 @@ class Store:
         threads: int | None = None,
     ) -> None:
         self._connection = connect() if threads is None else connect(threads=threads)
-        # In an interactive interpreter DuckDB would draw a bar of its own.
-        self._connection.execute("SET enable_progress_bar = false")
+        # In an interactive interpreter DuckDB would draw a bar of its own; in a notebook that has nothing to draw one
+        # with (ipywidgets) there is none, and DuckDB refuses to hear of it.
+        with contextlib.suppress(duckdb.InvalidInputException):
+            self._connection.execute("SET enable_progress_bar = false")
         self._databases = CheckpointDatabases(self._connection.cursor, checkpoints)
         self._derived = derived.Derived(self._connection.cursor, prices.override_file(), self._databases)
         self._rows = Rows(self._connection, paths, cache)
         self._payloads = PayloadReader(self._rows)
         self._is_closed = False
         _OPEN.add(self)
+
+    def __repr__(self) -> str:
+        if self._is_closed:
+            return "<Store: closed>"
+        return f"<Store: {plural(self.span_count, 'span')} in {plural(len(self.sources), 'file')}>"
 
     def sql(self, query: str, params: Any = None) -> session.Result:
         """Run one SELECT or EXPLAIN in the locked session; its values are read as they are asked for.

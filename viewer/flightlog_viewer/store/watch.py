@@ -1,5 +1,6 @@
 """Tells how far a load is, and cancels it when asked to."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, Final, Self
@@ -59,8 +60,10 @@ class Watch:
 
     def __enter__(self) -> Self:
         if self._progress is not None:
-            self._connection.execute("SET enable_progress_bar = true")
-            self._connection.execute("SET enable_progress_bar_print = false")
+            # Without it only whole files are told of. DuckDB refuses it in a notebook without ipywidgets.
+            with contextlib.suppress(duckdb.InvalidInputException):
+                self._connection.execute("SET enable_progress_bar = true")
+                self._connection.execute("SET enable_progress_bar_print = false")
             self._thread = threading.Thread(target=self._run, name="flightlog-progress", daemon=True)
             self._thread.start()
         return self
