@@ -102,7 +102,8 @@ def test_an_answer_after_which_nothing_ran(tmp_path: Path, capsys: pytest.Captur
     with open_store(paths[0], checkpoints=paths[1], cache=False) as store:
         rows = store.sql("SELECT thread_id, status, inferred FROM threads").fetchall()
     assert {row[0]: row[1:] for row in rows} == statuses
-    step = list(open_source(paths[1]).history("renamed").steps)[-1]
+    with open_source(paths[1]) as source:
+        step = list(source.history("renamed").steps)[-1]
     last = TraceRow("t", "g", "ok", 2**52, 1.0, 1, 0, None, None, "renamed")
     shown = {tab: document(tab, step, (), "parent", [last], {}, newest=True) for tab in ("Changes", "Interrupts")}
     assert "answered, but review did not run" in shown["Changes"].blocks[0].text

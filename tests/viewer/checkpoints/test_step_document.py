@@ -37,7 +37,8 @@ def test_each_answer_stands_below_its_question(tmp_path: Path, answers: tuple[st
         graph: Any = StateGraph(Trip).add_node("book", two_questions).add_edge(START, "book").compile(saver)
         for given in ({"said": []}, *(Command(resume=answer) for answer in answers)):
             graph.invoke(given, config)
-    step = next(step for step in open_source(path).history("t").steps if list(step.next) == ["book"])
+    with open_source(path) as source:
+        step = next(step for step in source.history("t").steps if list(step.next) == ["book"])
     blocks = document("Interrupts", step, (), "parent", (), {}).blocks
     texts = [block.text.strip('"') for block in blocks if block.key != "id" and block.text]
     assert [text.partition(":")[0] for text in texts] == shown
