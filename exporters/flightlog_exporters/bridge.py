@@ -8,6 +8,7 @@ from opentelemetry import trace
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TracerProvider
 
+from flightlog.errors import UsageError
 from flightlog.span import Span
 from flightlog_exporters import semconv
 from flightlog_exporters.delegating_span import DelegatingSpan, around
@@ -46,10 +47,14 @@ class OTelBridge:
     ) -> None:
         """
         tracer_provider, meter_provider: the application's global ones when None.
-        conventions: names of attributes, ``both``, ``genai`` or ``openinference``. Raises UsageError for others.
+        conventions: names of attributes, ``both``, ``genai`` or ``openinference``.
         content: whether prompts, answers and arguments go along; None asks the environment
         (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT), which says no when it says nothing.
+
+        Raises UsageError for an argument that cannot be meant.
         """
+        _check_provider("tracer_provider", tracer_provider, "get_tracer")
+        _check_provider("meter_provider", meter_provider, "get_meter")
         self._conventions = semconv.check_conventions(conventions)
         self._content = semconv.content_allowed(content)
         self._cache_write = semconv.latest_names()
@@ -149,6 +154,14 @@ def _attribute_limit(span: trace.Span) -> int | None:
     """How many attributes its SDK keeps of a span, which only the span knows; None is all."""
     limit: int | None = getattr(getattr(span, "_limits", None), "max_span_attributes", _SDK_LIMIT)
     return limit
+
+
+def _check_provider(name: str, provider: object, gives: str) -> None:
+    """Raise UsageError for what is neither None nor a provider of its kind."""
+    if isinstance(provider, type):
+        raise UsageError(f"{name} takes a provider, not its class: {provider.__name__}() instead")
+    if provider is not None and not callable(getattr(provider, gives, None)):
+        raise UsageError(f"{name} takes a provider of OpenTelemetry, which has {gives}(), not {provider!r}")
 
 
 def _sdk_link(trace_id: bytes, span_id: bytes, attributes: Mapping[str, Any]) -> Link:

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import gc
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContext, StatusCode, TraceFlags
 
-from flightlog import JsonlTracer, read_spans
+from flightlog import JsonlTracer, UsageError, read_spans
 from flightlog.span import Span
 from flightlog_exporters import OTelBridge, semconv
 from flightlog_exporters.delegating_span import DelegatingSpan
@@ -364,6 +365,23 @@ def test_a_disabled_provider_gives_no_ids() -> None:
         chain.invoke(1, {"callbacks": [tracer]})
     assert [span.otel for span in tracer.spans] == [None] * 3
     assert tracer.stats()["sink_failures"] == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({"tracer_provider": "x"}, "tracer_provider takes a provider of OpenTelemetry, which has get_tracer()"),
+        ({"tracer_provider": TracerProvider}, "tracer_provider takes a provider, not its class: TracerProvider()"),
+        ({"tracer_provider": MeterProvider()}, "tracer_provider takes a provider of OpenTelemetry"),
+        ({"meter_provider": False}, "meter_provider takes a provider of OpenTelemetry, which has get_meter()"),
+        ({"conventions": "openai"}, "conventions are both, genai or openinference, not 'openai'"),
+        ({"content": "false"}, "content is True, False or None, not 'false'"),
+    ],
+)
+def test_an_argument_that_cannot_be_meant_is_said_at_once(argument: dict[str, Any], said: str) -> None:
+    """The bridge is not made; a text that means no does not let prompts out."""
+    with pytest.raises(UsageError, match=re.escape(said)):
+        OTelBridge(**argument)
 
 
 def test_the_current_span_answers_as_the_sdk_s_own(sdk: Sdk) -> None:

@@ -127,9 +127,14 @@ def _otlp_time(ns: int) -> int:
 
 
 def content_allowed(content: bool | None) -> bool:
-    """What was asked for, else what OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says of spans; unset is no."""
-    if content is not None:
+    """What was asked for, else what OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says of spans; unset is no.
+
+    Raises UsageError for what is no bool: the text "false" is true, and would let everything out.
+    """
+    if isinstance(content, bool):
         return content
+    if content is not None:
+        raise UsageError(f"content is True, False or None, not {content!r}")
     return os.environ.get(CONTENT_VARIABLE, "").strip().lower() in _ALLOWING
 
 
