@@ -72,6 +72,8 @@ def decode(line: bytes, reject: Callable[[str], None] | None = None) -> list[Ote
 
 def from_message(message: Any, reject: Callable[[str], None] | None = None) -> list[OtelSpan]:
     """The spans of a decoded line, as ``decode`` gives them. Raises UnreadableError when it is not OTLP."""
+    if isinstance(message, dict) and not any(message.values()):
+        return []  # a request without spans: what is empty may be left out, or null
     groups = _get(message, "resourceSpans", "resource_spans") if isinstance(message, dict) else None
     if not isinstance(groups, list):
         raise UnreadableError("no `resourceSpans`: not OTLP traces in JSON")

@@ -100,9 +100,27 @@ def test_a_span_without_a_whole_id_is_told_in_protobuf_too(running: Running) -> 
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"resourceSpans":null}',
+        b'{"resourceSpans":[]}',
+        b'{"resourceSpans":[{"resource":null,"scopeSpans":null}]}',
+        b'{"resourceSpans":[{"scopeSpans":[{}]}]}',
+    ],
+)
+def test_a_request_without_spans_is_taken(running: Running, body: bytes) -> None:
+    """What is empty may be left out: it is no fault, and nothing is written."""
+    assert running.post(body) == (200, b"{}")
+    assert running.post(b"", kind=PROTOBUF) == (200, b"")
+    assert not running.path.exists()
+
+
+@pytest.mark.parametrize(
     ("request_", "status"),
     [
         ({"body": b"nonsense"}, 400),
+        ({"body": b'{"resourceMetrics":[{}]}'}, 400),
         ({"body": b"\xff\xff\xff", "kind": PROTOBUF}, 400),
         ({"body": b"{}", "path": "/v1/metrics"}, 404),
         ({"body": b"{}", "kind": "text/plain"}, 415),

@@ -199,7 +199,7 @@ def test_protobufs_own_json_is_read_too() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"{}",
+        b'{"spans": [1]}',
         b"[]",
         b"nonsense",
         b'{"resourceSpans": 3}',
