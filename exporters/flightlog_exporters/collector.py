@@ -38,6 +38,8 @@ _WHOLE_REQUEST_S: Final = 60.0
 _AT_ONCE: Final = 4
 """Requests that are unpacked and read at the same time, which takes far more memory than receiving them."""
 _REMEMBERED: Final = 100_000
+_COMES_AGAIN_S: Final = 600.0
+"""What could not be written and has not come again by then is lost: clients try for some minutes."""
 
 
 class _RefusalError(Exception):
@@ -49,11 +51,17 @@ class _RefusalError(Exception):
 
 
 class Intake:
-    """Spans of requests -> lines of a span file. A span that comes again, as after a lost answer, is written once."""
+    """Spans of requests -> lines of a span file. A span that comes again, as after a lost answer, is written once.
 
-    def __init__(self, write: Callable[[bytes], bool]) -> None:
+    ``lose`` is told the bytes of each line that could not be written and did not come again.
+    """
+
+    def __init__(self, write: Callable[[bytes], bool], lose: Callable[[int], None]) -> None:
         self._write = write
+        self._lose = lose
         self._seen: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        self._owed: OrderedDict[tuple[bytes, bytes], tuple[float, int]] = OrderedDict()
+        """What could not be written: when it came last, and its bytes."""
         self._lock = threading.Lock()
         self.spans = 0
         """Written so far."""
@@ -61,6 +69,7 @@ class Intake:
     def take(self, spans: list[OtelSpan]) -> list[str]:
         """Write the spans; answers why some were not. Raises _RefusalError when the file cannot be written."""
         reasons: list[str] = []
+        fits = True
         for span in spans:
             try:
                 line = to_span(span).to_json()
@@ -71,13 +80,29 @@ class Intake:
             with self._lock:
                 if key in self._seen:
                     continue
-                if not self._write(line):
-                    raise _RefusalError(503, "the span file cannot be written")
+                self._owed.pop(key, None)
+                self._give_up(_REMEMBERED, time.monotonic() - _COMES_AGAIN_S)
+                fits = fits and self._write(line)
+                if not fits:
+                    self._owed[key] = time.monotonic(), len(line)
+                    continue
                 self._seen[key] = None
                 self.spans += 1
                 if len(self._seen) > _REMEMBERED:
                     self._seen.popitem(last=False)
+        if not fits:
+            raise _RefusalError(503, "the span file cannot be written")
         return reasons
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+        with self._lock:
+            self._give_up(0, 0.0)
+
+    def _give_up(self, keep: int, before: float) -> None:
+        """Call lost what is owed beyond the newest ``keep``, and what came last ``before``."""
+        while self._owed and (len(self._owed) > keep or next(iter(self._owed.values()))[0] < before):
+            self._lose(self._owed.popitem(last=False)[1][1])
 
 
 class Collector(ThreadingHTTPServer):
@@ -93,6 +118,7 @@ class Collector(ThreadingHTTPServer):
     def __init__(
         self,
         write: Callable[[bytes], bool],
+        lose: Callable[[int], None],
         *,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
@@ -102,7 +128,7 @@ class Collector(ThreadingHTTPServer):
             otlp_protobuf.decode(b"")
         except MissingExtraError:
             raise MissingExtraError("`flightlog collect`", "otel") from None
-        self.intake = Intake(write)
+        self.intake = Intake(write, lose)
         self.max_body_bytes = max_body_bytes
         self.is_loopback = _is_loopback(host)
         self._waiting: dict[Any, float] = {}
@@ -126,6 +152,7 @@ class Collector(ThreadingHTTPServer):
     def close(self) -> None:
         """Stop listening."""
         self.server_close()
+        self.intake.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, while there are not too many."""

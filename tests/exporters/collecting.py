@@ -16,8 +16,8 @@ class Running:
 
     def __init__(self, path: Path, host: str = "127.0.0.1") -> None:
         self.path = path
-        self.file = SpanFile(path)
-        self.collector = Collector(self.file.write, host=host, port=0, max_body_bytes=100_000)
+        self.file = SpanFile(path, given_again=True)
+        self.collector = Collector(self.file.write, self.file.lose, host=host, port=0, max_body_bytes=100_000)
         self.thread = threading.Thread(target=self.collector.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
@@ -29,6 +29,13 @@ class Running:
             connection.request("POST", path, body, {"content-type": kind, **named})
             response = connection.getresponse()
             return response.status, response.read()
+
+    def close(self) -> None:
+        """End it."""
+        self.collector.shutdown()
+        self.collector.close()
+        self.thread.join()
+        self.file.close()
 
 
 def span(number: int = 1) -> OtelSpan:

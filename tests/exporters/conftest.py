@@ -21,7 +21,4 @@ def running(tmp_path: Path) -> Iterator[Running]:
     """A collector on a free port of 127.0.0.1."""
     made = Running(tmp_path / "spans.jsonl")
     yield made
-    made.collector.shutdown()
-    made.collector.server_close()
-    made.thread.join()
-    made.file.close()
+    made.close()

@@ -28,6 +28,7 @@ from flightlog_exporters.semconv import own
 from flightlog_viewer.cli.app import main
 from tests.exporters.agent import run_agent
 from tests.exporters.collecting import Running, span
+from tests.faults.lines import losses
 
 FIXTURE = Path(__file__).parent / "fixtures" / "openinference.jsonl"
 
@@ -171,7 +172,7 @@ def test_the_newest_spans_are_the_ones_remembered(monkeypatch: pytest.MonkeyPatc
         lines.append(line)
         return True
 
-    intake = collector.Intake(write)
+    intake = collector.Intake(write, lambda size: None)
     for number in (1, 2, 3, 3, 2, 1):
         assert intake.take([span(number)]) == []
     assert intake.spans == 4
@@ -189,20 +190,40 @@ def test_the_limit_is_what_it_says(running: Running, packed: bool) -> None:
         assert running.post(gzip.compress(sent) if packed else sent, **headers)[0] == status
 
 
-def test_a_full_disk_is_the_clients_turn_to_wait(tmp_path: Path) -> None:
-    """When the span file cannot be written, the answer is 503, which clients try again."""
+def test_what_cannot_be_written_is_asked_for_again(tmp_path: Path) -> None:
+    """The answer is 503, which clients try again; what came again is no loss, what never did is one at the end."""
     running = Running(tmp_path / "spans.jsonl")
-    running.collector.intake = type(running.collector.intake)(lambda line: False)
-    assert running.post(otlp_json.encode([span()]))[0] == 503
-    running.collector.shutdown()
-    running.collector.server_close()
-    running.thread.join()
+    running.path.mkdir()  # no file can be written here, as on a full disk
+    for _ in range(2):
+        assert running.post(otlp_json.encode([span(1), span(2)]))[0] == 503
+    assert running.post(otlp_json.encode([span(3), span(4)]))[0] == 503
+    running.path.rmdir()
+    assert running.post(otlp_json.encode([span(1), span(2)])) == (200, b"{}")
+    assert running.post(otlp_json.encode([span(4)])) == (200, b"{}")
+    assert losses(running.path) == 0
+    running.close()
+    assert losses(running.path) == 1
+    assert sum(one.name == "work" for one in read_spans(running.path)) == 3
+
+
+@pytest.mark.parametrize(("limit", "value", "lost"), [("_COMES_AGAIN_S", 0.0, 2), ("_REMEMBERED", 1, 1)])
+def test_what_does_not_come_again_is_given_up(
+    running: Running, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, lost: int
+) -> None:
+    """After some time, or behind very many others, it is lost, and the next span that is written says so."""
+    running.path.mkdir()
+    assert running.post(otlp_json.encode([span(1), span(2)]))[0] == 503
+    running.path.rmdir()
+    monkeypatch.setattr(collector, limit, value)
+    for number in (3, 4):
+        assert running.post(otlp_json.encode([span(number)]))[0] == 200
+    assert losses(running.path) == lost
 
 
 def test_a_port_in_use_is_a_sentence(running: Running) -> None:
     """Two collectors cannot share a port."""
     with pytest.raises(UsageError, match="cannot listen on"):
-        Collector(lambda line: True, port=running.collector.server_address[1])
+        Collector(lambda line: True, lambda size: None, port=running.collector.server_address[1])
 
 
 def test_an_address_of_ipv6_is_listened_on(tmp_path: Path) -> None:
@@ -214,9 +235,7 @@ def test_an_address_of_ipv6_is_listened_on(tmp_path: Path) -> None:
     port = running.collector.server_address[1]
     assert running.collector.url == f"http://[::1]:{port}"
     assert running.post(otlp_json.encode([span()]), host=f"[::1]:{port}")[0] == 200
-    running.collector.shutdown()
-    running.collector.server_close()
-    running.thread.join()
+    running.close()
 
 
 def test_a_command_that_cannot_listen_leaves_no_file(

@@ -58,6 +58,7 @@ class SpanFile:
 
     ``max_bytes`` renames the file before it would grow past it; ``max_total_bytes`` bounds the file and its rotated
     files together, oldest deleted first. None means unlimited. ``fsync`` makes every line survive the machine too.
+    ``given_again``: whoever writes gives a line again that could not be written, and says what is lost (``lose``).
 
     Raises UsageError here, and only here, for a path that no file can have.
     """
@@ -69,6 +70,7 @@ class SpanFile:
         fsync: bool = False,
         max_bytes: int | None = None,
         max_total_bytes: int | None = None,
+        given_again: bool = False,
     ) -> None:
         self.path: Final = whole_path(path)
         self.fsync: Final = fsync
@@ -77,6 +79,7 @@ class SpanFile:
             max_bytes = min(max_bytes or max_total_bytes, max(1, max_total_bytes // 2))
         self.max_bytes: Final = max_bytes
         self.max_total_bytes: Final = max_total_bytes
+        self.given_again: Final = given_again
         self.writer_id: str = ""
         """Random id of this writing process; another one after a fork."""
         self._start_over()
@@ -116,8 +119,18 @@ class SpanFile:
                 finally:
                     self._busy = False
         except Exception as error:
-            self._count_lost(line, error)
+            self._not_written(line, error)
             return False
+
+    def lose(self, size: int) -> None:
+        """Count a line of ``size`` bytes as lost; that is written down as soon as writing works."""
+        if not self._unreported:
+            self._unreported_wall_ns = time.time_ns()
+            self._unreported_monotonic_ns = time.monotonic_ns()
+        self._lost += 1
+        self._lost_bytes += size
+        self._unreported += 1
+        self._unreported_bytes += size
 
     def stats(self) -> FileStats:
         """What was written, lost and repeated since the start of this process."""
@@ -184,7 +197,7 @@ class SpanFile:
                 errors += not isinstance(caught, FileNotFoundError)  # a folder that was taken away can be made again
                 if errors == _ERRORS:
                     break
-        self._count_lost(line, error)
+        self._not_written(line, error)
         return False
 
     def _write_aside(self, line: bytes) -> bool:
@@ -210,14 +223,9 @@ class SpanFile:
         with contextlib.suppress(Exception):
             _logger.warning("%s grows beyond its size: it cannot be renamed: %s", self.path, self._sentence(error))
 
-    def _count_lost(self, line: bytes, error: Exception | None) -> None:
-        if not self._unreported:
-            self._unreported_wall_ns = time.time_ns()
-            self._unreported_monotonic_ns = time.monotonic_ns()
-        self._lost += 1
-        self._lost_bytes += len(line)
-        self._unreported += 1
-        self._unreported_bytes += len(line)
+    def _not_written(self, line: bytes, error: Exception | None) -> None:
+        if not self.given_again:
+            self.lose(len(line))
         if error is not None:
             self._last_error = self._sentence(error)
         if not self._has_warned:
@@ -225,7 +233,8 @@ class SpanFile:
             # Whatever the logging handlers of the application do.
             with contextlib.suppress(Exception):
                 _logger.warning(
-                    "spans are being lost: cannot write %s: %s; later losses are only counted",
+                    "%s: cannot write %s: %s; later losses are only counted",
+                    "spans have to come again" if self.given_again else "spans are being lost",
                     self.path,
                     self._last_error,
                 )

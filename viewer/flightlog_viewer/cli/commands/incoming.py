@@ -72,8 +72,8 @@ def collect(
         raise UsageError(f"{out} is a folder: name a file")
     if out.exists() and not out.is_file():  # a pipe would be waited for, a device is nobody's span file
         raise UsageError(f"{out} is not a regular file: name another one")
-    file = SpanFile(out)
-    with closing(file), closing(Collector(file.write, host=host, port=port)) as collector:
+    file = SpanFile(out, given_again=True)
+    with closing(file), closing(Collector(file.write, file.lose, host=host, port=port)) as collector:
         # After listening: where that fails there would be an empty span file, the newest here.
         try:
             os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
