@@ -1,5 +1,6 @@
 """An OTLP server on loopback whose answers are scripted: busy, slow, broken, lying, and honest."""
 
+import contextlib
 import gzip
 import threading
 import time
@@ -137,6 +138,20 @@ def slow(seconds: float) -> Action:
             accept(handler)
         except OSError:
             handler.close_connection = True
+
+    return act
+
+
+def drip(head: bytes) -> Action:
+    """Send the head at once, then what has no end a byte at a time, for two seconds; each byte comes soon enough."""
+
+    def act(handler: Handler) -> None:
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.wfile.write(head)
+            for _ in range(40):
+                time.sleep(0.05)
+                handler.wfile.write(b"x")
 
     return act
 

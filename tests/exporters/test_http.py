@@ -8,7 +8,7 @@ from flightlog.errors import UsageError
 from flightlog_exporters.delivery.answer import Verdict
 from flightlog_exporters.delivery.http import HttpSender, judge
 from flightlog_exporters.delivery.settings import resolve
-from tests.exporters.receiver import Receiver, receiving
+from tests.exporters.receiver import Receiver, drip, receiving
 
 
 @pytest.fixture
@@ -69,6 +69,21 @@ def test_a_certificate_that_is_not_trusted_says_how_to_trust_it(proxy: Receiver)
 def test_a_redirect_to_what_is_no_address_is_refused() -> None:
     """A server may send any text for the place to go to."""
     assert "redirects (301) to nowhere" in judge(301, {"location": "http://[bad"}, b"").reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\nx-", b"HTTP/1.1 503 busy\r\n\r\n", b"HTTP/1.1 503 busy\r\nContent-Length: 40\r\n\r\n"],
+    ids=["the head", "a body without a length", "a body"],
+)
+def test_an_answer_that_drips_is_given_up_in_time(proxy: Receiver, head: bytes) -> None:
+    """The timeout is for the whole answer, however soon each byte of it comes; the next request is answered."""
+    proxy.script = iter([drip(head)])
+    sender = HttpSender(resolve(proxy.url, environment={"OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}))
+    answer = sender.send(b"")
+    assert (answer.verdict, answer.reason) == (Verdict.RETRY, "the server did not answer in time")
+    assert sender.send(b"").verdict is Verdict.DELIVERED
+    sender.close()
 
 
 def test_the_wait_a_server_asks_for_is_read() -> None:

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from flightlog.errors import UsageError
 from flightlog_exporters.delivery.answer import Answer, Verdict, bounded_wait, judge_partial
+from flightlog_exporters.delivery.in_time import whole_in_time
 from flightlog_exporters.delivery.settings import Settings, shown
 
 _RETRIED: Final = frozenset((408, 429, 502, 503, 504))
@@ -46,7 +47,7 @@ class HttpSender:
             "cert_file": settings.client_certificate,
             "key_file": settings.client_key,
         }
-        self._pool = _pool(settings.endpoint, options)
+        self._pool = whole_in_time(_pool(settings.endpoint, options))
 
     def send(self, request: bytes) -> Answer:
         """Send one request and judge the answer."""
