@@ -83,6 +83,18 @@ def test_a_record_that_is_there_twice_is_exported_once(tmp_path: Path, form: str
         assert text.count('"ph":"X"' if form == "perfetto" else '"spanId"') == 6
 
 
+@pytest.mark.parametrize("form", ["otlp-json", "parquet", "perfetto"])
+def test_a_span_file_that_is_gone_is_no_fault(tmp_path: Path, form: str) -> None:
+    """What was in flight when it was moved away stands beside the files that are exported, and has not ended."""
+    folder = tmp_path / "runs"
+    required: dict[str, Any] = {"type": "chain", "name": "g", "start_ns": 0, "duration_ms": 1.0, "status": "ok"}
+    record = Span(run_id="r", trace_id="r", writer_id="w", seq=1, **required).to_json()
+    folder.mkdir()
+    (folder / "there.jsonl").write_bytes(record + b"\n")
+    (folder / "gone.jsonl.w.open").write_bytes(record + b"\n\0")
+    assert main(["export", form, str(folder), "-o", str(tmp_path / "out")]) == 0
+
+
 def test_content_needs_to_be_allowed(span_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --content and without the environment's word, no payload leaves; with either, it does."""
     monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)

@@ -288,3 +288,25 @@ def test_what_is_in_flight_is_seen_between_a_rename_and_the_next_span(tmp_path: 
         store.refresh()
         assert (ids(store), store.in_flight) == (["call", "done", "next"], 1)
     writer.close()
+
+
+def test_what_is_in_flight_is_seen_when_its_span_file_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody moved or deleted it: what was running is still told, and what comes later joins it."""
+    path = tmp_path / "a.jsonl"
+    writer = SpanFile(path)
+    start = {name: value for name, value in span("call").items() if name not in ("status", "duration_ms")}
+    writer.open_span(1, orjson.dumps(start | {"writer_id": writer.writer_id, "seq": 1}))
+    path.unlink()
+    monkeypatch.chdir(tmp_path)
+    for paths in (tmp_path, path, ()):
+        with open_store(paths) as store:
+            assert (ids(store), store.in_flight) == (["call"], 1)
+            assert store.refresh() == 0
+            writer.write(orjson.dumps(span("next")))
+            store.refresh()
+            assert (sorted(ids(store)), store.in_flight) == (["call", "next"], 1)
+        path.unlink()
+    writer.close_span(1)
+    writer.close()
+    with pytest.raises(UnreadableError, match="does not exist"):
+        open_store(path)

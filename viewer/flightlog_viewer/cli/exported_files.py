@@ -37,7 +37,7 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
     """
     from flightlog.errors import UnreadableError
     from flightlog_exporters.line_file import size_of
-    from flightlog_viewer.store.files.sources import looks_like_spans, resolve
+    from flightlog_viewer.store.files.sources import is_left_in_flight, looks_like_spans, resolve
 
     files = resolve(paths or ())
     for file in files:
@@ -48,6 +48,7 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")
     if not waits:
         say_closed(paths or ())
+        files = [file for file in files if not is_left_in_flight(file)]  # nothing there has ended
     return files
 
 

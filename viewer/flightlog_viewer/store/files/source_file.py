@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from flightlog.errors import UnreadableError
+from flightlog.sidecars import sidecars
 from flightlog_viewer.store.files.rejects import Rejects
 from flightlog_viewer.store.files.spool import Spool
 
@@ -198,6 +199,11 @@ def open_source_file(file_id: int, path: Path, spool: Spool, *, hold: bool) -> S
 def _open(path: Path) -> int:
     try:
         return os.open(path, _FLAGS)
+    except FileNotFoundError as error:
+        if sidecars(path):
+            # All that is left is what was in flight: as if the file were empty, until there is one again.
+            return os.open(os.devnull, _FLAGS)
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}") from None
 

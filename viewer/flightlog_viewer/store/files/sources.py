@@ -8,7 +8,7 @@ from typing import Final
 
 from flightlog.errors import UnreadableError
 from flightlog.rotation import rotated_files, rotated_in
-from flightlog.sidecars import sidecars
+from flightlog.sidecars import read_sidecar, sidecars
 from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.databases import is_url, not_spans
 
@@ -75,19 +75,25 @@ def _written_at(path: Path) -> float:
 def looks_like_spans(path: Path) -> bool:
     """Whether the head of a file has a span line; a compressed file is taken at its word.
 
-    An empty one counts when a writer has started a span beside it: its process died, or still is, in the first.
+    An empty one counts when a writer has started a span beside it: its process died, or still is, in the first. So does
+    one that is gone, of which that is left.
     """
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:
-        return False
+        return is_left_in_flight(path)
     if not head:
         return bool(sidecars(path))
     if compression_of(head):
         return True
     lines = head.split(b"\n")
     return any(b'"run_id"' in line or b'"resourceSpans"' in line for line in lines[:100])
+
+
+def is_left_in_flight(path: Path) -> bool:
+    """Whether a file is gone, and what its writers had started then is still there."""
+    return not path.exists() and any(map(read_sidecar, sidecars(path)))
 
 
 def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
@@ -118,7 +124,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
         if not files:
             raise UnreadableError(f"no file matches {given}")
         return files
-    if path.suffix == ".jsonl" and rotated_files(path):
+    if (path.suffix == ".jsonl" and rotated_files(path)) or is_left_in_flight(path):
         return [path]
     if given == "-":
         raise UnreadableError("standard input cannot be read again and again: save it to a file, and name that")
@@ -132,15 +138,22 @@ def _belongs(file: Path, known: Container[tuple[int, int]]) -> bool:
     try:
         status = file.stat()
     except OSError:
-        return False
+        return is_left_in_flight(file)
     return (status.st_dev, status.st_ino) in known or status.st_size == 0 or looks_like_spans(file)
 
 
 def _span_files(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES) and path.is_file())
+        names = os.listdir(folder)
     except OSError as error:
         raise UnreadableError(f"the folder {folder} cannot be read: {error.strerror}") from None
+    found = {folder / name for name in names if name.endswith(SUFFIXES)}
+    # NAME.jsonl.<writer id>.open
+    left = {folder / name.rsplit(".", 2)[0] for name in names if name.endswith(".open")} - found
+    return sorted(
+        [path for path in found if path.is_file()]
+        + [path for path in left if path.suffix == ".jsonl" and is_left_in_flight(path)]
+    )
 
 
 def _with_rotated(files: Iterable[Path]) -> list[Path]:

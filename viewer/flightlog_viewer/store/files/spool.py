@@ -48,7 +48,10 @@ class Spool:
 
     def readable(self, path: Path, descriptor: int) -> Readable:
         """Plain span lines: the file itself, its unpacked copy, or what its spans become. Raises UnreadableError."""
-        kind = compression_of(os.pread(descriptor, 4, 0))
+        start = os.pread(descriptor, 4, 0)
+        if not start:
+            return Readable(path)
+        kind = compression_of(start)
         plain, damage = path, None
         if kind is not None:
             plain, damage = self._copy(path, descriptor, gunzip if kind == "gzip" else unzstd)
