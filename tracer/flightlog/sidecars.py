@@ -1,9 +1,8 @@
 """What was in flight: the sidecars beside a span file, as the spans that started and did not end."""
 
-import contextlib
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -67,23 +66,32 @@ def _keys(path: str | os.PathLike[str]) -> set[Key]:
         return set()
 
 
-def read_sidecar(sidecar: Path) -> list[OpenSpan]:
-    """What one sidecar holds, ended or not; nothing when it cannot be read."""
+def read_sidecar(sidecar: Path, reject: Callable[[str], None] = lambda reason: None) -> list[OpenSpan]:
+    """What one sidecar holds, ended or not; why something of it cannot be read goes to ``reject``."""
     try:
         fd = os.open(sidecar, FLAGS)
-    except OSError:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):  # its process has ended
+            reject(error.strerror or str(error))
         return []
     spans: dict[int, Span] = {}
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        reject("it is not a regular file")
+        return []
     with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return []
         alive = is_locked(fd)
         for line in split_lines(file):
-            if b"\0" in line:
-                break  # what is behind the NUL was in flight once
-            with contextlib.suppress(orjson.JSONDecodeError, UnreadableError):
-                span = open_span_from(orjson.loads(line))
-                spans[span.seq or 0] = span
+            start, nul, _ = line.partition(b"\0")
+            if start and not start.startswith(b"#"):
+                try:
+                    span = open_span_from(orjson.loads(start))
+                    spans[span.seq or 0] = span
+                except (orjson.JSONDecodeError, UnreadableError):
+                    if not alive:  # whoever lives may be writing it
+                        reject("a start in it cannot be read")
+            if nul:
+                break  # what is behind it was in flight once
     return [OpenSpan(span, "running" if alive else "unfinished", sidecar) for span in spans.values()]
 
 

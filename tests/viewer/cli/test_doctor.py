@@ -178,6 +178,22 @@ def test_a_process_that_died_in_its_first_span(tmp_path: Path, capsys: pytest.Ca
     assert "From 2026-11-20 12:00:00 (UTC)" in capsys.readouterr().out
 
 
+def test_a_sidecar_that_cannot_be_read_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A start that was cut off or is none, and a link, hide what was running; what has ended hides nothing."""
+    file = tmp_path / "s.jsonl"
+    file.touch()
+    start, ended = (line + b"\n" for line in healthy().lines)
+    sidecars = [tmp_path / f"s.jsonl.w{number}.open" for number in range(5)]
+    sidecars[0].write_bytes(b"#" + ended[1:] + b"\0" + start[:20])
+    sidecars[1].write_bytes(start[:20] + b"\0")
+    sidecars[2].write_bytes(b"{}\n\0")
+    sidecars[3].symlink_to(file)
+    sidecars[4].mkdir()
+    status, findings = examine(file, capsys)
+    assert (status, list(findings), findings["sidecars"]["count"]) == (1, ["sidecars"], 4)
+    assert [one.split(":")[0] for one in findings["sidecars"]["examples"]] == list(map(str, sidecars[1:4]))
+
+
 def test_what_only_looks_like_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Answers of a cache without usage, a call of another size inside a call, and spans of no known writer."""
     spans = healthy()

@@ -10,6 +10,7 @@ from flightlog_viewer.cli.options import Json, NoCache, Paths
 from flightlog_viewer.cli.output import json_value, line, lines, wrapped
 from flightlog_viewer.cli.progress import Progress
 from flightlog_viewer.databases import not_spans, told_apart
+from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.prices import override_place
 
 if TYPE_CHECKING:
@@ -136,6 +137,13 @@ _REJECTS: Final = {
 """Those of which one named query, ``doctor_rejects``, tells: by the kind it is asked for."""
 
 
+_SIDECARS: Final = Check(
+    "sidecars", True, "sidecar cannot be read whole", "sidecars cannot be read whole",
+    "Part of what was running when its process died is not known: the process was killed while it wrote, or somebody "
+    "else changed the file or its permissions. It may be deleted once it has been looked at.",
+)  # fmt: skip
+
+
 def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -> int:
     """Examine span files: lines that are not spans, spans that do not fit together, what is missing, what to do.
 
@@ -149,10 +157,10 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
     if databases := told_apart(paths, ())[1]:
         raise UnreadableError(not_spans(databases[0]))
     with opened(paths, cache=not no_cache, quiet=True, allow_empty=True) as store:
-        if not store.span_count and not store.reject_count and not store.in_flight:
-            raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")
         spans = store.query("overview")[0]["spans"]
         findings = examine(store)
+        if not spans and not findings:
+            raise UnreadableError(f"{paths[0] if paths else 'the file'} is empty: no span has been recorded yet")
     problems = [finding for finding in findings if finding.problem]
     if json:
         json_value({"ok": not problems, "spans": spans, "findings": list(map(asdict, findings))})
@@ -170,7 +178,7 @@ def doctor(paths: Paths = None, json: Json = False, no_cache: NoCache = False) -
 
 def examine(store: "Store") -> list[Finding]:
     """Everything found, problems first."""
-    found = [*_rejects(store), *_wrong(store), *_repeated(store.duplicates)]
+    found = [*_rejects(store), *_wrong(store), *_repeated(store.duplicates), *_sidecars(store)]
     for check in _CHECKS:
         row = store.query(f"doctor_{check.kind}")[0]
         if row["count"]:
@@ -226,3 +234,14 @@ def _repeated(count: int) -> list[Finding]:
         "A file was given together with its copy, perhaps a packed one, or a line was written again behind a torn one."
     )
     return [Finding("repeated", False, count, what, advice, [])]
+
+
+def _sidecars(store: "Store") -> list[Finding]:
+    from flightlog_viewer.store.loading.in_flight import sidecar_faults
+
+    faults = sidecar_faults(source.path for source in store.sources if source.followed)
+    if not faults:
+        return []
+    what = units.plural(len(faults), _SIDECARS.one, _SIDECARS.many)
+    examples = [f"{name_text(sidecar)}: {reason}" for sidecar, reason in faults.items()][:_EXAMPLES]
+    return [Finding(_SIDECARS.kind, _SIDECARS.problem, len(faults), what, _SIDECARS.advice, examples)]

@@ -78,3 +78,15 @@ def files_with_sidecars(paths: Iterable[Path]) -> dict[Path, list[Path]]:
                 if owner is not None:
                     found.setdefault(owner, []).append(folder / name)
     return found
+
+
+def sidecar_faults(paths: Iterable[Path]) -> dict[Path, str]:
+    """Why something in the sidecars beside these files cannot be read: the first reason of each that has one."""
+    faults: dict[Path, str] = {}
+    for beside in files_with_sidecars(paths).values():
+        for sidecar in beside:
+            reasons: list[str] = []
+            read_sidecar(sidecar, reasons.append)
+            if reasons:
+                faults[sidecar] = reasons[0]
+    return faults
