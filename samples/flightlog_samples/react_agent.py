@@ -25,16 +25,14 @@ FLIGHT_MIN = {("ZRH", "LIS"): 170, ("ZRH", "KEF"): 235}
 THREAD = "react-agent"
 
 
-@tool
+@tool(description="The wind at an airport, by its three-letter code.")
 def wind(airport: str) -> str:
-    """The wind at an airport, by its three-letter code."""
     speed = WIND_KT.get(airport.upper())
     return f"{airport.upper()}: {speed} kt" if speed is not None else f"no station at {airport}"
 
 
-@tool
+@tool(description="The usual flight time between two airports, by their three-letter codes.")
 def flight_time(origin: str, destination: str) -> str:
-    """The usual flight time between two airports, by their three-letter codes."""
     minutes = FLIGHT_MIN.get((origin.upper(), destination.upper()))
     return f"{minutes} min" if minutes is not None else f"no direct flight from {origin} to {destination}"
 

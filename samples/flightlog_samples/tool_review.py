@@ -35,21 +35,18 @@ class Review(TypedDict, total=False):
 Graph = CompiledStateGraph[Review, None, Review, Review]
 
 
-@tool
+@tool(description="Look something up.")
 def search(query: str) -> str:
-    """Look something up."""
     return f"3 pages about {query}"
 
 
-@tool
+@tool(description="Make a text short.")
 def summarize(text: str) -> str:
-    """Make a text short."""
     return f"in short: {text}"
 
 
-@tool
+@tool(description="Publish a text.")
 def post(platform: str, text: str) -> str:
-    """Publish a text."""
     return f"posted on {platform}: {text}"
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import runpy
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,15 @@ def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
     prepare(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".flightlog-demo", "mine.jsonl", "mine.sqlite", "notes.txt", "uv.lock"]
+
+
+@pytest.mark.uncounted
+def test_a_python_without_docstrings_records_too(tmp_path: Path) -> None:
+    """PYTHONOPTIMIZE=2 leaves them out: the tools of the samples have their descriptions all the same."""
+    names = ["react_agent", "tool_review", "chat_service"]
+    command = [sys.executable, "-OO", "-m", "flightlog_samples", *names, "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_files_of_someone_else_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,27 +24,24 @@ _FILES = {
 }
 
 
-@tool
+@tool(description="Search the office's files.")
 def search_files(query: str) -> str:
-    """Search the office's files."""
     found = [text for word, text in _FILES.items() if word in query.lower()]
     return " ".join(found) or "nothing found"
 
 
-@tool
+@tool(description="Ask the user a question when the request can be read in several ways.")
 def request_clarification(question: str) -> str:
-    """Ask the user a question when the request can be read in several ways."""
     return str(interrupt({"clarify": question}))
 
 
 def tools_of(outbox: Outbox) -> list[BaseTool]:
     """The agent's tools; emails go to `outbox`."""
 
-    @tool
+    @tool(description="Send an email. This cannot be undone.")
     def send_email(
         to: str, subject: str, tool_call_id: Annotated[str, InjectedToolCallId], config: RunnableConfig
     ) -> str:
-        """Send an email. This cannot be undone."""
         outbox.send(config["configurable"]["thread_id"], tool_call_id, to, subject)
         return f"sent to {to}: {subject}"
 
