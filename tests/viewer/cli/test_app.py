@@ -10,6 +10,7 @@ import pytest
 from flightlog.errors import UnreadableError
 from flightlog_viewer.cli import app, registry
 from flightlog_viewer.cli.registry import Command
+from tests.viewer.span_lines import story
 
 
 def fail(kind: str) -> None:
@@ -115,3 +116,24 @@ def test_a_program_that_ends_looks_for_garbage_rarely(tmp_path: Path) -> None:
             env={**os.environ, "PYTHONPATH": path},
         )
         assert done.stdout.splitlines()[-1] == looks, arguments
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("ulimit -v 300000", "flightlog: `ulimit -v` leaves a process 307 MB here: this takes more than 1,000"),
+        # Nobody has room for such a stack: as if there were one thread too many.
+        ("export STACK=70368744177664", "flightlog: no thread can be started: memory or processes are limited"),
+    ],
+    ids=["addresses", "threads"],
+)
+def test_a_limit_of_the_process_is_one_sentence(tmp_path: Path, limit: str, said: str) -> None:
+    """Too little for the libraries, which end the process without a word, or for a thread; status 2."""
+    path = story().write(tmp_path / "s.jsonl")
+    program = (
+        "import os, sys, threading; from flightlog_viewer.cli.app import main; "
+        "threading.stack_size(int(os.environ.get('STACK', 0))); sys.exit(main(['summary', sys.argv[1]]))"
+    )
+    command = ["sh", "-c", f'{limit}; exec "$@"', "sh", sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr[: len(said)], done.stderr.count("\n")) == (2, said, 1)

@@ -29,6 +29,8 @@ _USAGE = 2
 _DUCKDB_STOPPED = "Query interrupted"
 """What DuckDB makes of Ctrl-C in the middle of a query."""
 _NO_MEMORY = "out of memory: give fewer files, or a machine with more"
+_PYTHON_NO_THREAD = "can't start new thread"
+_NO_THREAD = "no thread can be started: memory or processes are limited here (`ulimit -v`, `ulimit -u`, a container's)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,6 +87,8 @@ def _answer(argv: list[str], stopped: Stopped) -> int:
             return _complain("stopped", stopped.status)
         if type(error).__name__ == "OutOfMemoryException":  # DuckDB's, which is not imported for this
             return _complain(_NO_MEMORY, _USAGE)
+        if isinstance(error, RuntimeError) and str(error) == _PYTHON_NO_THREAD:
+            return _complain(_NO_THREAD, _USAGE)
         if (message := _usage_message(error)) is not None:
             return _complain(message, _USAGE)
         return _complain(_unexpected(error), _USAGE)

@@ -4,7 +4,11 @@ from typing import Any, Final
 
 import duckdb
 
+from flightlog.errors import FlightlogError
+
 MOST_BYTES: Final = 4 << 30
+_LEAST_ADDRESSES: Final = 1_000_000_000
+"""Bytes of address space. With less, a library of ours ends the process by a segmentation fault, without a word."""
 _UNITS: Final = {"bytes": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50}
 
 
@@ -12,8 +16,10 @@ def connect(**config: Any) -> duckdb.DuckDBPyConnection:
     """An empty instance in memory. It takes half of what there is, 4 GiB at most, and writes nothing beside it. Its
     clock is UTC, as our times are.
 
-    What there is, is the machine's or what the control group of the process may have, as DuckDB finds out.
+    What there is, is the machine's or what the control group of the process may have, as DuckDB finds out. Raises
+    FlightlogError when a limit of the process leaves too little for anything.
     """
+    _check_addresses()
     # Without a folder for what does not fit, it would be .tmp wherever we are.
     options = {"memory_limit": "50%", "temp_directory": "", **config}
     connection = duckdb.connect(":memory:", config=options)
@@ -29,3 +35,13 @@ def memory_limit(connection: duckdb.DuckDBPyConnection) -> float:
     ((text,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
     amount, unit = text.split()
     return float(amount) * 2.0 ** _UNITS[unit]
+
+
+def _check_addresses() -> None:
+    try:
+        import resource
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_ADDRESSES:
+        raise FlightlogError(f"`ulimit -v` leaves a process {limit / 1e6:.0f} MB here: this takes more than 1,000")
