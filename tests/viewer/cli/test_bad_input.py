@@ -1,6 +1,7 @@
 """Inputs that cannot be read, given to every command that reads."""
 
 import ctypes
+import lzma
 import os
 import shutil
 import sys
@@ -136,6 +137,26 @@ def test_files_of_another_user(
     for command in (["summary", "."], ["export", "otlp-json", ".", "-o", "out"]):
         assert main(command) == 0
         assert "flightlog: closed.jsonl is left out: permission denied\n" in capsys.readouterr().err
+
+
+def test_files_packed_in_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are named, as files of a folder and as rotated parts: alone with status 2, beside others on stderr."""
+    part = tmp_path / "s.20261120T101502.123456Z.jsonl.xz"
+    part.write_bytes(lzma.compress(b"{}"))
+    why = "only .gz and .zst can be unpacked here, unpack it first\n"
+    monkeypatch.chdir(tmp_path)
+    for given in ([], ["."]):
+        assert main(["summary", *given]) == 2
+        assert capsys.readouterr().err == f"flightlog: {part.name} cannot be read: {why}"
+    path = story().write(tmp_path / "s.jsonl")
+    for command in (["doctor"], ["doctor", str(path)], ["summary", "."], ["export", "perfetto", ".", "-o", "out"]):
+        assert main(command) in (0, 1)
+        assert f"{part.name} is left out: {why}" in capsys.readouterr().err
+    (tmp_path / "other.jsonl").write_bytes(path.read_bytes())
+    assert main(["summary", "other.jsonl"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("command", SOME)

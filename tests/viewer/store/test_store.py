@@ -117,7 +117,7 @@ def test_rejects(tmp_path: Path) -> None:
         ("prose.txt", b"Dear diary\n", "is not a span file"),
         ("tempo.json", b'{\n  "batches": []\n}\n', "one JSON document is for `flightlog import`"),
         ("s.jsonl.716fbacaee84e9f5.open", b"{}\n", r"is a sidecar, .*: name .*/s\.jsonl$"),
-        ("s.jsonl.xz", b"\xfd7zXZ\n", r"only \.gz and \.zst can, unpack it first"),
+        ("s.jsonl.xz", b"\xfd7zXZ\n", r"only \.gz and \.zst can be unpacked here, unpack it first"),
         ("nothing*.jsonl", None, "no file matches"),
         ("", None, "no span file"),
     ],

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from flightlog_viewer.analysis.units import plural
-from flightlog_viewer.cli.opening import say_closed
+from flightlog_viewer.cli.opening import say_left_out
 
 _LOOKED_AT: Final = 1 << 20
 """Bytes of the first line of a file that is none of spans."""
@@ -47,7 +47,7 @@ def span_files(paths: list[str] | None, *, waits: bool = False) -> list[Path]:
         names = ", ".join(str(file) for file in files)
         raise UnreadableError(f"{names} is empty: no span has been recorded yet")
     if not waits:
-        say_closed(paths or ())
+        say_left_out(paths or list(map(str, files[-1:])))
         files = [file for file in files if not is_left_in_flight(file)]  # nothing there has ended
     return files
 

@@ -82,7 +82,7 @@ def opened(
             allow_empty=allow_empty,
         )
     with store:
-        say_closed(paths or ())
+        say_left_out(paths or [str(source.path) for source in store.sources[-1:]])
         rejected = 0 if quiet else store.reject_count
         damaged = store.damaged_files if rejected else []
         for sentence in damaged[:_SAID]:
@@ -109,15 +109,15 @@ def opened(
             raise StartOverError from None
 
 
-def say_closed(paths: Sequence[str]) -> None:
-    """Name the files in the folders among ``paths`` that this user may not read."""
-    from flightlog_viewer.store.files.sources import closed_to_us
+def say_left_out(paths: Sequence[str]) -> None:
+    """Name the files that are meant by ``paths`` and cannot be read."""
+    from flightlog_viewer.store.files.sources import left_out
 
-    closed = closed_to_us(Path(path).expanduser() for path in paths)
-    for path in closed[:_SAID]:
-        note(f"{name_text(path)} is left out: permission denied")
-    if len(closed) > _SAID:
-        note(f"{len(closed) - _SAID:,} more files are left out: permission denied")
+    files = left_out(Path(path).expanduser() for path in paths)
+    for path, why in [*files.items()][:_SAID]:
+        note(f"{name_text(path)} is left out: {why}")
+    if len(files) > _SAID:
+        note(f"{len(files) - _SAID:,} more files are left out")
 
 
 def _say_gaps(gaps: "Gaps") -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from flightlog.errors import UnreadableError
-from flightlog.rotation import rotated_files, rotated_in
+from flightlog.rotation import rotated_files, rotated_in, span_file_of
 from flightlog.sidecars import read_sidecar, sidecars
 from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.databases import is_url, not_spans
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _NOT_UNPACKED: Final = (".bz2", ".lz4", ".xz", ".zip")
+_PACKED_OTHERWISE: Final = tuple(f".jsonl{suffix}" for suffix in _NOT_UNPACKED)
+_ONLY: Final = "only .gz and .zst can be unpacked here, unpack it first"
 _HEAD: Final = 65536
 
 
@@ -41,20 +43,37 @@ def newest(folder: Path) -> Path:
     for path in candidates:
         if looks_like_spans(path):
             return path
-    _refuse_closed(folder)
+    _refuse_left_out(folder)
     raise UnreadableError(
         f"no span file (*.jsonl) in {folder.absolute()}: name one, or record some with `flightlog demo`"
     )
 
 
-def closed_to_us(folders: Iterable[Path]) -> list[Path]:
-    """Files of these folders that are called like span files and may not be read: a tracer's are for its user alone."""
-    return [path for folder in folders if folder.is_dir() for path in _span_files(folder) if not _may_read(path)]
+def left_out(paths: Iterable[Path]) -> dict[Path, str]:
+    """Why files are not read that are in these folders, or are rotated parts of these files, and are called like it:
+    a tracer's are for its user alone, and some pack them in another way than we can read.
+    """
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.is_dir():
+            found |= {file: "permission denied" for file in _span_files(path) if not _may_read(file)}
+            found |= dict.fromkeys(_packed_otherwise(path), _ONLY)
+        else:
+            packed = _packed_otherwise(path.parent)
+            found |= {file: _ONLY for file in packed if span_file_of(file.stem) == path.name}
+    return found
 
 
-def _refuse_closed(folder: Path) -> None:
-    for path in closed_to_us([folder]):
-        raise UnreadableError(f"{path} cannot be read: permission denied")
+def _refuse_left_out(folder: Path) -> None:
+    for path, why in left_out([folder]).items():
+        raise UnreadableError(f"{path} cannot be read: {why}")
+
+
+def _packed_otherwise(folder: Path) -> list[Path]:
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(_PACKED_OTHERWISE)]
+    except OSError:
+        return []
 
 
 def _may_read(path: Path) -> bool:
@@ -105,7 +124,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
     if path.is_dir():
         files = [file for file in _span_files(path) if _belongs(file, known)]
         if not files:
-            _refuse_closed(path)
+            _refuse_left_out(path)
             raise UnreadableError(f"no span file (*.jsonl, *.jsonl.gz, *.jsonl.zst) in the folder {given}")
         return files
     if path.exists():
@@ -117,7 +136,7 @@ def _expand(given: str, known: Container[tuple[int, int]]) -> list[Path]:
             span_file = path.with_suffix("").with_suffix("")
             raise UnreadableError(f"{given} is a sidecar, which is read with its span file: name {span_file}")
         if path.suffix in _NOT_UNPACKED:
-            raise UnreadableError(f"{given} cannot be unpacked here: only .gz and .zst can, unpack it first")
+            raise UnreadableError(f"{given} cannot be read: {_ONLY}")
         return [path]
     if glob.has_magic(given):
         files = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if os.path.isfile(name)]
