@@ -2,32 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, Refusal, at, breakpoint_id, parse_time
-from flightlog_viewer.approvals.decisions import risk_score, said_in
-from flightlog_viewer.checkpoints.inert import Inert
+from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, Refusal, at, parse_time
+from flightlog_viewer.approvals.breakpoints import pauses_before_nodes
+from flightlog_viewer.approvals.decisions import risk_score
+from flightlog_viewer.approvals.places import Followers, Key, Place, Places, followers_of, place_of
 from flightlog_viewer.checkpoints.model import Step, Task
 from flightlog_viewer.checkpoints.sameness import same
 from flightlog_viewer.checkpoints.tasks import depth, question_id
-
-
-@dataclass(slots=True)
-class _Place:
-    """What is kept of a step that has been passed, in order to tell what became of its questions."""
-
-    ts: str | None
-    committed_at: str | None
-    parent_id: str | None
-    source: str | None
-    next: tuple[str, ...]
-    resumed: bool
-    asks: bool
-    risk: float | None
-    update: Mapping[str, Inert]
-    """What an update_state changed here."""
-    said: Mapping[str, str]
-    """What the metadata of the run that made it says of a decision."""
 
 
 def thread_questions(
@@ -39,15 +22,15 @@ def thread_questions(
     `breakpoints`, or when its checkpoint is among `pauses`. Without exact times the answer lies between the checkpoint
     that asked and the one that followed.
     """
-    places: dict[tuple[str, str], _Place] = {}
+    places: dict[Key, Place] = {}
     thread_id = ""
-    found: list[tuple[tuple[str, str], Task, Approval]] = []
+    found: list[tuple[Key, Task, Approval]] = []
     together: list[dict[str, str]] = []
     later: set[str] = set()
     for step in steps:
         key, thread_id = (step.checkpoint_ns, step.checkpoint_id), step.thread_id
         asking = [task for task in step.tasks if task.kind != "call" and (task.interrupts or task.resumes)]
-        places[key] = _place(step, bool(asking))
+        places[key] = place_of(step, places.get((step.checkpoint_ns, step.parent_checkpoint_id or "")), bool(asking))
         # What a `@task` asks is asked of its caller as well, until that asks something else.
         held = {interrupt.id for task in asking for interrupt in task.interrupts}
         for task in step.tasks:
@@ -57,11 +40,7 @@ def thread_questions(
             found += [(key, task, approval) for approval in exchanges(step, task)]
         together.append(_times_of_several(asking))
         later |= {last.id for task in asking for last in task.interrupts[-1:] if _answers_before(step, task, last.id)}
-    children: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for namespace, name in places:
-        parent = places[namespace, name].parent_id
-        if parent is not None:
-            children.setdefault((namespace, parent), []).append((namespace, name))
+    children = followers_of(places)
     approvals = [_settled(places, children, *item) for item in found]
     keys = [key for key, _, _ in found]
     in_step = Counter(keys)
@@ -70,7 +49,9 @@ def thread_questions(
         _with_who(places, children.get(key, ()), approval) if in_step[key] == 1 else approval
         for key, approval in zip(keys, approvals, strict=True)
     ]
-    approvals += [replace(item, thread_id=thread_id) for item in _breakpoints(places, children, breakpoints, pauses)]
+    approvals += [
+        replace(item, thread_id=thread_id) for item in pauses_before_nodes(places, children, breakpoints, pauses)
+    ]
     newest = max((name for namespace, name in places if namespace == ""), default="")
     left = [_left(approval, newest) for approval in approvals]
     again = {name for times in together for name in _perhaps_asked_again(times, later)}
@@ -93,7 +74,7 @@ def _perhaps_asked_again(times: Mapping[str, str], later: set[str]) -> Iterable[
     return [name for name, moment in times.items() if moment > first or not later.isdisjoint(times)]
 
 
-def _not_after(approval: Approval, places: Mapping[tuple[str, str], _Place]) -> Approval:
+def _not_after(approval: Approval, places: Places) -> Approval:
     """A question that was asked by the time that its row has, and perhaps before."""
     place = places[approval.checkpoint_ns, approval.checkpoint_id or ""]
     return replace(approval, asked=Moment(parse_time(place.ts), approval.asked.latest))
@@ -104,26 +85,6 @@ def _left(approval: Approval, newest: str) -> Approval:
     if approval.status == "pending" and approval.checkpoint_ns == "" and approval.checkpoint_id != newest:
         return replace(approval, status="abandoned")
     return approval
-
-
-def _place(step: Step, asks: bool) -> _Place:
-    update: Mapping[str, Inert] = {}
-    if step.source == "update":
-        update = {
-            channel: value for channel, value in step.values.items() if not same(step.before.get(channel), value)
-        }  # fmt: skip
-    return _Place(
-        ts=step.ts,
-        committed_at=step.committed_at,
-        parent_id=step.parent_checkpoint_id,
-        source=step.source,
-        next=tuple(step.next),
-        resumed=step.resumed_from_parent,
-        asks=asks,
-        risk=risk_score(step.values),
-        update=update,
-        said=said_in(step.metadata),
-    )
 
 
 def exchanges(step: Step, task: Task) -> Iterable[Approval]:
@@ -206,14 +167,14 @@ def _answers_before(step: Step, task: Task, interrupt_id: str) -> int:
 
 
 def _settled(
-    places: Mapping[tuple[str, str], _Place],
-    children: Mapping[tuple[str, str], list[tuple[str, str]]],
-    key: tuple[str, str],
+    places: Places,
+    children: Followers,
+    key: Key,
     task: Task,
     approval: Approval,
 ) -> Approval:
     """The record with what the checkpoints that followed tell about it."""
-    followers = sorted(children.get(key, ()), key=lambda child: child[1])
+    followers = children.get(key, [])
     after = parse_time(places[followers[0]].ts) if followers else None
     if not approval.asked.exact:
         approval = replace(approval, asked=Moment(approval.asked.earliest, after))
@@ -249,73 +210,12 @@ def _settled(
     return replace(approval, status=status)
 
 
-def _breakpoints(
-    places: Mapping[tuple[str, str], _Place],
-    children: Mapping[tuple[str, str], list[tuple[str, str]]],
-    wanted: Collection[str],
-    pauses: Collection[str],
-) -> Iterable[Approval]:
-    """Pauses before a node that no `interrupt()` explains."""
-    for key, place in places.items():
-        followers = sorted(children.get(key, ()), key=lambda child: child[1])
-        first = places[followers[0]] if followers else None
-        paused = key[1] in pauses
-        passed = place.asks or _ran_on(first)
-        if place.source == "update" or not place.next or (passed and not paused):
-            continue
-        updates = [child for child in followers if places[child].source == "update"]
-        node = next((name for name in place.next if name in wanted), None)
-        went_on = [after for child in updates for after in children.get(child, ()) if places[after].resumed]
-        # A copied checkpoint that goes on after an update is time travel: nobody was asked there.
-        if node is None and not paused and (not went_on or place.source == "fork"):
-            continue
-        started = parse_time(place.ts)
-        status: QuestionStatus = "pending" if first is None else "answered"
-        answer: Inert = True  # going on unchanged is consent
-        answered = Moment()
-        if place.asks:
-            # Let through, and then the node asked in its own words: what followed answers that question, not this.
-            status, answer = "answered", None
-        elif updates:
-            said = places[went_on[-1]].said if went_on else {}
-            answer = {**places[updates[-1]].update, **said}
-            answered = at(parse_time(places[updates[-1]].ts))
-        elif first is not None and (first.resumed or paused):
-            answer = dict(first.said) or answer
-            answered = Moment(started, parse_time(first.ts))
-        elif first is not None:
-            status = "abandoned"
-        yield Approval(
-            interrupt_id=breakpoint_id(key[1]),
-            thread_id="",
-            node=node or place.next[0],
-            checkpoint_ns=key[0],
-            checkpoint_id=key[1],
-            question=None,
-            question_recorded=False,
-            status=status,
-            asked=at(started),  # the run stops as soon as this checkpoint is written
-            answered=answered,
-            answer=answer if status == "answered" else None,
-            answer_recorded=status == "answered" and answer is not None,
-            risk=place.risk,
-            breakpoint=True,
-        )
-
-
-def _with_who(
-    places: Mapping[tuple[str, str], _Place], children: Iterable[tuple[str, str]], approval: Approval
-) -> Approval:
+def _with_who(places: Places, children: Iterable[Key], approval: Approval) -> Approval:
     """The record with what the run that went on says of the answer."""
     first = min(children, key=lambda child: child[1], default=None)
     if approval.status != "answered" or first is None or places[first].source != "loop":
         return approval
     return replace(approval, said=places[first].said)
-
-
-def _ran_on(first: _Place | None) -> bool:
-    """Whether the step was run without a pause."""
-    return first is not None and first.source == "loop" and not first.resumed
 
 
 def _innermost(approvals: Iterable[Approval]) -> list[Approval]:

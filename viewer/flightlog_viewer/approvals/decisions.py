@@ -2,11 +2,12 @@
 
 The words are those people type and the fields those that LangGraph's examples, LangChain's human-in-the-loop middleware
 (`{"decisions": [{"type": "approve"}]}`), its answers to MCP servers (`{"responses": {key: {"action": "accept"}}}`) and
-the agent inbox (`[{"type": "accept", "args": ...}]`) use.
+the agent inbox (`[{"type": "accept", "args": ...}]`) use. At a breakpoint a call of a tool is turned down by a message
+in its place: `{"messages": [{"type": "tool", "content": "Rejected: too late"}]}`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 Decision: TypeAlias = Literal["approve", "reject", "edit", "other"]
@@ -47,6 +48,14 @@ _WHY_FIELDS = (
     "message",
     "why",
 )
+_TURNED_DOWN = re.compile(
+    r"\b(reject(s|ed|ion)?|den(y|ies|ied|ial)|declin(e|es|ed)|disapproved?|refused?|cancell?ed|aborted|"
+    r"not (approved?|allowed|permitted|accepted))\b",
+    re.IGNORECASE,
+)
+"""How a message says that a call was not let run."""
+_BEGINNING = 200
+"""Characters of a message that are looked at."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 """Between the words of `managerApproved`."""
 _DEPTH = 4
@@ -63,8 +72,8 @@ def decided_by(answer: Any) -> str | None:
 
 
 def notes(answer: Any) -> str | None:
-    """Why, when the answer says so."""
-    return _text_field(answer, _WHY_FIELDS, 0)
+    """Why, when the answer says so, or the message by which a call was turned down."""
+    return _text_field(answer, _WHY_FIELDS, 0) or next(_turned_down(answer), None)
 
 
 def said_in(metadata: Mapping[Any, Any]) -> dict[str, str]:
@@ -121,7 +130,19 @@ def _classify_fields(answer: Mapping[Any, Any], depth: int) -> Decision | None:
             and (said := _classify(value, depth + 1)) is not None
         ):
             return said
-    return "edit" if edits else None
+    if edits:
+        return "edit"
+    return "reject" if any(_turned_down(answer)) else None
+
+
+def _turned_down(answer: Any) -> Iterator[str]:
+    """The messages by which a call was turned down, among those that an update wrote."""
+    for written in answer.values() if isinstance(answer, Mapping) else ():
+        for message in written[:20] if isinstance(written, list) else [written]:
+            if isinstance(message, Mapping) and message.get("type") in ("tool", "ai") and not message.get("tool_calls"):
+                text = message.get("content")
+                if isinstance(text, str) and _TURNED_DOWN.search(text[:_BEGINNING]):
+                    yield text
 
 
 def _fields(answer: Mapping[Any, Any]) -> dict[str, Any]:
@@ -130,7 +151,7 @@ def _fields(answer: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _classify_text(answer: str) -> Decision | None:
-    text = " ".join(answer.lower().split())[:200].strip(" .!?'\"")
+    text = " ".join(answer.lower().split())[:_BEGINNING].strip(" .!?'\"")
     for part in (text, _head(text)):
         if part in _APPROVE:
             return "approve"

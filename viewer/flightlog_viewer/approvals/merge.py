@@ -130,9 +130,11 @@ def _with_pause(known: Approval | None, pause: SpanPause) -> Approval:
     known = replace(known, asked=at(pause.asked_at), trace_id=pause.trace_id)
     if pause.answered_at is None or known.status == "abandoned":
         return known
-    if not known.answer_recorded and pause.said:
+    if pause.left:
+        return known if known.answer_recorded else replace(known, status="abandoned")
+    if "decision" in pause.said and (not known.answer_recorded or known.answer is True):
         known = replace(known, answer=dict(pause.said), answer_recorded=True)
-    return replace(known, status="answered", answered=at(pause.answered_at))
+    return replace(known, status="answered", answered=at(pause.answered_at), said=pause.said or known.said)
 
 
 def _answers_by_question(

@@ -56,6 +56,8 @@ class SpanPause:
     said: Mapping[str, str]
     """`decision`, `decided_by` and `notes` in that run's metadata."""
     trace_id: str | None = None
+    left: bool = False
+    """That run was given something else to do, and did not go on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,20 @@ def span_pauses(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanPause]:
     """The pauses in the rows of the named query `pauses`."""
     for row in rows:
         asked_at, went_on, said = _utc(row["end_time"]), row["next_start"], _said(row["next_metadata"])
-        answered_at = went_on and _utc(went_on)
-        yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, answered_at, said, row["trace_id"])
+        answered_at, left = went_on and _utc(went_on), _is_new(_read(row["next_inputs"]))
+        yield SpanPause(row["thread_id"], row["checkpoint_id"], asked_at, answered_at, said, row["trace_id"], left)
+
+
+def _is_new(inputs: Any) -> bool:
+    """Whether a run was given an input of its own. To go on it is given nothing, or a Command.
+
+    Of an input that was not captured its type is recorded.
+    """
+    if not isinstance(inputs, dict):
+        return inputs is not None
+    if inputs.keys() == {"type", "bytes", "sha256"}:
+        return inputs["type"] not in ("NoneType", "langgraph.types.Command")
+    return not inputs.keys() <= {"graph", "update", "resume", "goto"}
 
 
 def _said(metadata: str | None) -> Mapping[str, str]:

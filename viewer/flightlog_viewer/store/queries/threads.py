@@ -68,7 +68,7 @@ def answers() -> Statement:
 
 @named
 def pauses() -> Statement:
-    """Runs that stopped at a static breakpoint, each with the start and metadata (JSON) of the run that went on.
+    """Runs that stopped at a static breakpoint, each with the start, metadata and inputs (JSON) of the next run.
 
     Such a run is interrupted and none of its spans asks anything. Writing to the state by hand is a run too, by the
     graph's name and ``UpdateState``, but goes on with nothing.
@@ -76,15 +76,19 @@ def pauses() -> Statement:
     return (
         f"""WITH runs AS (
             SELECT trace_id, thread_id, checkpoint_id, status, start_time, end_time,
-                lead(start_time) OVER later AS next_start, lead(metadata::VARCHAR) OVER later AS next_metadata
+                lead(start_time) OVER later AS next_start, lead(metadata::VARCHAR) OVER later AS next_metadata,
+                lead(row_id) OVER later AS next_row
             FROM ({THREAD_RUNS}) WHERE NOT ends_with(name, 'UpdateState')
-            WINDOW later AS (PARTITION BY thread_id ORDER BY start_time, row_id))
-        SELECT thread_id, trace_id, checkpoint_id, end_time, next_start, next_metadata FROM runs
-        WHERE status = 'interrupted' AND checkpoint_id IS NOT NULL AND end_time IS NOT NULL
-            AND NOT EXISTS (
-                SELECT 1 FROM spans AS asked WHERE asked.interrupts IS NOT NULL AND asked.trace_id = runs.trace_id
-                    AND asked.start_time >= runs.start_time AND asked.end_time <= runs.end_time)
-        ORDER BY end_time, checkpoint_id""",
+            WINDOW later AS (PARTITION BY thread_id ORDER BY start_time, row_id)
+        ), stopped AS (
+            SELECT * FROM runs WHERE status = 'interrupted' AND checkpoint_id IS NOT NULL AND end_time IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT 1 FROM spans AS asked WHERE asked.interrupts IS NOT NULL AND asked.trace_id = runs.trace_id
+                        AND asked.start_time >= runs.start_time AND asked.end_time <= runs.end_time)
+        ), given AS (
+            SELECT row_id, inputs::VARCHAR AS inputs FROM spans WHERE row_id IN (SELECT next_row FROM stopped))
+        SELECT thread_id, trace_id, checkpoint_id, end_time, next_start, next_metadata, given.inputs AS next_inputs
+        FROM stopped LEFT JOIN given ON given.row_id = next_row ORDER BY end_time, checkpoint_id""",
         [],
     )
 

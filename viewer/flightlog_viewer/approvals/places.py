@@ -1,0 +1,88 @@
+"""What is kept of a step that has been passed, in order to tell what became of what it asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flightlog_viewer.approvals.decisions import classify, risk_score, said_in
+from flightlog_viewer.checkpoints.inert import Inert
+from flightlog_viewer.checkpoints.model import Step
+from flightlog_viewer.checkpoints.sameness import same
+
+Key: TypeAlias = tuple[str, str]
+"""A checkpoint by its namespace and id."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One step."""
+
+    ts: str | None
+    parent_id: str | None
+    source: str | None
+    next: tuple[str, ...]
+    resumed: bool
+    asks: bool
+    failed: bool
+    """A task of it ended with an error."""
+    risk: float | None
+    update: Mapping[str, Inert]
+    """What an update_state said here: what it wrote and thereby changed, by channel."""
+    by_hand: Mapping[str, Inert]
+    """What the first update_state after this step wrote, until that is reached: of others the rows tell nothing."""
+    said: Mapping[str, str]
+    """What the metadata of the run that made it says of a decision."""
+
+
+Places: TypeAlias = Mapping[Key, Place]
+Followers: TypeAlias = Mapping[Key, Sequence[Key]]
+"""A checkpoint to those that were made from it, oldest first."""
+
+
+def place_of(step: Step, parent: Place | None, asks: bool) -> Place:
+    """What is kept of a step; ``asks`` says whether it asked a human."""
+    update: Mapping[str, Inert] = {}
+    if step.source == "update":
+        update = _update(step, parent.by_hand if parent else {})
+        if parent is not None:
+            parent.by_hand = {}
+    return Place(
+        ts=step.ts,
+        parent_id=step.parent_checkpoint_id,
+        source=step.source,
+        next=tuple(step.next),
+        resumed=step.resumed_from_parent,
+        asks=asks,
+        failed=any(task.error is not None and not task.error_handled for task in step.tasks),
+        risk=risk_score(step.values),
+        update=update,
+        by_hand={
+            channel: value
+            for task in step.tasks
+            if task.by_update or task.kind == "update"
+            for channel, value in task.writes.items()
+        },
+        said=said_in(step.metadata),
+    )
+
+
+def followers_of(places: Places) -> Followers:
+    """The checkpoints that were made from each."""
+    found: dict[Key, list[Key]] = {}
+    for namespace, name in sorted(places):
+        parent = places[namespace, name].parent_id
+        if parent is not None:
+            found.setdefault((namespace, parent), []).append((namespace, name))
+    return found
+
+
+def _update(step: Step, written: Mapping[str, Inert]) -> Mapping[str, Inert]:
+    """What an update_state changed, as it was written: of a conversation the new messages, not all of them.
+
+    What was so before counts too where it is the verdict, or where nothing changed: `approved` may begin as false.
+    """
+    changed = {channel: value for channel, value in step.values.items() if not same(step.before.get(channel), value)}
+    if not changed.keys() <= written.keys():  # the rows are not those of this update
+        return changed
+    said = {channel: value for channel, value in written.items() if channel in changed}
+    return written if not said or (classify(said) == "other" and classify(written) != "other") else said
