@@ -1,6 +1,8 @@
 """What people do at a static breakpoint, as tutorials teach it: go on, turn down, change, or type something else."""
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,14 @@ from langgraph.types import Command
 from flightlog import JsonlTracer
 from flightlog.payloads.capture import Capture
 from flightlog_viewer import open_store
+from flightlog_viewer.analysis.question_filter import compile_question_filter
+from flightlog_viewer.analysis.question_line import proposed
+from flightlog_viewer.approvals.databases import database_approvals
+from flightlog_viewer.approvals.places import Key, Place, place_of
+from flightlog_viewer.checkpoints import open_source
+from flightlog_viewer.checkpoints.normal import normal_form
+from flightlog_viewer.tui.glyphs import ASCII
+from flightlog_viewer.tui.lists.approvals import ApprovalRows
 from tests.viewer.checkpoints.graphs import Refund, payments, plan
 
 Run = Callable[..., None]
@@ -171,3 +181,41 @@ def test_a_node_that_was_let_run_and_failed(tmp_path: Path) -> None:
     at_a_breakpoint(tmp_path, graph.add_edge(START, "plan").add_edge("plan", "pay"), {"amount": 6}, work)
     [first, *_] = told(tmp_path, "status, decision, answer->>'$'", "s.jsonl")
     assert first == ("answered", "approve", "true")
+
+
+@pytest.mark.parametrize(
+    ("graph", "start", "line"),
+    [
+        (agent(), MAIL, 'ai: -> send_email({"to":"ann@example.com"})'),
+        (payments(), {"amount": 30, "risk_score": 0.9}, "amount: 60"),
+    ],
+    ids=["the calls of a model", "a plan"],
+)
+def test_what_is_about_to_be_done(graph: Any, start: Any, line: str, tmp_path: Path) -> None:
+    """A pause shows what the step before it wrote, before and after it was let through, and can be found by that."""
+    at_a_breakpoint(tmp_path, graph, start, lambda graph, here, run: None)
+    # Spans tell of the pause. From the database alone it has to be named.
+    [(status, text)] = told(tmp_path, "status, proposed", "s.jsonl")
+    assert (status, proposed(json.loads(text))) == ("pending", line)
+    where: Any = {"configurable": {"thread_id": "t"}}
+    with SqliteSaver.from_conn_string(str(tmp_path / "c.sqlite")) as saver:
+        graph.compile(checkpointer=saver, interrupt_before=["pay"]).invoke(None, where)
+    with open_source(tmp_path / "c.sqlite") as source:
+        [(approval, _)] = database_approvals(source, breakpoints=["pay"])
+    assert normal_form(approval.proposed) == json.loads(text)
+    found = [compile_question_filter(text)(approval) for text in (f"asks:{line.split()[-1][:6]}", "asks:umbrella")]
+    assert found == [True, False]
+    *_, action = ApprovalRows({"q": approval}, ASCII, datetime.now(UTC), 1, pending=False).cells(0)
+    assert action.text == f"approve: {line}"
+
+
+def test_what_a_thread_ran_through_is_not_kept(tmp_path: Path) -> None:
+    """Of a step that simply went on nothing is held: states are large."""
+    with SqliteSaver.from_conn_string(str(tmp_path / "c.sqlite")) as saver:
+        payments().compile(checkpointer=saver).invoke({"amount": 3}, {"configurable": {"thread_id": "t"}})
+    places: dict[Key, Place] = {}
+    with open_source(tmp_path / "c.sqlite") as source:
+        for step in source.history("t").steps:
+            parent = places.get((step.checkpoint_ns, step.parent_checkpoint_id or ""))
+            places[step.checkpoint_ns, step.checkpoint_id] = place_of(step, parent, asks=False)
+    assert [(place.state is None, dict(place.made)) for place in places.values()][:-1] == [(True, {})] * 3

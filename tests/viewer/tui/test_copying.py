@@ -54,12 +54,16 @@ async def test_what_a_report_needs(tmp_path: Path) -> None:
 
 
 async def test_a_breakpoint_has_no_question(paused: tuple[Path, Path]) -> None:
-    """The inbox shows no question for it, and what y gives goes on and answers nothing."""
+    """The inbox shows what was written before it instead, and what y gives goes on and answers nothing."""
     goes_on = "graph.invoke(None, {'configurable': {'thread_id': 't-1'}})"
     async with driven([paused[0]], [paused[1]], size=(120, 40)) as viewer:
         await viewer.press("4")
-        assert "(a breakpoint)" in viewer.text()
+        [row] = [
+            line for line in viewer.text().splitlines() if " t-1 " in line and " pay " in line and "paid: " in line
+        ]
+        assert "paid: false" in row
         assert "nothing was asked" in viewer.text()
+        assert "the step before wrote" in viewer.text()
         assert goes_on[:30] in viewer.text()
         assert await copied(viewer, "snippet: resume") == goes_on
         await viewer.press("t")

@@ -51,6 +51,8 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
         blocks.append(Block(preview(" ".join(choices), 60), "", "allowed "))
     if approval.breakpoint and approval.question is None:
         blocks += [gap(), Block("stopped at a breakpoint: nothing was asked", "strong")]
+        if approval.proposed:
+            blocks.append(_quoted("the step before wrote", approval.proposed))
     else:
         blocks += [gap(), _quoted("question", approval.question)]
     if approval.response_schema is not None and approval.status == "pending":

@@ -75,6 +75,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "question_recorded": approval.question_recorded,
         "response_schema": normal_form(approval.response_schema),
         "refused": None if approval.refused is None else refusal_form(approval.refused),
+        "proposed": normal_form(approval.proposed),
         "decision": approval.decision,
         "answer": normal_form(approval.answer),
         "answer_recorded": approval.answer_recorded,

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, get_args
 from flightlog_viewer.analysis.filter_fields import status_hint
 from flightlog_viewer.analysis.filter_syntax import Term, parse, words_hint
 from flightlog_viewer.analysis.passing import compares, count, field_of, moment, passes, says, seconds
-from flightlog_viewer.analysis.question_line import asked
+from flightlog_viewer.analysis.question_line import asked, proposed
 from flightlog_viewer.analysis.times import milliseconds
 from flightlog_viewer.approvals.approval import Approval, QuestionStatus
 from flightlog_viewer.checkpoints.normal import normal_form
@@ -19,7 +19,7 @@ FIELDS: Final[dict[str, str]] = {
     "thread": "thread id",
     "node": "node that asks",
     "status": ", ".join(_STATUSES),
-    "asks": "text in the question",
+    "asks": "text in the question, or in what the step before a breakpoint wrote",
     "decision": "approve, edit, reject, other",
     "by": "who answered",
     "asked": "when: 2026-11-20, 12:00, 2h (ago)",
@@ -87,3 +87,5 @@ def _texts(name: str, question: Approval) -> Iterable[str]:
         yield question.decided_by
     if name in ("asks", "") and question.question_recorded:
         yield asked(normal_form(question.question))
+    if name in ("asks", "") and question.proposed:
+        yield proposed(normal_form(question.proposed))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.json_forms import to_json
+from flightlog_viewer.analysis.message_line import message_line
 from flightlog_viewer.approvals.decisions import classify, notes
 from flightlog_viewer.checkpoints.inert import closed
 
@@ -42,6 +43,22 @@ def asked(question: Any) -> str:
     elif isinstance(question, str):
         return f'"{preview(question, 80)}"'
     return preview(question, 80) or to_json(question)[:80]
+
+
+def proposed(made: Mapping[str, Any]) -> str:
+    """``ai: -> refund({"id":9})`` or ``plan: refund, risk_score: 0.9`` of what the step before a breakpoint wrote."""
+    parts = []
+    for channel, value in list(made.items())[:20]:
+        text = message_line(value[:20] if isinstance(value, list) else value)
+        parts.append(f"{preview(channel, 30)}: {_short(value)}" if text is None else preview(text, 80))
+    return ", ".join(parts)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list) and value:
+        more = f" and {len(value) - 1} more" if len(value) > 1 else ""
+        return f"[{_short(value[0])}{more}]"
+    return f"{{{preview(value, 60)}}}" if isinstance(value, dict) and closed(value) is None else preview(value, 60)
 
 
 def answered(answer: Any) -> str:

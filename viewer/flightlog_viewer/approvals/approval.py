@@ -67,6 +67,8 @@ class Approval:
     """Of the run that asked, which spans tell."""
     origin: Literal["database", "spans", "both"] = "database"
     breakpoint: bool = False
+    proposed: Mapping[str, Any] | None = None
+    """At a breakpoint: what the step before wrote to the state, by channel, where a database tells."""
     turn: int = 0
     """Which question of its id: before LangGraph 1.2.20 all questions of a task had one id."""
 

@@ -61,6 +61,7 @@ def pauses_before_nodes(
             said=said,
             risk=place.risk,
             breakpoint=True,
+            proposed=place.proposed or None,
         )
 
 

@@ -1,7 +1,7 @@
 """What is kept of a step that has been passed, in order to tell what became of what it asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from flightlog_viewer.approvals.decisions import classify, risk_score, said_in
@@ -32,6 +32,21 @@ class Place:
     """What the first update_state after this step wrote, until that is reached: of others the rows tell nothing."""
     said: Mapping[str, str]
     """What the metadata of the run that made it says of a decision."""
+    state: tuple[Mapping[str, Inert], Mapping[str, Inert]] | None
+    """The state before this step and at it, as long as nothing follows."""
+    made: Mapping[str, Inert] = field(default_factory=dict)
+    """What the step before wrote, where somebody may have looked at it: the run did not simply go on."""
+
+    def followed_by(self, step: Step) -> None:
+        """Take note of a checkpoint that was made from this one: states are large, and kept for the newest alone."""
+        if step.source != "loop" or step.resumed_from_parent:
+            self.made = self.proposed
+        self.state = None
+
+    @property
+    def proposed(self) -> Mapping[str, Inert]:
+        """What the step before wrote, such as a plan or the calls of a model: what is about to be carried out."""
+        return self.made if self.state is None else _new_in(*self.state)
 
 
 Places: TypeAlias = Mapping[Key, Place]
@@ -42,6 +57,8 @@ Followers: TypeAlias = Mapping[Key, Sequence[Key]]
 def place_of(step: Step, parent: Place | None, asks: bool) -> Place:
     """What is kept of a step; ``asks`` says whether it asked a human."""
     update: Mapping[str, Inert] = {}
+    if parent is not None:
+        parent.followed_by(step)
     if step.source == "update":
         update = _update(step, parent.by_hand if parent else {})
         if parent is not None:
@@ -63,6 +80,7 @@ def place_of(step: Step, parent: Place | None, asks: bool) -> Place:
             for channel, value in task.writes.items()
         },
         said=said_in(step.metadata),
+        state=(step.before, step.values) if step.source == "loop" and parent is not None else None,
     )
 
 
@@ -86,3 +104,16 @@ def _update(step: Step, written: Mapping[str, Inert]) -> Mapping[str, Inert]:
         return changed
     said = {channel: value for channel, value in written.items() if channel in changed}
     return written if not said or (classify(said) == "other" and classify(written) != "other") else said
+
+
+def _new_in(before: Mapping[str, Inert], values: Mapping[str, Inert]) -> Mapping[str, Inert]:
+    """What a step wrote, by channel: the value that is new, of a list that has grown what was added."""
+    found: dict[str, Inert] = {}
+    for channel, value in values.items():
+        old = before.get(channel)
+        if isinstance(old, list) and isinstance(value, list) and same(old, value[: len(old)]):
+            if len(value) > len(old):
+                found[channel] = value[len(old) :]
+        elif channel not in before or not same(old, value):
+            found[channel] = value
+    return found

@@ -193,6 +193,7 @@ def _interrupt_row(database: str | None, approval: Approval) -> dict[str, Any]:
         "question": _json(approval.question) if approval.question_recorded else None,
         "response_schema": None if approval.response_schema is None else _json(approval.response_schema),
         "refused": None if approval.refused is None else _json(refusal_form(approval.refused)),
+        "proposed": _json(approval.proposed) if approval.proposed else None,
         "decision": approval.decision,
         "answer": _json(approval.answer) if approval.answer_recorded else None,
         "decided_by": approval.decided_by,

@@ -144,7 +144,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 _COLUMNS = (
     *("interrupt_id", "thread_id", "trace_id", "node", "checkpoint_ns", "checkpoint_id", "status"),
-    *("question", "question_recorded", "response_schema", "refused"),
+    *("question", "question_recorded", "response_schema", "refused", "proposed"),
     *("decision", "answer", "answer_recorded", "decided_by", "notes", "risk_score"),
     *("asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
     *("inferred", "waiting_ms", "database"),
@@ -185,7 +185,7 @@ def _show(
     advice: "Advice | None",
     tz: tzinfo,
 ) -> None:
-    from flightlog_viewer.analysis.question_line import asked, cut
+    from flightlog_viewer.analysis.question_line import asked, cut, proposed
     from flightlog_viewer.analysis.times import shown
 
     waiting = metrics.waiting
@@ -217,8 +217,9 @@ def _show(
         columns.append(output.Column("database", drop=3))
     for item in rows:
         item["lag"] = _lag(item)
-        kept = item["question_recorded"]
-        item["asks"] = cut(asked(item["question"])) if kept else "(breakpoint)" if item["breakpoint"] else "(not kept)"
+        kept, made = item["question_recorded"], item["proposed"]
+        pause = f"(breakpoint) {cut(proposed(made))}" if made else "(breakpoint)"
+        item["asks"] = cut(asked(item["question"])) if kept else pause if item["breakpoint"] else "(not kept)"
         item["decision"] = "(refused)" if item["refused"] else item["decision"]
     output.table(columns, rows)
     if advice is not None:

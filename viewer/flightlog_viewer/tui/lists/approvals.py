@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.approval_document import age_seconds
-from flightlog_viewer.analysis.question_line import asked
+from flightlog_viewer.analysis.question_line import asked, proposed
 from flightlog_viewer.approvals.approval import Approval
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
@@ -88,5 +88,5 @@ class ApprovalRows(Rows):
 
 def _action(approval: Approval) -> str:
     if approval.breakpoint and approval.question is None:
-        return "(a breakpoint)"
+        return proposed(normal_form(approval.proposed)) if approval.proposed else "(a breakpoint)"
     return asked(normal_form(approval.question)) if approval.question_recorded else "(the question is not recorded)"
