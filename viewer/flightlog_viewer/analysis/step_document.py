@@ -8,6 +8,7 @@ from typing import Any
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, preview, scalar
 from flightlog_viewer.analysis.message_line import message_line, short_path
+from flightlog_viewer.analysis.text_change import changed_lines, from_where_they_part
 from flightlog_viewer.analysis.thread_status import BY_HAND, NewestRun, answered_in_vain
 from flightlog_viewer.analysis.trace_row import TraceRow
 from flightlog_viewer.approvals.checkpoint_side import exchanges
@@ -97,7 +98,7 @@ def _changes(step: Step, changes: Sequence[Change] | None, against: str, marks: 
         if change.op == "reordered":
             text = _moved(before, after)
         elif change.op == "changed":
-            text = f"{_short(before, 60)} -> {_short(after, 60)}"
+            text = " -> ".join(_short(value, 60) for value in _ends(before, after))
         else:
             text = _short(after if change.op == "added" else before, 120)
         by = f"   by {change.node}" if change.node else ""
@@ -136,6 +137,11 @@ def _short(value: Any, width: int) -> str:
     return f"[{len(value)}] {_short(value[0], width)}" if isinstance(value, list) and value else scalar(value)
 
 
+def _ends(before: Any, after: Any) -> tuple[Any, Any]:
+    texts = isinstance(before, str) and isinstance(after, str)
+    return from_where_they_part(before, after, 60) if texts else (before, after)
+
+
 def _moved(before: list[str], after: list[str]) -> str:
     """``reordered: 1 2 3 -> 3 1 2``: where each stood before."""
     places = {name: str(place) for place, name in enumerate(before, 1)}
@@ -146,6 +152,9 @@ def _moved(before: list[str], after: list[str]) -> str:
 def _both(op: str, before: Any, after: Any) -> Any:
     def make() -> list[Block]:
         blocks: list[Block] = []
+        if op == "changed" and isinstance(before, str) and isinstance(after, str):
+            tones = {"-": "error", "+": "ok"}
+            blocks += [Block(line, tones.get(line[:1], "dim")) for line in changed_lines(before, after)]
         if op != "added":
             blocks += json_blocks(before, "before")
         if op != "removed":

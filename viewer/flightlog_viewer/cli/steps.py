@@ -9,6 +9,7 @@ from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.analysis.json_forms import step_form, to_json
 from flightlog_viewer.analysis.message_line import message_line, short_path
 from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
+from flightlog_viewer.analysis.text_change import changed_lines, from_where_they_part
 from flightlog_viewer.analysis.times import shown
 from flightlog_viewer.analysis.units import plural
 from flightlog_viewer.approvals.approval import Approval
@@ -93,6 +94,8 @@ class Steps:
         output.line(f"{ends}: {plural(len(changes), 'change')}")
         for change in changes:
             output.line(f"  {_change_text(change)}{_by(change)}")
+            for line in _lines(change):
+                output.line(f"      {line}")
 
     def _steps(self) -> Iterator[Step]:
         found = False
@@ -187,8 +190,17 @@ def _change_text(change: Change) -> str:
     sign = _SIGNS[change.op]
     path = short_path(change.path)
     if change.op in ("changed", "reordered"):
-        return f"{sign} {path}: {_text(change.before)} -> {_text(change.after)}"
+        before, after = change.before, change.after
+        if isinstance(before, str) and isinstance(after, str):
+            before, after = from_where_they_part(before, after, _SHOWN)
+        return f"{sign} {path}: {_text(before)} -> {_text(after)}"
     return f"{sign} {path}: {_text(change.after if change.op == 'added' else change.before)}"
+
+
+def _lines(change: Change) -> list[str]:
+    """The lines of a text that changed."""
+    texts = isinstance(change.before, str) and isinstance(change.after, str)
+    return changed_lines(change.before, change.after) if texts and change.op == "changed" else []
 
 
 def _by(change: Change) -> str:
