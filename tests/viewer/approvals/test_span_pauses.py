@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import interrupt
 
+from flightlog import JsonlTracer
 from flightlog_viewer import open_store
 from flightlog_viewer.approvals.merge import merge
 from flightlog_viewer.approvals.span_side import SpanPause, SpanSide, span_answers, span_pauses
@@ -100,3 +104,26 @@ def test_the_chain_has_the_answer(tmp_path: Path) -> None:
     with open_store([str(lines.write(tmp_path / "spans.jsonl"))], cache=False) as store:
         answers = [(answer.thread_id, answer.answer) for answer in span_answers(store.query("answers"))]
     assert answers == [("t", "yes"), (None, "no"), ("t", "no"), (None, "refused")]
+
+
+class State(TypedDict, total=False):
+    """The state."""
+
+    said: str
+
+
+@pytest.mark.parametrize("inner_thread", [None, "inner"])
+def test_a_question_without_a_thread_waits_for_nobody(tmp_path: Path, inner_thread: str | None) -> None:
+    """A graph without a checkpointer asks, and no answer can come; one that it calls may have a thread of its own."""
+    spans = tmp_path / "s.jsonl"
+    with SqliteSaver.from_conn_string(str(tmp_path / "c.sqlite")) as saver, JsonlTracer(spans) as tracer:
+        asks = StateGraph(State).add_node("ask", lambda _: {"said": interrupt("sure?")}).add_edge(START, "ask")
+        inner: Any = asks.compile(checkpointer=saver if inner_thread else None)
+        here: Any = {"configurable": {"thread_id": inner_thread}} if inner_thread else None
+        outer: Any = StateGraph(State).add_node("call", lambda state: inner.invoke(state, here)).add_edge(START, "call")
+        outer.compile().invoke({}, {"callbacks": [tracer]})
+    with open_store([str(spans)], cache=False) as store:
+        [found] = store.sql("SELECT status, thread_id FROM interrupts").fetchall()
+        [noted] = store.query("doctor_unanswerable")
+    assert found == (("pending", inner_thread) if inner_thread else ("abandoned", ""))
+    assert noted["count"] == (0 if inner_thread else 1)

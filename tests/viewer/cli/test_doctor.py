@@ -46,6 +46,9 @@ def sick(kind: str, tmp_path: Path) -> Path:
             spans.add("loss", None, 30, type="event", name="flightlog.loss", status="error", metadata={"lost": 7})
         case "abandoned":
             spans.add("left", "root", 20, status="abandoned")
+        case "unanswerable":
+            spans.add("asks", "root", 20, kind="node", status="interrupted", checkpoint_ns="asks:1")
+            spans.add("imported", None, 30, status="interrupted")
         case "newer":
             extra = [spans.lines[0].replace(b'"root"', b'"later"').replace(b'"v":1', b'"v":2')]
         case "truncated":
@@ -135,7 +138,7 @@ def test_findings_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert shown.endswith("\n2 spans: 1 problem\n")
 
 
-@pytest.mark.parametrize("kind", ["abandoned", "newer", "truncated", "unpriced", "unfinished_line"])
+@pytest.mark.parametrize("kind", ["abandoned", "unanswerable", "newer", "truncated", "unpriced", "unfinished_line"])
 def test_what_is_no_fault_is_a_note(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is said, and the status stays 0."""
     status, findings = examine(sick(kind, tmp_path), capsys)

@@ -16,8 +16,8 @@ from flightlog_viewer.checkpoints.tasks import depth
 def merge(recorded: Iterable[Approval], spans: SpanSide) -> list[Approval]:
     """The questions of a database and of spans as one list, oldest first; spans give the exact times.
 
-    A question that stands in several spans counts once. One that is in no database and that a later run of its thread
-    (`SpanSide.went_on`) did not ask again was left.
+    A question that stands in several spans counts once. One that is in no database was left where a later run of its
+    thread (`SpanSide.went_on`) did not ask it again, and where it has no thread.
     """
     found = {approval.key: approval for approval in recorded}
     for pause in spans.pauses:
@@ -33,7 +33,9 @@ def merge(recorded: Iterable[Approval], spans: SpanSide) -> list[Approval]:
         for turn, (question, answer) in enumerate(_turns(askings, by_question.get(name, ()))):
             known = found.get((name, turn))
             newest = spans.went_on.get(question.thread_id or "")
-            left = known is None and answer is None and newest is not None and newest > askings[-1].asked_at
+            passed = newest is not None and newest > askings[-1].asked_at
+            alone = question.threadless and all(one.thread_id is None for one in askings)
+            left = known is None and answer is None and (passed or alone)
             known = _with_span(known, question, turn, answer)
             if answer is None and (tries := refused.get(name)):
                 known = _with_refusal(known, tries[-1])

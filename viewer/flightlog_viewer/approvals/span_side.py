@@ -24,6 +24,8 @@ class SpanQuestion:
     response_schema: Any = None
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
     trace_id: str | None = None
+    threadless: bool = False
+    """It was asked in a run of LangGraph that has no thread, and so no checkpointer: no answer can come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
                 at = row["checkpoint_id"]
                 value, schema = item.get("value"), item.get("response_schema")
                 place = row["thread_id"], row["node"], around
-                yield SpanQuestion(name, *place, value, asked_at, at, schema, row["trace_id"])
+                threadless = row["thread_id"] is None and row["checkpoint_ns"] is not None
+                yield SpanQuestion(name, *place, value, asked_at, at, schema, row["trace_id"], threadless)
 
 
 def span_answers(

@@ -97,6 +97,11 @@ _CHECKS: Final = (
         "A stream was dropped or a task cancelled without an end event; the process went on.",
     ),
     Check(
+        "unanswerable", False, "run stopped for a human and cannot go on", "runs stopped for a human and cannot go on",
+        "They have no thread: what was asked, and the state, ended with the run. Compile the graph with a "
+        "checkpointer, and give a thread_id.",
+    ),
+    Check(
         "newer", False, "span has a later version of the record", "spans have a later version of the record",
         "What this version knows of them is shown, the rest is in `raw`: update flightlog here.",
     ),

@@ -134,6 +134,17 @@ def doctor_abandoned() -> Statement:
 
 
 @named
+def doctor_unanswerable() -> Statement:
+    """Traces that stopped for a human and have no thread. Only LangGraph's own are known to have none."""
+    return _found(
+        "name || ' ' || trace_id",
+        """SELECT trace_id, min_by(name, row_id) AS name, min(start_time) AS start_time FROM spans
+           GROUP BY trace_id HAVING count(thread_id) = 0
+               AND bool_or(status = 'interrupted' AND (checkpoint_ns IS NOT NULL OR checkpoint_id IS NOT NULL))""",
+    )
+
+
+@named
 def doctor_missing_usage() -> Statement:
     """Model calls that ended well and did not say how many tokens they took, by model."""
     return (
