@@ -4,16 +4,18 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphInterrupt
 from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import Command, interrupt
+from langgraph.types import Command, Interrupt, interrupt
 from pydantic import BaseModel, ValidationError
 
 from flightlog import JsonlTracer, Span
@@ -318,3 +320,55 @@ def test_a_command_to_the_parent_graph_is_a_handoff() -> None:
     ]
     assert tracer.summary()["chain"]["errors"] == 0
     assert is_clean(tracer)
+
+
+async def leave(app: Any, here: Any, at: str, *, asynchronous: bool) -> None:
+    """Read a stream up to a chunk, and no further."""
+    if not asynchronous:
+        for chunk in app.stream({"log": []}, here):
+            if at in chunk:
+                break
+        return
+    stream = app.astream({"log": []}, here)
+    async for chunk in stream:
+        if at in chunk:
+            break
+    await stream.aclose()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("asks", "at", "expected"),
+    [
+        (True, "__interrupt__", ("interrupted", ["sure?"])),
+        (False, "__interrupt__", ("interrupted", [])),
+        (True, "plan", ("abandoned", [])),
+    ],
+    ids=["question", "breakpoint", "before"],
+)
+async def test_who_leaves_the_stream_at_the_question_leaves_a_pause(
+    asks: bool, at: str, expected: tuple[str, list[str]], asynchronous: bool
+) -> None:
+    """Breaking out of the loop where the graph has stopped changes nothing; breaking out before cuts the run short."""
+    graph: Any = StateGraph(Log).add_node("plan", lambda _: {"log": ["plan"]})
+    graph.add_node("pay", ask if asks else lambda _: {"log": ["paid"]})
+    graph.add_edge(START, "plan").add_edge("plan", "pay").add_edge("pay", END)
+    app = graph.compile(checkpointer=InMemorySaver(), interrupt_before=None if asks else ["pay"])
+    tracer = JsonlTracer()
+    await leave(app, config(tracer), at, asynchronous=asynchronous)
+    tracer.close()
+    root = tracer.spans[-1]
+    assert (root.name, (root.status, values(root))) == ("LangGraph", expected)
+
+
+def test_a_stream_that_is_left_while_something_runs_is_cut_short() -> None:
+    """One node has asked and another has not ended: the graph had not stopped."""
+    tracer = JsonlTracer()
+    root, asking, working = uuid4(), uuid4(), uuid4()
+    tracer.on_chain_start(None, {}, run_id=root, name="LangGraph")
+    for node, run in (("ask", asking), ("work", working)):
+        place = {"langgraph_node": node, "langgraph_step": 1, "langgraph_checkpoint_ns": f"{node}:1"}
+        tracer.on_chain_start(None, {}, run_id=run, parent_run_id=root, name=node, metadata=place)
+    tracer.on_chain_error(GraphInterrupt([Interrupt("sure?", id="q")]), run_id=asking, parent_run_id=root)
+    tracer.on_chain_error(GeneratorExit(), run_id=root)
+    assert statuses(tracer) == [("ask", "interrupted"), ("work", "abandoned"), ("LangGraph", "abandoned")]

@@ -260,10 +260,11 @@ class Recorder:
 
     def finish(self, run: OpenRun, status: str, now: int, output: Any, fields: dict[str, Any] | None) -> None:
         """Write a run that is no longer open."""
-        if run.children:
+        at_work = bool(run.children)
+        if at_work:
             self._leave_behind(run, status, now)
         if run.kind == "graph" and (run.unusual is not None or run.attempts is None):
-            status, fields = end_of_graph(run, status, fields)
+            status, fields = end_of_graph(run, status, fields, at_work=at_work)
         root = run.root
         duration_ms = (now - run.start_ns) / 1e6
         if duration_ms < 0.0:

@@ -54,13 +54,19 @@ def has_a_node(run: OpenRun) -> None:
         run.head = None
 
 
-def end_of_graph(run: OpenRun, status: str, fields: dict[str, Any] | None) -> tuple[str, dict[str, Any] | None]:
+def end_of_graph(
+    run: OpenRun, status: str, fields: dict[str, Any] | None, *, at_work: bool
+) -> tuple[str, dict[str, Any] | None]:
     """The status and the fields with which a graph ends: it holds the questions that its nodes asked.
 
     What was taken for a graph and never had a node is a function, unless its name, its place or its pause tell.
+
+    One whose stream is left at the question has paused all the same. ``at_work`` says that something in it still ran:
+    then it was cut short, whatever it had asked.
     """
     unusual = run.unusual
-    if unusual is not None and status == "ok" and (unusual.paused or unusual.interrupts):
+    left = status == "abandoned" and not at_work
+    if unusual is not None and (status == "ok" or left) and (unusual.paused or unusual.interrupts):
         status = "interrupted"
         if unusual.interrupts:
             fields = {**(fields or {}), "interrupts": interrupt_records(unusual.interrupts)}
