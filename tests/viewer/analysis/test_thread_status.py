@@ -24,6 +24,8 @@ def run(status: str, start: int = -5, end: int | None = 5) -> NewestRun:
         (run("ok"), (), ("interrupted", True)),
         (run("interrupted"), (), ("interrupted", True)),
         (run("error"), (), ("errored", True)),
+        (run("cancelled"), (), ("errored", True)),
+        (run("abandoned"), ("pay",), ("errored", True)),
         (replace(run("ok"), in_vain=True), (), ("errored", True)),
         (replace(run("ok", end=-1), in_vain=True), (), ("interrupted", True)),
         (None, ("pay",), ("interrupted", True)),
@@ -46,6 +48,8 @@ def test_spans_refine_a_status(
         (run("error", end=-1), "update", "interrupted"),
         (run("error", end=-1), "fork", "interrupted"),
         (run("error", end=-1), "loop", "paused_or_running"),
+        (run("cancelled", end=-1), "loop", "paused_or_running"),
+        (run("abandoned", end=-1), "update", "interrupted"),
         (run("error", end=1), "update", "errored"),
         (run("unfinished", end=None), "update", "interrupted"),
         (run("unfinished", end=None), "fork", "crashed"),
@@ -65,6 +69,7 @@ def test_a_failure_before_the_newest_checkpoint_is_over(newest: NewestRun, sourc
         (run("running", end=None), "running"),
         (run("unfinished", end=None), "crashed"),
         (run("error"), "errored"),
+        (run("cancelled"), "errored"),
         (run("error", end=-1), "unknown"),
         (run("interrupted"), "interrupted"),
         (run("ok"), "unknown"),
@@ -82,6 +87,7 @@ def test_what_is_open_in_a_thread() -> None:
     assert left_open(DUE) == ["due: pay"]
     assert left_open(replace(DUE, source="update")) == ["due: pay, after a change by hand"]
     assert left_open(refined(DUE, run("error"))) == ["failed: Boom"]
+    assert left_open(refined(DUE, run("cancelled"))) == ["failed: the run was cancelled"]
     assert left_open(refined(DUE, run("unfinished", end=None))) == ["was running call"]
     assert left_open(replace(DUE, status="running", in_flight=list("abcde"))) == ["runs a, b, c and 2 more"]
     assert left_open(replace(DUE, pending=[Pending("i", "pay", "?", "", "c")])) == []

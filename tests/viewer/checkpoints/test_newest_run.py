@@ -137,3 +137,29 @@ def test_what_a_thread_died_in_and_failed_with(tmp_path: Path, capsys: pytest.Ca
     assert (found["dies"]["status"], found["dies"]["in_flight"], found["dies"]["error"]) == ("crashed", ["pay"], None)
     assert (found["loops"]["status"], found["loops"]["inferred"], found["loops"]["in_flight"]) == ("errored", True, [])
     assert found["loops"]["error"].startswith("langgraph.errors.GraphRecursionError: ")
+
+
+def test_a_stream_that_was_dropped_left_its_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody runs what is due: command, viewer and SQL say so, until the thread has finished after all."""
+    path, spans = str(tmp_path / "db.sqlite"), tmp_path / "s.jsonl"
+    graph = StateGraph(Count).add_node("work", lambda _: {"n": 1}).add_node("ship", lambda _: {"n": 2})
+    graph.add_edge(START, "work").add_edge("work", "ship")
+    with SqliteSaver.from_conn_string(path) as saver, JsonlTracer(spans) as tracer:
+        compiled: Any = graph.compile(checkpointer=saver)
+        for thread in ("left", "taken up"):
+            here = {"configurable": {"thread_id": thread}, "callbacks": [tracer]}
+            for _ in compiled.stream({"n": 0}, here):
+                break
+        compiled.invoke(None, here)
+    found = _folder_threads(tmp_path, capsys)
+    assert {name: row["status"] for name, row in found.items()} == {"left": "errored", "taken up": "finished"}
+    assert (found["left"]["inferred"], found["left"]["next"]) == (True, ["ship"])
+    assert found["left"]["error"] == "the run was given up: its stream was not read to the end"
+    with open_store([str(spans)], checkpoints=[path], cache=False) as store:
+        told = store.sql("SELECT thread_id, status, inferred FROM threads ORDER BY 1").fetchall()
+    assert told == [("left", "errored", True), ("taken up", "finished", False)]
+    with open_source(path) as source:
+        *_, step = source.history("left").steps
+    last = TraceRow("t", "g", "abandoned", 2**52, 1.0, 1, 0, None, None, "left")
+    shown = document("Changes", step, step.changes, "parent", [last], {}, newest=True).blocks[0].text
+    assert shown == "! the run was given up: its stream was not read to the end, with ship due: Runs leads to it"

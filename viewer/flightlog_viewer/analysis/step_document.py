@@ -67,13 +67,16 @@ def _end(step: Step, last: TraceRow, marks: Mapping[str, str]) -> list[Block]:
         return []
     due = ", ".join(step.next)
     end_us = None if last.duration_ms is None else last.start_us + last.duration_ms * 1000
-    if NewestRun(last.status, last.start_us, end_us).before(step.ts, step.source):
+    run = NewestRun(last.status, last.start_us, end_us)
+    if run.before(step.ts, step.source):
         what = "the state was changed by hand" if step.source in BY_HAND else "this step was made"
         return [Block(f"{what} after the last run failed or died: {due} is due", "wait")]
     if last.status == "unfinished":
         said = f"{marks.get('crashed', '!')} its process died from here, with {due} due: x shows what it was doing"
     elif last.status == "error":
         said = f"{marks.get('errored', '!')} its run failed from here, with {due} due: Runs leads to it"
+    elif run.failed and not any(task.pending for task in step.tasks):
+        said = f"{marks.get('errored', '!')} {run.failure}, with {due} due: Runs leads to it"
     elif last.status == "ok" and any(task.interrupts and not task.pending for task in step.tasks):
         said = f"{marks.get('errored', '!')} {answered_in_vain(step.next)}"
     else:

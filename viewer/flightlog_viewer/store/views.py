@@ -107,13 +107,18 @@ timed AS (
             FILTER (status = 'interrupted' AND next_start IS NOT NULL), 0) AS waiting_ms,
         (max(epoch_us(end_time)) - min(epoch_us(start_time))) / 1000.0 AS wall_ms
     FROM run GROUP BY thread_id),
-recorded AS (SELECT timed.*, spent.* EXCLUDE thread_id FROM timed LEFT JOIN spent USING (thread_id)),
+recorded AS (
+    SELECT timed.*, spent.* EXCLUDE thread_id,
+        CASE WHEN newest_run.status IN ('cancelled', 'abandoned')
+                AND newest_run.trace_id IN (SELECT trace_id FROM spans WHERE status = 'interrupted') THEN 'interrupted'
+            ELSE newest_run.status END AS how
+    FROM timed LEFT JOIN spent USING (thread_id)),
 told AS (
     SELECT state.* EXCLUDE thread_id, recorded.* EXCLUDE thread_id, state.thread_id AS known_id,
         recorded.thread_id AS seen_id, source IN ('update', 'fork') AS by_hand,
-        CASE newest_run.status WHEN 'error' THEN updated_at > newest_run.end_time
-            WHEN 'unfinished' THEN source = 'update' AND updated_at > newest_run.start_time END AS run_was_before,
-        CASE WHEN run_was_before IS NOT TRUE THEN newest_run.status WHEN by_hand THEN 'interrupted' END AS newest
+        CASE WHEN how IN ('error', 'cancelled', 'abandoned') THEN updated_at > newest_run.end_time
+            WHEN how = 'unfinished' THEN source = 'update' AND updated_at > newest_run.start_time END AS run_was_before,
+        CASE WHEN run_was_before IS NOT TRUE THEN how WHEN by_hand THEN 'interrupted' END AS newest
     FROM thread_states AS state FULL JOIN recorded ON recorded.thread_id = state.thread_id)
 SELECT coalesce(known_id, seen_id) AS thread_id,
     CASE WHEN told.status IS NULL THEN CASE newest WHEN 'ok' THEN 'finished' WHEN 'error' THEN 'errored'
@@ -121,13 +126,14 @@ SELECT coalesce(known_id, seen_id) AS thread_id,
         WHEN told.status <> 'paused_or_running' OR newest IS NULL THEN told.status
         WHEN newest = 'running' THEN 'running'
         WHEN newest = 'unfinished' THEN 'crashed'
-        WHEN newest = 'error' THEN 'errored'
+        WHEN newest IN ('error', 'cancelled', 'abandoned') THEN 'errored'
         WHEN newest = 'ok' AND newest_run.end_time >= updated_at
             AND newest_run.trace_id IN (SELECT trace_id FROM traces WHERE {IN_VAIN}) THEN 'errored'
         WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
         ELSE told.status END AS status,
     coalesce(told.inferred, true) OR (
-        told.status = 'paused_or_running' AND coalesce(newest IN ('ok', 'interrupted', 'error'), false)) AS inferred,
+        told.status = 'paused_or_running'
+        AND coalesce(newest IN ('ok', 'interrupted', 'error', 'cancelled', 'abandoned'), false)) AS inferred,
     database, checkpoints, steps, created_at, updated_at, source, next, pending, error,
     runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
     unknown_costs
