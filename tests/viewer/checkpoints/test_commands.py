@@ -252,9 +252,10 @@ def test_a_namespace_that_is_not_there(database: Path, run: Run) -> None:
 
 def test_replay_of_a_step_that_is_not_there(database: Path, run: Run) -> None:
     """A step that is not there is said on stderr with status 2, and nothing goes to stdout."""
-    status, out, err = run("replay", "answered", "--at", "77", "--checkpoints", database, "--json")
-    assert (status, out) == (2, "")
-    assert "no step '77'" in err
+    for form in ([], ["--json"]):
+        status, out, err = run("replay", "answered", "--at", "77", "--checkpoints", database, *form)
+        assert (status, out) == (2, "")
+        assert "no step '77'" in err
 
 
 @pytest.mark.parametrize(

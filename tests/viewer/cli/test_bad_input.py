@@ -210,6 +210,13 @@ def test_a_database_that_is_none_is_one_sentence(
     assert "fault of flightlog" not in shown.err
 
 
+def test_a_database_that_is_none_beside_spans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`view` without a terminal says so before it prints anything."""
+    spans = str(story().write(tmp_path / "s.jsonl"))
+    assert main(["view", spans, "--checkpoints", str(tmp_path / "missing.sqlite")]) == 2
+    assert capsys.readouterr() == ("", f"flightlog: {tmp_path / 'missing.sqlite'} does not exist\n")
+
+
 @pytest.mark.parametrize("command", [["view"], ["view", "--serve"], ["summary"], ["traces"]], ids=" ".join)
 def test_a_zone_that_is_none(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is a sentence and status 2, and nothing is opened or served."""

@@ -41,11 +41,10 @@ class Steps:
 
     def json_parts(self) -> Iterator[str]:
         """The pieces of the JSON document, step by step, so that no more than one is held."""
-        steps = self._steps()
-        first = next(steps, None)  # what cannot be read or found is said before anything is printed
+        steps = self._begun()
         yield f'{{"thread_id": {to_json(self._history.thread_id)}, "steps": ['
         separator = "\n"
-        for step in chain([] if first is None else [first], steps):
+        for step in steps:
             yield separator + to_json(step_form(step))
             separator = ",\n"
         yield "\n]}\n"
@@ -55,8 +54,9 @@ class Steps:
         last: Step | None = None
         newest: dict[str, str] = {}
         day = ""
+        steps = self._begun()
         output.line(f"thread {self._history.thread_id}")
-        for step in self._steps():
+        for step in steps:
             date, _, time = shown(step.ts, self._tz).partition(" ")
             if date and date != day:  # a thread can wait for days
                 output.line("")
@@ -96,6 +96,12 @@ class Steps:
             output.line(f"  {_change_text(change)}{_by(change)}")
             for line in _lines(change):
                 output.line(f"      {line}")
+
+    def _begun(self) -> Iterator[Step]:
+        """The steps, the first one read: what cannot be read or found is said before anything is printed."""
+        steps = self._steps()
+        first = next(steps, None)
+        return chain([] if first is None else [first], steps)
 
     def _steps(self) -> Iterator[Step]:
         found = False

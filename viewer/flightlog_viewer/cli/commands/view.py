@@ -56,13 +56,12 @@ def view(
         from flightlog_viewer.cli.commands.threads import threads
         from flightlog_viewer.cli.output import line
 
+        _check(checkpoints)
         if paths or not checkpoints:
             summary(paths, no_cache=no_cache, tz=tz)
         if paths and checkpoints:
             line()
-        if checkpoints:
-            threads(paths, checkpoints, tz=tz)
-        return 0
+        return threads(paths, checkpoints, tz=tz, no_cache=no_cache) if checkpoints else 0
     from flightlog_viewer.tui.background import uncollected
 
     with uncollected(True):  # what a program is made of is no garbage, and a look at it takes 20 ms
@@ -77,6 +76,16 @@ def view(
         ttl_seconds=limit / 1000,
         zone=place,
     )
+
+
+def _check(checkpoints: list[str]) -> None:
+    """Raises UnreadableError for what is no checkpoint database, while nothing has been printed."""
+    if not checkpoints:
+        return
+    from flightlog_viewer.checkpoints import open_source
+
+    for target in checkpoints:
+        open_source(target).close()
 
 
 def _serve(paths: list[str], checkpoints: list[str], arguments: list[str], port: int) -> int:
