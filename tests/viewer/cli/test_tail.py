@@ -70,9 +70,9 @@ def test_an_empty_file_is_waited_for_and_followed(following: "subprocess.Popen[s
     assert (following.returncode, out, err) == (0, "", "")
 
 
-@pytest.mark.parametrize("place", [".", "s.jsonl"])
+@pytest.mark.parametrize("place", [".", "s.jsonl", "*.jsonl", "**/s*"])
 def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, place: str) -> None:
-    """A file that is still to come, by its name or in its folder; the wait is said once."""
+    """A file that is still to come, by its name, a pattern or in its folder; the wait is said once."""
     named = str(tmp_path / place)
     process = subprocess.Popen(
         [sys.executable, "-m", "flightlog", "tail", named], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -108,6 +108,12 @@ def test_nothing_is_waited_for_without_following(tmp_path: Path, capsys: pytest.
         f"flightlog: {path} does not exist",
         f"flightlog: {path} is empty: no span has been recorded yet",
     ]
+
+
+def test_a_pattern_in_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a mistake, and nothing that may still come."""
+    assert main(["tail", str(tmp_path / "no" / "*.jsonl")]) == 2
+    assert capsys.readouterr().err == f"flightlog: no file matches {tmp_path / 'no' / '*.jsonl'}\n"
 
 
 class Writer:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import tzinfo
-from glob import has_magic
+from glob import glob, has_magic
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -50,7 +51,7 @@ def tail(
 ) -> None:
     """Watch spans end, one line each, through rotation and new files in a folder.
 
-    A file that is empty, or is not there yet, is waited for; so is the first one of a folder.
+    A file that is empty, or is not there yet, is waited for; so is the first one of a folder or a pattern.
 
     Marks before the status: x failed, ? stopped to ask a human, > handed over, - given up.
 
@@ -74,7 +75,7 @@ def tail(
                 if store.forget(_KEPT):
                     after = store.span_count - 1
                 if not store.has_more:
-                    _rest(min(max(_EVERY_SECONDS, _RESTS * used), _LONGEST_SECONDS))
+                    _rest(used)
                 began = time.process_time()
                 if store.refresh(_AT_ONCE):
                     after = _print_new(store, after, selection, json=json)
@@ -84,9 +85,12 @@ def tail(
         return
 
 
-def _rest(seconds: float) -> None:
-    """Sleep. Raises BrokenPipeError when the reader (`| head`) has left, not only with the next span."""
-    time.sleep(seconds)
+def _rest(used: float) -> None:
+    """Sleep as long as the last look, which ``used`` so many seconds, asks for.
+
+    Raises BrokenPipeError when the reader (`| head`) has left, not only with the next span.
+    """
+    time.sleep(min(max(_EVERY_SECONDS, _RESTS * used), _LONGEST_SECONDS))
     if sys.stdout.isatty() or not hasattr(select, "poll"):
         return
     reader = select.poll()
@@ -99,11 +103,14 @@ def _rest(seconds: float) -> None:
 def _wait_for(path: str) -> None:
     """Wait for a span file that is still to come; not for anything else that is missing or wrong."""
     said = False
-    while _is_to_come(path):
+    while True:
+        began = time.process_time()
+        if not _is_to_come(path):
+            return
         if not said:
             _say_waiting(path)
             said = True
-        _rest(_EVERY_SECONDS)
+        _rest(time.process_time() - began)
 
 
 def _is_to_come(path: str) -> bool:
@@ -111,10 +118,14 @@ def _is_to_come(path: str) -> bool:
     try:
         if place.is_dir():
             return not any(name.endswith(SUFFIXES) for name in os.listdir(place))
-        is_missing = not os.path.lexists(place) and place.parent.is_dir()
+        if os.path.lexists(place):
+            return False
+        if has_magic(path):
+            folder = Path(*takewhile(lambda part: not has_magic(part), place.parts))
+            return folder.is_dir() and not any(map(os.path.isfile, glob(str(place), recursive=True)))
+        return place.parent.is_dir() and path.endswith(".jsonl")
     except OSError:
         return False
-    return is_missing and path.endswith(".jsonl") and not has_magic(path)
 
 
 def _expect(store: "Store") -> None:
