@@ -116,6 +116,14 @@ def test_an_unknown_theme_is_a_sentence(spans: Path) -> None:
         application([spans], theme="nonsense")
 
 
+@pytest.mark.parametrize("name", ["", "no_such_module", "os:no_such_driver", "os:path"])
+def test_an_unknown_driver_is_a_sentence(spans: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What TEXTUAL_DRIVER names is not there, or is none."""
+    monkeypatch.setattr("textual.constants.DRIVER", name)  # as Textual reads it from the environment
+    with pytest.raises(UsageError, match="TEXTUAL_DRIVER names no driver"):
+        application([spans])
+
+
 def test_a_database_may_be_named_like_a_file(spans: Path, tmp_path: Path) -> None:
     """What SQLite has written, and a URL, are databases; a span file and what is not there are none."""
     assert is_database(str(checkpoint_file(tmp_path / "threads.db")))

@@ -10,6 +10,7 @@ from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.theme import ThemeProvider
 
+from flightlog.errors import UsageError
 from flightlog_viewer.tui import glyphs
 from flightlog_viewer.tui.palette import Palette
 from flightlog_viewer.tui.text import OutputFilter
@@ -27,7 +28,10 @@ class DrawnApp(App[int]):
         self._styled_as = ""
 
     def get_driver_class(self) -> type[Driver]:
-        usual = super().get_driver_class()
+        try:
+            usual = super().get_driver_class()  # the environment may name another
+        except (ImportError, AttributeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"TEXTUAL_DRIVER names no driver of Textual ({str(error).strip()}): unset it") from None
         if usual.__module__ != "textual.drivers.linux_driver":
             return usual  # a browser's, say
         from flightlog_viewer.tui.terminal import Terminal
