@@ -1,18 +1,18 @@
 """Inputs that cannot be read, given to every command that reads."""
 
-import ctypes
 import lzma
 import os
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import flightlog.__main__
 from flightlog_viewer.cli.app import main
+from tests.viewer.permissions import like_others
 from tests.viewer.span_lines import story
+
+__all__ = ["like_others"]
 
 COMMANDS = [["summary"], ["traces"], ["show", "aroot"], ["sql", "SELECT 1"], ["report"], ["view"]]
 # They open what they read in one place.
@@ -101,25 +101,6 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     assert "\x1b" not in shown.err
     assert "fault of flightlog" not in shown.err
     assert kind != "unreadable" or "/proc/self/mem cannot be read: " in shown.err
-
-
-@pytest.fixture
-def like_others() -> Iterator[None]:
-    """Root reads whatever it likes; here it is held to the permissions of files, as everybody is."""
-    if os.geteuid() != 0:
-        yield
-        return
-    if sys.platform != "linux":
-        pytest.skip("needs a user who is not root")
-    libc = ctypes.CDLL(None, use_errno=True)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # linux/capability.h: version 3, this thread
-    before = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, each in two halves
-    assert libc.capget(header, before) == 0
-    fewer = type(before)(*before)
-    fewer[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-    assert libc.capset(header, fewer) == 0
-    yield
-    assert libc.capset(header, before) == 0
 
 
 @pytest.mark.usefixtures("like_others")

@@ -9,8 +9,11 @@ from textual.binding import Binding
 from flightlog_viewer.tui.screens.threads import ThreadsView
 from flightlog_viewer.tui.screens.trace import TraceView
 from flightlog_viewer.tui.screens.traces import TracesView
+from tests.viewer.permissions import like_others
 from tests.viewer.tui.driving import driven
 from tests.viewer.tui.recordings import span, support_file, support_trace, write
+
+__all__ = ["like_others"]
 
 
 @pytest.mark.slow
@@ -37,6 +40,18 @@ async def test_what_could_not_be_written_is_missing(tmp_path: Path) -> None:
         assert "12 lost (R)" in viewer.text().splitlines()[0]
         await viewer.press("R")
         assert "2025-11-20 12:00:00  vm: 12 spans could not be written: the disk was full" in viewer.text()
+
+
+@pytest.mark.usefixtures("like_others")
+async def test_files_of_another_user_are_missing(tmp_path: Path) -> None:
+    """The line at the top says how many of a folder were left out, and R which."""
+    support_file(tmp_path / "ours.jsonl", 1)
+    support_file(tmp_path / "theirs.jsonl", 1).chmod(0)
+    async with driven([tmp_path], size=(120, 40)) as viewer:
+        assert "9 spans  1 file left out (R)" in viewer.text().splitlines()[0]
+        await viewer.press("R")
+        assert "permission denied" in viewer.text()
+        assert str(tmp_path / "theirs.jsonl") in viewer.text()
 
 
 async def test_no_tab_of_a_span_without_a_span(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Session:
         self.spans = SpanQuestions(self.cursors)
         self.groups = GroupQuestions(self.cursors)
         self.threads = ThreadQuestions(list(checkpoints), self.cursors, self.spans)
+        self.left_out: dict[Path, str] = {}
+        """Files that are meant by `paths` and cannot be read, and why."""
         self.reject_count = 0
         """Lines that are not spans."""
         self.lost = 0
@@ -85,6 +87,7 @@ class Session:
     def load(self, progress: Progress) -> None:
         """Load everything; raises FlightlogError when a file or database cannot be read."""
         from flightlog_viewer import open_store
+        from flightlog_viewer.store.files.sources import left_out
 
         self.threads.keep_readable()
         self.threads.forget()
@@ -97,6 +100,7 @@ class Session:
             threads=max(1, (os.cpu_count() or 2) - 1),  # one core is left to the keys
         )
         self.cursors.open(store)
+        self.left_out = left_out(Path(path).expanduser() for path in self.paths)
         self._look()
 
     def refresh(self) -> bool:

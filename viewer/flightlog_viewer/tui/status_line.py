@@ -27,6 +27,7 @@ def status_line(
         parts.append(units.plural(session.span_count, "span"))
         gaps = [units.plural(session.reject_count, "bad line")] if session.reject_count else []
         gaps += [f"{session.lost:,} lost"] if session.lost else []
+        gaps += [f"{units.plural(len(session.left_out), 'file')} left out"] if session.left_out else []
         if gaps:
             parts += ["  ", (f"{', '.join(gaps)} (R)", "bold $warning")]
         if session.newer:

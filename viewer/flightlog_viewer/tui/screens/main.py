@@ -272,9 +272,9 @@ class MainScreen(Guarded, Screen[None]):
     def action_rejects(self) -> None:
         from flightlog_viewer.tui.screens.rejects import RejectsScreen
 
-        if self.viewer.session.loaded:
-            spans = self.viewer.session.spans
-            self.app.push_screen(RejectsScreen(spans.rejects(), spans.losses(), self.viewer.glyphs, self.viewer.zone))
+        if (session := self.viewer.session).loaded:
+            missing = session.left_out, session.spans.rejects(), session.spans.losses()
+            self.app.push_screen(RejectsScreen(*missing, self.viewer.glyphs, self.viewer.zone))
 
     def action_load_again(self) -> None:
         self.viewer.load_again()
