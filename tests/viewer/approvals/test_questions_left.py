@@ -108,34 +108,50 @@ def test_a_question_tells_its_own_risk(tmp_path: Path) -> None:
     assert {approval.node: approval.risk for approval in approvals} == {"approve": 0.8, "risky": 0.3}
 
 
-def test_an_update_that_leaves_the_question_open(tmp_path: Path) -> None:
-    """After an update the node asks anew: the first question was not answered by it."""
+@pytest.mark.parametrize("run_on", [False, True])
+def test_an_update_that_leaves_the_question_open(run_on: bool, tmp_path: Path) -> None:
+    """After an update the node is due again: nobody is asked until it runs, and the first question got no answer."""
+    asked: list[Any] = []
 
     def work(saver: Any) -> None:
         graph = refunds().compile(checkpointer=saver)
-        graph.invoke({"amount": 3}, thread("asked again"))
-        graph.update_state(thread("asked again"), {"amount": 9})
-        graph.invoke(None, thread("asked again"))
-        graph.invoke({"amount": 3}, thread("updated"))
-        graph.update_state(thread("updated"), {"approved": False})
+        graph.invoke({"amount": 3}, thread("t"))
+        graph.update_state(thread("t"), {"amount": 9, "approved": False})
+        if run_on:
+            graph.invoke(None, thread("t"))
+        asked.extend(graph.get_state(thread("t")).interrupts)
 
     approvals = found(record(tmp_path / "x.sqlite", work))
-    assert [(approval.thread_id, approval.status, approval.answer) for approval in approvals] == [
-        ("asked again", "abandoned", None),
-        ("asked again", "pending", None),
-        ("updated", "answered", {"approved": False}),
-    ]
+    statuses = [(approval.status, approval.answer) for approval in approvals]
+    assert statuses == [("abandoned", None), ("pending", None)][: 1 + run_on]
+    assert [approval.interrupt_id for approval in approvals[1:]] == [question.id for question in asked]
+
+
+@pytest.mark.parametrize("as_node", [None, "before"])
+def test_an_update_of_a_subgraph_that_leaves_its_question_open(as_node: str | None, tmp_path: Path) -> None:
+    """The graph around it still waits for the answer, as LangGraph says."""
+    asked: list[Any] = []
+
+    def work(saver: Any) -> None:
+        graph = around(asking("ok?").compile()).compile(checkpointer=saver)
+        graph.invoke({"count": 1}, thread("t"))
+        inside: Any = graph.get_state(thread("t"), subgraphs=True).tasks[0].state
+        graph.update_state(inside.config, {"log": ["by hand"]}, as_node=as_node)
+        asked.extend(graph.get_state(thread("t"), subgraphs=True).interrupts)
+
+    [approval] = found(record(tmp_path / "x.sqlite", work))
+    assert (approval.status, approval.answer, approval.interrupt_id) == ("pending", None, asked[0].id)
 
 
 def test_of_two_updates_the_later_one_answers(tmp_path: Path) -> None:
-    """A step that was updated twice is answered by what was said last."""
+    """A step that was updated twice, past the node that asked, is answered by what was said last."""
 
     def work(saver: Any) -> None:
         graph = refunds().compile(checkpointer=saver)
         graph.invoke({"amount": 3}, thread("t"))
         asked = graph.get_state(thread("t")).config
-        graph.update_state(asked, {"amount": 8})
-        graph.update_state(asked, {"amount": 9})
+        graph.update_state(asked, {"amount": 8}, as_node="pay")
+        graph.update_state(asked, {"amount": 9}, as_node="pay")
 
     [approval] = found(record(tmp_path / "x.sqlite", work))
     assert (approval.status, approval.answer) == ("answered", {"amount": 9})

@@ -192,8 +192,8 @@ def _settled(
         moment = at(after) if by_update else Moment(approval.asked.earliest, after)
         return replace(approval, status="answered", answer=answer, answer_recorded=by_update, answered=moment)
     updates = [child for child in followers if places[child].source == "update"]
-    # An update after which the question is asked again did not answer it.
-    if updates and (update := places[updates[-1]]).update and not update.asks:
+    # An update after which the node is due again did not answer it: the node will ask anew.
+    if updates and (update := places[updates[-1]]).update and approval.node not in update.next:
         return replace(
             approval,
             status="answered",
@@ -241,7 +241,9 @@ def _innermost(approvals: Iterable[Approval]) -> list[Approval]:
 
 
 def _with_outer(inner: Approval, outer: Approval) -> Approval:
-    if inner.status == "pending" and outer.status != "pending":
+    if inner.status == "abandoned" and outer.status == "pending":
+        inner = replace(inner, status="pending")  # an update of the subgraph alone leaves the graph around it waiting
+    elif inner.status == "pending" and outer.status != "pending":
         # The subgraph's thread ends there; what the graph around it did next settles the question.
         inner = replace(inner, status=outer.status, answered=outer.answered)
     if outer.answer_recorded and not inner.answer_recorded:
