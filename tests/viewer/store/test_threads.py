@@ -37,6 +37,22 @@ def test_active_waiting_and_wall_time(tmp_path: Path) -> None:
     assert rows == [("t", "errored", 3, 3000, 30000, 42000, 15, 4, datetime(2026, 11, 20, 12))]
 
 
+def test_whose_thread_it_is(tmp_path: Path) -> None:
+    """The newest run tells it, however large its metadata are; writing to the state by hand is no run."""
+    large = {"tenant": "acme", "prompt": "x" * 5_000}
+    path = write(
+        tmp_path / "a.jsonl",
+        run("a", 0, service="bot", metadata={"tenant": "other"}),
+        run("b", 10, service="desk", metadata=large),
+        run("c", 20, name="graphUpdateState", kind="graph"),
+    )
+    with open_store(path) as store:
+        rows = store.sql(
+            "SELECT trace_id, service, last_end FROM threads WHERE metadata->>'tenant' = 'acme'"
+        ).fetchall()
+    assert rows == [("b", "desk", datetime(2026, 11, 20, 12, 0, 21))]
+
+
 def test_a_database_without_spans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoint databases can be asked without any span file, and what is no database is refused."""
     monkeypatch.chdir(tmp_path)

@@ -25,8 +25,8 @@ IN_VAIN: Final = "resumes IS NOT NULL AND status = 'ok' AND kind = 'graph' AND s
 """`traces` that brought an answer after which no node ran: nothing waited, or the graph has that node no more."""
 
 TRACE_RUNS: Final = f"""
-SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM ({GRAPH_RUNS})
-UNION ALL SELECT thread_id, trace_id, row_id, status, start_time, end_time, duration_ms FROM traces AS root
+SELECT thread_id, trace_id, row_id, name, status, start_time, end_time, duration_ms FROM ({GRAPH_RUNS})
+UNION ALL SELECT thread_id, trace_id, row_id, name, status, start_time, end_time, duration_ms FROM traces AS root
     WHERE thread_id IS NOT NULL AND (kind IS DISTINCT FROM 'graph' OR orphaned) AND {_NO_GRAPH}
 """
 """The same where `traces` are known, which have a root and a thread whatever is missing."""

@@ -81,8 +81,8 @@ TRACE_COLUMNS: Final = """
 # was given for has the status of its newest run; what `analysis.thread_status` says about both is said here in SQL.
 THREADS: Final = f"""
 WITH run AS (
-    SELECT row_id, thread_id, trace_id, status, start_time, coalesce(end_time, start_time) AS end_time, duration_ms,
-        lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
+    SELECT row_id, thread_id, trace_id, name, status, start_time, coalesce(end_time, start_time) AS end_time,
+        duration_ms, lead(start_time) OVER (PARTITION BY thread_id ORDER BY start_time, row_id) AS next_start
     FROM ({TRACE_RUNS})),
 shared AS (SELECT trace_id FROM run GROUP BY trace_id HAVING min(thread_id) <> max(thread_id)),
 spent AS (
@@ -101,6 +101,7 @@ timed AS (
     SELECT thread_id, count(*) AS runs,
         arg_max({{'trace_id': trace_id, 'status': status, 'start_time': start_time, 'end_time': end_time}},
             (start_time, row_id)) AS newest_run,
+        arg_max(row_id, (NOT ends_with(name, 'UpdateState'), start_time, row_id)) AS told_by,
         min(start_time) AS first_start, max(end_time) AS last_end,
         sum(duration_ms) AS active_ms,
         coalesce(sum(greatest(0, epoch_us(next_start) - epoch_us(end_time)) / 1000.0)
@@ -136,8 +137,8 @@ SELECT coalesce(known_id, seen_id) AS thread_id,
         AND coalesce(newest IN ('ok', 'interrupted', 'error', 'cancelled', 'abandoned'), false)) AS inferred,
     database, checkpoints, steps, created_at, updated_at, source, next, pending, error,
     runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
-    unknown_costs
-FROM told
+    unknown_costs, trace_id, service, metadata
+FROM told LEFT JOIN (SELECT row_id, trace_id, service, metadata FROM spans) AS run ON run.row_id = told_by
 """
 """One row a thread, of the databases and of the spans."""
 
