@@ -2,11 +2,13 @@
 
 import operator
 import sqlite3
-from contextlib import closing
+import sys
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import pytest
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
@@ -63,6 +65,43 @@ def test_a_thread_that_stopped_at_messages_to_a_node(tmp_path: Path) -> None:
         *_, last = source.history("t").steps
     assert (summary.status, summary.next) == ("paused_or_running", ["work", "work"])
     assert last.next == ["work", "work"]
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_subgraph_that_handed_over(tmp_path: Path, levels: int) -> None:
+    """The node whose Command went to the parent has handed over; one that waits or died with its graph has not."""
+    path = tmp_path / "x.sqlite"
+    ends: dict[str, Any] = {
+        "left": lambda state: Command(goto="last", graph=Command.PARENT),
+        "waits": lambda state: {"log": [interrupt("sure?")]},
+        "died": lambda state: sys.exit(1),
+    }
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        for name, end in ends.items():
+            builder: Any = StateGraph(Log).add_node("end", end).add_edge(START, "end")
+            for _ in range(levels):
+                around = StateGraph(Log).add_node("inner", builder.compile()).add_edge(START, "inner")
+                builder = around.add_node("last", lambda state: {"log": ["last"]})
+            with suppress(SystemExit):
+                builder.compile(checkpointer=saver).invoke({"log": []}, thread(name))
+    with open_source(path) as source:
+        found = {
+            name: [
+                (task.status, list(step.next))
+                for namespace in source.namespaces(name)[-1:]  # alone, and below with the graphs around it
+                for step in source.history(name, checkpoint_ns=namespace).steps
+                for task in step.tasks
+                if task.node == "end"
+            ]
+            for name in ends
+        }
+        whole = [task.status for step in source.history("left").steps for task in step.tasks if task.node == "end"]
+    assert found == {
+        "left": [("handoff", ["end"])],
+        "waits": [("interrupted", ["end"])],
+        "died": [("pending", ["end"])],
+    }
+    assert whole == ["handoff"]
 
 
 def test_a_parent_that_was_deleted_is_missed(tmp_path: Path) -> None:

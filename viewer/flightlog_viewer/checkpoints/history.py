@@ -12,6 +12,7 @@ from flightlog_viewer.checkpoints.model import DeltaState, Step, Task
 from flightlog_viewer.checkpoints.opened import Opened, add_sends, open_row
 from flightlog_viewer.checkpoints.rows import Key, Rows, batches
 from flightlog_viewer.checkpoints.task_ids import TaskIds
+from flightlog_viewer.checkpoints.task_names import UPDATE
 from flightlog_viewer.checkpoints.tasks import (
     StepRows,
     has_unnamed_calls,
@@ -53,6 +54,7 @@ class HistoryReader:
         self._parents: OrderedDict[Key, _Parent] = OrderedDict()
         self._kept_bytes = 0
         self._inner = _inner_tasks({key.checkpoint_ns for key in self._keys})
+        self._newest = {key.checkpoint_ns: key for key in self._keys}
         self._following: dict[Key, Key] = {}
         self._delta_channels: dict[str, set[str]] = defaultdict(set)
 
@@ -71,6 +73,9 @@ class HistoryReader:
         known = self._known[key.checkpoint_ns]
         rows = self._step_rows(opened, known)
         due = [task.node for task in rows.tasks if task.due]
+        if due and self._went_on_around(opened):
+            left = [replace(task, status="handoff") if task.status == "pending" else task for task in rows.tasks]
+            rows = replace(rows, tasks=left)
         self._delta_channels[key.checkpoint_ns] |= opened.delta_channels
         deltas = self._deltas(opened, parent)
         values = _state(opened, known)
@@ -136,6 +141,23 @@ class HistoryReader:
             if namespace in (key.checkpoint_ns, numbered_of(key.checkpoint_ns)):
                 for row in self._rows.fetch([key]):
                     yield open_row(row, self._decoder, outline=True)
+
+    def _went_on_around(self, opened: Opened) -> bool:
+        """Whether a subgraph stands here for good: the task that it runs in has ended."""
+        key, parents = opened.row.key, opened.metadata.get("parents")
+        task_id = task_of_namespace(key.checkpoint_ns)
+        if task_id is None or key != self._newest[key.checkpoint_ns] or not isinstance(parents, dict):
+            return False
+        around = numbered_of(key.checkpoint_ns).rpartition("|")[0]
+        if not isinstance(parent_id := parents.get(around), str):
+            return False
+        return any(
+            write.task_id == task_id
+            and write.channel not in channels.CONTROL
+            and not write.task_path.startswith(UPDATE)
+            for row in self._rows.fetch([Key(key.thread_id, around, parent_id)])
+            for write in row.writes
+        )
 
     def _learn_from_next(self, key: Key, known: Triggers) -> None:
         """The names of `@task` calls stand in the next checkpoint of the namespace only."""

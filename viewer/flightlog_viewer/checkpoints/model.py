@@ -14,7 +14,8 @@ ThreadStatus: TypeAlias = Literal[
 progress leave the same rows). `unknown`: the newest checkpoint cannot be read or decoded. Only spans give `running` and
 `crashed`, and an `interrupted` or `errored` that is inferred."""
 
-TaskStatus: TypeAlias = Literal["finished", "interrupted", "errored", "pending"]
+TaskStatus: TypeAlias = Literal["finished", "interrupted", "errored", "pending", "handoff"]
+"""`handoff`: it has left no row, and the graph around its subgraph has gone on: a Command to the parent ends it so."""
 TaskKind: TypeAlias = Literal["pull", "push", "call", "error_handler", "update", "input", "other"]
 """`pull`: a node due by its edges; `push`: by a Send; `call`: a `@task`; `update`: the rows of an update_state."""
 
