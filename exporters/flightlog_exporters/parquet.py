@@ -85,6 +85,8 @@ COLUMNS: Final[dict[str, str]] = {
 
 _REQUIRED: Final = ("type", "name", "run_id", "trace_id", "status", "duration_ms")
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+_ROWS_HELD: Final = 20_000
+"""Rows of each thread that wait to be written: DuckDB would hold half a million, with all their payloads."""
 _TO: Final = (
     "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (service, day), APPEND, "
     "FILENAME_PATTERN 'spans_{number:06}_{{uuid}}')"
@@ -113,6 +115,9 @@ def write(files: Sequence[Path], target: Path) -> Written:
     written = Written()
     with _new_folder(target) as draft, duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
+        connection.execute(f"SET partitioned_write_flush_threshold = {_ROWS_HELD}")
+        if _is_tight(connection):
+            connection.execute("SET threads = 1")  # each has a buffer of twice the longest line
         connection.execute("SET temp_directory = ?", [str(draft / ".spill")])
         for number, path in enumerate(files):
             to = f"'{quoted(draft)}' {_TO.format(number=number)}"
@@ -131,6 +136,12 @@ def write(files: Sequence[Path], target: Path) -> Written:
         for leftover in draft.glob(".*.jsonl"):
             leftover.unlink()
     return written
+
+
+def _is_tight(connection: Any) -> bool:
+    """Whether DuckDB may take less than a GiB, as in a small container."""
+    limit = connection.execute("SELECT current_setting('memory_limit')").fetchone()[0]
+    return str(limit).endswith("MiB")
 
 
 def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str]:

@@ -154,6 +154,15 @@ def test_lines_that_hold_no_span_are_counted(broken: list[bytes]) -> None:
     assert in_order(duck) == in_order([GOOD] * (1 + len(broken)))
 
 
+def test_in_a_small_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB may take there, whatever the cores, is enough."""
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda: connect(config={"memory_limit": "200MB", "threads": 4}))
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"".join(orjson.dumps({**GOOD, "run_id": f"r{n}", "seq": n}) + b"\n" for n in range(1_000)))
+    assert parquet.write([path], tmp_path / "out").spans == 1_000
+
+
 def test_packed_and_foreign_files_and_partitions(tmp_path: Path) -> None:
     """Compressed span files and OTLP lines are taken too, and folders are by service and day."""
     path = tmp_path / "we[ir]d*.jsonl"

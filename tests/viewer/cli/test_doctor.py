@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from flightlog_viewer.cli.app import main
+from flightlog_viewer.store import instance
 from tests.viewer.span_lines import SpanLines, usage
 
 
@@ -234,6 +235,25 @@ def test_a_price_is_missing_for_a_model_at_a_provider(tmp_path: Path, capsys: py
     spans.add("odd", "root", 20, type="llm", model="gpt-4o-mini", provider="m", token_usage=usage(1, 1))
     _, findings = examine(spans.write(tmp_path / "s.jsonl"), capsys)
     assert findings["unpriced"]["examples"] == ["gpt-4o-mini of provider m"]
+
+
+@pytest.mark.soak
+def test_many_spans_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What does not fit goes to the disk: nothing is looked for in memory alone, but in the traces that may have it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    spans = SpanLines()
+    for number in range(200_000):
+        root = number // 20 * 20
+        spans.add(
+            f"run-{number:032}", f"run-{number - 1:032}" if number > root else None, number, trace_id=f"run-{root:032}"
+        )
+    path = spans.write(tmp_path / "s.jsonl")
+    assert main(["summary", str(path)]) == 0  # makes the index
+    capsys.readouterr()
+    monkeypatch.setattr(instance, "MOST_BYTES", 96 << 20)
+    assert examine(path, capsys) == (0, {})
 
 
 def test_a_file_of_nothing_but_bad_lines_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
