@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
-from flightlog_viewer.approvals.decisions import classify
+from flightlog_viewer.approvals.decisions import classify, turns_call_down
 from flightlog_viewer.approvals.places import Followers, Key, Place, Places
 from flightlog_viewer.checkpoints.inert import Inert
 
@@ -43,6 +43,8 @@ def pauses_before_nodes(
             said = dict(first.said)
             answer = said if "decision" in said else True  # going on unchanged is consent
             answered = Moment(parse_time(place.ts), parse_time(first.ts))
+        elif turns_call_down(first.update):
+            answer, answered = first.update, at(parse_time(first.ts))
         else:
             status = "abandoned"  # the thread was given something else to do
         yield Approval(

@@ -3,7 +3,7 @@
 The words are those people type and the fields those that LangGraph's examples, LangChain's human-in-the-loop middleware
 (`{"decisions": [{"type": "approve"}]}`), its answers to MCP servers (`{"responses": {key: {"action": "accept"}}}`) and
 the agent inbox (`[{"type": "accept", "args": ...}]`) use. At a breakpoint a call of a tool is turned down by a message
-in its place: `{"messages": [{"type": "tool", "content": "Rejected: too late"}]}`.
+in its place, by its words or its status: `{"messages": [{"type": "tool", "content": "Rejected: too late"}]}`.
 """
 
 import re
@@ -50,7 +50,7 @@ _WHY_FIELDS = (
 )
 _TURNED_DOWN = re.compile(
     r"\b(reject(s|ed|ion)?|den(y|ies|ied|ial)|declin(e|es|ed)|disapproved?|refused?|cancell?ed|aborted|"
-    r"not (approved?|allowed|permitted|accepted))\b",
+    r"not (approved?|allowed|permitted|accepted))\b|^(I |please )?do(n.t| not)\b",
     re.IGNORECASE,
 )
 """How a message says that a call was not let run."""
@@ -73,7 +73,7 @@ def decided_by(answer: Any) -> str | None:
 
 def notes(answer: Any) -> str | None:
     """Why, when the answer says so, or the message by which a call was turned down."""
-    return _text_field(answer, _WHY_FIELDS, 0) or next(_turned_down(answer), None)
+    return _text_field(answer, _WHY_FIELDS, 0) or next((message["content"] for message in _turning_down(answer)), None)
 
 
 def said_in(metadata: Mapping[Any, Any]) -> dict[str, str]:
@@ -132,17 +132,26 @@ def _classify_fields(answer: Mapping[Any, Any], depth: int) -> Decision | None:
             return said
     if edits:
         return "edit"
-    return "reject" if any(_turned_down(answer)) else None
+    return "reject" if any(_turning_down(answer)) else None
 
 
-def _turned_down(answer: Any) -> Iterator[str]:
-    """The messages by which a call was turned down, among those that an update wrote."""
+def turns_call_down(given: Mapping[str, Any]) -> bool:
+    """Whether new input has a message in place of a tool's call, which turns that down."""
+    return any(message.get("type") == "tool" for message in _turning_down(given))
+
+
+def _turning_down(answer: Any) -> Iterator[Mapping[str, Any]]:
+    """The messages by which a call was turned down, among those that were written."""
     for written in answer.values() if isinstance(answer, Mapping) else ():
         for message in written[:20] if isinstance(written, list) else [written]:
             if isinstance(message, Mapping) and message.get("type") in ("tool", "ai") and not message.get("tool_calls"):
                 text = message.get("content")
-                if isinstance(text, str) and _TURNED_DOWN.search(text[:_BEGINNING]):
-                    yield text
+                if isinstance(text, str) and (
+                    message.get("status") == "error"
+                    or _TURNED_DOWN.search(text[:_BEGINNING])
+                    or _classify_text(text) == "reject"
+                ):
+                    yield message
 
 
 def _fields(answer: Mapping[Any, Any]) -> dict[str, Any]:

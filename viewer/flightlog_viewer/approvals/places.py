@@ -27,7 +27,7 @@ class Place:
     """A task of it ended with an error."""
     risk: float | None
     update: Mapping[str, Inert]
-    """What an update_state said here: what it wrote and thereby changed, by channel."""
+    """What an update_state said here: what it wrote and thereby changed, by channel; or the input that was given."""
     by_hand: Mapping[str, Inert]
     """What the first update_state after this step wrote, until that is reached: of others the rows tell nothing."""
     said: Mapping[str, str]
@@ -63,6 +63,8 @@ def place_of(step: Step, parent: Place | None, asks: bool) -> Place:
         update = _update(step, parent.by_hand if parent else {})
         if parent is not None:
             parent.by_hand = {}
+    elif step.source == "input" and isinstance(given := step.channels.get("__start__"), Mapping):
+        update = given
     return Place(
         ts=step.ts,
         parent_id=step.parent_checkpoint_id,
