@@ -9,10 +9,12 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import GraphRecursionError
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
 import flightlog
+from flightlog_viewer import open_store
 from flightlog_viewer.analysis.step_document import document
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.checkpoints import open_source
@@ -170,6 +172,41 @@ def test_spans_tell_what_is_closed(tmp_path: Path, capsys: pytest.CaptureFixture
     told = {one["thread_id"]: one for one in json.loads(capsys.readouterr().out)["approvals"]}
     assert (told["answered"]["decision"], told["answered"]["answer"]) == ("approve", "yes")
     assert told["asked"]["question"] == {"question": "refund?", "amount": 6}
+
+
+def test_the_status_of_a_closed_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The newest run tells it where the checkpoint cannot, in the command and in SQL; one that ended well does not."""
+    path, spans = str(tmp_path / "x.sqlite"), str(tmp_path / "trace.jsonl")
+    with SqliteSaver.from_conn_string(path) as saver, flightlog.JsonlTracer(spans) as tracer:
+        saver.serde = EncryptedSerializer(Cipher())
+        builder = StateGraph(Lists).add_node("again", lambda _: {"written": ["more"]})
+        builder.add_edge(START, "again").add_edge("again", "again")
+        endless = builder.compile(checkpointer=saver)
+        for name in ("limit", "stream"):
+            here: Any = {**thread(name), "callbacks": [tracer], "recursion_limit": 3}
+            if name == "limit":
+                with pytest.raises(GraphRecursionError):
+                    endless.invoke({"written": []}, here)
+            else:
+                next(iter(endless.stream({"written": []}, here)))
+        paused: Any = builder.compile(checkpointer=saver, interrupt_before=["again"])
+        paused.invoke({"written": []}, {**thread("paused"), "callbacks": [tracer]})
+        ends: Any = StateGraph(Lists).add_node("once", lambda _: {"written": []}).add_edge(START, "once")
+        ends.compile(checkpointer=saver).invoke({"written": []}, {**thread("well"), "callbacks": [tracer]})
+        with flightlog.trace(str(tmp_path / "other.jsonl")):
+            ends.compile(checkpointer=saver).invoke({"written": []}, thread("alone"))
+    assert main(["threads", spans, "--checkpoints", path, "--json"]) == 0
+    told = {one["thread_id"]: (one["status"], one["inferred"]) for one in json.loads(capsys.readouterr().out)}
+    assert told == {
+        "limit": ("errored", True),
+        "stream": ("errored", True),
+        "paused": ("interrupted", True),
+        "well": ("unknown", False),
+        "alone": ("unknown", False),
+    }
+    with open_store(spans, checkpoints=path, cache=False) as store:
+        rows = store.sql("SELECT thread_id, status, inferred FROM threads").fetchall()
+    assert {row[0]: row[1:] for row in rows} == told
 
 
 @pytest.mark.parametrize("by_id", [True, False])

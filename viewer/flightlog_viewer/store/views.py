@@ -118,13 +118,16 @@ told AS (
     SELECT state.* EXCLUDE thread_id, recorded.* EXCLUDE thread_id, state.thread_id AS known_id,
         recorded.thread_id AS seen_id, source IN ('update', 'fork') AS by_hand,
         CASE WHEN how IN ('error', 'cancelled', 'abandoned') THEN updated_at > newest_run.end_time
-            WHEN how = 'unfinished' THEN source = 'update' AND updated_at > newest_run.start_time END AS run_was_before,
-        CASE WHEN run_was_before IS NOT TRUE THEN how WHEN by_hand THEN 'interrupted' END AS newest
+            WHEN how = 'unfinished' THEN source = 'update' AND updated_at > newest_run.start_time
+            WHEN how = 'interrupted' AND state.status = 'unknown' THEN updated_at > newest_run.end_time
+            END AS run_was_before,
+        CASE WHEN state.status = 'unknown' AND (how = 'ok' OR run_was_before) THEN NULL
+            WHEN run_was_before IS NOT TRUE THEN how WHEN by_hand THEN 'interrupted' END AS newest
     FROM thread_states AS state FULL JOIN recorded ON recorded.thread_id = state.thread_id)
 SELECT coalesce(known_id, seen_id) AS thread_id,
     CASE WHEN told.status IS NULL THEN CASE newest WHEN 'ok' THEN 'finished' WHEN 'error' THEN 'errored'
             WHEN 'unfinished' THEN 'crashed' ELSE newest END
-        WHEN told.status <> 'paused_or_running' OR newest IS NULL THEN told.status
+        WHEN told.status NOT IN ('paused_or_running', 'unknown') OR newest IS NULL THEN told.status
         WHEN newest = 'running' THEN 'running'
         WHEN newest = 'unfinished' THEN 'crashed'
         WHEN newest IN ('error', 'cancelled', 'abandoned') THEN 'errored'
@@ -133,7 +136,7 @@ SELECT coalesce(known_id, seen_id) AS thread_id,
         WHEN newest IN ('ok', 'interrupted') THEN 'interrupted'
         ELSE told.status END AS status,
     coalesce(told.inferred, true) OR (
-        told.status = 'paused_or_running'
+        told.status IN ('paused_or_running', 'unknown')
         AND coalesce(newest IN ('ok', 'interrupted', 'error', 'cancelled', 'abandoned'), false)) AS inferred,
     database, checkpoints, steps, created_at, updated_at, source, next, pending, error,
     runs, first_start, last_end, active_ms, waiting_ms, wall_ms, span_count, error_count, total_tokens, cost_usd,
