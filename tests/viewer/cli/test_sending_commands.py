@@ -1,6 +1,7 @@
 """bundle, compare and schema."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -308,6 +309,32 @@ def test_a_report_is_text_that_stays_text(tmp_path: Path, capsys: pytest.Capture
     assert main(["report", source]) == 0
     assert capsys.readouterr().out == page
     assert main(["report", source, "-o", str(tmp_path / "none" / "r.md")]) == 2
+
+
+def test_a_report_says_what_became_of_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked, who answered what and how late, and what waits; only of the runs that the filter leaves."""
+    lines = story()
+    question = [{"id": "q1", "value": {"question": "refund 20?", "amount": 20}}]
+    lines.add("ask1", None, 10_000, name="desk", status="interrupted", thread_id="t-1", interrupts=question)
+    answer = [{"interrupt_id": "q1", "value": {"approved": False, "by": "ana"}}]
+    lines.add("go1", None, 20_000, name="desk", thread_id="t-1", resumes=answer)
+    waits = [{"id": "q2", "value": "send it?"}]
+    lines.add("ask2", None, 30_000, name="mail", status="interrupted", thread_id="t-2", interrupts=waits)
+    lines.add("ask3", None, 40_000, name="other", status="interrupted", thread_id="t-3")
+    source = str(lines.write(tmp_path / "spans.jsonl"))
+    assert main(["report", source]) == 0
+    asked = capsys.readouterr().out.partition("## Stopped to ask a human")[2]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in asked.splitlines() if row.startswith("| t-")]
+    told = {row[0]: (row[1], row[2], re.sub(r"\d.*", "LAG", row[3]), row[5]) for row in rows}
+    assert told == {
+        "t-1": ("desk", '"refund 20?" (amount: 20)', "reject by ana after LAG", "ask1"),
+        "t-2": ("mail", '"send it?"', "waits LAG", "ask2"),
+        "t-3": ("other", "", "", "ask3"),
+    }
+    assert main(["report", source, "--filter", "name:mail"]) == 0
+    shown = capsys.readouterr().out
+    assert "send it?" in shown
+    assert "refund" not in shown
 
 
 @pytest.mark.slow

@@ -2,8 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from flightlog_viewer.analysis.filter import Filter as Condition
+from flightlog_viewer.analysis.question_line import asked as line_of
+from flightlog_viewer.analysis.question_line import cut
+from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.merge import merge
+from flightlog_viewer.approvals.span_side import span_side
 from flightlog_viewer.cli import figures
 from flightlog_viewer.cli.commands.doctor import examine
 from flightlog_viewer.cli.commands.summary import headline, totals
@@ -16,6 +24,7 @@ if TYPE_CHECKING:
     from flightlog_viewer import Store
 
 _ROWS: Final = 10
+_STOPPED: Final = Condition("status = 'interrupted'", [])
 _MARKUP: Final = re.compile(r"([\\`*_\[\]|~#])")
 
 
@@ -29,8 +38,8 @@ def report(
     tz: Tz = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what stopped to ask,
-    what is wrong.
+    """Write a page of Markdown: totals, models, nodes, tools, where errors began, lost work, what humans were
+    asked, what is wrong.
 
     Names and messages from the data are escaped, so that they stay text wherever the page is shown.
 
@@ -69,10 +78,9 @@ def _page(store: "Store", selection: Selection) -> list[str]:
     lost = [group for group in store.query("summary", by="waste", where=where) if group["key"] != "useful"]
     if lost:
         page += ["## Lost work", "", *_waste(lost), ""]
-    asked = Selection("root:status:interrupted", selection.since, selection.tz, selection.until)
-    waiting = store.query("trace_rows", where=asked.over("traces"))
-    if waiting:
-        page += ["## Stopped to ask a human", "", *_waiting(waiting[:_ROWS], selection), *_more(len(waiting)), ""]
+    stopped = store.query("trace_rows", where=replace(selection, more=[_STOPPED]).over("traces"))
+    if stopped:
+        page += ["## Stopped to ask a human", "", *_asked(store, stopped[:_ROWS], selection), *_more(len(stopped)), ""]
     found = examine(store)
     if found:
         page += ["## What to look after", ""]
@@ -122,10 +130,33 @@ def _waste(groups: Sequence[dict[str, Any]]) -> list[str]:
     return _table(("why", "spans", "time", "tokens", "cost"), rows)
 
 
-def _waiting(traces: Sequence[dict[str, Any]], selection: Selection) -> list[str]:
+def _asked(store: "Store", stopped: Sequence[dict[str, Any]], selection: Selection) -> list[str]:
+    """A row for each question of these traces, and for a trace of which no question is known."""
     at = figures.moment(selection.zone)
-    rows = [(trace["thread_id"], trace["name"], at(trace["end_time"]), trace["trace_id"]) for trace in traces]
-    return _table(("thread", "name", "asked", "trace"), rows)
+    now = datetime.now(UTC)
+    asked: dict[str | None, list[Approval]] = {}
+    for question in merge([], span_side(store.query)):
+        asked.setdefault(question.trace_id, []).append(question)
+    rows = [
+        (trace["thread_id"], trace["name"], *_became(question, now), at(trace["end_time"]), trace["trace_id"])
+        for trace in stopped
+        for question in asked.get(trace["trace_id"], [None])
+    ]
+    return _table(("thread", "name", "question", "answer", "asked", "trace"), rows)
+
+
+def _became(question: Approval | None, now: datetime) -> tuple[str, str]:
+    """What was asked, and what became of that: ``reject by ana after 2 h``."""
+    if question is None:
+        return "", ""
+    asked = cut(line_of(question.question)) if question.question_recorded else "(breakpoint)"
+    if question.status == "pending":
+        return asked, f"waits {figures.duration(question.waited_ms(now))}"
+    if question.status == "abandoned":
+        return asked, "abandoned"
+    by = f" by {question.decided_by}" if question.decided_by else ""
+    after = f" after {figures.duration(question.lag_max_ms)}" if question.lag_max_ms is not None else ""
+    return asked, f"{question.decision or 'answered'}{by}{after}"
 
 
 def _more(count: int) -> list[str]:
