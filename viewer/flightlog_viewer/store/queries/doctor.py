@@ -150,8 +150,10 @@ def doctor_unanswerable() -> Statement:
     return _found(
         "name || ' ' || trace_id",
         """SELECT trace_id, min_by(name, row_id) AS name, min(start_time) AS start_time FROM spans
-           GROUP BY trace_id HAVING count(thread_id) = 0
-               AND bool_or(status = 'interrupted' AND (checkpoint_ns IS NOT NULL OR checkpoint_id IS NOT NULL))""",
+           WHERE trace_id IN (
+               SELECT trace_id FROM spans
+               WHERE status = 'interrupted' AND (checkpoint_ns IS NOT NULL OR checkpoint_id IS NOT NULL))
+           GROUP BY trace_id HAVING count(thread_id) = 0""",
     )
 
 
