@@ -48,6 +48,24 @@ def test_a_message_keeps_what_was_said() -> None:
     }
 
 
+@pytest.mark.parametrize("content", [[], "I would"], ids=["nothing", "a beginning"])
+def test_why_a_model_refused_is_kept(content: Any) -> None:
+    """Anthropic says it beside the content, which is empty or breaks off; alone and in a list, and when it changes."""
+    why = {"type": "refusal", "category": "cyber", "explanation": "It would harm."}
+    about = {"stop_reason": "refusal", "stop_details": why, "headers": {"x": "y"}}
+    answer = AIMessage(content, response_metadata=about)
+    told = {"type": "ai", "content": content, "response_metadata": {"stop_details": why}}
+    memo, encoder = Memo(), PayloadEncoder(Redactor(), 262_144)
+    question: Any = {"type": "human", "content": "hi"}
+    assert recorded([HumanMessage("hi"), answer], memo, encoder) == [question, told]
+    assert recorded(answer, memo, encoder) == told
+    answer.response_metadata["stop_details"]["explanation"] = "It did harm."
+    assert recorded(answer, memo, encoder) == told
+    assert why["explanation"] == "It did harm."
+    answer.response_metadata["stop_details"] = None
+    assert recorded([HumanMessage("hi"), answer]) == [question, {"type": "ai", "content": content}]
+
+
 def test_every_kind_of_message_is_compact() -> None:
     """System, human, tool and role messages carry only what they have."""
     messages = [

@@ -30,6 +30,7 @@ def test_what_is_no_message_has_no_line(form: object) -> None:
 
 
 THINKING = {"type": "thinking", "thinking": "hm"}
+WHY = {"type": "refusal", "category": "cyber", "explanation": "It would harm."}
 CALL = {"type": "tool_use", "id": "c", "name": "search", "input": {}}
 
 
@@ -41,6 +42,8 @@ CALL = {"type": "tool_use", "id": "c", "name": "search", "input": {}}
         ([CALL], [], "ai: (tool_use)"),
         ([{"type": "image", "data": {"bytes": 3}}, {"no": "type"}], [], "ai: (image) (part)"),
         ([{"type": "refusal", "refusal": "No."}], [], "ai: (refused) No."),
+        ([{"type": "refusal", "refusal": "", "extras": {"category": "bio"}}], [], "ai: (refused) (bio)"),
+        ([{"type": "refusal", "refusal": ""}], [], "ai: (refused)"),
         ([{"type": {"odd": 1}}], [], "ai: ({'odd': 1})"),
         ([3], [], "ai: [3]"),
         ({"a": 1}, [], 'ai: {"a":1}'),
@@ -50,3 +53,20 @@ CALL = {"type": "tool_use", "id": "c", "name": "search", "input": {}}
 def test_of_a_content_in_blocks_the_words_are_shown(content: object, calls: object, line: str) -> None:
     """Texts as they are, other blocks by their type; calls stand behind and are not said twice."""
     assert message_line({"type": "ai", "content": content, "tool_calls": calls}) == line
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "line"),
+    [
+        ("", {"additional_kwargs": {"refusal": "No."}}, "ai: (refused) No."),
+        ("Well,", {"response_metadata": {"stop_details": WHY}}, "ai: Well, (refused) It would harm. (cyber)"),
+        ([], {"response_metadata": {"stop_reason": "refusal", "stop_details": None}}, "ai: (refused)"),
+        ([{"type": "refusal", "refusal": "No."}], {"response_metadata": {"stop_details": WHY}}, "ai: (refused) No."),
+        ("Hello.", {"additional_kwargs": {"refusal": None}, "response_metadata": {"stop_reason": "end"}}, "ai: Hello."),
+        ("Hello.", {"response_metadata": {"stop_details": {"type": "other"}}}, "ai: Hello."),
+        ("Hello.", {"additional_kwargs": 3, "response_metadata": [WHY]}, "ai: Hello."),
+    ],
+)
+def test_a_refusal_beside_the_content_is_shown(content: object, beside: dict[str, object], line: str) -> None:
+    """Once, with why, wherever its provider says so."""
+    assert message_line({"type": "ai", "content": content, **beside}) == line

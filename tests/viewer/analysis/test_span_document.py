@@ -52,8 +52,9 @@ def test_a_result_is_found_in_what_is_folded() -> None:
         {"type": "ai", "content": "", "additional_kwargs": {"refusal": "I cannot."}},
         {"type": "ai", "content": [{"type": "refusal", "refusal": "I cannot."}]},
         {"role": "assistant", "content": None, "refusal": "I cannot."},
+        {"type": "ai", "content": [], "response_metadata": {"stop_details": {"explanation": "I cannot."}}},
     ],
-    ids=["beside the content", "in the content", "as OpenAI sends it"],
+    ids=["beside the content", "in the content", "as OpenAI sends it", "as Anthropic sends it"],
 )
 def test_a_refusal_is_shown(answer: dict[str, Any]) -> None:
     """An answer without words is not shown as empty when the model said why."""

@@ -6,13 +6,14 @@ messages it knows, so an identity is never used again while it is remembered.
 """
 
 from contextlib import AbstractContextManager
+from itertools import repeat
 from operator import attrgetter, itemgetter, or_
 from threading import RLock
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
-from flightlog.payloads.messages import worth_keeping
+from flightlog.payloads.messages import WHY_REFUSED, worth_keeping
 
 _GENERATION: Final = 1_024
 """Messages remembered before the older half is forgotten."""
@@ -67,6 +68,7 @@ _forms: dict[type, Short | None] = {}
 _dictionary: Final = attrgetter("__dict__")
 _id: Final = itemgetter("id")
 _content: Final = itemgetter("content")
+_about: Final = itemgetter("response_metadata")
 _ONLY_TEXT: Final = {str}
 
 
@@ -226,6 +228,8 @@ def _texts(messages: list[Any]) -> _KnownList | None:
     contents = list(map(_content, now))
     if snapshots != now or set(map(type, contents)) != _ONLY_TEXT:
         return None
+    if any(map(dict.get, map(_about, now), repeat(WHY_REFUSED))):
+        return None
     if (length := sum(map(len, contents))) >= _PLAIN_CONTENT:
         if length > _MAX_BYTES:
             raise TooMuch
@@ -254,6 +258,8 @@ def _look(message: Any, encoder: Encoder) -> tuple[Snapshot, Short]:
             value = now[name]
             if value or value != nothing:
                 copies[name] = value if type(value) is str else encoder.plain_copy(value)
+        if dict.get(about := now["response_metadata"], WHY_REFUSED):
+            copies["response_metadata"] = encoder.plain_copy(about)  # of which a part is recorded
         snapshot.update(copies)
         if type(content) is str and len(content) < _PLAIN_CONTENT:
             return snapshot, {"type": now["type"], "content": content, **worth_keeping(copies)}

@@ -26,9 +26,12 @@ _FURTHER: Final = frozenset(
         "usage_metadata",
         "status",
         "additional_kwargs",
+        "response_metadata",
     )
 )
 _KWARGS_LEFT_OUT: Final = frozenset(("tool_calls", "function_call"))
+WHY_REFUSED: Final = "stop_details"
+"""Where Anthropic says, in ``response_metadata``, why there is no answer: the content is empty then."""
 
 
 def compact(fields: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +53,11 @@ def worth_keeping(fields: dict[str, Any]) -> dict[str, Any]:
                 value = {key: item for key, item in value.items() if key not in _KWARGS_LEFT_OUT}
                 if not value:
                     continue
+            elif name == "response_metadata":
+                why = value.get(WHY_REFUSED)
+                if not why:
+                    continue
+                value = {WHY_REFUSED: why}
             elif name == "status" and value == "success":
                 continue
             found[name] = value

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from flightlog_viewer.analysis.json_forms import to_json
+from flightlog_viewer.analysis.refusals import refused_beside, refused_in
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""
@@ -22,6 +23,8 @@ def message_line(form: Any) -> str | None:
     calls = form.get("tool_calls")
     known = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     parts = [f"{form['type']}:", _said(form["content"], _CALLS if known else ())[:_LONGEST]]
+    if (why := refused_beside(form)) is not None:
+        parts.append(_refused(why)[:_LONGEST])
     parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]
     return " ".join(part for part in parts if part)
 
@@ -38,11 +41,15 @@ def _said(content: Any, left_out: tuple[str, ...]) -> str:
             words.append(part)
         elif isinstance(part.get("text"), str):
             words.append(part["text"])
-        elif isinstance(part.get("refusal"), str):
-            words.append(f"(refused) {part['refusal']}")
+        elif (why := refused_in(part)) is not None:
+            words.append(_refused(why))
         elif part.get("type") not in left_out:
             words.append(f"({part.get('type', 'part')})")
     return " ".join(words)
+
+
+def _refused(why: str) -> str:
+    return f"(refused) {why}" if why else "(refused)"
 
 
 def short_path(path: str) -> str:

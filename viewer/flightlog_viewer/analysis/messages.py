@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, json_blocks, preview, text_blocks
+from flightlog_viewer.analysis.refusals import refused_beside, refused_in
 
 _ROLES = {
     "human": "user",
@@ -84,8 +85,7 @@ def message(value: Any) -> Message | None:
         return None
     found = Message(role, value["content"], _text(value.get("name")), status=_text(value.get("status")))
     found.tool_call_id = _text(value.get("tool_call_id"))
-    further = value.get("additional_kwargs")
-    found.refusal = _text((further if isinstance(further, dict) else value).get("refusal"))
+    found.refusal = refused_beside(value)
     found.tool_calls = list(_calls(value))
     return found
 
@@ -129,7 +129,7 @@ def _one(
     link = f"  result of {item.tool_call_id}" if item.tool_call_id else ""
     tone = "error" if failed else _TONES.get(item.role, "strong")
     blocks = [Block(f"{who}{link}{note}", tone, label, value=_plain(item)), *_content_blocks(item.content)]
-    if item.refusal:
+    if item.refusal is not None:
         blocks.extend(_refusal_blocks(item.refusal))
     for call in item.tool_calls:
         blocks.extend(_call_blocks(call, results.get(call.id or ""), spans.get(call.id or ""), marks))
@@ -179,8 +179,8 @@ def _content_blocks(content: Any) -> list[Block]:
         elif isinstance(part, dict) and isinstance(part.get("reasoning", part.get("thinking")), str):
             blocks.append(Block("thinking", "dim"))
             blocks.extend(text_blocks(str(part.get("reasoning", part.get("thinking"))), "dim"))
-        elif isinstance(part, dict) and isinstance(part.get("refusal"), str):
-            blocks.extend(_refusal_blocks(part["refusal"]))
+        elif (why := refused_in(part)) is not None:
+            blocks.extend(_refusal_blocks(why))
         elif not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call")):
             name = str(part.get("type", "part")) if isinstance(part, dict) else "part"
             blocks.extend(json_blocks(part, name, depth=2))
