@@ -50,3 +50,13 @@ def test_numbers_in_a_list_are_as_short_as_alone() -> None:
     """Several percentiles in one cell have no more digits than in cells of their own, and no commas inside."""
     assert plain_cell([170.001502, 1867.6378923999998, 0.25]) == "[170.002, 1867.638, 0.25]"
     assert plain_cell([1.5, None]) == "[1.5,null]"
+
+
+def test_what_is_nested_too_deep_is_cut() -> None:
+    """A value deeper than Python calls is written, copied and put in a cell as far as it can be."""
+    deep = json.loads('{"a":[' * 450 + '"bottom"' + "]}" * 450)
+    for text in (dumps([deep, "beside"], 0), as_text([deep, "beside"]), plain_cell([deep, "beside"])):
+        cut, beside = json.loads(text)
+        assert beside == "beside"
+        assert text.count("a") == 100
+        assert "…" in json.dumps(cut, ensure_ascii=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from flightlog.truncation import MAX_LEVELS
 from flightlog_viewer.safe_text import safe_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -68,12 +69,13 @@ def unique_names(names: Sequence[str]) -> list[str]:
 def dumps(value: Any, option: int) -> str:
     """JSON text; what orjson refuses (half a surrogate pair, integers beyond 64 bits) goes the slow way.
 
-    Numbers that JSON has not are null.
+    Numbers that JSON has not are null; "…" stands for what lies deeper than MAX_LEVELS where orjson gives up.
     """
     try:
         return orjson.dumps(value, default=_exact, option=option).decode()
     except orjson.JSONEncodeError:
-        return json.dumps(_finite(value), default=_plain, indent=2 if option & orjson.OPT_INDENT_2 else None)
+        indent = 2 if option & orjson.OPT_INDENT_2 else None
+        return json.dumps(_writable(value, MAX_LEVELS), default=_plain, indent=indent)
 
 
 def _exact(value: Any) -> Any:
@@ -81,13 +83,17 @@ def _exact(value: Any) -> Any:
     return orjson.Fragment(f"{value:f}") if isinstance(value, Decimal) and value.is_finite() else _plain(value)
 
 
-def _finite(value: Any) -> Any:
-    """The value without NaN and infinities, which json would write as they are."""
+def _writable(value: Any, levels: int) -> Any:
+    """The value without NaN and infinities, which json would write as they are, and without endless depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if not isinstance(value, _NESTED):
+        return value
+    if not levels:
+        return "…"
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple | set | frozenset) else value
+        return {key: _writable(item, levels - 1) for key, item in value.items()}
+    return [_writable(item, levels - 1) for item in value]
 
 
 def _plain(value: Any) -> Any:
