@@ -71,6 +71,15 @@ def test_plain_tables_align_wide_characters(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == "a        b\n日本     1\nabcdef  22\n"
 
 
+def test_one_long_cell_does_not_widen_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe a name of any length is whole, and the rows beside it stay short."""
+    table([Column("a"), Column("b")], [{"a": "x" * 100_000, "b": "y"}, *[{"a": "z", "b": "y"}] * 100])
+    shown = capsys.readouterr().out
+    assert "x" * 100_000 + "  y\n" in shown
+    assert len(shown) < 200_000
+    assert len({line.index("y") for line in shown.splitlines()[2:]}) == 1
+
+
 def test_values_json_does_not_know_are_written_plainly(capsys: pytest.CaptureFixture[str]) -> None:
     """Decimals are numbers and bytes are hexadecimal."""
     table([Column("a")], [{"a": Decimal("1.5")}, {"a": b"\x01"}, {"a": datetime(2026, 1, 1, tzinfo=UTC)}], "json")

@@ -23,6 +23,8 @@ Form = Literal["table", "json", "csv"]
 
 _NAMED = 6
 """Columns without room that are named; of more the number is said."""
+_ALIGNED = 400
+"""Characters to which the columns of a pipe are aligned: one cell of a megabyte would add as much to every row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,9 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], form: Fo
 def grid(
     titles: Sequence[str], cells: Sequence[Sequence[str]], *, right: Sequence[bool], drop: Sequence[int] | None = None
 ) -> None:
-    """A table of finished texts. In a pipe nothing is cut; a terminal gets what fits its width (``fit``)."""
+    """A table of finished texts. In a pipe nothing is cut, and what is wider than _ALIGNED stands out; a terminal gets
+    what fits its width (``fit``).
+    """
     from rich.cells import cell_len, set_cell_size
 
     safe = [[safe_text(text) for text in row] for row in (titles, *cells)]
@@ -174,13 +178,15 @@ def grid(
             empty = [bool(spare[i]) and not any(row[i] for row in safe[1:]) for i in range(len(titles))]
             widths = [-1 if gone else width for width, gone in zip(widths, empty, strict=True)]
         widths, left_out = fit(widths, right, spare, room)
+    else:
+        widths = [min(width, _ALIGNED) for width in widths]
     for number, row in enumerate(safe):
         padded = []
         for text, width, to_right in zip(row, widths, right, strict=True):
             if width < 0:
                 continue
             room = width - cell_len(text)
-            if room < 0:
+            if room < 0 and terminal:
                 text, room = set_cell_size(text, width - 1) + ("…" if unicode() else "~"), 0
             padded.append(" " * room + text if to_right else text + " " * room)
         shown = "  ".join(padded).rstrip()
