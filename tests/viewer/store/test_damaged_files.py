@@ -177,6 +177,16 @@ def test_a_file_of_empty_blocks_is_not_gone_through(monkeypatch: pytest.MonkeyPa
         assert said in (why or "") if said else why is None
 
 
+def test_a_file_that_asks_for_much_memory_does_not_get_it() -> None:
+    """A zstd file of a kilobyte can ask for 2 GB: what stands before that comes, and what to do is said."""
+    wide = zstandard.ZstdCompressionParameters.from_level(1, window_log=31, write_content_size=0)
+    packing = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    asking = packing.compress(b"two\n") + packing.flush()
+    found, why = unpacked(unzstd, zstandard.compress(b"one\n") + asking)
+    assert found == b"one\n"
+    assert "more than 128 MB of memory" in (why or "")
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, with_checksum])
 def test_exports_refuse_a_file_that_ends_too_early(tmp_path: Path, pack: Pack) -> None:
     """What goes out is all of a file, or the file is named."""

@@ -11,6 +11,7 @@ PACKED: Final = "the compressed file "
 """What every reason begins with."""
 _CUT_SHORT: Final = f"{PACKED}ends too early: what came after this is not in it"
 _DAMAGED: Final = f"{PACKED}is damaged, here or before: what comes after this cannot be read"
+_TOO_LARGE: Final = f"{PACKED}takes more than 128 MB of memory to unpack from here: unpack it first if you trust it"
 
 
 class DamagedError(Exception):
@@ -65,10 +66,10 @@ def unzstd(packed: IO[bytes]) -> Iterator[bytes]:
     """What a zstd file holds, frame after frame. Raises DamagedError behind the last block that can be read."""
     import zstandard
 
-    done = 0
+    done, why = 0, _DAMAGED
     for size in (BLOCK, 1):
         packed.seek(0)
-        unpacking = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        unpacking = zstandard.ZstdDecompressor()
         with unpacking.stream_reader(packed, read_across_frames=True, closefd=False) as stream:
             try:
                 passed = 0
@@ -77,9 +78,11 @@ def unzstd(packed: IO[bytes]) -> Iterator[bytes]:
                 while block := stream.read(size):
                     done += len(block)
                     yield block
-            except zstandard.ZstdError:
+            except zstandard.ZstdError as error:
+                # It asks for a window of up to 2 GB, as `zstd --long=31` does, and may itself have some kilobytes.
+                why = _TOO_LARGE if "too much memory" in str(error) else _DAMAGED
                 continue
         if is_cut_short(packed.fileno()):
             raise DamagedError(_CUT_SHORT)
         return
-    raise DamagedError(_DAMAGED)
+    raise DamagedError(why)
