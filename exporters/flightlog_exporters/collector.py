@@ -35,8 +35,9 @@ _SILENCE_S: Final = 30.0
 """Without a byte."""
 _WHOLE_REQUEST_S: Final = 60.0
 """From one request to the end of the next, however it trickles in."""
-_AT_ONCE: Final = 4
-"""Requests that are unpacked and read at the same time, which takes far more memory than receiving them."""
+_AT_ONCE: Final = 2
+"""Requests that are unpacked and read at the same time, which takes far more memory than receiving them. Reading is no
+faster for more of them; a second one does not wait for a slow disk."""
 _REMEMBERED: Final = 100_000
 _COMES_AGAIN_S: Final = 600.0
 """What could not be written and has not come again by then is lost: clients try for some minutes."""

@@ -17,6 +17,7 @@ import orjson
 from flightlog.errors import UnreadableError
 from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
 from flightlog_exporters.otel_span import ERROR, INT64, INTERNAL, OK, UNSET, Attributes, Event, Link, OtelSpan
+from flightlog_exporters.request_parts import check_parts
 
 _BATCH: Final = 512
 _BROKEN: Final = (AttributeError, TypeError, ValueError, RecursionError)
@@ -92,12 +93,15 @@ def _sentence(error: Exception) -> str:
 
 
 def _spans(groups: list[Any], reject: Callable[[str], None] | None) -> Iterator[OtelSpan]:
+    parts = 0
     for group in groups:
         resource = _from_attributes((group.get("resource") or {}).get("attributes"))
         scopes = _get(group, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
         for scope_group in scopes or ():
             scope = (scope_group.get("scope") or {}).get("name") or ""
             for span in scope_group.get("spans") or ():
+                parts += 1
+                check_parts(parts)
                 try:
                     read = _from_span(span, resource, str(scope))
                 except _BROKEN as error:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from flightlog.errors import MissingExtraError, UnreadableError
 from flightlog_exporters.ids import SPAN_ID_BYTES, TRACE_ID_BYTES
 from flightlog_exporters.otel_span import INT64, UNSET, Attributes, Event, Link, OtelSpan
+from flightlog_exporters.request_parts import check_parts, check_spans
 
 _FLAGS: Final = 0x101
 """Sampled, and known to have a local parent (Span.flags)."""
@@ -174,22 +175,27 @@ def decode(request: bytes, reject: Callable[[str], None] | None = None) -> list[
     """The spans of an ExportTraceServiceRequest, read by the official classes.
 
     With ``reject``, a broken span is told to it and the other spans are read; without, it breaks the request.
-    Raises UnreadableError when it is none, MissingExtraError when those classes are not installed.
+    Raises UnreadableError when it is none or was made to fill the memory, MissingExtraError when those classes are not
+    installed.
     """
     try:
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     except ImportError:
         raise MissingExtraError("reading OTLP in protobuf", "otel") from None
+    check_spans(request)
     try:
         message = ExportTraceServiceRequest.FromString(request)
     except DecodeError as error:
         raise UnreadableError(f"not an OTLP request in protobuf: {error}") from None
     spans: list[OtelSpan] = []
+    parts = 0
     for group in message.resource_spans:
         resource = _read_attributes(group.resource.attributes)
         for scope in group.scope_spans:
             for span in scope.spans:
+                parts += 1 + len(span.events) + len(span.links)
+                check_parts(parts)
                 try:
                     spans.append(_read_span(span, resource, scope.scope.name))
                 except UnreadableError as error:

@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from flightlog import JsonlTracer, read_spans
-from flightlog.errors import UsageError
+from flightlog.errors import UnreadableError, UsageError
 from flightlog.span import Span
-from flightlog_exporters import OTelBridge, collector, otlp_json, otlp_protobuf
+from flightlog_exporters import OTelBridge, collector, otlp_json, otlp_protobuf, request_parts
 from flightlog_exporters.collector import JSON, PATH, PROTOBUF, Collector
 from flightlog_exporters.semconv import own
 from flightlog_viewer.cli.app import main
@@ -98,6 +98,39 @@ def test_a_span_without_a_whole_id_is_told_in_protobuf_too(running: Running) -> 
     assert status == 200
     assert ExportTraceServiceResponse.FromString(body).partial_success.rejected_spans == 1
     assert len(list(read_spans(running.path))) == 1
+
+
+def inside(number: int, data: bytes) -> bytes:
+    """A field of a protobuf message, with its length in five bytes."""
+    size = len(data)
+    return bytes((number << 3 | 2, *(size >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21)), size >> 28)) + data
+
+
+IDS = inside(1, bytes([1] * 16)) + inside(2, bytes([1] * 8))
+NOTHING = {"resources": 1, "scopes": 2, "spans": 2, "events": 11, "links": 13}
+"""What can be said to be there in two bytes, and the number of its field."""
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_a_request_of_nothing_often_is_refused(running: Running, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Two bytes a span that become a hundred in memory: 20 MB of them, 20 kB when packed, took gigabytes."""
+    monkeypatch.setattr(request_parts, "MOST", 5_000)
+    request = bytes((NOTHING[what] << 3 | 2, 0)) * 6_000
+    for place in {"resources": (), "scopes": (1,), "spans": (2, 1)}.get(what, (2, 2, 1)):
+        request = inside(place, (IDS if request.startswith((b"\x5a", b"\x6a")) else b"") + request)
+    status, body = running.post(request, kind=PROTOBUF)
+    assert status == 400
+    assert b"more than 5,000 spans, events and links in one request" in body
+    many = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * 6_000 + b"{}]}]}]}"
+    assert running.post(many)[0] == 400
+    assert not running.path.exists() or not running.path.read_bytes()
+
+
+@pytest.mark.parametrize("request_", [b"\xff" * 5_000_000, b"\x0a" + b"\xff" * 5_000_000, b"\x0a", b"\x0a\xff"])
+def test_a_number_without_an_end_is_broken(request_: bytes) -> None:
+    """It is refused at once, as what else is no protobuf."""
+    with pytest.raises(UnreadableError, match="not an OTLP request in protobuf"):
+        otlp_protobuf.decode(request_)
 
 
 @pytest.mark.parametrize(
