@@ -58,3 +58,15 @@ def test_commands_take_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert capsys.readouterr().err.startswith(f"flightlog: 3 spans in {argv[-1]}, 1 line could not be read")
     assert main(["doctor", str(folder)]) == 1
     assert "caf\\xe9.jsonl at byte" in capsys.readouterr().out
+
+
+def test_a_pipe_called_like_a_rotated_part_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is given the span file, or its folder, reads the file, and the parts that are files."""
+    path = write(tmp_path / "a.jsonl", span("r"))
+    write(tmp_path / "a.20261120T120000.000000Z.jsonl", span("p"))
+    os.mkfifo(tmp_path / "a.20261120T120001.000000Z.jsonl")
+    for given in (str(path), str(tmp_path)):
+        assert main(["sql", "SELECT count(*) AS n FROM spans", given, "--csv", "--no-cache"]) == 0
+        assert capsys.readouterr().out.split() == ["n", "2"]

@@ -14,7 +14,8 @@ from flightlog_viewer.store.files.rejects import Rejects
 from flightlog_viewer.store.files.spool import Spool
 
 Change = Literal["none", "grown", "truncated", "replaced", "deleted", "rewritten"]
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe that came in the place of a file would be waited for."""
 _REST: Final = 20
 """A file that has to be unpacked or converted anew rests so many times as long as that took."""
 _BLOCK: Final = 1 << 20

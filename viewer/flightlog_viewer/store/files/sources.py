@@ -183,9 +183,14 @@ def _with_rotated(files: Iterable[Path]) -> list[Path]:
             folder = path.parent  # as given, so that a relative path stays relative
             if folder not in by_folder:
                 by_folder[folder] = rotated_in(os.path.abspath(folder))
-            parts = by_folder[folder].get(path.stem, ())
+            parts = [part for part in by_folder[folder].get(path.stem, ()) if _may_be_lines(part)]
             found += [folder / part.name for part in parts]
             if parts and not path.exists():  # renamed a moment ago: the next span makes a new one
                 continue
         found.append(path)
     return found
+
+
+def _may_be_lines(part: Path) -> bool:
+    """Whether a rotated part is no pipe, device or folder; one that is just being deleted may be."""
+    return part.is_file() or not part.exists()
