@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exporters.bridged import Sdk
 from tests.exporters.collecting import Running
 from tests.exporters.receiver import Receiver, receiving
 
@@ -22,3 +23,11 @@ def running(tmp_path: Path) -> Iterator[Running]:
     made = Running(tmp_path / "spans.jsonl")
     yield made
     made.close()
+
+
+@pytest.fixture
+def sdk() -> Iterator[Sdk]:
+    """A provider of its own for each test; the current span is what it was."""
+    made = Sdk()
+    yield made
+    made.provider.shutdown()
