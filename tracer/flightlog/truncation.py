@@ -26,15 +26,15 @@ def shorten(tree: Any, limit: int) -> bytes:
         json = orjson.dumps(_cut_strings(tree, width))
         if len(json) <= limit:
             return json
-        # Characters are not bytes: aim by how far off the last try was, and always make progress.
-        width = min(int(width * limit / len(json) * 0.97), width - 1)
+        # Characters are not bytes: aim by how far off the last try was.
+        width = int(width * limit / len(json) * 0.97)
     tree = _cut_strings(tree, _SHORTEST)
     cut, items = tree, longest
     while items >= 1:
         json = orjson.dumps(cut)
         if len(json) <= limit:
             return json
-        items = min(int(items * limit / len(json) * 0.95), items - 1)
+        items = int(items * limit / len(json) * 0.95)
         cut = _cut_items(tree, items)
     json = orjson.dumps("…")
     return json if len(json) <= limit else b"null"

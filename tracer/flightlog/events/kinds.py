@@ -39,7 +39,7 @@ def chain_kind(
     if first.startswith("seq:step:"):
         if first == "seq:step:1":
             path = get("langgraph_path")
-            is_call = type(path) is tuple and len(path) > 2 and path[0] == "__pregel_push" and path[-1] is True
+            is_call = type(path) is tuple and path[:1] == ("__pregel_push",) and path[-1] is True
             if is_call and (parent is None or parent.place.fields.get("checkpoint_ns") != namespace):
                 return "task"
         elif parent is not None and parent.kind in ("node", "task"):

@@ -63,12 +63,10 @@ def response_fields(result: Any) -> dict[str, Any]:
             fields["response_id"] = identity
 
     usage = _usage(getattr(message, "usage_metadata", None))
-    if usage is not None and "total_cost" in usage:
+    if usage and usage.pop("total_cost", None) == 0:
         # LangChain marks an answer from its own cache by a total_cost of zero in the usage.
-        if usage.pop("total_cost") == 0:
-            fields["cache_hit"] = True
-        usage = usage or None
-    if usage is None:
+        fields["cache_hit"] = True
+    if not usage:
         usage = _old_usage(whole) or _old_usage(about) or _old_usage(info)
     if usage:
         fields["token_usage"] = usage
@@ -130,11 +128,11 @@ def _usage(found: Any) -> dict[str, Any] | None:
     return usage
 
 
-def _old_usage(source: dict[str, Any]) -> dict[str, Any] | None:
+def _old_usage(source: dict[str, Any]) -> dict[str, Any]:
     """Usage as models before ``usage_metadata`` reported it: OpenAI's and Anthropic's names."""
     found = source.get("token_usage") or source.get("usage") or source.get("tokenUsage")
     if not isinstance(found, dict):
-        return None
+        return {}
     usage: dict[str, Any] = {}
     for name, names in (
         ("input_tokens", ("input_tokens", "prompt_tokens", "inputTokens")),
@@ -146,7 +144,7 @@ def _old_usage(source: dict[str, Any]) -> dict[str, Any] | None:
             usage[name] = value
     if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= usage.keys():
         usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
-    return usage or None
+    return usage
 
 
 def _put(fields: dict[str, Any], name: str, *sources: tuple[Any, ...]) -> None:

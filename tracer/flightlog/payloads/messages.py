@@ -5,7 +5,6 @@ no code of the application.
 """
 
 import base64
-import binascii
 import hashlib
 from typing import Any, Final
 
@@ -90,7 +89,7 @@ def media(text: str, media_type: str | None = None) -> dict[str, Any] | None:
         return {"media_type": media_type or "application/octet-stream", "bytes": len(text) * 3 // 4}
     try:
         data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return chip(data, media_type or "application/octet-stream")
 
