@@ -18,7 +18,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from flightlog import JsonlTracer
-from flightlog.events.failure import MAX_STACKTRACE, error_record
+from flightlog.events.failure import MAX_MESSAGE, MAX_STACKTRACE, error_record
 from tests.tracer.graphs import Log, by_name, graph_of, is_clean, statuses
 from tests.tracer.models import ScriptedModel, StreamingModel, call
 
@@ -110,14 +110,16 @@ def test_each_run_has_the_error_that_ended_it() -> None:
         RunnableLambda(both).with_config(run_name="root").invoke("", {"callbacks": [tracer]})
     told = {span.name: (span.error or {})["message"] for span in tracer.spans}
     assert told == {"first": "first", "second": "second", "third": "third", "root": "third"}
+    assert [span.tags for span in tracer.spans] == [None] * 4, "no answer of a human's was refused"
 
 
 def test_of_a_long_stack_trace_the_end_is_kept() -> None:
-    """The cause of an error stands at the end of its trace."""
+    """The cause of an error stands at the end of its trace, and what happened at the beginning of its message."""
     record = error_record(ValueError("x" * 2 * MAX_STACKTRACE + " the end"))
     assert record["stacktrace"].startswith("…x")
     assert record["stacktrace"].endswith("x the end\n")
     assert len(record["stacktrace"]) == MAX_STACKTRACE + 1
+    assert record["message"] == "x" * MAX_MESSAGE + "…"
 
 
 class Flaky:

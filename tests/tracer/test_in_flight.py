@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import gc
 import os
 import subprocess
@@ -11,7 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from flightlog.sidecars import read_open_spans, sidecars
+from flightlog.file_lock import try_lock
+from flightlog.sidecars import read_open_spans, read_sidecar, sidecars
 from flightlog.writing.in_flight import InFlight
 from flightlog.writing.span_file import SpanFile
 
@@ -60,13 +62,16 @@ def test_starts_are_listed_until_they_end(tmp_path: Path) -> None:
     assert sidecars(path) == []
 
 
-def test_end_of_a_span_that_is_not_in_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [0, 40_000])
+def test_end_of_a_span_that_is_not_in_the_file(tmp_path: Path, size: int) -> None:
     """A span that ended and was lost or left out is not shown as in flight, from its end on."""
     path = tmp_path / "trace.jsonl"
     file = SpanFile(path)
-    for seq in range(3):
-        file.open_span(seq, start(seq, file.writer_id))
+    for seq in range(4):
+        file.open_span(seq, start(seq, file.writer_id, size=size))
     file.close_span(1, in_file=False)
+    assert open_seqs(path) == [0, 2, 3]
+    file.close_span(3, in_file=False)
     assert open_seqs(path) == [0, 2]
 
 
@@ -203,13 +208,25 @@ def test_dropped_writer_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_hostile_sidecar_is_passed_over(tmp_path: Path) -> None:
-    """Lines of a sidecar that are no starts are passed over."""
-    sidecar = tmp_path / "trace.jsonl.x.open"
-    sidecar.write_bytes(b'\xff\n[1]\n{"ended":[{}, 1, null]}\n{"ended":3}\n' + start(4, "x") + b'\n{"v":1,')
+    """What cannot be read of a sidecar is passed over and said to whoever asks, but for what is still being written."""
+
+    def flaws(sidecar: Path) -> list[str]:
+        reasons: list[str] = []
+        read_sidecar(sidecar, reasons.append)
+        return reasons
+
+    broken, pipe, link = (tmp_path / f"trace.jsonl.{name}.open" for name in "xyz")
+    broken.write_bytes(b'\xff\n[1]\n{"ended":[{}, 1, null]}\n{"ended":3}\n' + start(4, "x") + b'\n{"v":1,')
+    os.mkfifo(pipe)
+    link.symlink_to(broken)
     assert open_seqs(tmp_path / "trace.jsonl") == [4]
-    os.mkfifo(tmp_path / "trace.jsonl.y.open")
-    (tmp_path / "trace.jsonl.z.open").symlink_to(sidecar)
-    assert open_seqs(tmp_path / "trace.jsonl") == [4]
+    assert flaws(broken) == ["a start in it cannot be read"] * 5
+    assert flaws(pipe) == ["it is not a regular file"]
+    assert flaws(link) == [os.strerror(errno.ELOOP)]
+    assert flaws(tmp_path / "gone.open") == []
+    with broken.open("rb") as living:
+        assert try_lock(living.fileno())
+        assert flaws(broken) == []
 
 
 @pytest.mark.parametrize("deaths", [40, 100])

@@ -207,6 +207,29 @@ def test_going_back_to_a_checkpoint_says_each_field_once(tmp_path: Path) -> None
     assert dict(records[-1])["checkpoint_id"] == waiting != first["configurable"]["checkpoint_id"]
 
 
+def test_new_input_at_an_older_checkpoint_says_which() -> None:
+    """A run that the application began there, with input of its own, is known by it: LangGraph tells of no resume."""
+
+    def one(state: Log) -> dict[str, Any]:
+        return {"log": [1]}
+
+    tracer = JsonlTracer()
+    app = graph_of(Log, one, checkpointer=InMemorySaver())
+    app.invoke({"log": []}, config(JsonlTracer()))
+    older = list(app.get_state_history(config(tracer)))[1].config
+    app.invoke({"log": []}, {**older, "callbacks": [tracer]})
+    assert [span.checkpoint_id for span in tracer.spans] == [older["configurable"]["checkpoint_id"]] * 2
+
+
+def test_an_answer_is_recorded_whatever_made_the_graph() -> None:
+    """The input of a root without a mark of LangGraph's, as older versions made graphs, may answer too."""
+    tracer = JsonlTracer()
+    root = uuid4()
+    tracer.on_chain_start(None, Command(resume="yes"), run_id=root, name="payer")
+    tracer.on_chain_end({}, run_id=root)
+    assert tracer.spans[0].resumes == [{"value": "yes"}]
+
+
 async def test_a_static_breakpoint_interrupts_an_async_root() -> None:
     """The same under ainvoke."""
 

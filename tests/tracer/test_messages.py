@@ -84,6 +84,12 @@ def test_every_kind_of_message_is_compact() -> None:
     ]
 
 
+def test_a_message_without_an_id_has_none_among_others() -> None:
+    """An id is not put where there is none, as a null."""
+    messages = [HumanMessage("a", id="h1"), HumanMessage("b")]
+    assert recorded(messages) == [{"type": "human", "content": "a", "id": "h1"}, {"type": "human", "content": "b"}]
+
+
 IMAGE = bytes(range(256)) * 16
 TEXT = base64.b64encode(IMAGE).decode()
 CHIP = {"media_type": "image/png", "bytes": len(IMAGE), "sha256": hashlib.sha256(IMAGE).hexdigest()}
@@ -106,6 +112,29 @@ def test_media_is_a_chip(block: dict[str, Any]) -> None:
     text = orjson.dumps(found).decode()
     assert TEXT[:100] not in text
     assert CHIP in list(values(found[1]))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "base64": "aGk="},
+        {"type": "file", "file_data": "no base64 at all! " * 100},
+        {"type": "file", "data": "data:text/plain," + "hello" * 100},
+        {"type": "note", "note": TEXT},
+        "data",
+    ],
+)
+def test_what_is_no_media_stays(block: Any) -> None:
+    """Neither what is short, nor what is not base64, nor a text that merely could be."""
+    assert recorded(HumanMessage([block]))["content"] == [block]
+
+
+def test_of_very_large_media_the_size_is_enough() -> None:
+    """No hash is taken of what would hold the application up; the size is that of the data, not of its text."""
+    chip = {"media_type": "application/octet-stream", "bytes": 12 * 2**20}
+    assert recorded(HumanMessage([{"type": "file", "data": "A" * 2**24}]))["content"] == [
+        {"type": "file", "data": chip}
+    ]
 
 
 def values(value: Any) -> Any:

@@ -53,13 +53,13 @@ class Textless:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit])
-def test_a_thread_id_without_a_text_harms_nobody(error: type[BaseException]) -> None:
-    """The run is recorded, with the name of the class for its thread."""
+def test_a_thread_or_node_without_a_text_harms_nobody(error: type[BaseException]) -> None:
+    """The run is recorded, with the name of the class for its thread or node."""
     tracer = JsonlTracer()
-    run = uuid4()
-    tracer.on_chain_start(None, {}, run_id=run, name="root", metadata={"thread_id": Textless(error)})
+    run, odd = uuid4(), Textless(error)
+    tracer.on_chain_start(None, {}, run_id=run, name="root", metadata={"thread_id": odd, "langgraph_node": odd})
     tracer.on_chain_end({}, run_id=run)
-    assert [span.thread_id for span in tracer.spans] == [f"{__name__}.Textless"]
+    assert [(span.thread_id, span.node) for span in tracer.spans] == [(f"{__name__}.Textless",) * 2]
     assert is_clean(tracer)
 
 
@@ -111,6 +111,21 @@ def test_one_run_id_open_twice_ends_the_newer_first() -> None:
     assert is_clean(tracer)
 
 
+def test_one_run_id_open_twice_loses_the_older_with_its_parent() -> None:
+    """The older run of an id is closed with the parent that was cancelled; the newer one stays open for its own end."""
+    tracer = JsonlTracer()
+    parent, fixed = uuid4(), uuid4()
+    tracer.on_chain_start(None, {}, run_id=parent, name="parent")
+    for name, above in (("older", parent), ("newer", None), ("newest", None)):
+        tracer.on_chain_start(None, name, run_id=fixed, parent_run_id=above, name=name)
+    tracer.on_chain_error(KeyboardInterrupt(), run_id=parent)
+    for _ in range(3):
+        tracer.on_chain_end({}, run_id=fixed)
+    closed = [("older", "cancelled"), ("parent", "cancelled")]
+    assert statuses(tracer) == [*closed, ("newest", "ok"), ("newer", "ok")]
+    assert is_clean(tracer)
+
+
 def test_a_child_that_ends_after_its_parent_keeps_its_end() -> None:
     """Work that goes on in a thread is recorded with its own result, under its parent."""
     tracer = JsonlTracer()
@@ -153,6 +168,8 @@ def test_children_are_closed_when_their_parent_ends_and_someone_looks() -> None:
     [
         ({"name": "A", "id": ["a", "B"]}, "A"),
         ({"id": ["a", "B"]}, "B"),
+        ({"name": "", "id": ["a", "B"]}, "B"),
+        ({"name": 7, "id": ["a", "B"]}, "B"),
         (None, None), ({}, None), ({"name": None}, None), ({"id": []}, None), ([], None), ("text", None),
     ],
 )  # fmt: skip
@@ -160,8 +177,8 @@ def test_whatever_is_said_to_be_serialized_gives_a_name(serialized: Any, name: s
     """The name is the one told, else the class, else what the run is; LangChain passes None, and others anything."""
     tracer = JsonlTracer()
     pairs: Any = (
-        (lambda run: tracer.on_chain_start(serialized, {}, run_id=run), tracer.on_chain_end),
-        (lambda run: tracer.on_tool_start(serialized, "", run_id=run), tracer.on_tool_end),
+        (lambda run: tracer.on_chain_start(serialized, {}, run_id=run, name=""), tracer.on_chain_end),
+        (lambda run: tracer.on_tool_start(serialized, "", run_id=run, name=7), tracer.on_tool_end),
         (lambda run: tracer.on_retriever_start(serialized, "", run_id=run), tracer.on_retriever_end),
     )
     for start, end in pairs:

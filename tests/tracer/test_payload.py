@@ -48,13 +48,6 @@ def cycle() -> Any:
     return inner
 
 
-def deep(levels: int) -> Any:
-    value: Any = "bottom"
-    for _ in range(levels):
-        value = {"d": value}
-    return value
-
-
 class Color(enum.Enum):
     RED = "red"
 
@@ -201,8 +194,10 @@ def test_models_of_pydantic_v1_are_read_too() -> None:
 def test_cycles_and_depths_end() -> None:
     """A cycle is named where it closes; nesting stops at a depth."""
     assert recorded(cycle()) == [1, {"again": "[cycle]"}]
-    text = orjson.dumps(recorded(deep(100_000))).decode()
-    assert 50 < text.count("{") <= 101
+    for wrap, opening in ((lambda one: {"d": one}, "{"), (lambda one: [one], "[")):
+        for levels in (150, 100_000):
+            text = orjson.dumps(recorded(nested(levels, "bottom", wrap))).decode()
+            assert 50 < text.count(opening) <= 101
 
 
 class Hostile:
@@ -335,6 +330,7 @@ def test_long_strings_are_cut_first() -> None:
     cut = (span.truncated or {})["inputs"]
     whole = orjson.dumps({"id": 7, "text": "é" * 5_000, "list": [1, 2]})
     assert cut == {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    assert (span.chunks, tracer.summary()["chain"].get("streamed", 0)) == (None, 0)
 
 
 def test_a_giant_string_costs_no_giant_copy() -> None:

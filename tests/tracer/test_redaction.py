@@ -58,6 +58,12 @@ def test_secrets_in_tool_calls_and_messages_are_hidden() -> None:
     assert span.inputs["messages"][0]["additional_kwargs"] == {"cookie": REDACTED}
 
 
+def test_the_key_of_messages_can_be_hidden() -> None:
+    """What has a quick way of its own, a state of messages, is hidden by a rule for its key all the same."""
+    (span,) = run({"messages": [HumanMessage(SECRET)]}, redact=["messages"]).spans
+    assert span.inputs == span.output == {"messages": REDACTED}
+
+
 def test_keys_of_ones_own_are_added_and_none_switches_off() -> None:
     """redact= adds one rule or several to the default keys; None hides nothing."""
     (span,) = run({"ssn": "1", "password": "2"}, redact=["SSN"]).spans

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 
 from flightlog import JsonlTracer, read_open_spans, read_spans
-from flightlog.sampling import MAX_HELD_BYTES, Held, Sampler
+from flightlog.sampling import MAX_HELD_BYTES, Held, Sampler, sampling_options
 from tests.faults.agents import converse
 from tests.tracer.graphs import Log, graph_of
 
@@ -40,6 +40,31 @@ def test_share_of_whole_traces(tmp_path: Path) -> None:
         assert tracer.summary()["chain"]["count"] == 900
         assert tracer.stats()["sampled_out"] == 900 - 3 * len(sizes)
         assert tracer.stats()["open"] == 0
+
+
+@pytest.mark.parametrize("share", [0, 0.05, 0.3, 0.9, 1])
+def test_the_share_is_that_of_many_traces(share: float) -> None:
+    """Of ten thousand ids as many are taken as were asked for, give or take a hundred."""
+    sampler = Sampler(share, ())
+    assert sum(sampler.takes(f"trace {n}") for n in range(10_000)) == pytest.approx(
+        10_000 * share, abs=100 * (share % 1 > 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sample", "always_keep", "options"),
+    [
+        (None, None, {}),
+        ("", "", {}),
+        ("0.2", None, {"sample": 0.2}),
+        (None, " error,interrupted, ", {"always_keep": ("error", "interrupted")}),
+    ],
+)
+def test_options_from_outside_are_those_that_are_set(
+    sample: str | None, always_keep: str | None, options: dict[str, Any]
+) -> None:
+    """A variable that is empty or missing sets nothing; statuses have commas between them."""
+    assert sampling_options(sample, always_keep) == options
 
 
 @pytest.mark.parametrize(("share", "count"), [(0, 0), (1, 90)])

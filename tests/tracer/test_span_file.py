@@ -10,7 +10,8 @@ import pytest
 
 from flightlog import read_open_spans, read_spans
 from flightlog.errors import UnreadableError, UsageError
-from flightlog.rotation import prune, rotated_files
+from flightlog.file_lock import try_lock, unlock
+from flightlog.rotation import prune, rotate, rotated_files
 from flightlog.writing.in_flight import LINE_END
 from flightlog.writing.span_file import LOSS_NAME, SpanFile
 from tests.faults.lines import line, numbers
@@ -161,6 +162,19 @@ def test_rotation_by_two_writers_loses_nothing(tmp_path: Path) -> None:
         assert files[n % 2].write(line(n))
     assert numbers(path) == list(range(60))
     assert sum(file.stats()["rotations"] for file in files) == len(rotated_files(path))
+
+
+def test_a_file_is_rotated_by_one_writer_at_a_time(tmp_path: Path) -> None:
+    """Whoever finds another one at it leaves the file where it is, and does not wait."""
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(line(1))
+    with path.open("rb") as one, path.open("rb") as other:
+        assert try_lock(other.fileno())
+        assert rotate(one.fileno(), str(path)) is None
+        unlock(other.fileno())
+        rotated = rotate(one.fileno(), str(path))
+    assert [str(file) for file in rotated_files(path)] == [rotated]
+    assert rotated_files(tmp_path / "gone" / "trace.jsonl") == []
 
 
 def test_no_more_is_deleted_than_the_bound_asks_for(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_the_root_is_recorded_once(called: Runnable[Any, Any], given: Any, tmp_p
     names = [span.name for span in read_spans(path)]
     assert names == [span.name for span in once.spans] * 3
     assert len({span.run_id for span in read_spans(path)}) == len(names)
+    assert {span.status for span in read_spans(path)} == {"ok"}
 
 
 def test_its_stream_is_counted_once() -> None:

@@ -211,10 +211,13 @@ def test_subgraphs_two_deep_nest_with_their_namespaces() -> None:
 def test_what_a_subgraph_holds_is_what_it_is_outside(depth: int) -> None:
     """Routing functions, tasks, sequences of functions, and graphs that code calls, however deep: each by its kind."""
 
+    def add(n: int) -> int:
+        return n + n
+
     @task
     def double(n: int) -> int:
         graph_of(Log, one, name="called").invoke({"log": [n]})
-        return 2 * n
+        return int(RunnableSeq(RunnableCallable(add, name="add"), RunnableCallable(add, name="again")).invoke(n))
 
     @entrypoint()
     def work(n: int) -> int:
@@ -251,11 +254,29 @@ def test_what_a_subgraph_holds_is_what_it_is_outside(depth: int) -> None:
         ("chain", "node", "one", "called"),
         ("chain", "node", "think", "inner"),
         ("chain", "node", "work", "LangGraph"),
+        ("chain", "runnable", "RunnableSeq", "double"),
         ("chain", "runnable", "RunnableSeq", "think"),
+        ("chain", "runnable", "add", "RunnableSeq"),
+        ("chain", "runnable", "again", "RunnableSeq"),
         ("chain", "runnable", "prompt", "RunnableSeq"),
         ("chain", "runnable", "then", "RunnableSeq"),
         ("chain", "task", "double", "work"),
     ]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("LangGraph", "graph"), ("finished", "runnable")])
+def test_a_subgraph_without_a_node_is_known_by_its_name(name: str, kind: str) -> None:
+    """One that has nothing left to do looks as a function does, unless it has the name that LangGraph gives."""
+    there: Any = {"configurable": {"thread_id": "t"}}
+    finished = graph_of(Log, one, name=name, checkpointer=InMemorySaver())
+    finished.invoke({"log": []}, there)
+
+    def again(state: Log) -> Any:
+        return finished.invoke(None, there)
+
+    tracer = JsonlTracer()
+    graph_of(Log, again, name="outer").invoke({"log": []}, {"callbacks": [tracer]})
+    assert ("chain", kind, name, "again") in rows(tracer)
 
 
 def test_an_agent_is_a_graph_from_its_start() -> None:

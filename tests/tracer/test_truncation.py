@@ -41,10 +41,11 @@ def test_long_keys_that_begin_alike_stay_apart() -> None:
     assert list(found.values()) == list(range(len(found)))
 
 
-def test_strings_keep_a_beginning_when_items_are_left_out() -> None:
+@pytest.mark.parametrize(("length", "cut"), [(100, "x" * 64 + "…"), (64, "x" * 64)])
+def test_strings_keep_a_beginning_when_items_are_left_out(length: int, cut: str) -> None:
     """Below 64 characters strings are cut no further: items go instead."""
-    *kept, last = shortened(["x" * 100] * 1_000, 10_000)
-    assert kept == ["x" * 64 + "…"] * len(kept)
+    *kept, last = shortened(["x" * length] * 1_000, 10_000)
+    assert kept == [cut] * len(kept)
     assert last == f"… {1_000 - len(kept)} more"
 
 
@@ -65,6 +66,7 @@ def test_where_nothing_fits() -> None:
     """A bound too small for anything gives an ellipsis, one too small for that null."""
     assert shorten([[[[1, 2], 3], 4], 5], 6) == b'"\xe2\x80\xa6"'
     assert shorten([[[[1, 2], 3], 4], 5], 4) == b"null"
+    assert orjson.loads(shorten([BIG, BIG], 38)) == [BIG, "… 1 more"], "one item does"
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {7: value}], ids=["list", "dict"])

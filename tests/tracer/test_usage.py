@@ -152,6 +152,10 @@ COUNTED = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
     [
         (response(AIMessage("a", response_metadata=REPORTED)), {"token_usage": COUNTED}),
         (response(AIMessage("a"), REPORTED), {"token_usage": COUNTED}),
+        (
+            response(AIMessage("a"), {"usage": {**COUNTED, "total_tokens": 9}}),
+            {"token_usage": {**COUNTED, "total_tokens": 9}},
+        ),
         (response(answer({**USAGE, "total_cost": 0.002})), {"token_usage": USAGE}),
         (response(answer({**USAGE, "total_cost": 0})), {"token_usage": USAGE, "cache_hit": True}),
         (

@@ -11,7 +11,8 @@ from flightlog.span import ANSWER_REFUSED
 
 MAX_STACKTRACE: Final = 16_384
 """Characters kept of a stack trace; its end is kept, because the cause is there."""
-_MAX_MESSAGE: Final = 8_192
+MAX_MESSAGE: Final = 8_192
+"""Characters kept of a message, from its beginning."""
 _CANCELLED: Final = frozenset(("CancelledError", "Cancelled", "GreenletExit"))
 """How asyncio and concurrent.futures, trio and gevent end a task from outside. By name: none need be loaded."""
 
@@ -78,7 +79,7 @@ def _text(error: BaseException) -> str:
         if goes_through(raised):
             raise
         return ""
-    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
+    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"
 
 
 def tool_message_error(output: Any) -> dict[str, str] | None:
@@ -87,4 +88,4 @@ def tool_message_error(output: Any) -> dict[str, str] | None:
         return None
     content = output.content
     text = content if isinstance(content, str) else repr(content)
-    return {"type": "ToolException", "message": text[:_MAX_MESSAGE]}
+    return {"type": "ToolException", "message": text[:MAX_MESSAGE]}
