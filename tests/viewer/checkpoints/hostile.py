@@ -18,6 +18,16 @@ PATHS = (
     "~__pregel_pull, a, node_error_handler, False",
     "",
 )
+SHAPES: dict[str, Any] = {
+    "a list for a type": {"__type__": ["x"]},
+    "a dict for a type": [{"__type__": {}}],
+    "a set of a number": {"__type__": "builtins.set", "items": 7},
+    "closed": {"__type__": "__opaque__", "encoding": [], "nbytes": "x"},
+    "sent": [{"__type__": "langgraph.types.Send", "node": ["x"], "arg": 1}],
+    "a question": [{"__type__": "langgraph.types.Interrupt", "id": {}, "value": {"__type__": []}}],
+    "a message": [{"type": ["ai"], "content": {}, "tool_calls": [{"name": [], "args": 7}]}],
+}
+"""Data of an application that looks like what the decoder makes of objects, and is not."""
 CHECKPOINT_ID = "1f1e4ca7-d8a7-6f44-8000-20fedd937284"
 
 
@@ -77,6 +87,8 @@ def blobs(marker: Path) -> Iterator[tuple[str, str, bytes]]:
         "ts": 7,
     }
     yield "odd keys", "msgpack", ormsgpack.packb(odd, option=ormsgpack.OPT_NON_STR_KEYS)
+    for name, shape in SHAPES.items():
+        yield f"as if decoded: {name}", "msgpack", ormsgpack.packb(shape)
     nested = ormsgpack.packb("end")
     for _ in range(200):
         nested = ormsgpack.packb(ormsgpack.Ext(5, ormsgpack.packb(["os", "system", {"x": 1}]) + nested))

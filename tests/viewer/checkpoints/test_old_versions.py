@@ -1,7 +1,7 @@
 """Databases that older versions of LangGraph wrote: every checkpoint against what that version said about it."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import ormsgpack
@@ -30,10 +30,39 @@ def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path,
 
 
 @pytest.mark.parametrize("module", ["pathlib", "pathlib._local"])
-def test_a_path_is_a_path_whichever_python_wrote_it(module: str) -> None:
+@pytest.mark.parametrize("path", ["/a/b", "/", "a/b", "."])
+def test_a_path_is_a_path_whichever_python_wrote_it(module: str, path: str) -> None:
     """Python 3.13 names another module for the classes of paths than those before and after it."""
-    stored = ormsgpack.packb(ormsgpack.Ext(1, ormsgpack.packb([module, "PosixPath", ["/", "a", "b"]])))
-    assert Decoder().typed("msgpack", stored) == {"__type__": "pathlib.PosixPath", "value": "/a/b"}
+    stored = ormsgpack.packb(ormsgpack.Ext(1, ormsgpack.packb([module, "PosixPath", PurePosixPath(path).parts])))
+    assert Decoder().typed("msgpack", stored) == {"__type__": "pathlib.PosixPath", "value": path}
+
+
+@pytest.mark.parametrize(
+    ("about", "shown"),
+    [
+        (
+            {"id": ["langchain", "schema", "messages", "HumanMessage"], "kwargs": {"content": "q"}},
+            {"type": "human", "content": "q"},
+        ),
+        ({"id": ["a", "B"], "kwargs": {"x": 1}}, {"__type__": "a.B", "x": 1}),
+        ({"id": ["builtins", "set"], "args": [[1, 2]]}, {"__type__": "builtins.set", "items": [1, 2]}),
+        ({"id": ["decimal", "Decimal"], "args": ["1.5"]}, {"__type__": "decimal.Decimal", "value": "1.5"}),
+        ({"id": ["a", "B"], "args": [1, 2]}, {"__type__": "a.B", "__args__": [1, 2]}),
+        ({"id": ["a", "B"], "args": [1], "kwargs": {"x": 2}}, {"__type__": "a.B", "x": 2, "__args__": [1]}),
+        ({"id": ["a", "SecretStr"], "args": ["hush"]}, {"__type__": "a.SecretStr", "__note__": "redacted"}),
+        ({"type": "secret", "id": ["API_KEY"]}, {"__type__": "API_KEY", "__note__": "redacted"}),
+        (
+            {"type": "not_implemented", "id": ["a", "B"], "repr": "B()"},
+            {"__type__": "a.B", "__note__": "not serialized", "repr": "B()"},
+        ),
+        ({"id": []}, {"lc": 1, "type": "constructor", "id": []}),
+        ({"lc": 3, "id": ["a", "B"]}, {"lc": 3, "type": "constructor", "id": ["a", "B"]}),
+        ({"type": "new", "id": ["a", "B"]}, {"lc": 1, "type": "new", "id": ["a", "B"]}),
+    ],
+)
+def test_what_langchains_json_names_is_shown_and_not_made(about: dict[str, Any], shown: Any) -> None:
+    """Objects by their class, what they are and what they were made of; secrets without; any other JSON as it is."""
+    assert Decoder().typed("json", json.dumps({"lc": 1, "type": "constructor", **about}).encode()) == shown
 
 
 Recorded = tuple[str, Path, dict[str, list[Any]]]

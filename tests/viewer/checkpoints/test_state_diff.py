@@ -14,6 +14,10 @@ def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) ->
     return attributed_changes(before, after, writers)
 
 
+SEVEN = {"__type__": "builtins.set", "items": 7}
+CLOSED = {"__type__": "__encrypted__", "nbytes": 1}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -38,6 +42,9 @@ def diff(before: dict[str, Any], after: dict[str, Any], **writers: list[str]) ->
         ({"a": [1, 2, 3]}, {"a": [1, 9, 3]}, [("changed", "a[1]", 2, 9)]),
         ({"a": [1, 2, 3]}, {"a": [1, 3]}, [("removed", "a[1]", 2, None)]),
         ({"a": None}, {"a": None}, []),
+        ({"a": SEVEN}, {"a": {**SEVEN, "items": 8}}, [("changed", "a.items", 7, 8)]),
+        ({"a": CLOSED}, {"a": {"b": 1}}, [("changed", "a", CLOSED, {"b": 1})]),
+        ({"a": CLOSED}, {"a": {**CLOSED, "nbytes": 2}}, [("changed", "a", CLOSED, {**CLOSED, "nbytes": 2})]),
         (
             {"a": [{"id": "x", "n": 1}, {"id": "x"}]},
             {"a": [{"id": "x", "n": 2}, {"id": "x"}]},

@@ -20,8 +20,11 @@ ARGS = "__args__"
 SECRETS = frozenset({"SecretStr", "SecretBytes", "Secret"})
 """Classes whose content is left out."""
 COLLECTIONS = frozenset({"set", "frozenset", "deque"})
+# No sets: a dict of the application's own may have a list where objects have their tag.
 UNORDERED = ("builtins.set", "builtins.frozenset")
 """Tags of values whose items have no order: each process writes them in another one."""
+CLOSED = ("__undecodable__", "__opaque__", "__encrypted__")
+"""Tags of what stands for a blob that is not opened."""
 PATH_MODULES = ("pathlib", "pathlib._local")
 """Where the classes of paths live; the second in Python 3.13 alone."""
 _MESSAGES = {
@@ -51,7 +54,7 @@ def undecodable(reason: str, size: int) -> dict[str, Inert]:
 
 def is_opaque(value: Inert) -> bool:
     """Whether a value stands for a blob whose content is not known: pickled, encrypted, too large or broken."""
-    return isinstance(value, dict) and value.get(TYPE) in {"__undecodable__", "__opaque__", "__encrypted__"}
+    return isinstance(value, dict) and value.get(TYPE) in CLOSED
 
 
 def closed(value: Inert) -> str | None:
@@ -102,9 +105,9 @@ def array_form(dtype: str, shape: list[int], order: str, buffer: bytes) -> dict[
 
 def positional(module: str, name: str, args: list[Inert]) -> dict[str, Inert]:
     """Objects packed as positional arguments; the well-known ones get a readable value."""
-    if module in PATH_MODULES and args and all(isinstance(part, str) for part in args):
-        root, rest = (args[0], args[1:]) if args[0].endswith("/") else ("", args)
-        return {TYPE: f"pathlib.{name}", "value": root + "/".join(rest)}
+    if module in PATH_MODULES and all(isinstance(part, str) for part in args):
+        root, rest = (args[0], args[1:]) if args and args[0].endswith("/") else ("", args)
+        return {TYPE: f"pathlib.{name}", "value": root + "/".join(rest) or "."}
     if (module, name) == ("re", "compile") and len(args) == 2:
         return {TYPE: "re.Pattern", "pattern": args[0], "flags": args[1]}
     if module == "datetime" and len(args) == 3 and all(isinstance(part, int) for part in args):

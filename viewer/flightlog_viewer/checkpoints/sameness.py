@@ -70,7 +70,9 @@ def _elements(value: Any, levels: int) -> dict[str, int] | None:
     if not isinstance(value, dict) or value.get(TYPE) not in UNORDERED or value.keys() != {TYPE, "items"}:
         return None
     items = value["items"]
-    found = {_text(item, levels - 1): index for index, item in enumerate(items)} if isinstance(items, list) else {}
+    if not isinstance(items, list):
+        return None
+    found = {_text(item, levels - 1): index for index, item in enumerate(items)}
     return found if len(found) == len(items) else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Literal, TypeAlias
 
 from flightlog_viewer.checkpoints.inert import TYPE, is_opaque
@@ -54,7 +55,7 @@ def _differences(path: str, before: Any, after: Any, depth: int) -> Iterator[_Di
         yield "added", path, None, after
     elif after is MISSING:
         yield "removed", path, before, None
-    elif is_opaque(before) and is_opaque(after):  # one change, not one of its size
+    elif is_opaque(before) or is_opaque(after):  # one change: what stands for it is no part of the state
         if not same(before, after):
             yield "changed", path, before, after
     elif (sets := _sets(before, after)) is not None:
@@ -96,8 +97,6 @@ def _list_differences(path: str, before: list[Any], after: list[Any], depth: int
             break
         alike += 1
     tail_before, tail_after = before[alike:], after[alike:]
-    if not tail_before and not tail_after:
-        return
     old_ids, new_ids = _ids(tail_before), _ids(tail_after)
     if old_ids is not None and new_ids is not None:
         old_items = dict(zip(old_ids, tail_before, strict=True))
@@ -111,10 +110,8 @@ def _list_differences(path: str, before: list[Any], after: list[Any], depth: int
     while end < min(len(tail_before), len(tail_after)) and same(tail_before[-1 - end], tail_after[-1 - end]):
         end += 1
     tail_before, tail_after = tail_before[: len(tail_before) - end], tail_after[: len(tail_after) - end]
-    for index in range(max(len(tail_before), len(tail_after))):
-        old = tail_before[index] if index < len(tail_before) else MISSING
-        new = tail_after[index] if index < len(tail_after) else MISSING
-        yield from _differences(f"{path}[{alike + index}]", old, new, depth)
+    for index, (old, new) in enumerate(zip_longest(tail_before, tail_after, fillvalue=MISSING), alike):
+        yield from _differences(f"{path}[{index}]", old, new, depth)
 
 
 def _by_id(
