@@ -1,5 +1,7 @@
 """What the names of channels mean, in the layouts of all versions of checkpoints."""
 
+from typing import Any
+
 import pytest
 
 from flightlog_viewer.checkpoints.channels import SENDS, START, Triggers, is_state, sends, triggers_of
@@ -76,3 +78,42 @@ def test_a_known_entrypoint_needs_no_rows() -> None:
     triggers = Triggers()
     triggers.learn({"flow": {START: 1}})
     assert triggers.due({START: 2}, {START: 2}, {"flow": {START: 1}}, ["a task"]) == ["flow"]
+
+
+@pytest.mark.parametrize(
+    ("version", "seen", "is_due"),
+    [
+        (2, 1, True),
+        (2, 2, False),
+        (10, 9, True),
+        ("0002.7", "0001.9", True),
+        ("0001.9", "0001.9", False),
+        (1, None, True),
+        (0, None, False),
+        ("3", 2, True),
+        (2, "3", False),
+    ],
+)
+def test_a_node_is_due_when_its_channel_is_newer_than_what_it_saw(version: Any, seen: Any, is_due: bool) -> None:
+    """Versions are numbers or texts, by the saver; of two kinds in one database the texts are compared."""
+    known = {} if seen is None else {"branch:to:a": seen}
+    due = Triggers().due({"branch:to:a": None}, {"branch:to:a": version}, {"a": known})
+    assert due == (["a"] if is_due else [])
+
+
+@pytest.mark.parametrize(
+    ("channel", "value", "is_due"),
+    [
+        ("join:a+b:c", {"items": ["a", "b"]}, True),
+        ("join:a+b:c", {"items": ["a"]}, False),
+        ("join:a+b:c", {"items": []}, False),
+        ("join:a+b:c", [{"items": ["a", "b"]}, True], True),
+        ("join:a+b:c", [{"items": ["a", "b"]}, False], False),
+        ("branch:to:c", [None, True], True),
+        ("branch:to:c", [None, False], False),
+        ("branch:to:c", None, True),
+    ],
+)
+def test_a_node_that_waits_for_others_is_due_when_they_are_through(channel: str, value: Any, is_due: bool) -> None:
+    """A join waits for all of its nodes; a deferred node until LangGraph releases it, which stands beside the value."""
+    assert Triggers().due({channel: value}, {channel: 1}, {}) == (["c"] if is_due else [])

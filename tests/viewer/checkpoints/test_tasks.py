@@ -67,6 +67,34 @@ def test_a_thread_that_stopped_at_messages_to_a_node(tmp_path: Path) -> None:
     assert last.next == ["work", "work"]
 
 
+def test_messages_whose_rows_have_no_path(tmp_path: Path) -> None:
+    """Which node each went to is told by the ids of their tasks, as older savers left no more."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        builder: Any = StateGraph(Log)
+        for name in ("one", "two"):
+            builder.add_node(name, lambda state, name=name: {"log": [name]})
+        builder.add_conditional_edges(START, lambda state: [Send("one", {}), Send("two", {})], ["one", "two"])
+        builder.compile(checkpointer=saver).invoke({"log": []}, thread("t"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE writes SET task_path = ''")
+    with open_source(path) as source:
+        tasks = [task for step in source.history("t").steps for task in step.tasks if task.kind == "push"]
+    assert [(task.node, task.writes) for task in tasks] == [("one", {"log": ["one"]}), ("two", {"log": ["two"]})]
+
+
+def test_what_a_subgraph_with_a_memory_of_its_own_asks(tmp_path: Path) -> None:
+    """Its namespace has no task's id; the question is told where it was asked all the same."""
+    path = tmp_path / "x.sqlite"
+    inner: Any = StateGraph(Log).add_node("ask", lambda state: {"log": [interrupt("sure?")]}).add_edge(START, "ask")
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        outer: Any = StateGraph(Log).add_node("inner", inner.compile(checkpointer=True)).add_edge(START, "inner")
+        outer.compile(checkpointer=saver).invoke({"log": []}, thread("t"))
+    with open_source(path) as source:
+        [summary] = source.threads()
+    assert [(asked.node, asked.checkpoint_ns, asked.value) for asked in summary.pending] == [("ask", "inner", "sure?")]
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 def test_a_subgraph_that_handed_over(tmp_path: Path, levels: int) -> None:
     """The node whose Command went to the parent has handed over; one that waits or died with its graph has not."""
