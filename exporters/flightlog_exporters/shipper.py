@@ -174,11 +174,11 @@ class Shipper:
                 yield _Item(self._describe(span), line.end if is_last else None, tail)
 
     def _describe(self, span: Span) -> OtelSpan:
-        self._links.remember(span)
         links = self._links.of(span)
         if span.resumes and not links and not self._searched:
-            self._search()
+            self._search(span.start_ns)
             links = self._links.of(span)
+        self._links.remember(span)  # last: it may have asked anew
         wording = self._wording
         described = semconv.describe(
             span,
@@ -190,8 +190,8 @@ class Shipper:
         described.resource = {**wording.resource, **described.resource}
         return described
 
-    def _search(self) -> None:
-        """Look for the questions in what an earlier export has sent already, once."""
+    def _search(self, before_ns: int) -> None:
+        """Look for the questions in what an earlier export has sent already, once; only those asked before a moment."""
         self._searched = True
         for path in self._files:
             if not path.exists():
@@ -200,9 +200,11 @@ class Shipper:
                 for line in file.lines():
                     if b'"interrupts"' in line.data:
                         try:
-                            self._links.remember(Span.from_json(line.data))
+                            span = Span.from_json(line.data)
                         except UnreadableError:
                             continue
+                        if (span.end_ns or 0) <= before_ns:
+                            self._links.remember(span)
 
     def _reject(self, offset: int, reason: str) -> None:
         self.result.rejected += 1

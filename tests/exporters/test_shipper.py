@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,12 +17,13 @@ import pytest
 
 from flightlog.errors import UsageError
 from flightlog_exporters import shipper
-from flightlog_exporters.ids import span_id, trace_id
+from flightlog_exporters.ids import span_id
+from flightlog_exporters.semconv.names import RESUME_LINK
 from flightlog_exporters.ship_state import locked
 from flightlog_viewer.cli.app import main
 from tests.exporters import receiver as answers
 from tests.exporters.receiver import Receiver
-from tests.exporters.shipping import ship, tool_span, write_spans
+from tests.exporters.shipping import MS, ship, tool_span, write_spans
 
 
 def test_only_what_is_new_is_sent(server: Receiver, tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_a_file_that_was_replaced_is_sent_from_its_beginning(server: Receiver, t
 
 
 def test_a_resume_links_to_the_run_it_continues(server: Receiver, tmp_path: Path) -> None:
-    """The link is found by interrupt id or thread, also when the question was sent by an earlier export."""
+    """The question is found by its id, or is the thread's last one before, also when an earlier export sent it."""
     path = tmp_path / "spans.jsonl"
     asked = tool_span(
         1,
@@ -99,25 +101,36 @@ def test_a_resume_links_to_the_run_it_continues(server: Receiver, tmp_path: Path
     )
     by_id = tool_span(2, type="chain", kind="graph", trace_id="run-2", resumes=[{"interrupt_id": "i-1", "value": 1}])
     by_thread = tool_span(3, type="chain", kind="graph", trace_id="run-3", thread_id="t", resumes=[{"value": 1}])
+    asked_again = replace(by_thread, run_id="run-4", status="interrupted", interrupts=[{"id": "i-4"}])
+    at_last = replace(by_thread, run_id="run-5", start_ns=9 * MS)
+    by_older_id = replace(by_id, run_id="run-6", thread_id="t")
     path.write_bytes(asked.to_json() + b"\n")
     ship(server.url, path)
     with path.open("ab") as file:
-        file.write(by_id.to_json() + b"\n" + by_thread.to_json() + b"\n")
+        for span in (by_thread, by_id, asked_again, at_last, by_older_id):
+            file.write(span.to_json() + b"\n")
     ship(server.url, path)
-    first, *resumed = server.spans
-    assert not first.links
-    for span in resumed:
-        (link,) = span.links
-        assert (link.trace_id, link.span_id) == (trace_id("run-1"), span_id("run-1"))
+    found = {span.span_id: span.links for span in server.spans}
+    assert not found.pop(span_id("run-1"))
+    linked = {}
+    for name, (link,) in found.items():
+        linked[name] = link.span_id
+        assert [(one.key, one.value.bool_value) for one in link.attributes] == [(RESUME_LINK, True)]
+    before = {"run-2": "run-1", "run-3": "run-1", "run-4": "run-1", "run-5": "run-4", "run-6": "run-1"}
+    assert linked == {span_id(name): span_id(question) for name, question in before.items()}
 
 
 def test_trace_context_of_a_live_bridge_is_kept(server: Receiver, tmp_path: Path) -> None:
-    """Spans go out under the ids that the bridge gave them while they ran."""
+    """Spans go out under the ids that the bridge gave them while they ran; half of such ids is none."""
     path = tmp_path / "spans.jsonl"
     otel = {"trace_id": "ab" * 16, "span_id": "cd" * 8, "parent_span_id": "ef" * 8}
-    path.write_bytes(tool_span(1, otel=otel, parent_run_id="p").to_json() + b"\n")
+    halves = [{**otel, "trace_id": "ab"}, {**otel, "span_id": "0" * 16}]
+    spans = [tool_span(n, otel=ids, parent_run_id="p") for n, ids in enumerate([otel, *halves])]
+    path.write_bytes(b"".join(span.to_json() + b"\n" for span in spans))
     ship(server.url, path)
-    (span,) = server.spans
+    span, *others = server.spans
+    assert [other.span_id for other in others] == [span_id(one.run_id) for one in spans[1:]]
+    assert {other.parent_span_id for other in others} == {span_id("p")}
     assert span.trace_id.hex() == otel["trace_id"]
     assert span.span_id.hex() == otel["span_id"]
     assert span.parent_span_id.hex() == otel["parent_span_id"]
@@ -146,7 +159,7 @@ def test_a_state_that_is_no_file_is_refused(path: str, reason: str) -> None:
 def test_a_broken_state_file_is_named(tmp_path: Path) -> None:
     """Saved offsets that cannot be read stop the export instead of sending from anywhere."""
     state = tmp_path / "state.json"
-    for text in ("nonsense", "[]", '{"v": 99, "files": []}'):
+    for text in ("nonsense", "[]", '{"v": 99, "files": []}', '{"v": 1, "files": {}}', '{"v": 1}'):
         state.write_text(text)
         with pytest.raises(UsageError, match="delete it"), locked(state):
             pass
