@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NonRecordingSpan, NoOpTracerProvider, SpanContext, StatusCode, TraceFlags
 
 from flightlog import JsonlTracer, UsageError, read_spans
+from flightlog.span import Span
 from flightlog_exporters import OTelBridge, semconv
 from flightlog_exporters.ids import context_of
 from tests.exporters.agent import run_agent
@@ -130,6 +132,17 @@ def test_metrics_count_tokens_and_time(sdk: Sdk) -> None:
     assert duration.count == 2  # type: ignore[union-attr]
     assert (duration.attributes or {})["gen_ai.provider.name"] == "openai"
     meters.shutdown()
+
+
+def test_a_number_of_more_than_64_bits_is_a_text(sdk: Sdk) -> None:
+    """One such number would cost the exporter its whole batch; all others stay numbers."""
+    bridge = OTelBridge(tracer_provider=sdk.provider)
+    span = Span(type="llm", name="m", run_id="r", trace_id="r", start_ns=1, duration_ms=1, status="ok")
+    bridge.on_start(span)
+    bridge.on_end(replace(span, token_usage={"input_tokens": 2**63, "output_tokens": 5}))
+    attributes = sdk.spans()[0].attributes or {}
+    assert attributes["gen_ai.usage.input_tokens"] == str(2**63)
+    assert attributes["gen_ai.usage.output_tokens"] == 5
 
 
 def test_without_a_provider_nothing_happens() -> None:

@@ -13,7 +13,7 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanContext, StatusCode, TraceFlags
 
 from flightlog import JsonlTracer
 from flightlog.span import Span
@@ -175,8 +175,36 @@ def test_the_current_span_answers_as_the_sdk_s_own(sdk: Sdk) -> None:
 
     def ask(value: object) -> str:
         current: Any = copy.copy(trace.get_current_span())
-        return f"{current.name} {current.kind.name} {len(current.attributes)}"
+        return f"{current.name} {current.kind.name} {len(current.attributes)} {current.is_recording()}"
 
     with sdk.tracer.start_as_current_span("request"):
         said = RunnableLambda(ask, name="asked").invoke(1, config(sdk))
-    assert said == "asked INTERNAL 0"
+    assert said == "asked INTERNAL 0 True"
+
+
+def test_what_the_application_says_of_the_current_span_is_said_of_the_run(sdk: Sdk) -> None:
+    """Attributes, events, links and a status set in a run are on its span; afterwards on the one before."""
+
+    def say(where: str) -> str:
+        span = trace.get_current_span()
+        span.set_attribute("where", where)
+        span.set_attributes({"more": where})
+        span.add_event("noted", {"n": 1}, 7)
+        span.add_link(linked, {"why": where})
+        span.record_exception(ValueError(where), {"n": 2}, 8)
+        span.set_status(StatusCode.ERROR, where)
+        span.update_name(f"{where} renamed")
+        span.end()
+        return where
+
+    linked = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
+    with sdk.tracer.start_as_current_span("request"):
+        RunnableLambda(say, name="work").invoke("run", config(sdk))
+        say("request")
+    for where, found in zip(("run", "request"), sdk.spans(), strict=True):
+        assert found.name == f"{where} renamed"
+        assert {"where": where, "more": where}.items() <= dict(found.attributes or {}).items()
+        assert [(event.name, event.timestamp) for event in found.events] == [("noted", 7), ("exception", 8)]
+        assert [dict(event.attributes or {})["n"] for event in found.events] == [1, 2]
+        assert [(link.context, dict(link.attributes or {})) for link in found.links] == [(linked, {"why": where})]
+        assert (found.status.status_code, found.status.description) == (StatusCode.ERROR, where)

@@ -121,6 +121,11 @@ def test_a_request_of_nothing_often_is_refused(running: Running, monkeypatch: py
     status, body = running.post(request, kind=PROTOBUF)
     assert status == 400
     assert b"more than 5,000 spans, events and links in one request" in body
+    # What stands around them, a number of each wire type and a span with something in it, hides none.
+    others = b"\x78\x01" + b"\x79" + bytes(8) + b"\x7d" + bytes(4)
+    whole = inside(1, inside(2, inside(2, IDS) + others)) + others
+    request = whole + request + whole
+    assert running.post(request, kind=PROTOBUF) == (status, body)
     many = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * 6_000 + b"{}]}]}]}"
     assert running.post(many)[0] == 400
     assert not running.path.exists() or not running.path.read_bytes()

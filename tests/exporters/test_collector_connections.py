@@ -31,6 +31,15 @@ def test_half_a_request_is_no_request(running: Running, chunked: bool) -> None:
     assert len(list(read_spans(running.path))) == 2
 
 
+def test_chunks_are_bounded_as_a_whole(running: Running) -> None:
+    """A body that says no length is refused as soon as its chunks are more than one that says it may be."""
+    head = f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {JSON}\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%b\r\n" % (60_000, b" " * 60_000)
+    assert b" 413 " in raw(running, head.encode() + chunk, chunk)
+    assert b" 413 " in raw(running, head.encode() + b"-5\r\n")
+    assert b" 200 " in raw(running, head.encode() + chunk + b"2\r\n{}\r\n0\r\n\r\n")
+
+
 def test_what_follows_a_refusal_is_not_read(running: Running) -> None:
     """The body of a request that was refused is never taken for another request."""
     body = otlp_json.encode([span()])

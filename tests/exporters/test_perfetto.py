@@ -150,8 +150,8 @@ def test_a_sequence_shares_a_track_and_parallel_runs_do_not() -> None:
             chain("second", 30, 40, "root"),
             chain("beside", 35, 40, "root"),
             chain("below", 36, 10, "beside"),
+            chain("outlives", 80, 90, "root"),
             chain("late", 95, 5.5, "root"),
-            chain("outlives", 96, 90, "root"),
         ]
     )
     main_track = track(events, "root")
