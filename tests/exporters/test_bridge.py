@@ -131,6 +131,27 @@ def test_metrics_count_tokens_and_time(sdk: Sdk) -> None:
     (duration,) = metrics["gen_ai.client.operation.duration"].data.data_points
     assert duration.count == 2  # type: ignore[union-attr]
     assert (duration.attributes or {})["gen_ai.provider.name"] == "openai"
+    assert (duration.attributes or {})["gen_ai.response.model"] == "scripted-1"
+    meters.shutdown()
+
+
+def test_metrics_of_a_stream_that_failed() -> None:
+    """It has a time to the first chunk, the time that it took, and what ended it, or another word for that."""
+    reader = InMemoryMetricReader()
+    meters = MeterProvider(metric_readers=[reader])
+    bridge = OTelBridge(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
+    failed = Span(type="llm", name="m", run_id="r", trace_id="r", start_ns=1, duration_ms=3000, status="error")
+    errors: list[Any] = [{"type": "TimeoutError"}, {}]
+    for error in errors:
+        bridge.on_end(replace(failed, error=error, time_to_first_token_ms=500))
+    data = reader.get_metrics_data()
+    assert data is not None
+    metrics = {m.name: m for r in data.resource_metrics for scope in r.scope_metrics for m in scope.metrics}
+    (first,) = metrics["gen_ai.client.operation.time_to_first_chunk"].data.data_points
+    assert (first.count, first.sum) == (2, 1.0)  # type: ignore[union-attr]
+    found: Any = metrics["gen_ai.client.operation.duration"].data.data_points
+    assert {(point.attributes["error.type"], point.sum) for point in found} == {("TimeoutError", 3.0), ("_OTHER", 3.0)}
+    assert not any("gen_ai.response.model" in point.attributes for point in found)
     meters.shutdown()
 
 

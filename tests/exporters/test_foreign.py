@@ -158,6 +158,26 @@ def test_latest_names_are_read() -> None:
     ]
 
 
+def test_tags_parameters_and_plain_texts_of_openinference_are_read() -> None:
+    """What is said to be JSON is opened; a text that merely looks like it stays."""
+    attributes = {
+        "openinference.span.kind": "LLM",
+        "tag.tags": ["a", "b"],
+        "llm.invocation_parameters": '{"temperature":0}',
+        "input.value": '{"q":1}',
+        "input.mime_type": "text/plain",
+        "output.value": '{"a":1}',
+        "output.mime_type": "application/json",
+    }
+    span = to_span(otel(attributes))
+    assert (span.tags, span.model_params, span.inputs, span.output) == (
+        ["a", "b"],
+        {"temperature": 0},
+        '{"q":1}',
+        {"a": 1},
+    )
+
+
 def test_a_span_that_is_not_about_ai_stays_in_the_tree() -> None:
     """An HTTP span becomes a plain runnable with its ids, so that what hangs under it keeps its place."""
     span = to_span(otel({"http.method": "GET"}, name="GET /", parent_span_id=b"p" * 8))

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from flightlog.span import Span
 from flightlog_exporters import semconv
+from flightlog_exporters.otel_span import ERROR, UNSET
 
 SECRET = "what only the two of them know"
 
@@ -133,6 +135,110 @@ def test_token_details_by_the_names_of_every_provider(read: Any, made: Any, coun
     assert [found.get(f"gen_ai.usage.{name}") for name in genai_names] == counts
     openinference = ("prompt_details.cache_read", "prompt_details.cache_write", "completion_details.reasoning")
     assert [found.get(f"llm.token_count.{name}") for name in openinference] == counts
+
+
+CALLED = {"id": "c1", "name": "add"}
+
+
+@pytest.mark.parametrize(
+    ("said", "role", "parts"),
+    [
+        ("hi", "user", [{"type": "text", "content": "hi"}]),
+        (["system", "hi"], "system", [{"type": "text", "content": "hi"}]),
+        ({"role": "critic", "content": "hi"}, "critic", [{"type": "text", "content": "hi"}]),
+        ({"role": "user", "type": "message", "content": "hi"}, "user", [{"type": "text", "content": "hi"}]),
+        ({"type": "human", "data": {"content": "hi"}}, "user", [{"type": "text", "content": "hi"}]),
+        (
+            {"type": "constructor", "id": ["langchain", "AIMessage"], "kwargs": {"content": "hi"}},
+            "assistant",
+            [{"type": "text", "content": "hi"}],
+        ),
+        ({"type": "ai", "content": "", "tool_calls": []}, "assistant", []),
+        (
+            {"type": "ai", "content": [{"type": "tool_use", **CALLED, "input": 1}], "tool_calls": []},
+            "assistant",
+            [{"type": "tool_call", **CALLED, "arguments": 1}],
+        ),
+        (
+            {"type": "ai", "content": [{"type": "tool_use", **CALLED}], "tool_calls": [{**CALLED, "args": 1}]},
+            "assistant",
+            [{"type": "tool_call", **CALLED, "arguments": 1}],
+        ),
+        (
+            {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "add", "arguments": "{}"}}]},
+            "assistant",
+            [{"type": "tool_call", **CALLED, "arguments": "{}"}],
+        ),
+        (
+            {"type": "tool", "content": "3", "tool_call_id": "c1"},
+            "tool",
+            [{"type": "tool_call_response", "id": "c1", "response": "3"}],
+        ),
+        (
+            {"type": "human", "content": [{"type": "image", "base64": "aGk=", "mime_type": "image/png"}, 7, {"x": 1}]},
+            "user",
+            [
+                {"type": "blob", "modality": "image", "mime_type": "image/png", "content": "aGk="},
+                {"type": "text", "content": "7"},
+                {"type": "generic", "x": 1},
+            ],
+        ),
+    ],
+)
+def test_messages_in_every_form_they_are_written_in(said: Any, role: str, parts: list[Any]) -> None:
+    """LangChain's dumps of three kinds, a provider's own dictionaries, pairs and plain texts are one form outside."""
+    found = semconv.attributes_of(span("llm", inputs={"messages": [said]}), conventions="genai", content=True)
+    assert orjson.loads(found["gen_ai.input.messages"]) == [{"role": role, "parts": parts}]
+
+
+def test_what_is_no_model_in_openinference() -> None:
+    """The documents that were found one by one, tool calls and their answers with their ids, and the node of a node."""
+    documents = [{"id": "d1", "page_content": "p", "metadata": {"s": 1}}, {"kwargs": {"page_content": "q"}}, "odd"]
+    found = semconv.attributes_of(span("retriever", output=documents), conventions="openinference", content=True)
+    at = "retrieval.documents."
+    assert {name: value for name, value in found.items() if name.startswith(at)} == {
+        f"{at}0.document.id": "d1",
+        f"{at}0.document.content": "p",
+        f"{at}0.document.metadata": '{"s":1}',
+        f"{at}1.document.content": "q",
+    }
+    talk = [
+        {"type": "ai", "tool_calls": [{**CALLED, "args": {}}]},
+        {"type": "tool", "content": "3", "tool_call_id": "c1"},
+    ]
+    found = semconv.attributes_of(span("llm", inputs={"messages": talk}), conventions="openinference", content=True)
+    assert found["llm.input_messages.0.message.tool_calls.0.tool_call.id"] == "c1"
+    assert found["llm.input_messages.1.message.tool_call_id"] == "c1"
+    for given, node in (
+        (span("node", node="plan"), "plan"),
+        (span("node"), "n"),
+        (span("runnable", node="plan"), None),
+    ):
+        assert semconv.attributes_of(given, conventions="openinference").get("graph.node.id") == node
+
+
+@pytest.mark.parametrize(("latest", "written"), [(False, "cache_creation"), (True, "cache_write")])
+def test_tokens_written_to_a_cache_have_the_name_that_was_chosen(latest: bool, written: str) -> None:
+    """The newest name is there for who asks for it, and then not the older one as well."""
+    found = semconv.describe(CALL, conventions="genai", cache_write=latest).attributes
+    assert {name: count for name, count in found.items() if ".cache_" in name and "read" not in name} == {
+        f"gen_ai.usage.{written}.input_tokens": 2
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"status": "error", "error": {"type": "ValueError", "message": "no"}}, (ERROR, "no")),
+        ({"status": "error", "error": {"type": "ValueError", "message": ""}}, (ERROR, "ValueError")),
+        ({"status": "error"}, (ERROR, "")),
+        ({"status": "interrupted", "error": {"message": "no"}}, (UNSET, "")),
+    ],
+)
+def test_a_failure_says_why(fields: dict[str, Any], expected: tuple[int, str]) -> None:
+    """By its message, or else its type; what is no failure has no status."""
+    found = semconv.describe(span("tool", **fields))
+    assert (found.status, found.status_message) == expected
 
 
 def test_an_answer_from_the_cache_counts_no_tokens() -> None:
