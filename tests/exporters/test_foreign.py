@@ -1,6 +1,7 @@
 """Traces of tests/exporters/agent.py as other projects' instrumentors recorded them (fixtures/make_foreign.py)."""
 
 import dataclasses
+from codecs import BOM_UTF8
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from flightlog import JsonlTracer
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
+from flightlog_exporters import otlp_json
 from flightlog_exporters.otel_span import Event, OtelSpan
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.readers.files import read_file
@@ -176,6 +178,23 @@ def test_tags_parameters_and_plain_texts_of_openinference_are_read() -> None:
         '{"q":1}',
         {"a": 1},
     )
+
+
+@pytest.mark.parametrize("is_document", [False, True])
+def test_a_span_that_cannot_be_read_is_told_by_its_place(tmp_path: Path, is_document: bool) -> None:
+    """The line and the reason are said of a span without a whole id; its neighbours are taken."""
+    whole = otel({"openinference.span.kind": "CHAIN"})
+    lines = [otlp_json.encode([whole]), otlp_json.encode([whole, dataclasses.replace(whole, span_id=b"short")])]
+    path = tmp_path / "spans.json"
+    if is_document:
+        lines = [orjson.dumps(orjson.loads(lines[1]), option=orjson.OPT_INDENT_2)]
+    path.write_bytes(BOM_UTF8 + b"".join(line + b"\n" for line in lines))
+    rejects: list[tuple[int, str]] = []
+    spans = list(read_file(path, lambda offset, reason: rejects.append((offset, reason))))
+    assert len(spans) == len(lines)
+    [(offset, reason)] = rejects
+    assert offset == (0 if is_document else len(BOM_UTF8) + len(lines[0]) + 1)
+    assert reason == "broken OTLP: an id is neither hex nor base64 of its length"
 
 
 def test_a_span_that_is_not_about_ai_stays_in_the_tree() -> None:

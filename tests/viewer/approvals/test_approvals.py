@@ -13,7 +13,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from flightlog_viewer.approvals.approval import Approval, parse_time
-from flightlog_viewer.approvals.databases import database_approvals
+from flightlog_viewer.approvals.databases import database_approvals, whole_picture
 from flightlog_viewer.approvals.merge import merge
 from flightlog_viewer.approvals.span_side import SpanAnswer, SpanQuestion, SpanSide
 from flightlog_viewer.checkpoints import open_source
@@ -242,6 +242,27 @@ def test_regret_is_read_from_the_state(tmp_path: Path) -> None:
         both = database_approvals(source, regret_path="outcome.reverted")
         regrets = {approval.thread_id: regret for approval, regret in both}
     assert regrets == {"a": True, "b": False}
+    picture = whole_picture([str(path)], SpanSide(), regret_path="outcome.reverted")
+    names = {approval.thread_id: approval.interrupt_id for approval in picture.approvals}
+    assert picture.regretted == {names["a"]}
+    assert picture.databases.keys() == set(names.values())
+    assert not whole_picture([str(path)], SpanSide()).regretted
+
+
+def test_a_question_that_was_left_for_another_branch_is_abandoned(tmp_path: Path) -> None:
+    """Who goes back to an earlier step, from where the graph asks anew, is waited for there alone."""
+
+    def work(saver: Any) -> None:
+        graph = refunds().compile(checkpointer=saver)
+        graph.invoke({"amount": 3}, thread("t"))
+        *_, first = graph.get_state_history(thread("t"))
+        graph.invoke(None, first.config)
+
+    approvals = found(record(tmp_path / "x.sqlite", work))
+    assert [(approval.node, approval.status) for approval in approvals] == [
+        ("approve", "abandoned"),
+        ("approve", "pending"),
+    ]
 
 
 @pytest.mark.parametrize("unscoped", [True, False])

@@ -17,6 +17,7 @@ from flightlog.payloads.capture import Capture
 from flightlog_viewer import open_store
 from flightlog_viewer.analysis.question_filter import compile_question_filter
 from flightlog_viewer.analysis.question_line import proposed
+from flightlog_viewer.approvals.approval import Moment, parse_time
 from flightlog_viewer.approvals.databases import database_approvals
 from flightlog_viewer.approvals.places import Key, Place, place_of
 from flightlog_viewer.checkpoints import open_source
@@ -219,3 +220,12 @@ def test_what_a_thread_ran_through_is_not_kept(tmp_path: Path) -> None:
             parent = places.get((step.checkpoint_ns, step.parent_checkpoint_id or ""))
             places[step.checkpoint_ns, step.checkpoint_id] = place_of(step, parent, asks=False)
     assert [(place.state is None, dict(place.made)) for place in places.values()][:-1] == [(True, {})] * 3
+
+
+def test_when_somebody_went_on_at_a_breakpoint_is_known_to_be_between_two_steps(tmp_path: Path) -> None:
+    """Going on unchanged leaves no time of its own: it was after the pause and before what came of it."""
+    at_a_breakpoint(tmp_path, payments(), {"amount": 3}, lambda _, __, run: run(None))
+    with open_source(tmp_path / "c.sqlite") as source:
+        [(approval, _)] = database_approvals(source, breakpoints=["pay"])
+        *_, paused, after = (parse_time(step.ts) for step in source.history("t").steps)
+    assert (approval.asked, approval.answered) == (Moment(paused, paused), Moment(paused, after))

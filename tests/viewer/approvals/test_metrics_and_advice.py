@@ -225,3 +225,19 @@ def test_what_is_not_recorded_is_said() -> None:
     assert "regret" in unknown
     assert "risk score of 10 of 10" in unknown
     assert "4 weeks" in unknown
+    assert "the answer of" not in unknown
+    lost = [approval("lost", "yes", answer_recorded=False), approval("known", "no")]
+    assert "the answer of 1 of 2 answered questions" in advise(lost, 0.4).unknown
+
+
+def test_times_within_a_window() -> None:
+    """A question is not older than its window, nor an answer younger; the lag is as long and as short as they allow."""
+    a, b, c, d = (MONDAY + timedelta(seconds=second) for second in (0, 2, 3, 7))
+    one = approval("q", "yes", asked=Moment(a, c), answered=Moment(b, d))
+    assert (one.asked_at, one.answered_at, one.exact) == (a, d, False)
+    assert (one.lag_min_ms, one.lag_max_ms) == (0, 7000)
+    apart = approval("q", "yes", asked=Moment(a, b), answered=Moment(c, d))
+    assert (apart.lag_min_ms, apart.lag_max_ms) == (1000, 7000)
+    half = approval("q", "yes", asked=Moment(None, c), answered=Moment(d, None))
+    assert (half.asked_at, half.answered_at) == (c, d)
+    assert (half.lag_min_ms, half.lag_max_ms) == (4000, None)

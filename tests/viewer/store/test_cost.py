@@ -138,6 +138,7 @@ def test_own_prices_of_one_provider(tmp_path: Path) -> None:
     book = PriceBook(prices)
     found = {provider: book.prices(provider, "house-7b", None, NOON, NOON) for provider in ("mine", "other", None)}
     assert {provider: price.units["input"] for provider, [price] in found.items()} == {"mine": 1, "other": 2, None: 2}
+    assert [price.units["input"] for price in book.prices("mine", "boathouse-7b", None, NOON, NOON)] == [2]
 
 
 def test_a_price_for_each_request(tmp_path: Path) -> None:
@@ -153,12 +154,25 @@ def test_a_price_for_each_request(tmp_path: Path) -> None:
     assert cost > 0.01
 
 
-def test_unreadable_own_prices(tmp_path: Path) -> None:
-    """A price file with a mistake is refused with a sentence that names it."""
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[price]]\nmodel = "a"\ninput_mtoken = 1\n', "`input_mtoken` of a is not a price"),
+        ('[[price]]\nmodel = "a"\ninput_mtok = -1\n', "`input_mtok` of a is not a price"),
+        ("[[price]]\ninput_mtok = 1\n", "each with a `model`"),
+        ("price = 1\n", "each with a `model`"),
+        ("price = [1]\n", "each with a `model`"),
+        ("no prices", "cannot be read"),
+    ],
+)
+def test_unreadable_own_prices(tmp_path: Path, text: str, said: str) -> None:
+    """A price file with a mistake is refused with a sentence that names it; one without prices has none."""
     prices = tmp_path / "prices.toml"
-    prices.write_text('[[price]]\nmodel = "a"\ninput_mtoken = 1\n')
-    with pytest.raises(UnreadableError, match="input_mtoken"):
+    prices.write_text(text)
+    with pytest.raises(UnreadableError, match=said):
         PriceBook(prices)
+    prices.write_text("")
+    PriceBook(prices)
 
 
 def test_prices_change_with_time() -> None:
