@@ -28,7 +28,7 @@ def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator
         if not line.isspace():
             broken = partial(reject, offset)
             try:
-                spans = otlp_json.decode(line.removeprefix(BOM_UTF8) if offset == 0 else line, broken)
+                spans = otlp_json.decode(line.removeprefix(BOM_UTF8), broken)
             except UnreadableError as error:
                 broken(str(error))
             else:

@@ -12,7 +12,7 @@ from langgraph.types import interrupt
 from flightlog import JsonlTracer
 from flightlog_viewer import open_store
 from flightlog_viewer.approvals.merge import merge
-from flightlog_viewer.approvals.span_side import SpanPause, SpanSide, span_answers, span_pauses
+from flightlog_viewer.approvals.span_side import SpanPause, SpanSide, span_answers, span_pauses, span_questions
 from tests.viewer.span_lines import SpanLines
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -127,3 +127,16 @@ def test_a_question_without_a_thread_waits_for_nobody(tmp_path: Path, inner_thre
         [noted] = store.query("doctor_unanswerable")
     assert found == (("pending", inner_thread) if inner_thread else ("abandoned", ""))
     assert noted["count"] == (0 if inner_thread else 1)
+
+
+@pytest.mark.parametrize("text", ["{", "7", "null", '{"id":"a"}', '[7, null, {"id":5}, {}, []]', "[" * 100_000])
+def test_malformed_questions_and_answers_are_passed_over(text: str) -> None:
+    """A line of somebody else's may hold anything where questions and answers stand; what is whole beside it counts."""
+    row: dict[str, Any] = {"thread_id": "t", "node": "n", "checkpoint_ns": "n:1", "checkpoint_id": None, "task_id": "1"}
+    row |= {"trace_id": "r", "end_time": NOON, "start_time": NOON, "refused_by": ["1"], "metadata": text}
+    good = {**row, "interrupts": '[7, {"id":"a","value":1}]', "resumes": '[{"interrupt_id":"a","value":2}]'}
+    bad = {**row, "interrupts": text, "resumes": text}
+    asked, answered = list(span_questions([bad, good])), list(span_answers([bad, good], [bad, good]))
+    assert [(question.interrupt_id, question.question) for question in asked] == [("a", 1)]
+    assert (answered[-1].interrupt_id, answered[-1].answer, answered[-1].refused) == ("a", 2, True)
+    assert all(answer.interrupt_id is None for answer in answered[:-1])
