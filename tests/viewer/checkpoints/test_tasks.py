@@ -95,6 +95,22 @@ def test_what_a_subgraph_with_a_memory_of_its_own_asks(tmp_path: Path) -> None:
     assert [(asked.node, asked.checkpoint_ns, asked.value) for asked in summary.pending] == [("ask", "inner", "sure?")]
 
 
+def test_a_thread_that_died_in_a_subgraph_behind_its_answer(tmp_path: Path) -> None:
+    """The graph around it still holds the question, which has its answer: nobody is waited for."""
+    path = tmp_path / "x.sqlite"
+    with SqliteSaver.from_conn_string(str(path)) as saver:
+        inner: Any = StateGraph(Log).add_node("ask", lambda state: {"log": [interrupt("sure?")]})
+        inner.add_node("end", lambda state: sys.exit(1)).add_edge(START, "ask").add_edge("ask", "end")
+        outer: Any = StateGraph(Log).add_node("inner", inner.compile()).add_edge(START, "inner")
+        graph = outer.compile(checkpointer=saver)
+        graph.invoke({"log": []}, thread("t"))
+        with suppress(SystemExit):
+            graph.invoke(Command(resume="yes"), thread("t"), durability="sync")
+    with open_source(path) as source:
+        [summary] = source.threads()
+    assert (summary.status, list(summary.pending)) == ("paused_or_running", [])
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 def test_a_subgraph_that_handed_over(tmp_path: Path, levels: int) -> None:
     """The node whose Command went to the parent has handed over; one that waits or died with its graph has not."""
