@@ -1,6 +1,7 @@
 """`flightlog view --serve`: the viewer in a real browser, and everything that must not get in."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -82,6 +83,31 @@ async def test_a_browser_is_told_when_its_viewer_or_the_server_ends(tmp_path: Pa
             assert await asyncio.wait_for(told(gone), 30) == aiohttp.WSCloseCode.OK
             assert not waits.done()
         assert await asyncio.wait_for(waits, 10) == aiohttp.WSCloseCode.OK
+
+
+def test_a_viewer_whose_server_was_killed_ends(tmp_path: Path) -> None:
+    """Its pipes break, and it does not go on drawing for nobody."""
+    with subprocess.Popen(
+        flightlog("view", str(support_file(tmp_path / "s.jsonl", 2)), "--no-cache"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver", "COLUMNS": "80", "ROWS": "24"},
+    ) as viewer:
+        try:
+            assert viewer.stdin is not None
+            assert viewer.stdout is not None
+            assert viewer.stderr is not None
+            shown = b""
+            while b"2 traces" not in shown:
+                more = os.read(viewer.stdout.fileno(), 65_536)
+                assert more, shown
+                shown += more
+            for pipe in (viewer.stdin, viewer.stdout, viewer.stderr):
+                pipe.close()
+            viewer.wait(20)
+        finally:
+            viewer.kill()
 
 
 async def test_without_the_token_or_from_elsewhere_there_is_nothing(tmp_path: Path) -> None:

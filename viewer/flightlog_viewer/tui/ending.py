@@ -1,4 +1,4 @@
-"""The end of an application that is told to go, by a signal or by a terminal that hangs up.
+"""The end of an application that is told to go, by a signal or by a terminal or a server that hangs up.
 
 A handler that raises would raise in the middle of Textual's loop, and leave threads behind that keep the process for
 ever: the one that reads keys, or a worker whose answer nobody takes any more. So the application is left as with its
@@ -57,10 +57,11 @@ def run(app: App[_T]) -> _T | None:
 
 
 def end_with_the_terminal() -> None:
-    """From now on, end as if told to when the terminal hangs up.
+    """From now on, end as if told to when the terminal hangs up, or the server that stands for one is no more.
 
     SIGHUP has mostly ended everything by then, but not under ``nohup``, nor where the terminal is not the controlling
-    one: there Textual would read the end of its input again and again, and keep a core busy.
+    one: there Textual would read the end of its input again and again, and keep a core busy. Of a server that was
+    killed nothing tells but its pipes.
     """
     told = threading.excepthook
 
@@ -76,12 +77,16 @@ def end_with_the_terminal() -> None:
 
 def _wait_for_hang_up() -> None:
     stdin = sys.__stdin__
-    if stdin is None or not stdin.isatty() or not hasattr(select, "poll"):
+    if stdin is None or not hasattr(select, "poll"):
         return
-    terminal = select.poll()
-    terminal.register(stdin.fileno(), 0)  # a hang-up is always told of
-    if any(event & select.POLLHUP for _, event in terminal.poll()):
-        time.sleep(_AFTER_SIGHUP_S)
+    is_terminal = stdin.isatty()
+    if not is_terminal and not os.environ.get("TEXTUAL_DRIVER"):  # keys come from elsewhere
+        return
+    other_end = select.poll()
+    other_end.register(stdin.fileno(), 0)  # a hang-up is always told of
+    if any(event & select.POLLHUP for _, event in other_end.poll()):
+        if is_terminal:
+            time.sleep(_AFTER_SIGHUP_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
 
