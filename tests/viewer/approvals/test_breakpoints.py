@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, StateUpdate
 
 from flightlog import JsonlTracer
 from flightlog.payloads.capture import Capture
@@ -167,6 +167,17 @@ def test_a_mended_failure_is_no_question(mended: Any, expected: list[Any], tmp_p
         compiled.update_state(here, mended)
         compiled.invoke(None, here)
     assert told(tmp_path, "node, decision") == expected
+
+
+def test_a_thread_that_is_copied_asks_nobody(tmp_path: Path) -> None:
+    """A thread made of another one's input and updates, as LangGraph's API copies them, stopped before no node."""
+    with SqliteSaver.from_conn_string(str(tmp_path / "c.sqlite")) as saver:
+        graph = payments().compile(checkpointer=saver)
+        copied: Any = {"configurable": {"thread_id": "t"}}
+        given = StateUpdate({"amount": 3, "approved": False}, "__input__")
+        graph.bulk_update_state(copied, [[given], [StateUpdate({"amount": 3}, "plan")]])
+        graph.invoke(None, copied)
+    assert told(tmp_path, "node, decision") == []
 
 
 def test_a_node_that_was_let_run_and_failed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, at, breakpoint_id, parse_time
 from flightlog_viewer.approvals.decisions import classify, turns_call_down
 from flightlog_viewer.approvals.places import Followers, Key, Place, Places
+from flightlog_viewer.checkpoints.channels import START
 from flightlog_viewer.checkpoints.inert import Inert
 
 
@@ -85,10 +86,11 @@ def _resumed(places: Places, children: Followers, updates: Sequence[Key]) -> Pla
 def _ended_by_hand(place: Place, updates: Sequence[Place], went_on: Place | None) -> bool:
     """Whether an update_state tells that a step was a pause which somebody ended.
 
-    A copied checkpoint that goes on after an update is time travel: nobody was asked there. Nor was anybody where a
-    node failed and its state was mended, unless what was written is a verdict: a node may fail until there is one.
+    A copied checkpoint that goes on after an update is time travel: nobody was asked there. Nor was anybody before the
+    first node, where a thread is copied update by update (``bulk_update_state``), or where a node failed and its state
+    was mended, unless what was written is a verdict: a node may fail until there is one.
     """
-    if went_on is None or place.source == "fork":
+    if went_on is None or place.source == "fork" or START in place.next:
         return False
     return not place.failed or classify(_together(update.update for update in updates)) in ("approve", "reject")
 
