@@ -38,8 +38,8 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def agent(model: ScriptedModel, *, is_async: bool = False) -> Any:
-    """A ReAct-shaped graph: model -> tools -> model."""
+def agent(model: ScriptedModel, *further: Any, is_async: bool = False) -> Any:
+    """A ReAct-shaped graph: model -> tools -> model; it can add, and what further tools do."""
 
     def think(state: MessagesState) -> dict[str, Any]:
         return {"messages": [model.invoke(state["messages"])]}
@@ -49,7 +49,7 @@ def agent(model: ScriptedModel, *, is_async: bool = False) -> Any:
 
     graph: Any = StateGraph(MessagesState)
     graph.add_node("model", athink if is_async else think)
-    graph.add_node("tools", ToolNode([add]))
+    graph.add_node("tools", ToolNode([add, *further]))
     graph.add_edge(START, "model")
     graph.add_conditional_edges("model", tools_condition)
     graph.add_edge("tools", "model")

@@ -4,6 +4,7 @@ A raw handler, not LangChain's ``BaseTracer``: that one copies every payload and
 here raises into the application.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -13,6 +14,8 @@ from flightlog.events import usage
 from flightlog.events.failure import tool_message_error
 from flightlog.events.kinds import chain_kind
 from flightlog.events.names import run_name
+from flightlog.events.no_such_tool import no_such_tools
+from flightlog.events.runs import OpenRun
 from flightlog.payloads.plain import text_of
 from flightlog.recorder import NOTHING, Recorder
 from flightlog.span import Kind
@@ -68,7 +71,18 @@ class Callbacks(BaseCallbackHandler):
         now = self._now()
         try:
             run = self._runs.open.get(run_id.int)
-            fields = self._decision(outputs) if run is not None and run.type == "llm" else None
+            fields = None
+            if run is not None:
+                if run.kind == "node":
+                    try:
+                        answers = no_such_tools(outputs)
+                    except Exception as error:
+                        self._caught("on_chain_end", error)
+                    else:
+                        if answers:
+                            self._no_such_tools(answers, run_id, run)
+                elif run.type == "llm":
+                    fields = self._decision(outputs)
             self._recorder.end(run_id, "ok", now, outputs, fields, parent_key=parent_run_id)
         except Exception as error:
             self._caught("on_chain_end", error)
@@ -286,6 +300,17 @@ class Callbacks(BaseCallbackHandler):
         except Exception as error:
             self._caught("on_chain_end", error)
             return None
+
+    def _no_such_tools(self, answers: Iterable[Any], run_id: UUID, node: OpenRun) -> None:
+        """Record calls of tools that do not exist, below the node that answered them."""
+        about = node.place.as_metadata()
+        for answer in answers:
+            own = uuid4()
+            fields: dict[str, Any] = {"tool_call_id": answer.tool_call_id}
+            run = self._recorder.start("tool", own, run_id, answer.name, None, about, None, None, fields)
+            if run is not None:
+                run.inputs = None  # they stand in the call, which the node was given
+            self._recorder.end(own, "error", self._now(), answer, {"error": tool_message_error(answer)}, type_="tool")
 
     def _tool_answer(self, output: Any, run_id: UUID) -> dict[str, Any]:
         """What a tool's answer says of the call; nothing where it cannot be asked."""

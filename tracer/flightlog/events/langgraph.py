@@ -63,6 +63,17 @@ class Place:
         self.json = more(self.fields)
         """The same as they stand behind others."""
 
+    def as_metadata(self) -> dict[str, Any]:
+        """What it was made of, as far as fields tell."""
+        get = self.fields.get
+        return {
+            "thread_id": self.thread,
+            "langgraph_checkpoint_ns": self.namespace,
+            "langgraph_node": get("node"),
+            "langgraph_step": get("step"),
+            "checkpoint_id": self.checkpoint,
+        }
+
 
 def _graph_fields(thread: Any, node: Any, step: Any, namespace: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {}
