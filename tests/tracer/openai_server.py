@@ -1,4 +1,4 @@
-"""A server of chat completions and decisions on a free loopback port, answering from a script."""
+"""A server of chat completions, responses and decisions on a free loopback port, answering from a script."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 class Server:
     """``script`` holds what comes next: a message, a status code to refuse with, or ``"break"`` for a cut stream.
 
-    For decisions it holds the body of the answer.
+    For responses and decisions it holds the body of the answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -55,6 +55,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(answer, {"error": {"message": "slow down", "type": "rate_limit", "code": None}})
         elif self.path.endswith("/decisions"):
             self._send(200, {"model": "gpt-judge-0613", **answer})
+        elif self.path.endswith("/responses"):
+            self._send(200, {"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-test-0613", **answer})
         elif request.get("stream"):
             self._stream(answer, request)
         else:

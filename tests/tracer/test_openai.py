@@ -54,6 +54,20 @@ def one(tracer: JsonlTracer) -> Any:
     return span
 
 
+def test_an_answer_of_the_responses_api_that_breaks_off(server: Server) -> None:
+    """It has no finish reason, and says beside the answer why it is incomplete."""
+    part = {"type": "output_text", "text": "Once upon", "annotations": []}
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "status": "incomplete", "content": [part]}
+    rest = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+    whole = {"status": "completed", "output": [{**said, "status": "completed"}], **rest}
+    broken = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": [said], **rest}
+    server.script = [broken, whole]
+    tracer = JsonlTracer()
+    for _ in range(2):
+        model(server, use_responses_api=True).invoke("tell me a story", {"callbacks": [tracer]})
+    assert [span.finish_reason for span in tracer.spans] == ["max_output_tokens", None]
+
+
 def test_a_plain_call(server: Server) -> None:
     """Model asked and answered, provider, parameters, usage with details, finish reason and ids."""
     server.script = [text("hello")]

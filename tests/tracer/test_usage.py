@@ -1,6 +1,7 @@
 """Tokens, times and models: what was reported, never a guess."""
 
 import warnings
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ DETAILED: Any = {
     "input_token_details": {"cache_read": 64, "audio": 0},
     "output_token_details": {"reasoning": 32},
 }
+
+
+class Blocked(StrEnum):
+    """Why a prompt was not let through, as google-genai says it."""
+
+    FORBIDDEN = "PROHIBITED_CONTENT"
 
 
 def answer(usage: Any, **metadata: Any) -> AIMessage:
@@ -177,6 +184,11 @@ COUNTED = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
             {"finish_reason": "a"},
         ),
         (response(AIMessage("a", response_metadata={"stop_reason": "end_turn"})), {"finish_reason": "end_turn"}),
+        (
+            response(AIMessage("", response_metadata={"prompt_feedback": {"block_reason": Blocked.FORBIDDEN}})),
+            {"finish_reason": "PROHIBITED_CONTENT"},
+        ),
+        (response(AIMessage("", response_metadata={"prompt_feedback": {"block_reason": 4}})), {}),
         (response(AIMessage("a"), service_tier="flex"), {"service_tier": "flex"}),
         (response(AIMessage("a", response_metadata={"model_provider": "openai"})), {"provider": "openai"}),
         (response(AIMessage("a", response_metadata={"model_name": 7, "id": ["x"]})), {}),

@@ -46,11 +46,23 @@ def test_a_question(question: Any, line: str) -> None:
         (True, "true"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "x"}}]},
          '{"decisions":[{"type":"edit","edited_action":{"name":"x"}}]}'),
+        ({"decisions": [{"type": "edit", "edited_action": {"name": "pay", "args": {"to": "ana"}}}]},
+         "edit: pay(to: ana)"),
+        ([{"type": "edit", "args": {"action": "pay", "args": {"to": "ana"}}}], "edit: pay(to: ana)"),
+        ({"decisions": [{"type": "respond", "message": "paid it"}]}, "respond: paid it"),
+        ([{"type": "response", "args": "paid it"}], "respond: paid it"),
+        ({"decisions": [{"type": "edit", "edited_action": {"name": "pay", "args": {"to": "ana"}}},
+                        {"type": "reject", "message": "no"}, {"type": "approve"}, {"type": "approve"}]},
+         "edit: pay(to: ana), reject: no, approve"),
+        ({"decisions": [{"type": "approve"}, {"type": "new"}]}, '{"decisions":[{"type":"approve"},{"type":"new"}]}'),
+        ({"decisions": []}, '{"decisions":[]}'),
+        ({"type": "respond"}, '{"type":"respond"}'),
         ({"amount": 6}, '{"amount":6}'),
+        ({"text": "x" * 90}, '{"text":"' + "x" * 70 + "…"),
     ],
 )  # fmt: skip
 def test_an_answer(answer: Any, line: str) -> None:
-    """A decision in a word with its reason; a plain value, an edit and what no usual word tells as they are."""
+    """A decision in a word with its reason or what is done instead; a plain value, and what no word tells, as it is."""
     assert answered(answer) == line
 
 

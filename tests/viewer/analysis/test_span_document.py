@@ -62,6 +62,14 @@ def test_a_refusal_is_shown(answer: dict[str, Any]) -> None:
     assert [(block.text, block.tone) for block in blocks][1:] == [("refused", "error"), ("I cannot.", "")]
 
 
+def test_an_answer_that_breaks_off_says_so() -> None:
+    """Why a model stopped stands above its answer, but not where it came to its end."""
+    for reason, said in (("length", ["finish: length"]), ("STOP", []), (None, [])):
+        span = {"status": "ok", "name": "gpt", "finish_reason": reason}
+        shown = texts([block for block, _ in document("Messages", span, {}, {}, {}).visible])
+        assert [line for line in shown if "finish" in line] == said
+
+
 def test_a_long_text_takes_its_rows_on_the_screen() -> None:
     """One line of a hundred thousand characters does not open by itself among other fields."""
     blocks = open_within(json_blocks({"page": "<p>" + "word " * 80 * OPEN_LINES, "short": "yes"}))

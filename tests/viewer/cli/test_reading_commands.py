@@ -146,8 +146,21 @@ def test_a_summary_in_words(run: Run, spans: str) -> None:
     shown = run("summary", spans)
     assert "10 spans in 2 traces, 2 failed (in 1 trace), 1 trace stopped to ask a human" in shown
     assert "2 model calls, 120 tokens (100 in, 20 out), " in shown
-    assert "1 call without usage (set stream_usage=True)" in shown
+    assert "1 call without usage (see flightlog doctor)" in shown
     assert "\x1b" not in shown
+
+
+def test_the_end_of_a_span_is_explained(run: Run, tmp_path: Path) -> None:
+    """A run that brought an answer and asks again says both, and a model that was cut short says why it stopped."""
+    lines = SpanLines()
+    asks: dict[str, Any] = {"interrupts": [{"id": "i1", "value": "sure?"}], "resumes": [{"value": "go on"}]}
+    lines.add("root", None, 0, kind="graph", status="interrupted", **asks)
+    for run_id, reason in (("long", "max_tokens"), ("whole", "END_TURN")):
+        lines.add(run_id, "root", 1, type="llm", name=run_id, finish_reason=reason)
+    shown = run("show", "root", str(lines.write(tmp_path / "s.jsonl"))).splitlines()
+    assert shown[2].endswith('  answered "go on", then asks "sure?"')
+    assert shown[3].endswith("  finish: max_tokens")
+    assert "finish" not in shown[4]
 
 
 def test_what_is_known_of_a_cost_is_shown(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ _PARAMS_LEFT_OUT: Final = frozenset(
     ("_type", "model", "model_name", "tools", "functions", "messages", "stream", "stop", "input", "extra_headers")
 )
 _FINISH: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+_CUT_SHORT: Final = (("incomplete_details", "reason"), ("prompt_feedback", "block_reason"))
+"""Where OpenAI's Responses API and Gemini say why an answer breaks off, or is empty because the prompt was blocked."""
 _COUNTS: Final = frozenset((int, float))
 _LOCAL_IDS: Final = ("lc_run-", "run-")
 """How ids begin that LangChain made itself."""
@@ -55,6 +57,8 @@ def response_fields(result: Any) -> dict[str, Any]:
         _put(fields, "provider", (about, "model_provider"))
         _put(fields, "service_tier", (about, "service_tier"), (whole, "service_tier"))
         _put(fields, "finish_reason", (info, *_FINISH), (about, *_FINISH))
+        if "finish_reason" not in fields and (reason := _cut_short(about)) is not None:
+            fields["finish_reason"] = reason
         _put(fields, "response_id", (about, "id"), (whole, "id"))
     identity = getattr(message, "id", None)
     if isinstance(identity, str) and identity:
@@ -156,6 +160,15 @@ def _put(fields: dict[str, Any], name: str, *sources: tuple[Any, ...]) -> None:
                 if isinstance(value, str) and value:
                     fields[name] = value
                     return
+
+
+def _cut_short(about: dict[str, Any]) -> str | None:
+    """Why there is no whole answer, where no finish reason says so."""
+    for name, key in _CUT_SHORT:
+        reason = _dict(about.get(name)).get(key)
+        if isinstance(reason, str) and reason:
+            return reason
+    return None
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -22,6 +22,11 @@ _ELICITATION: Final = "mcp_elicitation"
 _DECIDES: Final = ("type", "decision", "action", "verdict", "choice", "approved", "answer", "status")
 """Fields of an answer that tell what it means."""
 _DEPTH: Final = 4
+_ANSWER: Final = 80
+"""Characters of an answer as JSON."""
+_EDITS: Final = ("edited_action", "args")
+_RESPONDS: Final = ("respond", "response")
+_SAID: Final = ("message", "args")
 _REQUESTS: Final = ("action_request", "action_requests", "review_configs")
 
 
@@ -62,13 +67,39 @@ def _short(value: Any) -> str:
 
 
 def answered(answer: Any) -> str:
-    """``approve``, ``reject: too late``; JSON for a plain value and for what the usual words do not tell."""
+    """``approve``, ``reject: too late``, ``edit: refund(id: 9)``, ``respond: it is done``, those of several calls each.
+
+    JSON for a plain value and for what the usual words do not tell.
+    """
     if (words := closed(answer)) is not None:
         return words
-    if not isinstance(answer, Mapping | list) or (decision := classify(answer)) not in ("approve", "reject"):
-        return to_json(answer)[:80]
-    why = notes(answer)
-    return decision if why is None else f"{decision}: {preview(why, 60)}"
+    decisions = answer.get("decisions") if isinstance(answer, Mapping) else answer
+    if isinstance(decisions, list) and len(decisions) > 1:
+        said = [_decided(one) for one in decisions[:20]]
+        if None not in said:
+            return ", ".join(dict.fromkeys(line for line in said if line is not None))
+    line = _decided(decisions[0] if isinstance(decisions, list) and len(decisions) == 1 else answer)
+    if line is not None:
+        return line
+    whole = to_json(answer)
+    return whole if len(whole) <= _ANSWER else f"{whole[: _ANSWER - 1]}…"
+
+
+def _decided(answer: Any) -> str | None:
+    """A decision in a word, with its reason or what is done instead; None for what is not told so."""
+    if not isinstance(answer, Mapping | list):
+        return None
+    if (decision := classify(answer)) in ("approve", "reject"):
+        why = notes(answer)
+        return decision if why is None else f"{decision}: {preview(why, 60)}"
+    if not isinstance(answer, Mapping):
+        return None
+    if decision == "edit":
+        edits = (answer[key] for key in _EDITS if isinstance(answer.get(key), Mapping))
+        call = next((line for edit in edits if (line := _call(edit)) is not None), None)
+        return None if call is None else f"edit: {call}"
+    said = next((answer[key] for key in _SAID if isinstance(answer.get(key), str)), None)
+    return f"respond: {preview(said, 60)}" if answer.get("type") in _RESPONDS and said is not None else None
 
 
 def allowed(question: Any, schema: Any = None) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, Document, gap, heading, json_blocks, open_within, text_blocks
+from flightlog_viewer.analysis.finish import cut_short
 from flightlog_viewer.analysis.messages import Message, ToolSpan, message_blocks, messages
 from flightlog_viewer.analysis.times import wall
 
@@ -96,6 +97,8 @@ def _head(span: Mapping[str, Any], marks: Mapping[str, str], tz: tzinfo) -> list
         blocks += _stack(str(error.get("stacktrace") or "").rstrip("\n"))
     if status == "unfinished":
         blocks.append(Block("its process died before the end: this is what it was doing", "error"))
+    if (reason := cut_short(span.get("finish_reason"))) is not None:
+        blocks.append(Block(reason, "wait"))
     for question in _list(span.get("interrupts")):
         blocks += [heading("stopped to ask a human", "wait")]
         blocks += open_within(json_blocks(question.get("value"), "question", depth=0), _QUESTION_LINES)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import orjson
 
+from flightlog_viewer.analysis.finish import cut_short
 from flightlog_viewer.analysis.question_line import answered, asked
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,14 +44,18 @@ def microseconds(moment: datetime) -> int:
 
 
 def remark(span: dict[str, Any], *, alone: bool = False) -> str:
-    """What explains the status in one line: the error, the question, the answer; ``alone``: nothing ran inside."""
+    """What explains the end in one line: the error, the question, the answer, or why a model was cut short.
+
+    ``alone``: nothing ran inside.
+    """
     if span["error"]:
         return f"{span['error'].get('type') or ''}: {span['error'].get('message') or ''}".removeprefix(": ")[:200]
+    brought = f"answered {_each(span['resumes'], answered)}" if span["resumes"] else ""
     if span["interrupts"]:
-        return f"asks {_each(span['interrupts'], asked)}"
-    if span["resumes"]:
-        return f"answered {_each(span['resumes'], answered)}" + (", and nothing ran" if alone else "")
-    return ""
+        return f"{brought}{', then ' if brought else ''}asks {_each(span['interrupts'], asked)}"
+    if brought:
+        return f"{brought}, and nothing ran" if alone else brought
+    return cut_short(span.get("finish_reason")) or ""
 
 
 def _each(records: Any, line: Callable[[Any], str]) -> str:

@@ -105,7 +105,7 @@ def headline(row: dict[str, Any]) -> list[str]:
     if row["cost_usd"] is not None and row["unknown_costs"]:
         second += f" and {units.plural(row['unknown_costs'], 'call')} of unknown cost"
     if row["missing_usage"]:
-        second += f"; {units.plural(row['missing_usage'], 'call')} without usage (set stream_usage=True)"
+        second += f"; {units.plural(row['missing_usage'], 'call')} without usage (see flightlog doctor)"
     return [first, second]
 
 
