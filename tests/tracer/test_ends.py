@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, ToolException, tool
@@ -68,6 +68,25 @@ def test_a_tool_error_handled_by_the_tool_itself_is_an_error_too() -> None:
     tracer = run_tool(one)
     assert statuses(tracer)[0] == ("soft_failure", "error")
     assert tracer.spans[0].error == {"type": "ToolException", "message": "not today"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([{"type": "text", "text": "no such order", "id": "lc_1"}, {"type": "image"}, "see above"],
+         "no such order\nsee above"),
+        ([{"type": "image", "base64": "aa"}], "[{'type': 'image', 'base64': 'aa'}]"),
+    ],
+)  # fmt: skip
+def test_an_error_in_blocks_is_its_words(content: Any, message: str) -> None:
+    """MCP servers answer in blocks: the error is what they say, and all of them where none has words."""
+
+    def refused(x: int) -> ToolMessage:
+        """Answer as the adapter of an MCP server does."""
+        return ToolMessage(content, tool_call_id="call-1", status="error")
+
+    tracer = run_tool(StructuredTool.from_function(refused))
+    assert tracer.spans[0].error == {"type": "ToolException", "message": message}
 
 
 def test_retrievers_record_their_documents_and_errors() -> None:

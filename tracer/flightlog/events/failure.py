@@ -87,5 +87,12 @@ def tool_message_error(output: Any) -> dict[str, str] | None:
     if getattr(output, "status", None) != "error" or getattr(output, "type", None) != "tool":
         return None
     content = output.content
-    text = content if isinstance(content, str) else repr(content)
+    text = content if isinstance(content, str) else _words(content) or repr(content)
     return {"type": "ToolException", "message": text[:MAX_MESSAGE]}
+
+
+def _words(content: Any) -> str:
+    """The texts among the blocks of a content: so MCP servers, and OpenAI, say what failed."""
+    blocks = content if isinstance(content, list) else ()
+    texts = (block.get("text") if isinstance(block, dict) else block for block in blocks)
+    return "\n".join(text for text in texts if isinstance(text, str))
