@@ -7,10 +7,17 @@ from flightlog_viewer.analysis.tree import SpanRow, build
 
 
 def row(
-    i: int, parent: int | None, *, name: str = "n", type: str = "tool", status: str = "ok", start: int | None = None
+    i: int,
+    parent: int | None,
+    *,
+    name: str = "n",
+    type: str = "tool",
+    kind: str | None = None,
+    status: str = "ok",
+    start: int | None = None,
 ) -> SpanRow:
     above = None if parent is None else f"r{parent}"
-    return SpanRow(i, f"r{i}", above, type, None, name, status, i if start is None else start, 1.0)
+    return SpanRow(i, f"r{i}", above, type, kind, name, status, i if start is None else start, 1.0)
 
 
 def test_children_stand_under_their_parent_by_start_time() -> None:
@@ -36,6 +43,30 @@ def test_siblings_of_another_type_are_not_alike() -> None:
     types = ("tool", "llm", "tool", "tool", "retriever")
     rows = [row(0, None), *(row(i, 0, name="search", type=type) for i, type in enumerate(types, 1))]
     assert build(rows).children[0] == [1, 2, 3, 4, 5]
+
+
+def test_the_nodes_of_middleware_are_one_row() -> None:
+    """Those around a call of the model are grouped, but for one that asks, that failed or in which something ran."""
+    names = [f"{name}.before_model" for name in ("Pii", "Limit", "Todo")]
+    names += [
+        "model",
+        "Review.after_model",
+        "Limit.after_model",
+        "Pii.after_model",
+        "Todo.before_agent",
+        "Sum.before_model",
+    ]
+    statuses = {5: "interrupted", 8: "error"}
+    rows = [row(0, None, type="chain", kind="graph")]
+    for i, name in enumerate(names, 1):
+        rows.append(row(i, 0, type="chain", kind="node", name=name, status=statuses.get(i, "ok")))
+    rows += [row(10, 4, type="llm"), row(11, 9, type="llm")]
+    outline = build(rows)
+    group = outline.children[0][0]
+    assert outline.children[0] == [group, 4, 5, 6, 7, 8, 9]
+    assert (outline.children[group], outline.group_name(group)) == ([1, 2, 3], "middleware")
+    assert group not in outline.everything_open()
+    assert build([row(0, None), *(row(i, 0, name="a.after_model") for i in range(1, 4))]).children[0] == [1, 2, 3]
 
 
 def test_orphans_stand_under_a_heading_by_start_time() -> None:

@@ -4,16 +4,19 @@ Nodes are integers. ``0 .. len(rows) - 1`` are the spans in the order given; hig
 groups and the "orphans" heading. Nothing here recurses, so that a tree ten thousand deep is as good as a flat one.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flightlog_viewer.analysis.jumps import Jump, jump
 
 GROUP_MINIMUM = 3
 """Fewer like siblings than this stay apart."""
 
+_HOOK: Final = re.compile(r"\.(before|after)_(model|agent)$")
+"""How the nodes end that LangChain's agents make of a middleware: several stand around each call of the model."""
 
 FAILED = ("error", "unfinished")
 """The statuses of what went wrong: it raised, or its process died."""
@@ -48,6 +51,11 @@ class SpanRow(NamedTuple):
     def end_us(self) -> int | None:
         return None if self.duration_ms is None else self.start_us + round(self.duration_ms * 1000)
 
+    @property
+    def is_quiet_hook(self) -> bool:
+        """A node of a middleware that neither failed nor asked."""
+        return self.kind == "node" and self.status == "ok" and _HOOK.search(self.name) is not None
+
 
 class Line(NamedTuple):
     """One visible row of the outline."""
@@ -81,6 +89,11 @@ class Outline:
         while not self.is_span(node):
             node = self.children[node][0]
         return node
+
+    def group_name(self, node: int) -> str:
+        """What the spans of a group have in common."""
+        first = self.rows[self.first_span(node)]
+        return "middleware" if first.is_quiet_hook else first.name
 
     def span_children(self, node: int) -> list[int]:
         """The spans right below a node, those in its groups among them."""
@@ -259,13 +272,13 @@ def _cut_cycles(parent: list[int]) -> set[int]:
 
 def _group(outline: Outline, node: int) -> None:
     """Put runs of like children of ``node`` under a group of their own."""
-    rows, below = outline.rows, outline.children[node]
+    below = outline.children[node]
+    kinds = [_likeness(outline, child) for child in below]
     grouped: list[int] = []
     at = 0
     while at < len(below):
-        first = rows[below[at]]
         end = at + 1
-        while end < len(below) and rows[below[end]].name == first.name and rows[below[end]].type == first.type:
+        while end < len(below) and kinds[end] == kinds[at]:
             end += 1
         run = below[at:end]
         if len(run) >= GROUP_MINIMUM and len(run) < len(below):
@@ -274,6 +287,12 @@ def _group(outline: Outline, node: int) -> None:
             grouped.extend(run)
         at = end
     outline.children[node] = grouped
+
+
+def _likeness(outline: Outline, node: int) -> tuple[str, str]:
+    """What like siblings share: name and type; of a middleware's node in which nothing ran that it is one."""
+    row = outline.rows[node]
+    return ("", "") if row.is_quiet_hook and not outline.children[node] else (row.name, row.type)
 
 
 def _add(outline: Outline, below: Iterable[int], parent: int) -> int:

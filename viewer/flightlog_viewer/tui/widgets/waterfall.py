@@ -183,7 +183,7 @@ class Waterfall(VirtualRows):
         if not outline.is_span(node):
             first = outline.rows[outline.first_span(node)]
             orphans = node == outline.orphans
-            name = "orphans: parent not in this file" if orphans else units.name(first.name)
+            name = "orphans: parent not in this file" if orphans else units.name(outline.group_name(node))
             mark = "? " if orphans else f"{letter(first.type, first.kind)} "
             facts = self._facts(node)
             status = glyphs.status["error"] if facts.failed else " "
