@@ -8,6 +8,7 @@ import pytest
 from flightlog.span import Span
 from flightlog_exporters import semconv
 from flightlog_exporters.otel_span import ERROR, UNSET
+from flightlog_exporters.semconv.messages import output_messages
 
 SECRET = "what only the two of them know"
 
@@ -284,6 +285,34 @@ def test_what_is_no_model(given: Span, name: str, expected: dict[str, str]) -> N
     found = semconv.describe(given, conventions="genai", content=True)
     assert found.name == name
     assert {key: value for key, value in found.attributes.items() if key.startswith("gen_ai.")} == expected
+
+
+SEARCH = {"type": "tool_call", "id": "c1", "name": "search", "arguments": {"q": 1}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "parts"),
+    [
+        ({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}]},
+         [{"type": "reasoning", "content": "Hm."}]),
+        ({"content": [{"type": "reasoning", "summary": []}]}, [{"type": "reasoning", "content": ""}]),
+        ({"content": [{"type": "function_call", "id": "fc", "call_id": "c1", "name": "search", "arguments": "{}"}],
+          "tool_calls": [{"id": "c1", "name": "search", "args": {"q": 1}}]}, [SEARCH]),
+        ({"content": [{"type": "function_call", "id": "fc", "call_id": "c1", "name": "search", "arguments": "{}"}]},
+         [{**SEARCH, "arguments": "{}"}]),
+        ({"content": "", "invalid_tool_calls": [{"id": "c1", "name": "search", "args": "{"}]},
+         [{**SEARCH, "arguments": "{"}]),
+        ({"content": "", "additional_kwargs": {"refusal": "No."}}, [{"type": "refusal", "refusal": "No."}]),
+        ({"content": [], "response_metadata": {"stop_details": {"category": "cyber", "explanation": "It harms."}}},
+         [{"type": "refusal", "refusal": "It harms.", "category": "cyber"}]),
+        ({"content": [], "response_metadata": {"stop_details": {"type": "other"}}}, []),
+        ({"content": "x", "additional_kwargs": 3, "response_metadata": []}, [{"type": "text", "content": "x"}]),
+    ],
+)  # fmt: skip
+def test_what_models_say_beside_words(answer: dict[str, Any], parts: list[Any]) -> None:
+    """Thoughts, calls and refusals leave once each, wherever a provider puts them."""
+    [message] = output_messages({"type": "ai", **answer})
+    assert message["parts"] == parts
 
 
 @pytest.mark.parametrize("conventions", ["both", "genai", "openinference"])

@@ -152,6 +152,23 @@ def test_a_message_with_a_large_image_is_encoded_once() -> None:
     assert encoder.quick(message, memo) is encoder.quick(message, memo) is not None
 
 
+def test_media_deep_in_a_block_is_a_chip() -> None:
+    """A screenshot that a tool answers with, as Claude is told it, and a picture that a model of OpenAI made."""
+    shot = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": TEXT}}
+    made = {"type": "image_generation_call", "id": "ig_1", "result": TEXT}
+    content: list[Any] = [{"type": "tool_result", "tool_use_id": "t", "content": [shot]}, made]
+    found = recorded(HumanMessage(content))["content"]
+    assert found[0]["content"][0]["source"]["data"] == CHIP
+    assert found[1]["result"] == {**CHIP, "media_type": "application/octet-stream"}
+
+
+def test_what_a_model_said_aloud_is_a_chip() -> None:
+    """OpenAI's models answer with audio beside an empty content; its transcript stays."""
+    speech = {"id": "audio_1", "data": TEXT, "transcript": "hello"}
+    found = recorded(AIMessage("", additional_kwargs={"audio": speech}))["additional_kwargs"]["audio"]
+    assert (found["transcript"], found["data"]["sha256"]) == ("hello", CHIP["sha256"])
+
+
 def test_media_in_a_plain_input_is_a_chip_when_it_is_large() -> None:
     """Messages given as dictionaries are cut like others; their data URLs become chips first."""
     value = {"messages": [{"role": "user", "content": [{"image_url": {"url": f"data:image/png;base64,{TEXT}"}}]}]}

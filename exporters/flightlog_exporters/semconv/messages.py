@@ -129,13 +129,31 @@ def _message(item: Any, role: str) -> Message | None:
         response = item.get("content")
         call = item.get("tool_call_id")
         parts = [{"type": "tool_call_response", **({"id": call} if call else {}), "response": response}]
-    calls = item.get("tool_calls")
-    if isinstance(calls, list) and calls:
+    calls = [call for name in _CALLS if isinstance(item.get(name), list) for call in item[name]]
+    if calls:
         parts = [part for part in parts if part["type"] != "tool_call"] + [_call(call) for call in calls]
+    parts += _refusal(item)
     message: Message = {"role": role, "parts": parts}
     if isinstance(item.get("name"), str):
         message["name"] = item["name"]
     return message
+
+
+def _refusal(item: dict[str, Any]) -> list[Part]:
+    """What a model said instead of an answer, where it stands beside the content: OpenAI's words, Anthropic's reason.
+
+    The conventions have no part for it, and take any type; it is that of a refusal inside a content.
+    """
+    further = item.get("additional_kwargs")
+    said = (further if isinstance(further, dict) else item).get("refusal")
+    if isinstance(said, str) and said:
+        return [{"type": "refusal", "refusal": said}]
+    about = item.get("response_metadata")
+    details = about.get("stop_details") if isinstance(about, dict) else None
+    if not isinstance(details, dict) or details.get("type", "refusal") != "refusal":
+        return []
+    known = {"refusal": details.get("explanation"), "category": details.get("category")}
+    return [{"type": "refusal", **{name: text for name, text in known.items() if isinstance(text, str)}}]
 
 
 def _parts(content: Any) -> list[Part]:
@@ -157,10 +175,12 @@ def _block(block: Any) -> Part:
         case "text":
             return {"type": "text", "content": str(block.get("text", ""))}
         case "reasoning" | "thinking":
-            thought = block.get("reasoning") or block.get("thinking") or ""
+            thought = block.get("reasoning") or block.get("thinking") or _summary(block)
             return {"type": "reasoning", "content": str(thought)}
         case "tool_call" | "tool_use":
             return _call(block)
+        case "function_call":  # of OpenAI's Responses API, whose own id is that of the block
+            return _call({**block, "id": block.get("call_id")})
         case "image_url":
             url = block.get("image_url")
             return {"type": "uri", "modality": "image", "uri": url.get("url") if isinstance(url, dict) else url}
@@ -173,6 +193,13 @@ def _block(block: Any) -> Part:
             return {"type": "blob", **facts, "content": block.get("base64") or block.get("data") or ""}
         case _:
             return {**block, "type": kind if isinstance(kind, str) else "generic"}
+
+
+def _summary(block: dict[str, Any]) -> str:
+    """What OpenAI's Responses API tells of a thought."""
+    parts = block.get("summary")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
 def _call(call: Any) -> Part:
@@ -194,6 +221,7 @@ def _calls(message: Message) -> bool:
     return any(part["type"] == "tool_call" for part in message["parts"])
 
 
+_CALLS = ("tool_calls", "invalid_tool_calls")
 _ROLES = {
     "human": "user",
     "user": "user",

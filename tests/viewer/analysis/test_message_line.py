@@ -39,6 +39,7 @@ CALL = {"type": "tool_use", "id": "c", "name": "search", "input": {}}
     [
         ([{"type": "text", "text": "Hello."}, {"type": "text", "text": "You?"}], [], "ai: Hello. You?"),
         ([THINKING, "so", CALL], [{"name": "search", "args": {}}], "ai: (thinking) so -> search({})"),
+        ([{**CALL, "type": "function_call"}], [{"name": "search", "args": {}}], "ai: -> search({})"),
         ([CALL], [], "ai: (tool_use)"),
         ([{"type": "image", "data": {"bytes": 3}}, {"no": "type"}], [], "ai: (image) (part)"),
         ([{"type": "refusal", "refusal": "No."}], [], "ai: (refused) No."),
@@ -63,6 +64,7 @@ def test_of_a_content_in_blocks_the_words_are_shown(content: object, calls: obje
         ([], {"response_metadata": {"stop_reason": "refusal", "stop_details": None}}, "ai: (refused)"),
         ([{"type": "refusal", "refusal": "No."}], {"response_metadata": {"stop_details": WHY}}, "ai: (refused) No."),
         ("Hello.", {"additional_kwargs": {"refusal": None}, "response_metadata": {"stop_reason": "end"}}, "ai: Hello."),
+        ("", {"invalid_tool_calls": [{"name": "pay", "args": "{"}]}, 'ai: -> pay("{") (invalid)'),
         ("Hello.", {"response_metadata": {"stop_details": {"type": "other"}}}, "ai: Hello."),
         ("Hello.", {"additional_kwargs": 3, "response_metadata": [WHY]}, "ai: Hello."),
     ],

@@ -62,6 +62,31 @@ def test_a_refusal_is_shown(answer: dict[str, Any]) -> None:
     assert [(block.text, block.tone) for block in blocks][1:] == [("refused", "error"), ("I cannot.", "")]
 
 
+def test_what_the_responses_api_says_is_shown_once() -> None:
+    """Of a thought its summary, of a call the call, though it stands in the content too; what is encrypted as it is."""
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "I ponder."}]}
+    called = {"type": "function_call", "call_id": "c1", "name": "search", "arguments": '{"q":1}'}
+    answer: dict[str, Any] = {"type": "ai", "content": [thought, called]}
+    calls = {"tool_calls": [{"id": "c1", "name": "search", "args": {"q": 1}}]}
+    for form, args in ((answer | calls, "q: 1"), (answer, '{"q":1}')):
+        said = texts(message_blocks([], messages([form])))
+        assert said[:4] == ["out 1 assistant", "thinking", "I ponder.", f"call search({args})"]
+        assert len(said) == 5
+    [_, hidden] = texts(message_blocks([], messages([{"type": "ai", "content": [{**thought, "summary": []}]}])))
+    assert hidden.startswith("reasoning")
+
+
+def test_a_call_that_could_not_be_read_is_shown() -> None:
+    """A model wrote arguments that are no JSON: nothing was called, and the answer is otherwise empty."""
+    broken = {"id": "c1", "name": "pay", "args": '{"to": ', "type": "invalid_tool_call"}
+    said = texts(message_blocks([], messages([{"type": "ai", "content": "", "invalid_tool_calls": [broken]}])))
+    assert said == [
+        "out 1 assistant",
+        'call pay({"to": )',
+        "result nothing was called: the arguments are not valid JSON",
+    ]
+
+
 def test_an_answer_that_breaks_off_says_so() -> None:
     """Why a model stopped stands above its answer, but not where it came to its end."""
     for reason, said in (("length", ["finish: length"]), ("STOP", []), (None, [])):

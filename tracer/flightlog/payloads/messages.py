@@ -15,6 +15,11 @@ _MEDIA_MINIMUM: Final = 256
 """Characters below which data stays as it is: a chip would not be shorter."""
 
 _DATA_KEYS: Final = frozenset(("data", "base64", "file_data", "bytes"))
+_PICTURE: Final = "image_generation_call"
+_PICTURE_KEYS: Final = _DATA_KEYS | {"result"}
+"""Where OpenAI's Responses API puts a picture that its model made."""
+_SPEECH: Final = "audio"
+"""Where OpenAI's chat completions put what a model said aloud, in ``additional_kwargs``."""
 _FURTHER: Final = frozenset(
     (
         "name",
@@ -52,6 +57,8 @@ def worth_keeping(fields: dict[str, Any]) -> dict[str, Any]:
                 value = {key: item for key, item in value.items() if key not in _KWARGS_LEFT_OUT}
                 if not value:
                     continue
+                if _SPEECH in value:
+                    value = _block(value, 0)
             elif name == "response_metadata":
                 why = value.get(WHY_REFUSED)
                 if not why:
@@ -96,14 +103,17 @@ def media(text: str, media_type: str | None = None) -> dict[str, Any] | None:
 
 def _block(item: Any, depth: int) -> Any:
     """A content block whose long binary strings are chips."""
-    if depth > 6 or not isinstance(item, dict):
+    if depth > 6 or not isinstance(item, dict | list):
         return item
+    if isinstance(item, list):
+        return [_block(inner, depth + 1) for inner in item]
     declared = item.get("mime_type") or item.get("media_type")
     media_type = declared if isinstance(declared, str) else None
+    keys = _PICTURE_KEYS if item.get("type") == _PICTURE else _DATA_KEYS
     answer: dict[Any, Any] = {}
     for key, value in item.items():
         if isinstance(value, str):
-            is_data = len(value) > _MEDIA_MINIMUM and (value.startswith("data:") or key in _DATA_KEYS)
+            is_data = len(value) > _MEDIA_MINIMUM and (value.startswith("data:") or key in keys)
             answer[key] = (media(value, media_type) or value) if is_data else value
         elif isinstance(value, bytes | bytearray | memoryview):
             answer[key] = chip(bytes(value), media_type or "application/octet-stream")

@@ -8,7 +8,7 @@ from flightlog_viewer.analysis.refusals import refused_beside, refused_in
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""
-_CALLS: Final = ("tool_use", "tool_call")
+_CALLS: Final = ("tool_use", "tool_call", "function_call")
 """Blocks of a content that stand in ``tool_calls`` too."""
 _LONG_ID: Final = re.compile(r"\[id=(?:lc_run--)?([^\[\]]{8})[^\[\]]{4,}\]")
 
@@ -20,13 +20,17 @@ def message_line(form: Any) -> str | None:
         return "; ".join(text for text in texts if text) if texts and all(texts) else None
     if not isinstance(form, dict) or not isinstance(form.get("type"), str) or "content" not in form:
         return None
-    calls = form.get("tool_calls")
-    known = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
-    parts = [f"{form['type']}:", _said(form["content"], _CALLS if known else ())[:_LONGEST]]
+    known, invalid = _calls(form.get("tool_calls")), _calls(form.get("invalid_tool_calls"))
+    parts = [f"{form['type']}:", _said(form["content"], _CALLS if known or invalid else ())[:_LONGEST]]
     if (why := refused_beside(form)) is not None:
         parts.append(_refused(why)[:_LONGEST])
     parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]
+    parts += [f"-> {call.get('name')}({to_json(call.get('args'))}) (invalid)" for call in invalid]
     return " ".join(part for part in parts if part)
+
+
+def _calls(given: Any) -> list[dict[Any, Any]]:
+    return [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
 
 
 def _said(content: Any, left_out: tuple[str, ...]) -> str:

@@ -21,6 +21,8 @@ _ROLES = {
     "developer": "system",
 }
 _KNOWN = frozenset(("user", "assistant", "system", "tool"))
+CALLS = ("tool_use", "tool_call", "function_call")
+"""Blocks of a content that stand in ``tool_calls`` too."""
 _TONES = {"user": "ok", "assistant": "llm", "system": "dim", "tool": "tool"}
 MOST_MESSAGES = 5000
 """Where the search in one payload stops."""
@@ -35,6 +37,8 @@ class ToolCall(NamedTuple):
     id: str | None
     name: str
     args: Any
+    valid: bool = True
+    """Whether LangChain could read the arguments; it calls no tool where it could not."""
 
 
 class ToolSpan(NamedTuple):
@@ -159,10 +163,17 @@ def _calls(value: dict[str, Any]) -> Iterator[ToolCall]:
             yield ToolCall(_text(call.get("id")), str(function.get("name", "?")), function.get("arguments"))
         else:
             yield ToolCall(_text(call.get("id")), str(call.get("name", "?")), call.get("args"))
-    if not isinstance(raw, list) and isinstance(value.get("content"), list):
+    invalid = value.get("invalid_tool_calls")
+    for call in invalid if isinstance(invalid, list) else ():
+        if isinstance(call, dict):
+            yield ToolCall(_text(call.get("id")), str(call.get("name", "?")), call.get("args"), valid=False)
+    if not isinstance(raw, list) and not invalid and isinstance(value.get("content"), list):
         for part in value["content"]:
-            if isinstance(part, dict) and part.get("type") == "tool_use":
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "tool_use":
                 yield ToolCall(_text(part.get("id")), str(part.get("name", "?")), part.get("input"))
+            elif kind == "function_call":
+                yield ToolCall(_text(part.get("call_id")), str(part.get("name", "?")), part.get("arguments"))
 
 
 def _content_blocks(content: Any) -> list[Block]:
@@ -176,15 +187,28 @@ def _content_blocks(content: Any) -> list[Block]:
             blocks.extend(text_blocks(part))
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             blocks.extend(text_blocks(part["text"]))
-        elif isinstance(part, dict) and isinstance(part.get("reasoning", part.get("thinking")), str):
+        elif (thought := _thought(part)) is not None:
             blocks.append(Block("thinking", "dim"))
-            blocks.extend(text_blocks(str(part.get("reasoning", part.get("thinking"))), "dim"))
+            blocks.extend(text_blocks(thought, "dim"))
         elif (why := refused_in(part)) is not None:
             blocks.extend(_refusal_blocks(why))
-        elif not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call")):
+        elif not (isinstance(part, dict) and part.get("type") in CALLS):
             name = str(part.get("type", "part")) if isinstance(part, dict) else "part"
             blocks.extend(json_blocks(part, name, depth=2))
     return blocks
+
+
+def _thought(part: Any) -> str | None:
+    """What a model thought, in LangChain's words, Anthropic's, or the summary that OpenAI's Responses API gives."""
+    if not isinstance(part, dict):
+        return None
+    said = part.get("reasoning", part.get("thinking"))
+    if not isinstance(said, str) and part.get("type") == "reasoning" and isinstance(part.get("summary"), list):
+        texts = [
+            item["text"] for item in part["summary"] if isinstance(item, dict) and isinstance(item.get("text"), str)
+        ]
+        said = "\n\n".join(texts) or None
+    return said if isinstance(said, str) else None
 
 
 def _refusal_blocks(text: str) -> list[Block]:
@@ -197,7 +221,7 @@ def _call_blocks(
     blocks = [
         Block(
             f"{call.name}({preview(call.args, 100)})",
-            "tool",
+            "tool" if call.valid else "error",
             "call",
             make=lambda: json_blocks(call.args, "args"),
             value=call.args,
@@ -225,6 +249,8 @@ def _call_blocks(
                 value=result.content,
             )
         )
+    elif not call.valid:
+        blocks.append(Block("nothing was called: the arguments are not valid JSON", "error", "result"))
     elif span is None:
         blocks.append(Block("no result in this payload or this trace", "dim", "result"))
     return blocks
