@@ -103,4 +103,4 @@ def test_a_status_that_there_is_not_is_told() -> None:
     assert hint("status:interrupted") == "; a status is one of " + FIELDS["status"]
     assert hint("desk") == hint("status:pend*") == ""
     assert complete("d") == ["decision"]
-    assert complete("a") == ["asks", "asked", "answered"]
+    assert complete("a") == ["agent", "asks", "asked", "answered"]

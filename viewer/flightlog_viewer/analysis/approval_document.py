@@ -9,6 +9,7 @@ from flightlog_viewer.analysis.question_line import allowed
 from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet
 from flightlog_viewer.analysis.times import wall
 from flightlog_viewer.approvals.approval import Approval, Moment, Refusal
+from flightlog_viewer.approvals.asker import asker_of
 
 
 def age_seconds(approval: Approval, now: datetime) -> float | None:
@@ -29,7 +30,7 @@ def document(approval: Approval, now: datetime, as_of: datetime | None, tz: tzin
     seconds = age_seconds(approval, now)
     blocks = [
         heading(
-            f"{preview(approval.thread_id, 40)}  {preview(approval.node, 30)}",
+            f"{preview(approval.thread_id, 40)}  {preview(asker_of(approval), 50)}",
             "wait" if approval.status == "pending" else "strong",
         )
     ]

@@ -68,6 +68,7 @@ def approval_form(approval: Approval) -> dict[str, Any]:
         "thread_id": approval.thread_id,
         "trace_id": approval.trace_id,
         "node": approval.node,
+        "agent": approval.agent,
         "checkpoint_ns": approval.checkpoint_ns,
         "checkpoint_id": approval.checkpoint_id,
         "status": approval.status,

@@ -18,6 +18,7 @@ _STATUSES: Final[tuple[str, ...]] = get_args(QuestionStatus)
 FIELDS: Final[dict[str, str]] = {
     "thread": "thread id",
     "node": "node that asks",
+    "agent": "agent whose node it is",
     "status": ", ".join(_STATUSES),
     "asks": "text in the question, or in what the step before a breakpoint wrote",
     "decision": "approve, edit, reject, other",
@@ -79,6 +80,8 @@ def _texts(name: str, question: Approval) -> Iterable[str]:
         yield question.thread_id
     if name in ("node", ""):
         yield question.node
+    if name in ("agent", "") and question.agent:
+        yield question.agent
     if name in ("status", ""):
         yield question.status
     if name in ("decision", "") and question.decision:

@@ -63,6 +63,8 @@ class Approval:
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
     refused: Refusal | None = None
     """Of a question that waits in spite of an answer."""
+    agent: str | None = None
+    """The agent whose node asked, where LangChain made it and it has a name."""
     trace_id: str | None = None
     """Of the run that asked, which spans tell."""
     origin: Literal["database", "spans", "both"] = "database"

@@ -63,6 +63,7 @@ def pauses_before_nodes(
             answer_recorded=answer is not None,
             said=said,
             risk=place.risk,
+            agent=place.agent,
             breakpoint=True,
             proposed=place.proposed or None,
         )

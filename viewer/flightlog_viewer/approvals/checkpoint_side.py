@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from flightlog_viewer.approvals.approval import Approval, Moment, QuestionStatus, Refusal, at, parse_time
+from flightlog_viewer.approvals.asker import agent_in
 from flightlog_viewer.approvals.breakpoints import pauses_before_nodes
 from flightlog_viewer.approvals.decisions import risk_score
 from flightlog_viewer.approvals.places import Followers, Key, Place, Places, followers_of, place_of
@@ -105,6 +106,7 @@ def exchanges(step: Step, task: Task) -> Iterable[Approval]:
         asked=Moment(started, None),
         answered=Moment(),
         risk=risk_score(step.values),
+        agent=agent_in(step.metadata),
     )
     last = task.interrupts[-1] if len(task.interrupts) == 1 else None
     before = _answers_before(step, task, last.id) if last else len(task.resumes)

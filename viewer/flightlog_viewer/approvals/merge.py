@@ -97,7 +97,8 @@ def _with_span(known: Approval | None, question: SpanQuestion, turn: int, answer
             )
         if known.node == UNNAMED and question.node:  # a `@task` call that no row names yet
             known = replace(known, node=question.node)
-    known = replace(known, asked=at(question.asked_at), trace_id=question.trace_id)
+    agent = known.agent or question.agent
+    known = replace(known, asked=at(question.asked_at), trace_id=question.trace_id, agent=agent)
     if answer is None:
         return known
     if not known.answer_recorded or is_opaque(known.answer):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from flightlog_viewer.approvals.asker import agent_in
 from flightlog_viewer.approvals.decisions import classify, risk_score, said_in
 from flightlog_viewer.checkpoints.inert import Inert
 from flightlog_viewer.checkpoints.model import Step
@@ -32,6 +33,8 @@ class Place:
     """What the first update_state after this step wrote, until that is reached: of others the rows tell nothing."""
     said: Mapping[str, str]
     """What the metadata of the run that made it says of a decision."""
+    agent: str | None
+    """Of which agent it is."""
     state: tuple[Mapping[str, Inert], Mapping[str, Inert]] | None
     """The state before this step and at it, as long as nothing follows."""
     made: Mapping[str, Inert] = field(default_factory=dict)
@@ -82,6 +85,7 @@ def place_of(step: Step, parent: Place | None, asks: bool) -> Place:
             for channel, value in task.writes.items()
         },
         said=said_in(step.metadata),
+        agent=agent_in(step.metadata),
         state=(step.before, step.values) if step.source == "loop" and parent is not None else None,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from flightlog_viewer.approvals.asker import agent_in
 from flightlog_viewer.approvals.decisions import said_in
 
 
@@ -24,6 +25,8 @@ class SpanQuestion:
     response_schema: Any = None
     """What an answer has to look like, as a JSON Schema, where the graph said so."""
     trace_id: str | None = None
+    agent: str | None = None
+    """Whose node it was, where LangChain made the agent."""
     threadless: bool = False
     """It was asked in a run of LangGraph that has no thread, and so no checkpointer: no answer can come."""
 
@@ -107,7 +110,8 @@ def span_questions(rows: Iterable[Mapping[str, Any]]) -> Iterator[SpanQuestion]:
                 value, schema = item.get("value"), item.get("response_schema")
                 place = row["thread_id"], row["node"], around
                 threadless = row["thread_id"] is None and row["checkpoint_ns"] is not None
-                yield SpanQuestion(name, *place, value, asked_at, at, schema, row["trace_id"], threadless)
+                agent = agent_in(about) if isinstance(about := _read(row["metadata"]), dict) else None
+                yield SpanQuestion(name, *place, value, asked_at, at, schema, row["trace_id"], agent, threadless)
 
 
 def span_answers(

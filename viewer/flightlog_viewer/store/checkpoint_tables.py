@@ -48,7 +48,7 @@ TABLES: Final[dict[str, dict[str, str]]] = {
     },
     "interrupts": {
         **dict.fromkeys(("database", "interrupt_id", "thread_id", "trace_id"), _TEXT),
-        **dict.fromkeys(("node", "checkpoint_ns", "checkpoint_id"), _TEXT),
+        **dict.fromkeys(("node", "agent", "checkpoint_ns", "checkpoint_id"), _TEXT),
         "status": _TEXT,
         **dict.fromkeys(("question", "response_schema", "refused", "proposed"), _JSON),
         "decision": _TEXT,

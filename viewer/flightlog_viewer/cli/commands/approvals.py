@@ -143,7 +143,7 @@ def row(approval: "Approval", now: datetime) -> dict[str, Any]:
 
 
 _COLUMNS = (
-    *("interrupt_id", "thread_id", "trace_id", "node", "checkpoint_ns", "checkpoint_id", "status"),
+    *("interrupt_id", "thread_id", "trace_id", "node", "agent", "checkpoint_ns", "checkpoint_id", "status"),
     *("question", "question_recorded", "response_schema", "refused", "proposed"),
     *("decision", "answer", "answer_recorded", "decided_by", "notes", "risk_score"),
     *("asked_at", "answered_at", "lag_min_ms", "lag_max_ms", "exact", "origin", "breakpoint"),
@@ -187,6 +187,7 @@ def _show(
 ) -> None:
     from flightlog_viewer.analysis.question_line import asked, cut, proposed
     from flightlog_viewer.analysis.times import shown
+    from flightlog_viewer.approvals.asker import asker
 
     waiting = metrics.waiting
     output.line(
@@ -205,7 +206,7 @@ def _show(
     output.line()
     columns = [
         output.Column("thread_id", "thread"),
-        output.Column("node"),
+        output.Column("asker", "node"),
         output.Column("status"),
         output.Column("decision"),
         output.Column("decided_by", "by", drop=2),
@@ -216,7 +217,7 @@ def _show(
     if len({item["database"] for item in rows} - {None}) > 1:
         columns.append(output.Column("database", drop=3))
     for item in rows:
-        item["lag"] = _lag(item)
+        item["lag"], item["asker"] = _lag(item), asker(item["agent"], item["node"])
         kept, made = item["question_recorded"], item["proposed"]
         pause = f"(breakpoint) {cut(proposed(made))}" if made else "(breakpoint)"
         item["asks"] = cut(asked(item["question"])) if kept else pause if item["breakpoint"] else "(not kept)"

@@ -14,7 +14,7 @@ def stopped() -> Statement:
 @named
 def questions() -> Statement:
     """Spans that ended by asking: ``thread_id``, ``trace_id``, ``node``, ``checkpoint_ns``, ``task_id``,
-    ``interrupts`` (JSON), ``end_time``, and ``checkpoint_id`` of the graph around.
+    ``interrupts`` and ``metadata`` (JSON), ``end_time``, and ``checkpoint_id`` of the graph around.
 
     What code of a node asks and the node passes over, with a fallback or an ``except``, reaches no human: a
     ``GraphInterrupt`` is an ``Exception``. Whether it did the node's own end tells, which is that of its task.
@@ -24,7 +24,7 @@ def questions() -> Statement:
             SELECT trace_id, task_id FROM spans WHERE kind IN ('node', 'task') AND task_id IS NOT NULL
             GROUP BY trace_id, task_id HAVING bool_and(status IN ('ok', 'error', 'handoff')))
         SELECT thread_id, trace_id, node, checkpoint_ns, task_id, interrupts::VARCHAR AS interrupts, end_time,
-            checkpoint_id
+            checkpoint_id, metadata::VARCHAR AS metadata
         FROM spans ANTI JOIN passed_over ON passed_over.trace_id = spans.trace_id
             AND passed_over.task_id = spans.task_id AND spans.kind IS DISTINCT FROM 'graph'
         WHERE interrupts IS NOT NULL AND end_time IS NOT NULL ORDER BY end_time, row_id""",

@@ -7,6 +7,7 @@ from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.approval_document import age_seconds
 from flightlog_viewer.analysis.question_line import asked, proposed
 from flightlog_viewer.approvals.approval import Approval
+from flightlog_viewer.approvals.asker import asker_of
 from flightlog_viewer.checkpoints.normal import normal_form
 from flightlog_viewer.tui.glyphs import Glyphs
 from flightlog_viewer.tui.widgets.row_list import Cell, Column, Rows
@@ -69,7 +70,7 @@ class ApprovalRows(Rows):
                 Cell(mark, _DECISION_TONES.get(decision, "dim")),
                 Cell("" if seconds is None else units.age(seconds)),
                 Cell(approval.thread_id),
-                Cell(approval.node),
+                Cell(asker_of(approval)),
                 Cell(("" if approval.exact else "<") + units.duration(lag)),
                 Cell(f"{decision}: {action}", _DECISION_TONES.get(decision, "")),
             ]
@@ -80,7 +81,7 @@ class ApprovalRows(Rows):
             Cell(late_mark(self._glyphs) if late else self._glyphs.status["interrupted"], tone or "wait"),
             Cell("?" if seconds is None else units.age(seconds), tone),
             Cell(approval.thread_id),
-            Cell(approval.node),
+            Cell(asker_of(approval)),
             *([] if self._pending else [Cell("")]),
             Cell(action, tone),
         ]
