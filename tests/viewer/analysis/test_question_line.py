@@ -42,6 +42,7 @@ def test_a_question(question: Any, line: str) -> None:
     [
         ({"decisions": [{"type": "approve"}]}, "approve"),
         ({"decisions": [{"type": "reject", "message": "too old"}]}, "reject: too old"),
+        ({"approved": False, "by": "ana", "notes": "too old"}, "reject by ana: too old"),
         ("yes", '"yes"'),
         (True, "true"),
         ({"decisions": [{"type": "edit", "edited_action": {"name": "x"}}]},

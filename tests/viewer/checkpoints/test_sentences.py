@@ -86,7 +86,7 @@ def say(database: Path, capsys: pytest.CaptureFixture[str]) -> Say:
 def test_each_question_stands_with_its_own_answer(say: Say) -> None:
     """The answer to an earlier question of a task is never shown as the answer to its newest one."""
     [asks] = [line for line in say("replay", "asks again").splitlines() if "> write" in line]
-    assert 'write interrupted  answered "shorter" before  asks {"text":"cats shorter"}' in asks
+    assert 'write interrupted  answered "shorter" before  asks "cats shorter"' in asks
     assert asks.endswith(")")
     [asked] = [line for line in say("replay", "asked twice").splitlines() if "> write" in line]
     assert 'answered "shorter" before' in asked

@@ -11,7 +11,7 @@ from typing import Any, Final
 from flightlog_viewer.analysis.document import preview
 from flightlog_viewer.analysis.json_forms import to_json
 from flightlog_viewer.analysis.message_line import message_line
-from flightlog_viewer.approvals.decisions import classify, notes
+from flightlog_viewer.approvals.decisions import classify, decided_by, notes
 from flightlog_viewer.checkpoints.inert import closed
 
 _NAMES: Final = ("action", "tool", "name", "type", "task")
@@ -67,7 +67,7 @@ def _short(value: Any) -> str:
 
 
 def answered(answer: Any) -> str:
-    """``approve``, ``reject: too late``, ``edit: refund(id: 9)``, ``respond: it is done``, those of several calls each.
+    """``approve by ana``, ``reject: too late``, ``edit: refund(id: 9)``, ``respond: it is done``; of several each.
 
     JSON for a plain value and for what the usual words do not tell.
     """
@@ -90,8 +90,9 @@ def _decided(answer: Any) -> str | None:
     if not isinstance(answer, Mapping | list):
         return None
     if (decision := classify(answer)) in ("approve", "reject"):
-        why = notes(answer)
-        return decision if why is None else f"{decision}: {preview(why, 60)}"
+        who, why = decided_by(answer), notes(answer)
+        by = "" if who is None else f" by {preview(who, 30)}"
+        return f"{decision}{by}" if why is None else f"{decision}{by}: {preview(why, 60)}"
     if not isinstance(answer, Mapping):
         return None
     if decision == "edit":

@@ -8,6 +8,7 @@ from itertools import chain
 from flightlog.errors import UnreadableError, UsageError
 from flightlog_viewer.analysis.json_forms import step_form, to_json
 from flightlog_viewer.analysis.message_line import message_line, short_path
+from flightlog_viewer.analysis.question_line import answered, asked
 from flightlog_viewer.analysis.snippets import answer_snippet, continue_snippet, fork_snippet
 from flightlog_viewer.analysis.text_change import changed_lines, from_where_they_part
 from flightlog_viewer.analysis.times import shown
@@ -186,10 +187,12 @@ def _delta_text(state: DeltaState) -> str:
 
 def _exchange_text(exchange: Approval) -> str:
     """A question and its answer; of all but the last question of a task only the answer is kept."""
-    question = f"asks {_text(exchange.question)} ({exchange.interrupt_id})" if exchange.question_recorded else ""
+    asks = f"asks {asked(normal_form(exchange.question))} ({exchange.interrupt_id})"
+    question = asks if exchange.question_recorded else ""
     if not exchange.answer_recorded:
         return question
-    return f"{question}  answered {_text(exchange.answer)}" if question else f"answered {_text(exchange.answer)} before"
+    answer = f"answered {answered(normal_form(exchange.answer))}"
+    return f"{question}  {answer}" if question else f"{answer} before"
 
 
 def _change_text(change: Change) -> str:
