@@ -38,6 +38,17 @@ def test_like_siblings_are_grouped() -> None:
     assert build(rows[:5]).children[0] == [1, 2, 3, 4]
 
 
+def test_a_group_of_nodes_tells_which_tools_they_called() -> None:
+    """Nodes that call tools in parallel have one name; the tools are named, each once, in the order of the calls."""
+    rows = [row(0, None), *(row(i, 0, name="tools", type="chain", kind="node") for i in range(1, 5)), row(5, 0)]
+    called = {1: "search", 2: "refund", 3: "search", 4: "search"}
+    rows += [row(5 + i, i, name=name) for i, name in called.items()]
+    rows.append(row(10, 2, name="route", type="chain", kind="edge"))
+    outline = build(rows)
+    group = outline.children[0][0]
+    assert (outline.group_name(group), outline.tools_in(group)) == ("tools", ["search", "refund"])
+
+
 def test_siblings_of_another_type_are_not_alike() -> None:
     """A tool and a model of one name stand apart."""
     types = ("tool", "llm", "tool", "tool", "retriever")

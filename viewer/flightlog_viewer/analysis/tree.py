@@ -15,6 +15,8 @@ from flightlog_viewer.analysis.jumps import Jump, jump
 GROUP_MINIMUM = 3
 """Fewer like siblings than this stay apart."""
 
+_LOOKED_AT: Final = 1000
+"""Spans of a group of which it tells what they called."""
 _HOOK: Final = re.compile(r"\.(before|after)_(model|agent)$")
 """How the nodes end that LangChain's agents make of a middleware: several stand around each call of the model."""
 
@@ -94,6 +96,14 @@ class Outline:
         """What the spans of a group have in common."""
         first = self.rows[self.first_span(node)]
         return "middleware" if first.is_quiet_hook else first.name
+
+    def tools_in(self, node: int) -> list[str]:
+        """The names of the tools right below the first spans of a group, each once: nodes that call them are all named
+        alike.
+        """
+        below = (child for span in self.children[node][:_LOOKED_AT] for child in self.children[span])
+        tools = (row.name for child in below if (row := self.rows[self.first_span(child)]).type == "tool")
+        return list(dict.fromkeys(tools))
 
     def span_children(self, node: int) -> list[int]:
         """The spans right below a node, those in its groups among them."""

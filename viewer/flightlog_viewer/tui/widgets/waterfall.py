@@ -17,6 +17,7 @@ from flightlog_viewer.tui.widgets.virtual import VirtualRows
 _TONES = {"llm": "llm", "tool": "tool", "retriever": "retriever"}
 _STATUS_TONES = {"error": "error", "interrupted": "wait", "running": "wait", "unfinished": "error", "cancelled": "dim"}
 _DURATION = 7
+_MOST_TOOLS = 10
 _MOST_BARS = 400
 """More spans than this on one row draw the same picture as a sample of them."""
 
@@ -28,6 +29,8 @@ class GroupFacts(NamedTuple):
     failed: bool
     some: list[SpanRow]
     """Its spans, or a sample of them that gives the same picture."""
+    tools: list[str]
+    """The first of the tools that its spans called."""
 
 
 class Waterfall(VirtualRows):
@@ -187,7 +190,8 @@ class Waterfall(VirtualRows):
             mark = "? " if orphans else f"{letter(first.type, first.kind)} "
             facts = self._facts(node)
             status = glyphs.status["error"] if facts.failed else " "
-            text = f"{lead}{status}{mark}{name} x{len(below)}"
+            tools = ", ".join(units.name(tool) for tool in facts.tools)
+            text = f"{lead}{status}{mark}{name} x{len(below)}{': ' if tools else ''}{tools}"
             total = None if orphans else facts.total_ms
             return [
                 segment(fit(text, label - _DURATION - 2) + " ", self.tone("error" if facts.failed else "dim")),
@@ -222,7 +226,8 @@ class Waterfall(VirtualRows):
             rows = [self.outline.rows[n] for n in self.outline.children[node] if self.outline.is_span(n)]
             some = rows[:: max(1, len(rows) // _MOST_BARS)]
             total = sum(row.duration_ms or 0 for row in rows)
-            found = self._groups[node] = GroupFacts(total, any(row.status == "error" for row in rows), some)
+            tools = [] if node == self.outline.orphans else self.outline.tools_in(node)[:_MOST_TOOLS]
+            found = self._groups[node] = GroupFacts(total, any(row.status == "error" for row in rows), some, tools)
         return found
 
     def _bars(self, spans: list[SpanRow], width: int, tone: str = "bar") -> list[Segment]:
