@@ -121,7 +121,10 @@ def write(files: Sequence[Path], target: Path) -> Written:
         connection.execute("SET temp_directory = ?", [str(draft / ".spill")])
         for number, path in enumerate(files):
             to = f"'{quoted(draft)}' {_TO.format(number=number)}"
-            source, packing = _plain(path, draft, written)
+            plain = _plain(path, draft, written)
+            if plain is None:
+                continue
+            source, packing = plain
             try:
                 _copy(connection, source, packing, to, written)
             except duckdb.Error as error:
@@ -144,9 +147,13 @@ def _is_tight(connection: Any) -> bool:
     return str(limit).endswith("MiB")
 
 
-def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str]:
-    """A span file that DuckDB can read, and its packing: the file itself, unless it is of another format."""
+def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str] | None:
+    """A span file that DuckDB can read, and its packing: the file itself, unless it is of another format. None for an
+    empty one, which may be one of the kernel's that DuckDB would wait for.
+    """
     with LineFile(path) as file:
+        if not file.stat.st_size:
+            return None
         first = next(file.lines(), None)
         # DuckDB does not pass over a byte order mark, and takes no name that is not UTF-8.
         odd = first is not None and (recognise(first.data) is not None or first.data.startswith(BOM_UTF8))

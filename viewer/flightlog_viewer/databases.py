@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from flightlog.errors import UnreadableError
+from flightlog_viewer.file_head import head_of
 
 SQLITE: Final = b"SQLite format 3\0"
 """How every SQLite file begins."""
@@ -23,8 +24,7 @@ def is_database(path: str) -> bool:
     if not os.path.isfile(path):  # a pipe would be waited for, and lose what is read here
         return False
     try:
-        with open(path, "rb") as file:
-            return file.read(len(SQLITE)) == SQLITE
+        return head_of(path, len(SQLITE)) == SQLITE
     except OSError:
         return False
 

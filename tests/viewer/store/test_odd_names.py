@@ -70,3 +70,27 @@ def test_a_pipe_called_like_a_rotated_part_is_not_waited_for(
     for given in (str(path), str(tmp_path)):
         assert main(["sql", "SELECT count(*) AS n FROM spans", given, "--csv", "--no-cache"]) == 0
         assert capsys.readouterr().out.split() == ["n", "2"]
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="the kernel's messages are for root alone")
+@pytest.mark.timeout(30)
+def test_a_link_to_a_file_of_the_kernel_that_waits_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands and exports read the files beside it; by its own name it cannot be read, as a database or table too."""
+    folder = tmp_path / "spans"
+    folder.mkdir()
+    write(folder / "a.jsonl", span("r"))
+    (folder / "b.jsonl").symlink_to("/proc/kmsg")
+    assert main(["sql", "SELECT count(*) AS n FROM spans", str(folder), "--csv", "--no-cache"]) == 0
+    assert capsys.readouterr().out.split() == ["n", "1"]
+    for form in ("otlp-json", "perfetto", "parquet"):
+        assert main(["export", form, str(folder), "-o", str(tmp_path / form)]) == 0
+        assert capsys.readouterr().err.startswith("flightlog: 1 span in ")
+    own = tmp_path / "own.csv"
+    own.symlink_to("/proc/kmsg")
+    table = ["sql", "FROM t", str(folder / "a.jsonl"), "--table", f"t={own}"]
+    waits = str(folder / "b.jsonl")
+    for command in (["sql", "FROM spans", waits], ["threads", "--checkpoints", waits], table):
+        assert main(command) == 2
+        assert " cannot be read: " in capsys.readouterr().err

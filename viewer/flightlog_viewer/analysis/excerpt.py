@@ -27,7 +27,7 @@ def _tail(path: Path, most: int) -> list[Span]:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - EXCERPT_BYTES))
-            data = file.read(EXCERPT_BYTES)
+            data = file.read(min(size, EXCERPT_BYTES))
     except OSError:
         return []
     lines = data.split(b"\n")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from flightlog.errors import UnreadableError, UsageError
+from flightlog_viewer.file_head import head_of
 from flightlog_viewer.safe_text import name_text
 from flightlog_viewer.store.interruptible import interruptible
 from flightlog_viewer.store.public import OWN
@@ -83,8 +84,7 @@ def _reader(path: Path) -> str:
     if not path.is_file():
         raise UnreadableError(f"{said} is not a file" if path.exists() else f"{said} does not exist")
     try:
-        with open(path, "rb") as file:
-            is_empty = not file.read(1)
+        is_empty = not head_of(path, 1)
     except OSError as error:
         raise UnreadableError(f"{said} cannot be read: {error.strerror}") from None
     plain = path.with_suffix("") if path.suffix.lower() in _PACKED else path

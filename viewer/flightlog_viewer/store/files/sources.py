@@ -11,6 +11,7 @@ from flightlog.rotation import rotated_files, rotated_in, span_file_of
 from flightlog.sidecars import read_sidecar, sidecars
 from flightlog_exporters.line_file import compression_of
 from flightlog_viewer.databases import is_url, not_spans
+from flightlog_viewer.file_head import head_of
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _NOT_UNPACKED: Final = (".bz2", ".lz4", ".xz", ".zip")
@@ -78,7 +79,7 @@ def _packed_otherwise(folder: Path) -> list[Path]:
 
 def _may_read(path: Path) -> bool:
     try:
-        path.open("rb").close()
+        head_of(path, 0)
     except OSError as error:  # rotation may have deleted it meanwhile
         return not isinstance(error, PermissionError)
     return True
@@ -98,8 +99,7 @@ def looks_like_spans(path: Path) -> bool:
     one that is gone, of which that is left.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
+        head = head_of(path, _HEAD)
     except OSError:
         return is_left_in_flight(path)
     if not head:
@@ -158,7 +158,14 @@ def _belongs(file: Path, known: Container[tuple[int, int]]) -> bool:
         status = file.stat()
     except OSError:
         return is_left_in_flight(file)
-    return (status.st_dev, status.st_ino) in known or status.st_size == 0 or looks_like_spans(file)
+    return (status.st_dev, status.st_ino) in known or _is_empty(file) or looks_like_spans(file)
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        return not head_of(file, 1)
+    except OSError:
+        return False
 
 
 def _span_files(folder: Path) -> list[Path]:
