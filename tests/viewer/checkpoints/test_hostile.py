@@ -3,9 +3,11 @@
 import contextlib
 import itertools
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -151,3 +153,54 @@ def test_reading_loads_no_langgraph() -> None:
         "assert not loaded & {'langgraph', 'langchain', 'langchain_core'}"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def _view(connection: sqlite3.Connection) -> None:
+    """A view without end, whose row in the schema says that it is a table."""
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("DELETE FROM sqlite_master WHERE name = 'sqlite_autoindex_checkpoints_1'")
+    endless = (
+        "CREATE VIEW checkpoints AS WITH RECURSIVE n(thread_id) AS (SELECT 1 UNION ALL SELECT thread_id + 1 FROM n) "
+        "SELECT thread_id, '' AS checkpoint_ns, '1' AS checkpoint_id, NULL AS parent_checkpoint_id, "
+        "'msgpack' AS type, x'80' AS checkpoint, '{}' AS metadata FROM n"
+    )
+    connection.execute("UPDATE sqlite_master SET rootpage = 0, sql = ? WHERE name = 'checkpoints'", (endless,))
+
+
+def _virtual(connection: sqlite3.Connection) -> None:
+    connection.execute("DROP TABLE checkpoints")
+    columns = "thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata"
+    connection.execute(f"CREATE VIRTUAL TABLE checkpoints USING fts5({columns})")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("put_in_its_place", "said"),
+    [(_view, "is damaged: malformed database schema"), (_virtual, "checkpoint database: it has no table checkpoints")],
+)
+def test_what_computes_its_rows_is_no_table(
+    put_in_its_place: Callable[[sqlite3.Connection], None],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A view is not read, even where the schema calls it a table, nor a virtual table: their code has no end."""
+    path = tmp_path / "x.sqlite"
+    hostile.write(path, tmp_path / "pwned")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        put_in_its_place(connection)
+    assert main(["threads", str(path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("end", ["-journal", "-wal"])
+def test_a_pipe_beside_a_database_is_not_waited_for(
+    end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What SQLite would open by itself is named when it is no file."""
+    path = tmp_path / "x.sqlite"
+    hostile.write(path, tmp_path / "pwned")
+    os.mkfifo(f"{path}{end}")
+    assert main(["threads", str(path)]) == 2
+    assert f"x.sqlite{end} is not a regular file" in capsys.readouterr().err

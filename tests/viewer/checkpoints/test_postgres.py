@@ -1,5 +1,6 @@
 """What is special about Postgres: the URL, the schemas of old and shallow savers, and a writer beside the reader."""
 
+import json
 import threading
 import warnings
 from typing import Any
@@ -275,3 +276,73 @@ def test_a_hostile_postgres_database(postgres_database: str, tmp_path: Any) -> N
     assert main(["approvals", "--json", "--checkpoints", postgres_database]) == 0
     assert main(["replay", "ext 0 os.system", "--json", "--checkpoints", postgres_database]) == 0
     assert not marker.exists()
+
+
+def test_a_view_in_the_place_of_a_table_runs_nothing(postgres_database: str) -> None:
+    """What a view calls has the rights of who reads it, and a read-only transaction lets it count, write files and run
+    programs: no row of it is asked for.
+    """
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        for statement in (
+            "CREATE SEQUENCE calls",
+            "ALTER TABLE checkpoints RENAME TO kept",
+            "INSERT INTO kept VALUES ('t', '', '1', NULL, NULL, '{}', '{}')",
+            "CREATE FUNCTION ran() RETURNS text LANGUAGE plpgsql AS $$ BEGIN "
+            "COPY (SELECT 1) TO PROGRAM 'cat > ran'; RETURN ''; END $$",
+            "CREATE VIEW checkpoints AS SELECT thread_id || ran() AS thread_id, checkpoint_ns, checkpoint_id, "
+            "parent_checkpoint_id, type, checkpoint, metadata FROM kept",
+        ):
+            connection.execute(statement.encode())
+        for command in (["threads"], ["replay", "t"], ["sql", "FROM checkpoints"]):
+            assert main([*command, "--checkpoints", postgres_database]) == 2
+        [(folder,)] = connection.execute("SHOW data_directory").fetchall()
+        assert connection.execute("SELECT pg_stat_file(%s, true)", [f"{folder}/ran"]).fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("checkpoint_blobs ALTER blob TYPE text", "column blob of checkpoint_blobs is of type text"),
+        ("checkpoint_writes ALTER idx TYPE text", "column idx of checkpoint_writes is of type text"),
+        ("checkpoints ALTER thread_id TYPE bytea USING ''", "column thread_id of checkpoints is of type bytea"),
+        ("checkpoints DROP CONSTRAINT checkpoints_pkey, ALTER checkpoint_ns DROP NOT NULL",
+         "column checkpoint_ns of checkpoints may be NULL"),
+    ],
+)  # fmt: skip
+def test_columns_that_hold_something_else(changed: str, said: str, postgres_database: str) -> None:
+    """A type that no saver has, and ids that may be missing, are named."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute(f"ALTER TABLE {changed}".encode())
+    with pytest.raises(UnreadableError, match=f"cannot be read: {said}"):
+        open_source(postgres_database)
+
+
+def test_rows_without_values(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where columns other than ids are NULL, or a document is too large to be decoded, the thread says so."""
+    with PostgresSaver.from_conn_string(postgres_database) as saver:
+        saver.setup()
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        for statement in (
+            "ALTER TABLE checkpoints ALTER checkpoint DROP NOT NULL, ALTER metadata DROP NOT NULL",
+            "ALTER TABLE checkpoint_writes ALTER channel DROP NOT NULL, ALTER task_path DROP NOT NULL, "
+            "ALTER blob DROP NOT NULL",
+            "INSERT INTO checkpoints VALUES ('t', '', '1', NULL, NULL, NULL, NULL)",
+            "INSERT INTO checkpoint_writes VALUES ('t', '', '1', 'x', 0, NULL, NULL, NULL, NULL)",
+            "INSERT INTO checkpoints VALUES ('u', '', '1', NULL, NULL, "
+            "jsonb_build_object('v', 4, 'x', repeat('x', 2000)), '{}')",
+        ):
+            connection.execute(statement.encode())
+    monkeypatch.setattr(postgres, "MAX_BLOB_BYTES", 1000)
+    for command in (["threads"], ["replay", "t"], ["replay", "u"], ["approvals"], ["sql", "FROM state_changes"]):
+        assert main([*command, "--checkpoints", postgres_database]) == 0
+        assert capsys.readouterr().err in ("", "flightlog: no rows\n")
+    assert main(["threads", "--json", "--checkpoints", postgres_database]) == 0
+    found = {thread["thread_id"]: thread["note"] for thread in json.loads(capsys.readouterr().out)}
+    assert "cannot be decoded" in found["t"]
+    assert "cannot be decoded" in found["u"]

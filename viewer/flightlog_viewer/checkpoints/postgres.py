@@ -25,6 +25,12 @@ _WANTED = {
     "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "type", "blob"},
     "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "type", "blob"},
 }
+_TEXTS = ("text", "character varying", "uuid")
+_JSON = ("jsonb", "json", "text")
+_TYPES = {"idx": ("integer", "bigint", "smallint"), "blob": ("bytea",), "checkpoint": _JSON, "metadata": _JSON}
+"""What else than texts the columns are; another type may bring code of its own, which would run when it is read."""
+_READ_IF_THERE = {"checkpoint_id", "parent_checkpoint_id", "version", "task_path"}
+_PLACE = ("thread_id", "checkpoint_ns", "checkpoint_id")
 _ID_TYPES = ("text", "uuid")
 """What ids are kept as: the savers' own tables have text, LangGraph's server and some made by hand have uuid."""
 _Blob = tuple[str, bytes | None]
@@ -126,7 +132,7 @@ class PostgresRows:
         unnested = f"unnest(%s::{self._thread_type}[], %s::text[], %s::{self._id_type}[])"
         with self._session.moment():
             found = self._session.all(
-                f"SELECT k.n, {parent}, c.checkpoint::text, c.metadata::text, {self._committed('c')} "
+                f"SELECT k.n, {parent}, {_cut('c.checkpoint')}, {_cut('c.metadata')}, {self._committed('c')} "
                 f"FROM {unnested} WITH ORDINALITY AS k(t, s, i, n) "
                 f"JOIN checkpoints c ON c.thread_id = k.t AND c.checkpoint_ns = k.s AND {self._own_id} = k.i "
                 "ORDER BY k.n",
@@ -143,7 +149,9 @@ class PostgresRows:
             blobs = self._fetch_blobs([name for names in wanted.values() for name in names])
         writes: dict[int, list[WriteRow]] = {}
         for n, task_id, path, idx, channel, tag, blob, committed in written:
-            row = WriteRow(task_id, path, idx, channel, tag, _bytes(blob), committed_at=committed)
+            row = WriteRow(
+                task_id or "", path or "", idx or 0, channel or "", tag, _bytes(blob), committed_at=committed
+            )
             writes.setdefault(n, []).append(row)
         return [
             CheckpointRow(
@@ -162,9 +170,9 @@ class PostgresRows:
         """Close the connection."""
         self._session.close()
 
-    def _versions(self, key: Key, document: str) -> list[tuple[str, ...]]:
+    def _versions(self, key: Key, document: str | None) -> list[tuple[str, ...]]:
         """What names the blobs of a checkpoint: one version of each of its channels."""
-        content = self._decoder.plain_json(document)
+        content = None if document is None else self._decoder.plain_json(document)
         versions = content.get("channel_versions") if isinstance(content, dict) else None
         if not isinstance(versions, dict):
             return []
@@ -195,12 +203,18 @@ class PostgresRows:
 
     def _look_at_schema(self) -> None:
         columns: dict[str, dict[str, str]] = {}
-        for table, column, kind in self._session.all(
-            "SELECT c.relname, a.attname, a.atttypid::regtype::text "
+        for table, is_stored, column, kind, always in self._session.all(
+            "SELECT c.relname, c.relkind IN ('r', 'p'), a.attname, a.atttypid::regtype::text, a.attnotnull "
             "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
             "WHERE c.oid = ANY(ARRAY[to_regclass('checkpoints'), to_regclass('checkpoint_blobs'), "
             "to_regclass('checkpoint_writes')]) AND a.attnum > 0 AND NOT a.attisdropped"
         ):
+            if not is_stored:  # what a view computes runs with the rights of who reads it, and may write
+                raise UnreadableError(f"{self.name} cannot be read: {table} is no table, but a view or the like")
+            if column in _WANTED[table] | _READ_IF_THERE and kind not in _TYPES.get(column, _TEXTS):
+                raise UnreadableError(f"{self.name} cannot be read: column {column} of {table} is of type {kind}")
+            if column in _PLACE and not always:
+                raise UnreadableError(f"{self.name} cannot be read: column {column} of {table} may be NULL")
             columns.setdefault(table, {})[column] = kind
         for table, names in _WANTED.items():
             if table not in columns:
@@ -226,7 +240,7 @@ class PostgresRows:
         """Where such a table stands that the search path or the rights of this user do not lead to."""
         found = self._session.all(
             "SELECT n.nspname, has_schema_privilege(n.oid, 'USAGE') FROM pg_class c "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v') "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = %s AND c.relkind IN ('r', 'p') "
             "AND n.nspname !~ '^pg_' ORDER BY 2 DESC, 1 LIMIT 1",
             [table],
         )
@@ -256,6 +270,11 @@ def _bounded(alias: str) -> str:
     size = f"octet_length({alias}.blob)"
     tag = f"CASE WHEN {size} > {MAX_BLOB_BYTES} THEN '{OVERSIZE}' || {size} ELSE {alias}.type END"
     return f"{tag}, CASE WHEN {size} <= {MAX_BLOB_BYTES} THEN {alias}.blob END"
+
+
+def _cut(column: str) -> str:
+    """The text of JSON; one that is too large to be decoded is not read to its end, and broken then."""
+    return f"left({column}::text, {MAX_BLOB_BYTES})"
 
 
 def _is_postgres_text(text: str) -> bool:

@@ -212,8 +212,10 @@ class SqliteRows:
         return None
 
     def _check_schema(self) -> None:
-        # Not a view: what it computes could take for ever.
-        tables = {row[0] for row in self._file.all("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        # With pages of its own, so no view and no virtual table, whatever its row says: what those compute could take
+        # for ever.
+        stored = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
+        tables = {row[0] for row in self._file.all(stored)}
         # Computed columns are not in this list: a small file could have any amount of data in them.
         columns = {
             table: {str(row[1]) for row in self._file.all(f"PRAGMA table_info({table})")} if table in tables else set()

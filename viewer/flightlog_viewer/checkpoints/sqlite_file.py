@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 from flightlog.errors import UnreadableError
 from flightlog_viewer.databases import SQLITE
+from flightlog_viewer.file_head import head_of
 
+_BESIDE = ("-journal", "-wal", "-shm")
+"""What SQLite opens beside a database."""
 BUSY_SECONDS = 5.0
 """How long a lock of another program is waited for."""
 
@@ -128,10 +131,10 @@ def _check_header(path: Path) -> None:
     try:
         if path.is_dir():
             raise UnreadableError(f"{path} is a folder: name the database file in it")
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise UnreadableError(f"{path} is not a regular file, as a database is")
-        with path.open("rb") as file:
-            head = file.read(len(SQLITE))
+        for file in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+            if file.exists() and not file.is_file():  # a pipe would be waited for
+                raise UnreadableError(f"{file} is not a regular file, as a database is")
+        head = head_of(path, len(SQLITE))
     except FileNotFoundError:
         raise UnreadableError(f"{path} does not exist") from None
     except OSError as error:
