@@ -1,6 +1,7 @@
 """Span files whose every text tries to drive the terminal."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,18 @@ def test_nothing_in_the_data_drives_the_terminal(
     assert shown
     bad = {c for c in shown if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
     assert not bad
+
+
+def test_a_chain_of_any_depth_is_shown_in_rows_of_bounded_length(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond a hundred levels a number says how deep a span is, and no line grows with the depth."""
+    chain = SpanLines()
+    for number in range(3000):
+        chain.add(f"r{number}", f"r{number - 1}" if number else None, 0, 9, name=f"n{number}")
+    assert main(["show", "r0", str(chain.write(tmp_path / "spans.jsonl"))]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 3000 + 2
+    assert max(map(len, rows)) < 500
+    assert rows[2 + 100].split()[:2] == ["└─", "n100"]
+    assert rows[-1].split()[:2] == ["2999", "n2999"]

@@ -100,7 +100,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 def _line(store: "Store", row: dict[str, Any], redactor: Redactor, *, payloads: bool) -> bytes:
     record = {name: value for name, value in known(row).items() if name not in _DERIVED}
     record["start_time"] = format_time(microseconds(row["start_time"]) * 1000)
-    body = store.payload(row["row_id"])
+    body = store.payload(row["row_id"], row["run_id"])
     record.update(body.get("raw") or {})
     record.update({name: body[name] for name in PAYLOADS if name in body})
     if record.get("duration_ms") is None or record.get("status") in ("running", "unfinished"):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PAYLOADS = ("inputs", "output", "metadata")
 _PAYLOAD_LINES = 40
+_DRAWN_LEVELS = 100
+"""Deeper spans stand below one another with a number: the lines of 100,000 levels would be 30 GB."""
 
 
 def show(
@@ -43,7 +45,7 @@ def show(
         trace_id = find(store, trace)
         spans = store.query("trace_spans", trace_id=trace_id)
         outline = build([_row(span) for span in spans])
-        bodies = {span["row_id"]: store.payload(span["row_id"]) for span in spans} if payloads else {}
+        bodies = {span["row_id"]: store.payload(span["row_id"], span["run_id"]) for span in spans} if payloads else {}
         if json:
             json_value(_record(store, trace_id, spans, outline, bodies))
         else:
@@ -60,7 +62,9 @@ def _row(span: dict[str, Any]) -> SpanRow:
 
 
 def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
-    """Every span depth first with its depth and the lines that draw the tree; groups are opened."""
+    """Every span depth first with its depth and the lines that draw the tree, down to where a number says it; groups
+    are opened.
+    """
     fork, last_fork, passing = ("├─ ", "└─ ", "│  ") if unicode() else ("|- ", "`- ", "|  ")
     tops: list[int] = []
     for root in outline.roots:
@@ -69,8 +73,11 @@ def walk(outline: Outline) -> Iterator[tuple[int, int, str]]:
     while stack:
         node, depth, lead, branch = stack.pop()
         yield node, depth, lead + branch
-        under = lead + ("" if not branch else "   " if branch == last_fork else passing)
         children = outline.span_children(node)
+        if depth >= _DRAWN_LEVELS:
+            stack.extend((child, depth + 1, lead, f"{depth + 1} ") for child in reversed(children))
+            continue
+        under = lead + ("" if not branch else "   " if branch == last_fork else passing)
         last = children[-1] if children else None
         stack.extend((child, depth + 1, under, last_fork if child == last else fork) for child in reversed(children))
 
