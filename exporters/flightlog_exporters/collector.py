@@ -6,6 +6,7 @@ page can make a browser send requests to other names that lead here.
 """
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -38,6 +39,7 @@ _WHOLE_REQUEST_S: Final = 60.0
 _AT_ONCE: Final = 2
 """Requests that are unpacked and read at the same time, which takes far more memory than receiving them. Reading is no
 faster for more of them; a second one does not wait for a slow disk."""
+_HOST: Final = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::[0-9]*)?")
 _REMEMBERED: Final = 100_000
 _COMES_AGAIN_S: Final = 600.0
 """What could not be written and has not come again by then is lost: clients try for some minutes."""
@@ -345,11 +347,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _host_of(header: str) -> str:
-    """The host of a Host header, without its port and brackets."""
-    header = header.strip()
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.rpartition(":")[0] if header.count(":") == 1 else header
+    """The host of a Host header, without its port and brackets; a header of another form as it is."""
+    found = _HOST.fullmatch(header.strip())
+    return (found[1] or found[2] or "") if found else header.strip()
 
 
 def _is_loopback(host: str) -> bool:

@@ -170,6 +170,8 @@ def test_a_request_without_spans_is_taken(running: Running, body: bytes) -> None
         ({"body": b"x" * 100_001}, 413),
         ({"body": gzip.compress(b"x" * 100_001), "content_encoding": "gzip"}, 413),
         ({"body": b"{}", "host": "evil.example:4318"}, 403),
+        ({"body": b"{}", "host": "[::1]evil.example"}, 403),
+        ({"body": b"{}", "host": "localhost:evil.example"}, 403),
         ({"body": b"{}", "content_length": "-5"}, 411),
     ],
 )
