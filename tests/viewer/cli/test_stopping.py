@@ -60,6 +60,29 @@ def test_a_command_that_is_told_to_end_cleans_up(tmp_path: Path, names: list[str
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.uncounted
+@pytest.mark.slow
+def test_a_query_that_does_not_listen_ends_when_told_again(tmp_path: Path) -> None:
+    """In a function that never looks for Ctrl-C the first one changes nothing; one more ends the program at once."""
+    deaf = "SELECT levenshtein(repeat('ab', 300000), repeat('ba', 300000))"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flightlog", "sql", deaf, str(story().write(tmp_path / "s.jsonl")), "--no-cache"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            time.sleep(3)
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(3)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (130, "flightlog: stopped in the middle: the query did not listen\n")
+
+
 def test_what_a_library_makes_of_the_interrupt_is_one_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

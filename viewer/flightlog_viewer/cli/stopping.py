@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
@@ -19,7 +19,8 @@ to each) is raised as well. It may have to be: in the middle of an import a libr
 class Stopped:
     """Which signal came last, if any did."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends_process: bool = False) -> None:
+        self._ends_process = ends_process
         self.number: int | None = None
         self.is_over = False
         """Nothing is left to do but to end: what is asked now is granted at once."""
@@ -47,6 +48,13 @@ class Stopped:
         if not self.is_over:
             os.kill(os.getpid(), number)
 
+    def end_now(self, why: str) -> None:
+        """End the process, if it is ours to end, in the middle of what cannot be cut short."""
+        if self._ends_process:
+            with suppress(OSError):
+                os.write(2, f"flightlog: stopped in the middle: {why}\n".encode())
+            os._exit(self.status)
+
     def let_through(self) -> None:
         """Raise what was held back, if anything was."""
         self.holds_back = False
@@ -67,7 +75,7 @@ def stopping(*, ends_process: bool = False) -> Iterator[Stopped]:
     What somebody else has set stays: a handler of the program we are part of, and signals that ``nohup`` ignores.
     Where the process ends with the command, a signal on its last steps shows no traceback of the interpreter.
     """
-    stopped = Stopped()
+    stopped = Stopped(ends_process)
     before = {}
     if threading.current_thread() is threading.main_thread():
         for name in _NAMES:
