@@ -4,15 +4,18 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from flightlog.errors import UsageError
 from flightlog_viewer.cli.app import main
+from flightlog_viewer.tui import serving
 from flightlog_viewer.tui.serving import GuardedServer
 from tests.viewer.tui.browser import chromium
 from tests.viewer.tui.recordings import support_file
@@ -108,6 +111,37 @@ def test_a_viewer_whose_server_was_killed_ends(tmp_path: Path) -> None:
             viewer.wait(20)
         finally:
             viewer.kill()
+
+
+async def test_a_viewer_that_is_too_busy_to_hear_it_ends_with_its_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is killed after a while, whether the browser hangs up or sends what the page does not, without a traceback."""
+    monkeypatch.setattr(serving, "_PATIENCE_S", 0.2)
+    busy = "import os, time; print('__GANGLION__', flush=True); open(str(os.getpid()), 'w'); time.sleep(60)"
+    monkeypatch.chdir(tmp_path)
+    server = GuardedServer([sys.executable, "-c", busy])
+    runner = web.AppRunner(await server._make_app())
+    await runner.setup()
+    await web.SockSite(runner, server.socket).start()
+    try:
+        async with aiohttp.ClientSession() as client:
+            for number, frame in enumerate(["", "{}", '["stdin", 5]', '["stdin", "\\ud800"]', "[" * 100_000], 1):
+                socket = await client.ws_connect(f"{server.address}ws")
+                while len(started := list(tmp_path.iterdir())) < number:
+                    await asyncio.sleep(0.02)
+                if frame:
+                    await socket.send_str(frame)
+                    assert (await socket.receive(10)).type is aiohttp.WSMsgType.CLOSE
+                await socket.close()
+        for _ in range(500):
+            if not any(Path("/proc", file.name).exists() for file in started):
+                break
+            await asyncio.sleep(0.02)
+        assert not any(Path("/proc", file.name).exists() for file in started)
+    finally:
+        await runner.cleanup()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_without_the_token_or_from_elsewhere_there_is_nothing(tmp_path: Path) -> None:

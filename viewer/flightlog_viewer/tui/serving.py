@@ -12,6 +12,7 @@ import shlex
 import signal
 import socket
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,11 +25,41 @@ from textual_serve.server import Server, to_int
 from flightlog.errors import UsageError
 
 HOST = "127.0.0.1"
+_PATIENCE_S = 5.0
+"""What a viewer may take to end."""
+_NO_MESSAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What becomes of a frame that the page does not send."""
 _TEMPLATES = Path(__file__).parent / "served"
 
 
 class _Viewer(AppService):
-    """The process of one browser. However it ends, the browser is told."""
+    """The process of one browser. However it ends, the browser is told; when the browser is gone, it ends."""
+
+    async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
+        # Without a shell, which would be ended in place of the viewer.
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            *shlex.split(self.command),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=self._build_environment(width=width, height=height),
+        )
+        self._stdin = self._process.stdin
+        return self._process
+
+    async def stop(self) -> None:
+        """Ask the viewer to end; one that is too busy to hear it is killed."""
+        killer = asyncio.get_running_loop().call_later(_PATIENCE_S, self._kill)
+        try:
+            await super().stop()
+        finally:
+            killer.cancel()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def run(self) -> None:
         try:
@@ -113,8 +144,8 @@ class GuardedServer(Server):
         try:
             await viewer.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
             await self._process_messages(socket, viewer)
-        except ConnectionError:
-            # The viewer ended between two keys.
+        except (ConnectionError, *_NO_MESSAGE):
+            # The viewer ended between two keys, or that is no page of ours.
             pass
         finally:
             self._sockets.discard(socket)
