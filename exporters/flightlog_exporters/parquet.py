@@ -19,7 +19,7 @@ from flightlog.reader import MAX_LINE_BYTES
 from flightlog.span import STATUSES, TYPES, Span
 from flightlog_exporters.line_file import LineFile
 from flightlog_exporters.otel_span import INT64
-from flightlog_exporters.readers import recognise
+from flightlog_exporters.readers import reader_of
 from flightlog_exporters.repeats import drop_repeats, literal, quoted
 from flightlog_exporters.semconv.json_text import encode
 from flightlog_exporters.span_source import SpanSource
@@ -156,7 +156,7 @@ def _plain(path: Path, draft: Path, written: Written) -> tuple[Path, str] | None
             return None
         first = next(file.lines(), None)
         # DuckDB does not pass over a byte order mark, and takes no name that is not UTF-8.
-        odd = first is not None and (recognise(first.data) is not None or first.data.startswith(BOM_UTF8))
+        odd = first is not None and (reader_of(file) is not None or first.data.startswith(BOM_UTF8))
         if odd or any("\udc80" <= char <= "\udcff" for char in str(path.absolute())):
             return _rewritten(path, draft, written), "none"
         return path, file.packing

@@ -18,7 +18,7 @@ from flightlog_exporters import otlp_protobuf, semconv
 from flightlog_exporters.delivery.answer import Answer, Sender, Verdict
 from flightlog_exporters.line_file import LineFile, size_of
 from flightlog_exporters.otel_span import OtelSpan
-from flightlog_exporters.readers import recognise
+from flightlog_exporters.readers import reader_of
 from flightlog_exporters.resume_links import ResumeLinks
 from flightlog_exporters.semconv import Conventions
 from flightlog_exporters.ship_state import TAIL_BYTES, Place, ShipState
@@ -143,7 +143,7 @@ class Shipper:
                 return
             place = self._state.place(file, first.data)
             batch: list[_Item] = []
-            for item in self._items(file, place, first.data):
+            for item in self._items(file, place):
                 batch.append(item)
                 if len(batch) >= BATCH_SPANS or (item.end or 0) - place.offset >= BATCH_BYTES:
                     self._deliver(batch, place)
@@ -153,15 +153,15 @@ class Shipper:
                 self._deliver(batch, place)
             self._done += file.stat.st_size
 
-    def _items(self, file: LineFile, place: Place, first: bytes) -> Iterator[_Item]:
+    def _items(self, file: LineFile, place: Place) -> Iterator[_Item]:
         """Spans with the offset that is reached once they are delivered."""
-        reader = recognise(first)
+        reader = reader_of(file)
         tail = file.bytes_before(place.offset, TAIL_BYTES)
         for line in file.lines(place.offset, torn=file.is_packed):
             tail = (tail + line.data)[-TAIL_BYTES:]
             spans: list[Span] = []
             if reader is not None:
-                spans = list(reader.read([line.data], self._reject))
+                spans = list(reader.read([line], self._reject))
             elif not line.data.isspace():
                 try:
                     spans = [Span.from_json(line.data)]

@@ -1,13 +1,12 @@
 """Spans out of files of any kind we know, in the order of the files: what the exports read."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters.line_file import Line, LineFile, size_of
-from flightlog_exporters.readers import recognise
+from flightlog_exporters.readers import reader_of
 from flightlog_exporters.repeats import Repeats
 
 Tick = Callable[[int, int, int], None]
@@ -43,15 +42,11 @@ class SpanSource:
                 done += file.stat.st_size
 
     def _read(self, file: LineFile) -> Iterator[Span]:
-        lines = file.lines()
-        first = next(lines, None)
-        if first is None:
-            return
-        reader = recognise(first.data)
+        reader = reader_of(file)
         if reader is not None:
-            yield from reader.read((line.data for line in chain([first], lines)), self._reject)
+            yield from reader.read(file.lines(), self._reject)
             return
-        for line in chain([first], lines):
+        for line in file.lines():
             if (span := self._own(line)) is not None:
                 yield span
 

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from flightlog.errors import UnreadableError
 from flightlog.span import Span, format_time
 from flightlog_exporters import otlp_json, otlp_protobuf, parquet, perfetto, semconv
+from flightlog_exporters.line_file import Line
 from flightlog_exporters.readers.otlp_lines import read
 
 RECORD: dict[str, Any] = {
@@ -108,7 +109,10 @@ def test_an_integer_beyond_64_bits_breaks_its_span_alone() -> None:
     assert b'{"intValue":"5"}' in good
     reasons: list[str] = []
     spans = list(
-        read([good, good.replace(b'{"intValue":"5"}', b'{"intValue":1e300}')], lambda _, reason: reasons.append(reason))
+        read(
+            [Line(0, good, 0), Line(0, good.replace(b'{"intValue":"5"}', b'{"intValue":1e300}'), 0)],
+            lambda _, reason: reasons.append(reason),
+        )
     )
     assert len(spans) == len(reasons) == 1
     assert all(span.to_json() for span in spans)

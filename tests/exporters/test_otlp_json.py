@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_json, otlp_protobuf, semconv
+from flightlog_exporters.line_file import Line
 from flightlog_exporters.otel_span import Event, Link, OtelSpan
 from flightlog_exporters.readers import recognise
 from flightlog_exporters.readers.foreign import to_span
@@ -24,7 +25,7 @@ def round_trip(span: Span, conventions: Conventions = "both", content: bool = Tr
     reader = recognise(line)
     assert reader is not None
     rejects: list[tuple[int, str]] = []
-    (back,) = reader.read([line], lambda offset, reason: rejects.append((offset, reason)))
+    (back,) = reader.read([Line(0, line, len(line))], lambda offset, reason: rejects.append((offset, reason)))
     assert not rejects
     return back.to_record()
 

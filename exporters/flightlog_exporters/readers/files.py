@@ -5,7 +5,6 @@ import os
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -13,7 +12,7 @@ from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters.line_file import LineFile
 from flightlog_exporters.new_file import new_file
-from flightlog_exporters.readers import READERS, Reject, otlp_document, recognise
+from flightlog_exporters.readers import READERS, Reject, first_line, otlp_document, reader_of
 
 _KEPT_REJECTS: Final = 100
 
@@ -43,28 +42,22 @@ def read_file(path: str | os.PathLike[str], reject: Reject) -> Iterator[Span]:
     Raises UnreadableError when the file cannot be read or nobody knows its format.
     """
     with LineFile(path) as file:
-        lines = (line.data for line in file.lines())
-        head: list[bytes] = []
-        for line in lines:
-            head.append(line)
-            if line and not line.isspace():
-                break
-        if not head or head[-1].isspace():
+        head = first_line(file)
+        if not head and not any(not line.data.isspace() for line in file.lines()):
             raise UnreadableError(f"{file.name} is empty")
-        reader = recognise(head[-1])
-        if reader is None and otlp_document.recognises(head[-1]):
+        reader = reader_of(file)
+        if reader is None and otlp_document.recognises(head):
             # Only here: elsewhere a file may be a span file whose first line is torn.
             reader = otlp_document
         if reader is None:
-            raise UnreadableError(f"{file.name} {_unknown(head[-1])}")
-        yield from reader.read(chain(head, lines), reject)
+            raise UnreadableError(f"{file.name} {_unknown(head)}")
+        yield from reader.read(file.lines(), reject)
 
 
 def may_be_document(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins like OTLP that is one JSON document, which nothing but an import reads."""
     with LineFile(path) as file:
-        head = next((line.data for line in file.lines() if not line.data.isspace()), b"")
-    return recognise(head) is None and otlp_document.recognises(head)
+        return reader_of(file) is None and otlp_document.recognises(first_line(file))
 
 
 def _unknown(line: bytes) -> str:

@@ -15,6 +15,7 @@ import orjson
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_json
+from flightlog_exporters.line_file import Line
 from flightlog_exporters.readers.foreign import to_spans
 
 NAME: Final = "an OTLP JSON document"
@@ -33,7 +34,7 @@ def recognises(head: bytes) -> bool:
     return _HEAD.match(head.removeprefix(BOM_UTF8)) is not None
 
 
-def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
+def read(lines: Iterable[Line], reject: Callable[[int, str], None]) -> Iterator[Span]:
     """The spans of the document, in its order."""
     broken = partial(reject, 0)
     try:
@@ -43,11 +44,10 @@ def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator
         broken(str(error))
 
 
-def _document(lines: Iterable[bytes]) -> Any:
+def _document(lines: Iterable[Line]) -> Any:
     parts, size = [], 0
-    for line in lines:
-        parts.append(line)
-        size += len(line)
+    for _, data, size in lines:
+        parts.append(data)
         if size > _MOST_BYTES:
             raise UnreadableError(f"a document over {_MOST_BYTES >> 20} MB: write one export request a line instead")
     try:

@@ -9,6 +9,7 @@ from typing import Final
 from flightlog.errors import UnreadableError
 from flightlog.span import Span
 from flightlog_exporters import otlp_json
+from flightlog_exporters.line_file import Line
 from flightlog_exporters.readers.foreign import to_spans
 
 NAME: Final = "OTLP JSON lines"
@@ -21,16 +22,15 @@ def recognises(head: bytes) -> bool:
     return _HEAD.match(head.removeprefix(BOM_UTF8)) is not None
 
 
-def read(lines: Iterable[bytes], reject: Callable[[int, str], None]) -> Iterator[Span]:
+def read(lines: Iterable[Line], reject: Callable[[int, str], None]) -> Iterator[Span]:
     """The spans of all lines, in the order of the file, which need not be that of time."""
-    offset = 0
-    for line in lines:
-        if not line.isspace():
-            broken = partial(reject, offset)
-            try:
-                spans = otlp_json.decode(line.removeprefix(BOM_UTF8), broken)
-            except UnreadableError as error:
-                broken(str(error))
-            else:
-                yield from to_spans(spans, broken)
-        offset += len(line)
+    for offset, data, _ in lines:
+        if data.isspace():
+            continue
+        broken = partial(reject, offset)
+        try:
+            spans = otlp_json.decode(data.removeprefix(BOM_UTF8), broken)
+        except UnreadableError as error:
+            broken(str(error))
+        else:
+            yield from to_spans(spans, broken)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,14 +10,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from flightlog.errors import UnreadableError
-from flightlog_exporters.line_file import BOMB, compression_of, is_bomb
+from flightlog_exporters.line_file import BOMB, LineFile, compression_of, is_bomb
+from flightlog_viewer.file_head import head_of
 from flightlog_viewer.store.files.own_folder import OwnFolder, temporary_folder
 from flightlog_viewer.store.files.unpacking import DamagedError, Unpack, gunzip, unzstd
 
 if TYPE_CHECKING:
     from flightlog_viewer.store.files.cache import Cache
 
-_HEAD_BYTES: Final = 1 << 20
+_HEAD_BYTES: Final = 4096
+_OWN: Final = re.compile(rb'\s*\{\s*"(?!resource)')
+"""How a span file begins; only what does not is worth a closer look, which brings the readers of other formats."""
 _FORM: Final = "whole"
 """Of unpacked copies in the cache; another name than that of earlier ones, which may lack their ends unnoticed."""
 _FREE_BYTES: Final = 1 << 30
@@ -65,20 +69,18 @@ class Spool:
         return readable
 
     def _converted(self, plain: Path) -> Readable | None:
-        with plain.open("rb") as file:
-            head = file.read(_HEAD_BYTES).lstrip().partition(b"\n")[0]
-            if not head or b'"run_id"' in head:
-                return None
-            from flightlog_exporters.readers import recognise
+        if _OWN.match(head_of(plain, _HEAD_BYTES)):
+            return None
+        from flightlog_exporters.readers import reader_of
 
-            reader = recognise(head)
+        with LineFile(plain) as file:
+            reader = reader_of(file)
             if reader is None:
                 return None
-            file.seek(0)
             target = self.new_file()
             found = Readable(target, converted=True)
             with _private(target) as lines:
-                for span in reader.read(file, lambda offset, reason: found.rejects.append((offset, reason))):
+                for span in reader.read(file.lines(), lambda offset, reason: found.rejects.append((offset, reason))):
                     lines.write(span.to_json() + b"\n")
         return found
 
