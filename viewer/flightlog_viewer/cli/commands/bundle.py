@@ -76,17 +76,18 @@ def bundle(
     """
     check_trace(trace, "bundle")
     redactor = Redactor([*SECRETS, *(_pattern(text) for text in redact or [])])
-    with opened(paths, cache=not no_cache) as store:
-        trace_id = find(store, trace)
-        lines = [
-            _line(store, row, redactor, payloads=payloads) for row in store.query("trace_spans", trace_id=trace_id)
-        ]
     from flightlog_exporters.new_file import new_file
 
-    with new_file(out, overwrite=overwrite) as file:
-        file.writelines(line + b"\n" for line in lines)
-    hidden = sum(line.count(REDACTED.encode()) for line in lines)
-    about = f"{units.plural(len(lines), 'span')} in {out}, {units.plural(hidden, 'text')} hidden"
+    count = hidden = 0
+    with opened(paths, cache=not no_cache) as store:
+        trace_id = find(store, trace)
+        with new_file(out, overwrite=overwrite) as file:
+            for row in store.each("trace_spans", trace_id=trace_id):
+                line = _line(store, row, redactor, payloads=payloads)
+                file.write(line + b"\n")
+                count += 1
+                hidden += line.count(REDACTED.encode())
+    about = f"{units.plural(count, 'span')} in {out}, {units.plural(hidden, 'text')} hidden"
     note(f"{about}; open it with `flightlog view {out}`")
 
 
