@@ -89,3 +89,19 @@ def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
         assert wait_for_end(terminal) == 128 + signal.SIGTERM
         assert is_restored(terminal.output)
         assert errors.read_text() == "flightlog: stopped\n"
+
+
+@pytest.mark.uncounted
+def test_bytes_that_are_no_text_are_no_keys(tmp_path: Path, home: Path) -> None:
+    """A terminal of another encoding, or an old one's mouse far to the right, ends nothing: the next key is taken."""
+    command = [sys.executable, "-m", "flightlog", "view", str(support_file(tmp_path / "s.jsonl", 3)), "--no-cache"]
+    with Terminal(command, env={"HOME": str(home)}) as terminal:
+        terminal.wait_for("3 traces")
+        terminal.send(b"\xff\x9b\xe9")
+        terminal.settle(sure=True)
+        terminal.send("/zzz\r")
+        terminal.wait_for("zzz")
+        assert b"Traceback" not in terminal.output
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert wait_for_end(terminal) == 128 + signal.SIGTERM
+        assert is_restored(terminal.output)

@@ -1,9 +1,16 @@
 """The terminal as Textual drives it, except for what it does when the process is told to go on."""
 
 import os
+from codecs import getincrementaldecoder
+from functools import partial
 from typing import Any
 
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+
+# What is no UTF-8 is no key: a terminal of another encoding, an old one's report of the mouse. Textual's own decoder
+# raises, and the viewer would end.
+linux_driver.getincrementaldecoder = lambda name: partial(getincrementaldecoder(name), "replace")  # type: ignore
 
 
 class Terminal(LinuxDriver):

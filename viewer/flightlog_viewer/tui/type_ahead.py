@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from textual import events
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.message_pump import MessagePump
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
@@ -59,10 +59,12 @@ class TypeAhead:
         waits = True
         while self._later and self._app.is_running:
             event = self._later.popleft()
-            if waits and not self._goes_on(event):
-                waits = await self._until_quiet()  # where it never gets quiet, only the first of a bunch waits for it
             try:
+                if waits and not self._goes_on(event):
+                    waits = await self._until_quiet()  # where it never is, only the first of a bunch waits for it
                 await self._pass(event)
+            except ScreenStackError:  # the viewer has ended meanwhile: nobody is left to have it
+                break
             except Exception as error:  # this is no handler: nobody else would see it
                 self._app._handle_exception(error)
         self._passing = None
