@@ -143,9 +143,10 @@ class GuardedServer(Server):
         self._sockets.add(socket)
         try:
             await viewer.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
-            await self._process_messages(socket, viewer)
-        except (ConnectionError, *_NO_MESSAGE):
-            # The viewer ended between two keys, or that is no page of ours.
+            with suppress(*_NO_MESSAGE):  # that is no page of ours
+                await self._process_messages(socket, viewer)
+        except ConnectionError:
+            # The viewer ended between two keys.
             pass
         finally:
             self._sockets.discard(socket)

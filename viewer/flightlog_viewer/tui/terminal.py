@@ -10,7 +10,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 # What is no UTF-8 is no key: a terminal of another encoding, an old one's report of the mouse. Textual's own decoder
 # raises, and the viewer would end.
-linux_driver.getincrementaldecoder = lambda name: partial(getincrementaldecoder(name), "replace")  # type: ignore
+linux_driver.getincrementaldecoder = lambda name: partial(getincrementaldecoder(name), "replace")  # type: ignore[attr-defined]
 
 
 class Terminal(LinuxDriver):
