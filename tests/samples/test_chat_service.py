@@ -217,6 +217,7 @@ def test_an_approval_that_comes_too_late_runs_nothing(database: Path) -> None:
 
 
 @pytest.mark.uncounted
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     """The pause of a killed server is answered at the next one, and both processes' spans are in one file."""
     with service_process("chat_service", tmp_path) as url, client_of(url) as client:

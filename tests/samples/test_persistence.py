@@ -23,6 +23,7 @@ def test_a_thread_counts_up_and_others_do_not_notice() -> None:
 
 
 @pytest.mark.uncounted
+@pytest.mark.slow
 def test_what_waits_in_a_file_goes_on_in_another_process(tmp_path: Path) -> None:
     """A new process counts on from the saved count, and answers a question that this one asked."""
     from flightlog_samples.human_in_the_loop import build_approval_graph, start

@@ -31,6 +31,7 @@ def test_a_new_recording_replaces_the_old_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.uncounted
+@pytest.mark.slow
 def test_a_python_without_docstrings_records_too(tmp_path: Path) -> None:
     """PYTHONOPTIMIZE=2 leaves them out: the tools of the samples have their descriptions all the same."""
     names = ["react_agent", "tool_review", "chat_service"]

@@ -54,6 +54,7 @@ def names(path: Path) -> Counter[str]:
     return Counter(span.name for span in read_spans(path))
 
 
+@pytest.mark.slow
 def test_script_and_its_child_process(app: Path, tmp_path: Path) -> None:
     """`flightlog run -- python app.py` records the script and the Python it starts, and changes nothing it prints."""
     done = execute(sys.executable, "-m", "flightlog", "run", "--", sys.executable, app, cwd=tmp_path)
@@ -76,6 +77,7 @@ def test_modules_and_console_scripts(app: Path, tmp_path: Path, command: list[st
     assert names(tmp_path / "out" / "spans.jsonl") == {"RunnableSequence": 1, name: 2}
 
 
+@pytest.mark.slow
 def test_variable_works_once_flightlog_is_imported(app: Path, tmp_path: Path) -> None:
     """With FLIGHTLOG_PATH set, `import flightlog` anywhere in the program attaches, before or after LangChain."""
     for n, lines in enumerate(("import flightlog, app", "import app, flightlog")):
@@ -173,6 +175,7 @@ for n in range(100):
 """
 
 
+@pytest.mark.slow
 def test_sampling_from_outside(tmp_path: Path) -> None:
     """`run --sample 0 --always-keep error`, which sets the variables of the same meaning, records failed traces only;
     a variable that means nothing is said, and all is recorded."""

@@ -77,6 +77,7 @@ def summary(
     return found, {group["key"]: group for group in found["groups"]}
 
 
+@pytest.mark.slow
 async def test_everyone_tells_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Counts, errors, times and tokens are the same from the tracer, the command, SQL and the viewer."""
     path = tmp_path / "spans.jsonl"

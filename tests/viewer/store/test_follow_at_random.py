@@ -112,6 +112,7 @@ def follow(path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.slow
 def test_what_was_followed_is_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Spans with their payloads, traces, threads, rejects and groups are the same, whatever happened when."""
     monkeypatch.setattr(source_file, "_REST", 0)

@@ -49,6 +49,7 @@ def held(store: Store) -> int:
     return sum(counts)
 
 
+@pytest.mark.slow
 def test_who_follows_without_an_end_has_the_newest_spans_alone(tmp_path: Path) -> None:
     """Their number, that of files and of rejects stay bounded, through rotation; what is kept is whole."""
     path = tmp_path / "s.jsonl"
@@ -216,6 +217,7 @@ def test_the_newest_file_is_held_however_many_there_were(tmp_path: Path, monkeyp
         assert ids(store) == [0, *(number + extra for number in range(1, 10) for extra in (0, 100))]
 
 
+@pytest.mark.slow
 def test_a_full_memory_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there stays whole, nothing is half there, and nothing more is read."""
     monkeypatch.setattr("flightlog_viewer.store.instance.MOST_BYTES", 100 << 20)

@@ -328,6 +328,7 @@ def test_the_tables_listed_are_those_documented(tmp_path: Path, query: str) -> N
         assert ("run_id", "VARCHAR") in [row[:2] for row in store.sql("DESCRIBE spans").fetchall()]
 
 
+@pytest.mark.slow
 def test_a_query_beyond_the_memory_limit(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

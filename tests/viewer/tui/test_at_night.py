@@ -83,6 +83,7 @@ async def test_keys_are_for_the_rows_that_were_asked_for(night: Path, monkeypatc
         assert not viewer.app.faults
 
 
+@pytest.mark.slow
 async def test_figures_lead_to_their_traces_and_to_sql(night: Path) -> None:
     """Enter on a row opens its traces in the stretch of time; Q asks for the same in SQL, of a list as of figures."""
     async with driven([night], size=(120, 40)) as viewer:

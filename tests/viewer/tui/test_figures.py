@@ -4,6 +4,8 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flightlog_viewer.tui.glyphs import UNICODE
 from flightlog_viewer.tui.lists.groups import GroupRows, columns
 from flightlog_viewer.tui.screens.stats import StatsView
@@ -63,6 +65,7 @@ async def test_a_group_without_a_name_says_so(tmp_path: Path) -> None:
         assert "[5" in viewer.text()
 
 
+@pytest.mark.slow
 async def test_plots_without_room_are_none(tmp_path: Path) -> None:
     """A terminal of any width shows the figures: on some of a few columns plotext fails."""
     async with driven([support_file(tmp_path / "s.jsonl", 6)], size=(120, 50)) as viewer:

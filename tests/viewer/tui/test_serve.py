@@ -88,6 +88,7 @@ async def test_a_browser_is_told_when_its_viewer_or_the_server_ends(tmp_path: Pa
         assert await asyncio.wait_for(waits, 10) == aiohttp.WSCloseCode.OK
 
 
+@pytest.mark.slow
 def test_a_viewer_whose_server_was_killed_ends(tmp_path: Path) -> None:
     """Its pipes break, and it does not go on drawing for nobody."""
     with subprocess.Popen(

@@ -92,6 +92,7 @@ def test_the_terminal_is_given_back(tmp_path: Path, home: Path) -> None:
 
 
 @pytest.mark.uncounted
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_no_keys(tmp_path: Path, home: Path) -> None:
     """A terminal of another encoding, or an old one's mouse far to the right, ends nothing: the next key is taken."""
     command = [sys.executable, "-m", "flightlog", "view", str(support_file(tmp_path / "s.jsonl", 3)), "--no-cache"]
