@@ -1,4 +1,3 @@
-import os
 import re
 import signal
 import subprocess
@@ -345,25 +344,6 @@ def test_a_query_beyond_the_memory_limit(
             with pytest.raises(UsageError, match=r"^out of memory: this needs more than 100\.0 MiB, not all"):
                 store.sql(f"SELECT string_agg(x) FROM ({large})").fetchall()
     assert list(private.iterdir()) == []
-
-
-GROUPS = Path("/sys/fs/cgroup/memory")
-"""Control groups for memory, of the first version."""
-
-
-@pytest.mark.skipif(not os.access(GROUPS, os.W_OK), reason="no control group can be made")
-def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
-    """Half of what the control group may have is taken, and not of what the machine has."""
-    group = GROUPS / f"flightlog-test-{os.getpid()}"
-    group.mkdir()
-    program = "from flightlog_viewer.store.instance import connect, memory_limit; print(memory_limit(connect()))"
-    try:
-        (group / "memory.limit_in_bytes").write_text(str(300 << 20))
-        inside = f'echo $$ > "$1"; exec "$2" -c "{program}"'
-        command = ["sh", "-c", inside, "sh", str(group / "cgroup.procs"), sys.executable]
-        assert float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) == 150 << 20
-    finally:
-        group.rmdir()
 
 
 def test_a_load_beyond_the_memory_limit(
