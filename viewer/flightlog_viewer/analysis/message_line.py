@@ -8,7 +8,7 @@ from flightlog_viewer.analysis.refusals import refused_beside, refused_in
 
 _LONGEST: Final = 500
 """Characters of a content: whoever shows the line cuts it further."""
-_CALLS: Final = ("tool_use", "tool_call", "function_call")
+CALLS: Final = ("tool_use", "tool_call", "function_call")
 """Blocks of a content that stand in ``tool_calls`` too."""
 _LONG_ID: Final = re.compile(r"\[id=(?:lc_run--)?([^\[\]]{8})[^\[\]]{4,}\]")
 
@@ -21,7 +21,7 @@ def message_line(form: Any) -> str | None:
     if not isinstance(form, dict) or not isinstance(form.get("type"), str) or "content" not in form:
         return None
     known, invalid = _calls(form.get("tool_calls")), _calls(form.get("invalid_tool_calls"))
-    parts = [f"{form['type']}:", _said(form["content"], _CALLS if known or invalid else ())[:_LONGEST]]
+    parts = [f"{form['type']}:", _said(form["content"], CALLS if known or invalid else ())[:_LONGEST]]
     if (why := refused_beside(form)) is not None:
         parts.append(_refused(why)[:_LONGEST])
     parts += [f"-> {call.get('name')}({to_json(call.get('args'))})" for call in known]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from flightlog_viewer.analysis import units
 from flightlog_viewer.analysis.document import Block, json_blocks, preview, text_blocks
+from flightlog_viewer.analysis.message_line import CALLS
 from flightlog_viewer.analysis.refusals import refused_beside, refused_in
 
 _ROLES = {
@@ -21,8 +22,6 @@ _ROLES = {
     "developer": "system",
 }
 _KNOWN = frozenset(("user", "assistant", "system", "tool"))
-CALLS = ("tool_use", "tool_call", "function_call")
-"""Blocks of a content that stand in ``tool_calls`` too."""
 _TONES = {"user": "ok", "assistant": "llm", "system": "dim", "tool": "tool"}
 MOST_MESSAGES = 5000
 """Where the search in one payload stops."""
